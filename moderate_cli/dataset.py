@@ -1,0 +1,112 @@
+"""A dataset folder with one sub-folder a class, listed as torchvision's ImageFolder lists it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from moderate_cli.errors import DatasetError
+
+# torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+SPLIT_NAMES = frozenset(
+    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
+
+    Attributes
+    ----------
+    root
+        The dataset folder, absolute.
+    classes
+        Names of the class folders, sorted; a class index is a position here.
+    samples
+        Path relative to `root` and class index of each image. A name that is not valid UTF-8
+        holds surrogates, as `os.fsdecode` makes them.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    samples: tuple[tuple[str, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes without a single image."""
+        present = {label for _, label in self.samples}
+        return tuple(name for label, name in enumerate(self.classes) if label not in present)
+
+    @property
+    def looks_like_splits(self) -> bool:
+        """Whether the class folders are named like the splits of a dataset."""
+        return all(name.lower() in SPLIT_NAMES for name in self.classes)
+
+
+def scan(root: str | os.PathLike[str]) -> Dataset:
+    """List the images below `root`, in the order of torchvision's `ImageFolder`.
+
+    No image is opened. Unlike `ImageFolder`, a class without images is no error: it keeps its
+    index and is listed in `Dataset.empty_classes`.
+
+    Raises
+    ------
+    DatasetError
+        If `root` is no folder, holds no class folder, or no image.
+    """
+    top = os.path.abspath(root)
+    try:
+        with os.scandir(top) as entries:
+            classes = sorted(entry.name for entry in entries if _is_dir(entry))
+    except OSError as error:
+        raise DatasetError(f"{os.fspath(root)}: {error.strerror}; name a dataset folder") from None
+    if not classes:
+        raise DatasetError(
+            f"{os.fspath(root)}: holds no class folders; put images in one folder a class"
+        )
+    samples = [
+        (path, label) for label, name in enumerate(classes) for path in _image_paths(top, name)
+    ]
+    if not samples:
+        raise DatasetError(
+            f"{os.fspath(root)}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)})"
+        )
+    return Dataset(Path(top), tuple(classes), tuple(samples))
+
+
+def _image_paths(top: str, class_name: str) -> Iterator[str]:
+    # ImageFolder sorts folders by their whole path, so "a-b" comes between "a" and "a/b".
+    for folder, names in sorted(_walk(top, class_name)):
+        for name in sorted(names):
+            yield f"{folder}/{name}"
+
+
+def _walk(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder with its image names, following links to folders as os.walk does."""
+    stack = [folder]
+    while stack:
+        folder = stack.pop()
+        names = []
+        # A folder that may not be listed counts as empty, as in os.walk.
+        with contextlib.suppress(OSError), os.scandir(f"{top}/{folder}") as entries:
+            for entry in entries:
+                if _is_dir(entry):
+                    stack.append(f"{folder}/{entry.name}")
+                elif entry.name.lower().endswith(IMAGE_EXTENSIONS):
+                    names.append(entry.name)
+        yield folder, names
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of symbolic links
+        return False

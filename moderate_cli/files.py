@@ -1,0 +1,188 @@
+"""Write a file or a folder whole or not at all.
+
+Everything is written under a temporary name beside its destination, then renamed. Writers hold
+an advisory lock on their temporary; one that nobody holds was left by a killed run, and the next
+writer to the same destination removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from moderate_cli.errors import OutputError, StoreError
+
+
+@contextlib.contextmanager
+def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a binary file that takes its place at `destination` only if the block succeeds.
+
+    An existing file is replaced in one step and keeps its permissions; a symbolic link goes on
+    pointing to its target, which is what is replaced.
+
+    Raises
+    ------
+    OutputError
+        If `destination` is a folder.
+    OSError
+        If it cannot be written; what was there before stays.
+    """
+    path = Path(os.path.realpath(destination))
+    if path.is_dir():
+        raise OutputError(f"{os.fspath(destination)}: is a folder; name a file")
+    _remove_stale(path)
+    temporary = _temporary(path)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+            os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
+    """Fill a folder that takes its place at `destination` only if the block succeeds.
+
+    Parameters
+    ----------
+    destination
+        Must not exist, or be an empty folder, unless `replace` is true.
+    replace
+        Remove what is at `destination`, after the new folder is complete.
+
+    Raises
+    ------
+    OutputError
+        If `destination` exists and may not be replaced.
+    """
+    path = Path(os.path.abspath(destination))
+    if not replace and os.path.lexists(path) and not is_empty_folder(path):
+        raise OutputError(f"{os.fspath(destination)}: exists; --force replaces it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    temporary = _temporary(path)
+    temporary.mkdir()
+    lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield temporary
+        replace_folder(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    finally:
+        os.close(lock)
+
+
+def replace_folder(source: Path, destination: Path) -> None:
+    """Rename folder `source` to `destination`; a folder that is there is replaced, then removed."""
+    if not os.path.lexists(destination) or is_empty_folder(destination):
+        os.rename(source, destination)
+        return
+    _exchange(source, destination)
+    shutil.rmtree(source)
+
+
+def is_empty_folder(path: Path) -> bool:
+    """Whether `path` is a folder, not a link to one, that holds nothing."""
+    return path.is_dir() and not path.is_symlink() and not any(os.scandir(path))
+
+
+@contextlib.contextmanager
+def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file at `path`; wait for another process that holds it.
+
+    The kernel drops the lock when its holder dies, so none is ever stale.
+
+    Parameters
+    ----------
+    path
+        The lock file, made if it is missing.
+    on_wait
+        Called once, with the holder's name, before waiting.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise StoreError(
+            f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
+        ) from None
+    with os.fdopen(descriptor, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait is not None:
+                on_wait(file.read(256).decode(errors="replace").strip() or "another process")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        file.truncate()
+        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        file.flush()
+        yield
+
+
+def _exchange(one: Path, other: Path) -> None:
+    # One step where the system has it (Linux renameat2), so that no moment shows neither folder.
+    at_fdcwd, rename_exchange = -100, 2
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None and not renameat2(
+        at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange
+    ):
+        return
+    aside = _temporary(other)
+    os.rename(other, aside)
+    try:
+        os.rename(one, other)
+    except BaseException:
+        os.rename(aside, other)
+        raise
+    os.rename(aside, one)
+
+
+def _temporary(path: Path) -> Path:
+    # The name is cut so that a destination of 255 bytes, the longest there is, has one too.
+    name = os.fsdecode(os.fsencode(path.name)[:200])
+    return path.with_name(f".{name}.{secrets.token_hex(4)}.moderate-tmp")
+
+
+def _remove_stale(path: Path) -> None:
+    name = os.fsdecode(os.fsencode(path.name)[:200])
+    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.moderate-tmp", re.DOTALL)
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if ours.fullmatch(entry.name) and not entry.is_symlink() and not _is_held(entry.path):
+                if entry.is_dir():
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+
+
+def _is_held(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,102 @@
+import os
+from pathlib import Path
+
+import pytest
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan
+from moderate_cli.errors import DatasetError
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        path = os.path.join(os.fsencode(root), os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(os.fsdecode(path)).touch()
+
+
+def assert_like_image_folder(root: Path) -> Dataset:
+    dataset, reference = scan(root), ImageFolder(root, allow_empty=True)
+    assert list(dataset.classes) == reference.classes
+    assert [(f"{root}/{path}", label) for path, label in dataset.samples] == reference.samples
+    return dataset
+
+
+def test_extensions_are_those_of_torchvision():
+    assert IMAGE_EXTENSIONS == IMG_EXTENSIONS
+
+
+def test_order_is_that_of_image_folder_on_nested_folders(tmp_path):
+    names = ("a/2.jpg", "a/10.jpg", "a/b/1.png", "a/b-c/1.png", "a/b/c/d.webp", "a/b c/1.bmp")
+    touch(tmp_path, *names, "a-b/1.jpg", "a/z.jpg", "B/1.jpg", "a/B.jpg")
+    assert len(assert_like_image_folder(tmp_path)) == 10
+
+
+def test_files_count_by_their_ending_as_in_image_folder(tmp_path):
+    touch(tmp_path, "a/1.JPG", "a/2.JpEg", "a/.jpg", "a/.hidden.png", "a/3.jpg.txt", "a/4.gif")
+    touch(tmp_path, "a/5.tif", "a/6.tiff", "a/7.pgm", "a/8.ppm", "a/9jpg", "0.jpg", ".b/1.png")
+    assert len(assert_like_image_folder(tmp_path)) == 9
+
+
+def test_odd_names_are_listed_as_in_image_folder(tmp_path):
+    touch(tmp_path, "a/new\nline.jpg", "a/tab\t.jpg", "a/ space.jpg", "a/-dash.jpg", "a/\u2603.jpg")
+    touch(tmp_path, "a/" + "x" * 251 + ".jpg", "A/1.jpg", "'quote'/\".jpg")
+    touch(tmp_path, os.fsdecode(b"\xff\xfe/\xe9.jpg"))
+    assert len(assert_like_image_folder(tmp_path)) == 9
+
+
+def test_links_are_followed_as_in_image_folder(tmp_path):
+    touch(tmp_path, "data/a/1.jpg", "elsewhere/2.jpg", "elsewhere/sub/3.jpg")
+    root = tmp_path / "data"
+    (root / "b").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "dangling.jpg").symlink_to("nowhere")
+    (root / "a" / "file.jpg").symlink_to(tmp_path / "elsewhere" / "2.jpg")
+    (root / "dangling").symlink_to("nowhere")
+    (root / "a" / "self.jpg").symlink_to("self.jpg")
+    assert len(assert_like_image_folder(root)) == 8
+
+
+def test_a_loop_of_folders_ends_as_in_image_folder(tmp_path):
+    touch(tmp_path, "a/1.jpg")
+    (tmp_path / "a" / "again").symlink_to("..")
+    assert len(assert_like_image_folder(tmp_path)) > 1
+
+
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
+    touch(tmp_path, "a/1.jpg/2.jpg", "b.jpg/3.jpg")
+    assert len(assert_like_image_folder(tmp_path)) == 2
+
+
+def test_a_class_without_images_keeps_its_index(tmp_path):
+    touch(tmp_path, "a/1.jpg", "b/notes.txt", "c/1.jpg")
+    dataset = assert_like_image_folder(tmp_path)
+    assert dataset.samples == (("a/1.jpg", 0), ("c/1.jpg", 2))
+    assert dataset.empty_classes == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "{}: No such file or directory; name a dataset folder"),
+        (("1.jpg",), "{}: holds no class folders; put images in one folder a class"),
+        (
+            ("a/1.txt",),
+            "{}: its class folders hold no images"
+            " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_dataset_is_refused(tmp_path, names, message):
+    root = tmp_path / "data"
+    touch(root, *names)
+    with pytest.raises(DatasetError) as caught:
+        scan(root)
+    assert str(caught.value) == message.format(root)
+
+
+def test_folders_named_like_splits_are_noticed(tmp_path):
+    touch(tmp_path, "train/cat/1.jpg", "Val/cat/1.jpg")
+    assert scan(tmp_path).looks_like_splits
+    assert not scan(tmp_path / "train").looks_like_splits

@@ -102,7 +102,7 @@ def replace_folder(source: Path, destination: Path) -> None:
 
 def is_empty_folder(path: Path) -> bool:
     """Whether `path` is a folder, not a link to one, that holds nothing."""
-    return path.is_dir() and not path.is_symlink() and not any(os.scandir(path))
+    return path.is_dir() and not path.is_symlink() and not os.listdir(path)
 
 
 @contextlib.contextmanager

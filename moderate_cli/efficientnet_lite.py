@@ -1,0 +1,125 @@
+"""EfficientNet-Lite0, from torchvision's convolution block.
+
+EfficientNet without squeeze-and-excitation and with ReLU6 (Tan and Le, arXiv 1905.11946; the Lite
+variants are TensorFlow's). Its weights come from TensorFlow, whose "SAME" padding puts the odd
+pixel of a strided convolution at the right and bottom, where torch's padding puts it at the left
+and top. Mirroring every kernel and the image in both directions turns the one into the other, so
+this network is a plain stack of torch convolutions that pads nothing by hand; the mirror is undone
+by the average over positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import torch
+from torch import nn
+from torchvision.ops.misc import Conv2dNormActivation
+
+# Expansion, kernel, stride, channels in, channels out, repeats of each stage (arXiv 1905.11946,
+# Table 1).
+STAGES = (
+    (1, 3, 1, 32, 16, 1),
+    (6, 3, 2, 16, 24, 2),
+    (6, 5, 2, 24, 40, 2),
+    (6, 3, 2, 40, 80, 3),
+    (6, 5, 1, 80, 112, 3),
+    (6, 5, 2, 112, 192, 4),
+    (6, 3, 1, 192, 320, 1),
+)
+FEATURES = 1280
+
+_convolution = partial(
+    Conv2dNormActivation,
+    norm_layer=partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01),
+    activation_layer=nn.ReLU6,
+)
+
+
+class InvertedResidual(nn.Module):
+    """Expand, convolve each channel, project; add the input where the shapes agree."""
+
+    def __init__(
+        self, expansion: int, kernel: int, stride: int, channels_in: int, channels_out: int
+    ) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        expand = [_convolution(channels_in, hidden, 1)] if expansion > 1 else []
+        self.block = nn.Sequential(
+            *expand,
+            _convolution(hidden, hidden, kernel, stride, groups=hidden),
+            _convolution(hidden, channels_out, 1, activation_layer=None),
+        )
+        self.adds_input = stride == 1 and channels_in == channels_out
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map (b, channels_in, h, w) to (b, channels_out, h / stride, w / stride)."""
+        out: torch.Tensor = self.block(images)
+        return out + images if self.adds_input else out
+
+
+class EfficientNetLite0(nn.Module):
+    """Classifier of images with even sides; `classifier` is its head."""
+
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        blocks = [
+            InvertedResidual(
+                expansion,
+                kernel,
+                stride if repeat == 0 else 1,
+                channels_in if repeat == 0 else channels_out,
+                channels_out,
+            )
+            for expansion, kernel, stride, channels_in, channels_out, repeats in STAGES
+            for repeat in range(repeats)
+        ]
+        self.features = nn.Sequential(
+            _convolution(3, STAGES[0][3], 3, 2), *blocks, _convolution(STAGES[-1][4], FEATURES, 1)
+        )
+        self.classifier = nn.Linear(FEATURES, classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map float images (b, 3, h, w), h and w even, to logits (b, classes)."""
+        logits: torch.Tensor = self.classifier(self.features(images.flip((2, 3))).mean((2, 3)))
+        return logits
+
+
+def convert_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Rename and mirror a state dict of the package `efficientnet-lite-pytorch` for this network.
+
+    Names that it does not know are handed on as they are, for the caller to refuse.
+    """
+    return {
+        _rename(name): value.flip((2, 3)) if value.ndim == 4 else value
+        for name, value in weights.items()
+    }
+
+
+def _rename(name: str) -> str:
+    module, _, parameter = name.rpartition(".")
+    match module.split("."):
+        case ["_conv_stem"]:
+            return f"features.0.0.{parameter}"
+        case ["_bn0"]:
+            return f"features.0.1.{parameter}"
+        case ["_blocks", index, layer] if index.isdigit():
+            # The first block has no expansion, so its layers come one earlier.
+            shift = 0 if index == "0" else 1
+            position = {
+                "_expand_conv": "0.0",
+                "_bn0": "0.1",
+                "_depthwise_conv": f"{shift}.0",
+                "_bn1": f"{shift}.1",
+                "_project_conv": f"{shift + 1}.0",
+                "_bn2": f"{shift + 1}.1",
+            }.get(layer, layer)
+            return f"features.{int(index) + 1}.block.{position}.{parameter}"
+        case ["_conv_head"]:
+            return f"features.17.0.{parameter}"
+        case ["_bn1"]:
+            return f"features.17.1.{parameter}"
+        case ["_fc"]:
+            return f"classifier.{parameter}"
+    return name

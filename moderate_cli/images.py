@@ -1,0 +1,145 @@
+"""Image file -> uint8 tensor of the size that a backbone wants.
+
+Pixels are those of PIL's conversion to RGB, which is how torchvision's ImageFolder reads an image
+(EXIF orientation ignored). JPEG, by far the most common, is decoded by torchvision, which gives
+the same pixels and takes half the time.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import NamedTuple
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from moderate_cli.backbones import Preprocessing
+from moderate_cli.errors import ModerateError
+from moderate_cli.fingerprints import (
+    NO_DIGEST,
+    NO_STAT,
+    NotAFile,
+    content_digest,
+    read_file,
+)
+
+try:
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # deprecated in torchvision 0.29; where it is gone, PIL does all the decoding
+    decode_jpeg = None
+
+# A strip is cut to this many crops before it is resized: 1 x 60,000 pixels must not become
+# 224 x 13 million.
+MAX_ASPECT = 8
+
+
+class UnreadableImage(ModerateError):
+    """An image that cannot be decoded; the message is the reason."""
+
+
+class ReadImage(NamedTuple):
+    """A decoded image, and what identifies the bytes it came from.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (3, crop, crop), or None if it cannot be read.
+    reason
+        Why it cannot be read, or "".
+    stat
+        Size in bytes and modification time in nanoseconds; (-1, -1) if there is no such file.
+    digest
+        BLAKE2b of the bytes; zeros if they cannot be read.
+    """
+
+    pixels: torch.Tensor | None
+    reason: str
+    stat: tuple[int, int]
+    digest: bytes
+
+
+# What PIL's readers raise for bad files.
+DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error)
+
+
+def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
+    """Read, decode, resize and crop one image; never raises for a bad file."""
+    found, digest = NO_STAT, NO_DIGEST
+    try:
+        content, found = read_file(path)
+        digest = content_digest(content)
+        pixels = resize_and_crop(decode(content), preprocessing)
+    except OSError as error:
+        return ReadImage(None, error.strerror or str(error), found, digest)
+    except (UnreadableImage, NotAFile) as error:
+        return ReadImage(None, str(error), found, digest)
+    return ReadImage(pixels, "", found, digest)
+
+
+def decode(content: bytes) -> torch.Tensor:
+    """Decode an image of any format that PIL reads to uint8 (3, height, width).
+
+    Raises
+    ------
+    UnreadableImage
+        With the reason, if it cannot be decoded.
+    """
+    if not content:
+        raise UnreadableImage("is empty")
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if decode_jpeg and image.format == "JPEG" and image.mode in ("L", "RGB"):
+                pixels = _decode_jpeg(content)
+                if pixels is not None:
+                    return pixels
+            converted: torch.Tensor = transforms.pil_to_tensor(image.convert("RGB"))
+            return converted
+    except UnidentifiedImageError:
+        raise UnreadableImage("is not an image in a known format") from None
+    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"cannot decode ({_one_line(error)})") from None
+
+
+def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """Resize the short side, then cut the central square.
+
+    Parameters
+    ----------
+    pixels
+        uint8 (3, height, width).
+
+    Returns
+    -------
+    uint8 (3, crop, crop)
+    """
+    height, width = pixels.shape[1:]
+    short = min(height, width)
+    longest = MAX_ASPECT * short
+    if max(height, width) > longest:
+        pixels = transforms.center_crop(pixels, [min(height, longest), min(width, longest)])
+    if short != preprocessing.resize:
+        pixels = transforms.resize(
+            pixels,
+            [preprocessing.resize],
+            interpolation=InterpolationMode(preprocessing.interpolation),
+            antialias=True,
+        )
+    cropped: torch.Tensor = transforms.center_crop(pixels, [preprocessing.crop] * 2)
+    return cropped
+
+
+def _decode_jpeg(content: bytes) -> torch.Tensor | None:
+    """Decode a grayscale or color JPEG, or return None where PIL should have the last word."""
+    buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)  # wants writable memory
+    try:
+        pixels: torch.Tensor = decode_jpeg(buffer, mode=ImageReadMode.UNCHANGED)
+    except RuntimeError:
+        return None
+    return pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

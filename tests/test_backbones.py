@@ -1,0 +1,35 @@
+import hashlib
+
+import pytest
+from torchvision import models
+
+from moderate_cli.backbones import TORCHVISION_BACKBONES, FeatureSpec, weights_digest
+from moderate_cli.errors import ArgumentError, WeightsError
+
+
+def test_the_table_lists_the_classifiers_of_torchvision():
+    assert list(TORCHVISION_BACKBONES) == models.list_models(module=models)
+
+
+def test_what_changes_the_numbers_changes_the_name():
+    assert FeatureSpec("resnet50", "0123456789", "bfloat16", "float32").name == (
+        "resnet50-01234567-bfloat16-float32"
+    )
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(ArgumentError) as caught:
+        FeatureSpec(precision="int8")
+    assert str(caught.value) == "precision: 'int8' is none of float32, bfloat16, float16"
+    with pytest.raises(ArgumentError) as caught:
+        FeatureSpec("pixels", "0123")
+    assert str(caught.value) == "weights: the backbone 'pixels' has none"
+
+
+def test_the_digest_is_that_of_the_file(tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"weights")
+    assert weights_digest(tmp_path / "w.pt") == hashlib.sha256(b"weights").hexdigest()
+    assert weights_digest(None) == ""
+    with pytest.raises(WeightsError) as caught:
+        weights_digest("nowhere.pt")
+    assert str(caught.value) == "nowhere.pt: No such file or directory; name a weights file"

@@ -1,0 +1,123 @@
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision import transforms
+
+from moderate_cli.backbones import Preprocessing
+from moderate_cli.images import UnreadableImage, decode, read_image, resize_and_crop
+
+PLAIN = Preprocessing(32, 24, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture
+def photo(rng):
+    noise = rng.integers(0, 256, (12, 17, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((311, 217), Image.Resampling.BICUBIC)
+
+
+def encode(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def variants(photo):
+    yield "baseline JPEG", encode(photo, "JPEG")
+    yield "progressive JPEG", encode(photo, "JPEG", progressive=True)
+    yield "JPEG without subsampling", encode(photo, "JPEG", subsampling=0)
+    yield "RGB JPEG", encode(photo, "JPEG", keep_rgb=True)
+    yield "gray JPEG", encode(photo.convert("L"), "JPEG")
+    yield "CMYK JPEG", encode(photo.convert("CMYK"), "JPEG")
+    yield (
+        "rotated by EXIF",
+        encode(
+            photo,
+            "JPEG",
+            exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+        ),
+    )
+    yield "RGB PNG", encode(photo, "PNG")
+    yield "RGBA PNG", encode(photo.convert("RGBA"), "PNG")
+    yield "LA PNG", encode(photo.convert("LA"), "PNG")
+    yield "palette PNG", encode(photo.convert("P"), "PNG", transparency=3)
+    yield "1-bit PNG", encode(photo.convert("1"), "PNG")
+    yield "16-bit PNG", encode(photo.convert("I;16"), "PNG")
+    yield "float TIFF", encode(photo.convert("F"), "TIFF")
+    yield "WebP", encode(photo, "WEBP")
+    yield "BMP", encode(photo, "BMP")
+    yield "PPM", encode(photo, "PPM")
+
+
+def test_pixels_are_those_of_pil_converted_to_rgb(photo):
+    for name, content in variants(photo):
+        expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        found = decode(content).permute(1, 2, 0).numpy()
+        np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("size", [(311, 217), (217, 311), (33, 40), (5, 9), (1, 1), (32, 200)])
+def test_resize_and_crop_is_that_of_torchvision_to_a_level(photo, size):
+    image = photo.resize(size)
+    pixels = decode(encode(image, "PNG"))
+    for interpolation in ("bilinear", "bicubic"):
+        reference = transforms.Compose(
+            [
+                transforms.Resize(32, transforms.InterpolationMode(interpolation)),
+                transforms.CenterCrop(24),
+                transforms.PILToTensor(),
+            ]
+        )
+        preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std)
+        found = resize_and_crop(pixels, preprocessing).int()
+        assert (found - reference(image).int()).abs().max() <= 1
+
+
+def test_a_strip_does_not_blow_up_memory():
+    strip = decode(encode(Image.new("RGB", (60_000, 1), (7, 8, 9)), "PNG"))
+    found = resize_and_crop(strip, PLAIN)
+    assert found.shape == (3, 24, 24)
+    assert found[:, 0, 0].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"<html></html>", "is not an image in a known format"),
+        (
+            encode(Image.effect_noise((64, 64), 99), "JPEG")[:1500],
+            "cannot decode (image file is truncated",
+        ),
+        (encode(Image.new("RGB", (64, 64)), "PNG")[:60], "cannot decode ("),
+    ],
+)
+def test_a_bad_file_has_a_reason(content, reason):
+    with pytest.raises(UnreadableImage) as caught:
+        decode(content)
+    assert str(caught.value).startswith(reason)
+
+
+def test_a_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(UnreadableImage) as caught:
+        decode(encode(Image.new("RGB", (20, 20)), "JPEG"))
+    assert "decompression bomb" in str(caught.value)
+
+
+def test_reading_never_raises(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "dangling.jpg").symlink_to("nowhere")
+    (tmp_path / "text.jpg").write_text("text")
+    os.mkfifo(tmp_path / "fifo.jpg")
+    reasons = {
+        name: read_image(str(tmp_path / name), PLAIN).reason for name in os.listdir(tmp_path)
+    }
+    assert reasons == {
+        "folder.jpg": "Is a directory",
+        "dangling.jpg": "No such file or directory",
+        "text.jpg": "is not an image in a known format",
+        "fifo.jpg": "is not a regular file",
+    }

@@ -1,0 +1,291 @@
+"""Fill a feature set block by block, so that a run that dies loses one block at most.
+
+A set is made in a folder `<set>.partial` beside its place. Finished blocks of rows are named in a
+journal there; features of files that an older set holds unchanged are taken from it. When all rows
+are there the folder takes the set's place in one step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.reuse import Donor, find_reusable
+from moderate_cli.errors import StoreError
+from moderate_cli.files import new_file, new_folder, replace_folder
+from moderate_cli.fingerprints import DIGEST_SIZE
+from moderate_cli.matrix import Matrix
+from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.store import (
+    DIGESTS,
+    FEATURES,
+    LABELS,
+    MANIFEST,
+    PARTIAL_SUFFIX,
+    PATHS,
+    STATS,
+    UNREADABLE,
+    FeatureStore,
+    Manifest,
+    encode_unreadable,
+    open_store,
+)
+
+BLOCK_ROWS = 1024
+PLAN = "plan.json"  # the manifest of a set that is not complete
+PENDING = "pending.npy"
+JOURNAL = "journal.jsonl"
+REUSED = -1  # the journal's block number for what was taken from an older set
+
+
+class EmbeddedBlock(NamedTuple):
+    """What an engine made of the rows of one block.
+
+    Attributes
+    ----------
+    block
+        Row number // BLOCK_ROWS.
+    rows
+        int64 (m,), ascending.
+    features
+        float32 (m, d); NaN where the image cannot be read.
+    stats, digests
+        int64 (m, 2) and uint8 (m, 16), of the bytes that were embedded.
+    unreadable
+        Row -> reason.
+    """
+
+    block: int
+    rows: npt.NDArray[np.int64]
+    features: npt.NDArray[np.float32]
+    stats: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.uint8]
+    unreadable: Mapping[int, str]
+
+
+class Filling:
+    """The single writer of a feature set; hold the store's lock while using it."""
+
+    def __init__(self, folder: Path, dataset: Dataset, manifest: Manifest) -> None:
+        self._folder = folder
+        self._partial = partial_folder(folder)
+        self._dataset = dataset
+        self._manifest = manifest
+        self._features = Matrix(self._partial / FEATURES)
+        self._stats = Matrix(self._partial / STATS)
+        self._digests = Matrix(self._partial / DIGESTS)
+        self._journal = (self._partial / JOURNAL).open("a", encoding="ascii")
+
+    @classmethod
+    def begin(
+        cls, folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
+    ) -> Filling:
+        """Go on where an earlier run stopped, or start a set with what older ones still hold."""
+        partial = partial_folder(folder)
+        if not _is_resumable(partial, dataset, stats, manifest):
+            donors = [
+                donor
+                for donor in (_donor_of_set(folder, manifest), _donor_of_partial(partial, manifest))
+                if donor is not None
+            ]
+            with new_folder(partial, replace=True) as fresh:
+                _create(fresh, dataset, stats, manifest, donors)
+        return cls(folder, dataset, manifest)
+
+    def pending(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Yield the blocks that are not finished, each with its rows that need embedding."""
+        rows = np.flatnonzero(~_finished(self._partial))
+        blocks = rows // BLOCK_ROWS
+        for block in np.unique(blocks).tolist():
+            yield block, rows[blocks == block]
+
+    def write(self, block: EmbeddedBlock) -> None:
+        """Write a block's rows, then name the block in the journal.
+
+        Raises
+        ------
+        StoreError
+            If a readable image has a feature that is not a finite number in the set's dtype.
+        """
+        with np.errstate(over="ignore"):
+            features = block.features.astype(self._manifest.spec.dtype)
+        for row, good in zip(block.rows.tolist(), np.isfinite(features).all(axis=1), strict=True):
+            if not good and row not in block.unreadable:
+                spec = self._manifest.spec
+                raise StoreError(
+                    f"{self._dataset.samples[row][0]}: its features are not finite numbers in"
+                    f" precision {spec.precision} and dtype {spec.dtype}; use float32 for both"
+                )
+        for matrix, values in (
+            (self._features, features),
+            (self._stats, block.stats),
+            (self._digests, block.digests),
+        ):
+            matrix.write(block.rows, values)
+            matrix.sync()
+        self._journal.write(_journal_line(block.block, block.unreadable))
+        self._journal.flush()
+        os.fsync(self._journal.fileno())
+
+    def finish(self) -> FeatureStore:
+        """Put the complete set in its place."""
+        self.close()
+        unreadable = _read_journal(self._partial)[1]
+        paths = [path for path, _ in self._dataset.samples]
+        with new_file(self._partial / UNREADABLE) as file:
+            file.write(encode_unreadable(unreadable, paths))
+        (self._partial / JOURNAL).unlink()
+        (self._partial / PENDING).unlink()
+        os.replace(self._partial / PLAN, self._partial / MANIFEST)
+        replace_folder(self._partial, self._folder)
+        return FeatureStore(self._folder, self._manifest)
+
+    def close(self) -> None:
+        """Close the files; what is written stays for the next run."""
+        for file in (self._features, self._stats, self._digests, self._journal):
+            file.close()
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a set is filled before it takes its place."""
+    return folder.with_name(folder.name + PARTIAL_SUFFIX)
+
+
+def progress_of(partial: Path) -> tuple[Manifest, int]:
+    """Manifest of a set that is being filled, and how many of its rows are there.
+
+    Raises
+    ------
+    StoreError
+        If it is not such a folder.
+    """
+    try:
+        manifest = Manifest.from_json((partial / PLAN).read_bytes())
+        return manifest, int(np.count_nonzero(_finished(partial)))
+    except (OSError, ValueError, EOFError) as error:
+        raise StoreError(f"{partial}: is no feature set in the making ({error})") from None
+
+
+def _create(
+    folder: Path,
+    dataset: Dataset,
+    stats: npt.NDArray[np.int64],
+    manifest: Manifest,
+    donors: list[Donor],
+) -> None:
+    n = len(dataset)
+    features = Matrix.create(folder / FEATURES, (n, manifest.dim), manifest.spec.dtype)
+    stats_matrix = Matrix.create(folder / STATS, (n, 2), np.int64)
+    digests = Matrix.create(folder / DIGESTS, (n, DIGEST_SIZE), np.uint8)
+    pending = np.ones(n, dtype=np.bool_)
+    unreadable: dict[int, str] = {}
+    for reuse in find_reusable(dataset, stats, donors):
+        row, source = np.array([reuse.row]), slice(reuse.source, reuse.source + 1)
+        features.write(row, reuse.donor.features[source])
+        stats_matrix.write(row, np.array([reuse.stat]))
+        digests.write(row, reuse.donor.digests[source])
+        pending[reuse.row] = False
+        if reuse.source in reuse.donor.unreadable:
+            unreadable[reuse.row] = reuse.donor.unreadable[reuse.source]
+    for matrix in (features, stats_matrix, digests):
+        matrix.sync()
+        matrix.close()
+    np.save(folder / PENDING, pending)
+    np.save(folder / LABELS, np.array([label for _, label in dataset.samples], dtype=np.int64))
+    (folder / PATHS).write_bytes(encode_paths(path for path, _ in dataset.samples))
+    (folder / JOURNAL).write_text(_journal_line(REUSED, unreadable), encoding="ascii")
+    (folder / PLAN).write_bytes(manifest.to_json())
+
+
+def _is_resumable(
+    partial: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
+) -> bool:
+    """Whether a partial set is of these very files and options, its finished rows still true."""
+    try:
+        done = _finished(partial)
+        return (
+            (partial / PLAN).read_bytes() == manifest.to_json()
+            and (partial / PATHS).read_bytes() == encode_paths(path for path, _ in dataset.samples)
+            and _load(partial / LABELS).tolist() == [label for _, label in dataset.samples]
+            and np.array_equal(_load(partial / STATS)[done], stats[done])
+        )
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _finished(partial: Path) -> npt.NDArray[np.bool_]:
+    finished = ~_load(partial / PENDING)
+    for block in _read_journal(partial)[0]:
+        finished[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS] = True
+    return finished
+
+
+def _read_journal(partial: Path) -> tuple[list[int], dict[int, str]]:
+    """Finished blocks, and the unreadable rows among them with their reasons."""
+    blocks: list[int] = []
+    unreadable: dict[int, str] = {}
+    for line in (partial / JOURNAL).read_text(encoding="ascii").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:  # the last line of a run that was killed while writing it
+            continue
+        if entry["block"] != REUSED:
+            blocks.append(int(entry["block"]))
+        unreadable |= {int(row): reason for row, reason in entry["unreadable"].items()}
+    return blocks, unreadable
+
+
+def _journal_line(block: int, unreadable: Mapping[int, str]) -> str:
+    return (
+        json.dumps({"block": block, "unreadable": {str(k): v for k, v in unreadable.items()}})
+        + "\n"
+    )
+
+
+def _donor_of_set(folder: Path, manifest: Manifest) -> Donor | None:
+    store = open_store(folder)
+    if store is None or not _same_numbers(store.manifest, manifest):
+        return None
+    finished = np.ones(len(store), dtype=np.bool_)
+    return Donor(
+        store.paths, store.stats, store.digests, store.features, store.unreadable, finished
+    )
+
+
+def _donor_of_partial(partial: Path, manifest: Manifest) -> Donor | None:
+    try:
+        if not _same_numbers(Manifest.from_json((partial / PLAN).read_bytes()), manifest):
+            return None
+        return Donor(
+            decode_paths((partial / PATHS).read_bytes()),
+            _load(partial / STATS),
+            _load(partial / DIGESTS),
+            _load(partial / FEATURES),
+            _read_journal(partial)[1],
+            _finished(partial),
+        )
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _same_numbers(one: Manifest, other: Manifest) -> bool:
+    """Whether the two describe the same features of the same image."""
+    return (one.spec, one.weights, one.weights_sha256, one.preprocessing, one.dim) == (
+        other.spec,
+        other.weights,
+        other.weights_sha256,
+        other.preprocessing,
+        other.dim,
+    )
+
+
+def _load(path: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,111 @@
+"""The local engine: threads decode images, this process runs the backbone."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.filling import EmbeddedBlock
+from moderate_cli.images import ReadImage, read_image
+from moderate_cli.networks import Network
+
+# Decoded images wait in memory for at most this many batches, whatever the dataset.
+BATCHES_AHEAD = 3
+
+
+def embed_blocks(
+    dataset: Dataset,
+    blocks: Iterable[tuple[int, npt.NDArray[np.int64]]],
+    network: Network,
+    *,
+    batch_size: int,
+    workers: int,
+    on_image: Callable[[], None],
+) -> Iterator[EmbeddedBlock]:
+    """Embed the given rows, block after block.
+
+    A batch never holds rows of two blocks, so what a block becomes does not depend on which
+    blocks are asked for.
+
+    Parameters
+    ----------
+    dataset
+        Where the images are.
+    blocks
+        Block number and rows, int64 (m,), of each block.
+    network
+        What embeds them.
+    batch_size, workers
+        See `moderate_cli.embed`.
+    on_image
+        Called after each image.
+    """
+    blocks = list(blocks)
+    top = os.fspath(dataset.root)
+    paths = (f"{top}/{dataset.samples[row][0]}" for _, rows in blocks for row in rows.tolist())
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        # PIL warns of odd metadata, palettes and sizes in images that it reads all the same;
+        # torchvision that its JPEG decoder will go. The filters are set here, once, because
+        # setting them is not safe in threads.
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
+        waiting: deque[Future[ReadImage]] = deque()
+
+        def ahead(count: int) -> None:
+            while len(waiting) < count and (path := next(paths, None)) is not None:
+                waiting.append(pool.submit(read_image, path, network.preprocessing))
+
+        try:
+            for block, rows in blocks:
+                batches = []
+                for start in range(0, len(rows), batch_size):
+                    size = min(batch_size, len(rows) - start)
+                    ahead(BATCHES_AHEAD * batch_size)
+                    images = [waiting.popleft().result() for _ in range(size)]
+                    ahead(BATCHES_AHEAD * batch_size)
+                    batches.append(_embed_batch(images, network))
+                    for _ in images:
+                        on_image()
+                yield _assemble(block, rows, batches)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+Batch = tuple[npt.NDArray[np.float32], list[ReadImage]]
+
+
+def _embed_batch(images: list[ReadImage], network: Network) -> Batch:
+    features = np.full((len(images), network.dim), np.nan, dtype=np.float32)
+    readable = [index for index, image in enumerate(images) if image.pixels is not None]
+    if readable:
+        pixels = [image.pixels for image in images if image.pixels is not None]
+        features[readable] = network.forward(torch.stack(pixels)).numpy()
+    # The pixels are not needed any more, and would add up over a block.
+    return features, [image._replace(pixels=None) for image in images]
+
+
+def _assemble(block: int, rows: npt.NDArray[np.int64], batches: list[Batch]) -> EmbeddedBlock:
+    images = [image for _, batch in batches for image in batch]
+    return EmbeddedBlock(
+        block=block,
+        rows=rows,
+        features=np.concatenate([features for features, _ in batches]),
+        stats=np.array([image.stat for image in images], dtype=np.int64),
+        digests=np.frombuffer(b"".join(image.digest for image in images), dtype=np.uint8).reshape(
+            len(images), -1
+        ),
+        unreadable={
+            row: image.reason
+            for row, image in zip(rows.tolist(), images, strict=True)
+            if image.reason
+        },
+    )

@@ -1,0 +1,252 @@
+"""Formats of what goes in and out: path lists, scores, index files, users' arrays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.errors import ArgumentError, ArrayError, OutputError
+from moderate_cli.files import new_file
+from moderate_cli.scoring import Scores
+from moderate_cli.text import printable
+
+Rows = npt.NDArray[np.int64]
+Writer = Callable[[BinaryIO, Scores, Rows], None]
+Formats = dict[str, Writer]
+
+
+def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
+    r"""Join paths, as the bytes they have on disk, one a line.
+
+    Parameters
+    ----------
+    paths
+        As `os.fsdecode` gives them.
+    nul
+        End each with a NUL byte instead of a newline; None does so only if a path holds a newline.
+
+    Raises
+    ------
+    OutputError
+        If `nul` is False and a path holds a newline.
+
+    Examples
+    --------
+    >>> encode_paths(["cat/1.jpg", "cat/2.jpg"])
+    b'cat/1.jpg\ncat/2.jpg\n'
+    """
+    entries = list(paths)
+    broken = next((path for path in entries if "\n" in path), None) if nul is not True else None
+    if broken is not None and nul is False:
+        raise OutputError(f"{printable(broken)}: holds a newline; -0 ends names with NUL instead")
+    end = "\0" if nul or broken is not None else "\n"
+    return os.fsencode("".join(f"{path}{end}" for path in entries))
+
+
+def decode_paths(content: bytes) -> list[str]:
+    r"""Read what `encode_paths` wrote, whichever way entries end.
+
+    >>> decode_paths(b"cat/1.jpg\ncat/2.jpg\n"), decode_paths(b"odd\nname.jpg\0")
+    (['cat/1.jpg', 'cat/2.jpg'], ['odd\nname.jpg'])
+    """
+    end = "\0" if b"\0" in content else "\n"
+    return os.fsdecode(content).split(end)[:-1]
+
+
+def write_index(
+    destination: str | os.PathLike[str],
+    scores: Scores,
+    kept: npt.NDArray[np.bool_],
+    *,
+    nul: bool = False,
+) -> None:
+    """Write which images are kept, whole or not at all; the suffix chooses the format.
+
+    Parameters
+    ----------
+    destination
+        `.txt`: one path a line. `.csv`: path, class, score. `.json`: the same with rows and
+        counts. `.npy`: int64 row numbers in ascending order.
+    scores
+        Names and scores of all images.
+    kept
+        bool (n,).
+    nul
+        End the entries of a `.txt` with NUL bytes.
+
+    Raises
+    ------
+    ArgumentError
+        If the suffix is unknown.
+    """
+    writer = check_suffix(destination, INDEX_FORMATS)
+    rows = np.flatnonzero(kept)
+    with new_file(destination) as file:
+        if nul and writer is _write_index_txt:
+            file.write(index_bytes(scores, rows, nul=True))
+        else:
+            writer(file, scores, rows)
+
+
+def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
+    """Paths of the given rows, or row numbers where there are no paths, one a line."""
+    return encode_paths((scores.name(row) for row in rows.tolist()), nul=nul)
+
+
+def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:
+    """Write scores, whole or not at all; the suffix chooses the format.
+
+    Parameters
+    ----------
+    destination
+        `.txt`: score, tab, path. `.csv`: path, class, score. `.npy`: float32 (n,), NaN for
+        unreadable images, which the text formats leave out.
+    scores
+        What to write, in row order.
+    """
+    writer = check_suffix(destination, SCORE_FORMATS)
+    with new_file(destination) as file:
+        writer(file, scores, np.flatnonzero(~np.isnan(scores.values)))
+
+
+def score_bytes(scores: Scores, rows: Rows) -> bytes:
+    """Lines of score, tab, path."""
+    values = scores.values[rows].tolist()
+    names = [scores.name(row) for row in rows.tolist()]
+    broken = next((name for name in names if "\n" in name), None)
+    if broken is not None:
+        raise OutputError(f"{printable(broken)}: holds a newline; -o FILE.csv quotes it")
+    lines = (f"{value:.9g}\t{name}\n" for value, name in zip(values, names, strict=True))
+    return os.fsencode("".join(lines))
+
+
+def read_features(path: str) -> npt.NDArray[np.floating[Any]]:
+    """Memory-map a user's feature matrix (n, d)."""
+    return _read_array(path, ndim=2, kinds="f", wanted="a float matrix (images, features)")
+
+
+def read_labels(path: str, n: int) -> npt.NDArray[np.int64]:
+    """Read a user's class indices (n,)."""
+    labels = _read_array(path, ndim=1, kinds="iu", wanted="a vector of integers")
+    if len(labels) != n:
+        raise ArrayError(f"{path}: {len(labels)} labels for {n} images; give one a row")
+    return labels.astype(np.int64)
+
+
+def read_scores(path: str) -> npt.NDArray[np.float64]:
+    """Read a user's scores (n,), of any criterion."""
+    scores = _read_array(path, ndim=1, kinds="fiu", wanted="a vector of numbers")
+    values = scores.astype(np.float64)
+    _check_finite(path, values[:, None])
+    return values
+
+
+def check_scorable(path: str, features: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> None:
+    """Name the first row that makes scores NaN or infinite, if there is one."""
+    if not np.all(np.isfinite(values)):
+        _check_finite(path, features)
+        raise ArrayError(f"{path}: its values are too large to take distances of")
+
+
+def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise ArrayError(f"{path}: {error.strerror or error}; name a .npy file") from None
+    except (ValueError, EOFError, SyntaxError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise ArrayError(f"{path}: is no .npy array ({reason}); numpy.save makes one") from None
+    if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in kinds:
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise ArrayError(f"{path}: holds {found}; {wanted} is wanted")
+    if len(array) == 0:
+        raise ArrayError(f"{path}: is empty; {wanted} is wanted")
+    return array
+
+
+def _check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
+    for start in range(0, len(matrix), 4096):
+        good = np.isfinite(matrix[start : start + 4096]).all(axis=1)
+        if not good.all():
+            raise ArrayError(
+                f"{path}: row {start + int(np.argmin(good))} is not finite; leave such rows out"
+            )
+
+
+def check_suffix(destination: str | os.PathLike[str], formats: Formats) -> Writer:
+    """Return the writer for a file name, before there is anything to write.
+
+    Raises
+    ------
+    ArgumentError
+        If the suffix is unknown.
+    """
+    suffix = Path(destination).suffix.lower()
+    if suffix not in formats:
+        known = ", ".join(formats)
+        raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; use one of {known}")
+    return formats[suffix]
+
+
+def _write_index_txt(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    file.write(index_bytes(scores, rows, nul=False))
+
+
+def _write_index_json(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    images = [
+        {"row": row, "path": path, "class": name, "score": value}
+        for row, (path, name, value) in zip(rows.tolist(), _records(scores, rows), strict=True)
+    ]
+    content = {"kept": len(rows), "of": len(scores), "images": images}
+    file.write((json.dumps(content, indent=1) + "\n").encode("ascii"))
+
+
+def _write_index_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    np.save(file, rows.astype(np.int64), allow_pickle=False)
+
+
+def _write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("path", "class", "score"))
+    table.writerows((path, name, f"{value:.9g}") for path, name, value in _records(scores, rows))
+    text.flush()
+    text.detach()
+
+
+def _write_scores_txt(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    file.write(score_bytes(scores, rows))
+
+
+def _write_scores_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    np.save(file, scores.values.astype(np.float32), allow_pickle=False)
+
+
+def _records(scores: Scores, rows: Rows) -> Sequence[tuple[str, str, float]]:
+    return [
+        (scores.name(row), scores.class_name(label), value)
+        for row, label, value in zip(
+            rows.tolist(), scores.labels[rows].tolist(), scores.values[rows].tolist(), strict=True
+        )
+    ]
+
+
+INDEX_FORMATS: Formats = {
+    ".txt": _write_index_txt,
+    ".csv": _write_csv,
+    ".json": _write_index_json,
+    ".npy": _write_index_npy,
+}
+SCORE_FORMATS: Formats = {
+    ".txt": _write_scores_txt,
+    ".csv": _write_csv,
+    ".npy": _write_scores_npy,
+}

@@ -1,0 +1,238 @@
+"""Feature sets on disk: what they hold, and whether they are those of a dataset as it is now."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.backbones import FeatureSpec, Preprocessing
+from moderate_cli.dataset import Dataset
+from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.fingerprints import DIGEST_SIZE
+from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.text import printable
+
+FORMAT = 1
+SUFFIX = ".moderate"
+PARTIAL_SUFFIX = ".partial"
+
+FEATURES = "features.npy"
+LABELS = "labels.npy"
+PATHS = "paths.txt"
+STATS = "stats.npy"
+DIGESTS = "digests.npy"
+UNREADABLE = "unreadable.txt"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the features of a set are.
+
+    Attributes
+    ----------
+    spec
+        What was asked for.
+    weights, weights_sha256
+        Where the backbone's weights came from; the digest is empty if it is not known.
+    preprocessing
+        How images became the backbone's input.
+    rows, dim
+        Shape of the feature matrix.
+    classes
+        Class names by index.
+    """
+
+    spec: FeatureSpec
+    weights: str
+    weights_sha256: str
+    preprocessing: Preprocessing
+    rows: int
+    dim: int
+    classes: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """Serialise; names that are not valid UTF-8 come back unchanged."""
+        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode("ascii")
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it is anything else.
+        """
+        fields: dict[str, Any] = json.loads(content)
+        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
+            raise ValueError(f"is not of format {FORMAT}")
+        try:
+            levels = fields["preprocessing"]
+            for key in ("mean", "std"):
+                levels[key] = tuple(levels[key])
+            fields |= {
+                "spec": FeatureSpec(**fields["spec"]),
+                "preprocessing": Preprocessing(**levels),
+                "classes": tuple(fields["classes"]),
+            }
+            manifest = cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(str(error)) from None
+        if manifest.to_json() != content:
+            raise ValueError("was changed by hand")
+        return manifest
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """A complete feature set; row i belongs to `ImageFolder(root).samples[i]`.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    manifest
+        What it holds.
+    """
+
+    folder: Path
+    manifest: Manifest
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    @cached_property
+    def features(self) -> npt.NDArray[np.floating[Any]]:
+        """(n, d) float16 or float32, memory-mapped; NaN where the image cannot be read."""
+        shape = (self.manifest.rows, self.manifest.dim)
+        return self._load(FEATURES, shape, self.manifest.spec.dtype)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(n,) class indices."""
+        return self._load(LABELS, (self.manifest.rows,), "int64")
+
+    @cached_property
+    def stats(self) -> npt.NDArray[np.int64]:
+        """(n, 2) size in bytes and modification time in nanoseconds of each file when read."""
+        return self._load(STATS, (self.manifest.rows, 2), "int64")
+
+    @cached_property
+    def digests(self) -> npt.NDArray[np.uint8]:
+        """(n, 16) BLAKE2b of each file's bytes."""
+        return self._load(DIGESTS, (self.manifest.rows, DIGEST_SIZE), "uint8")
+
+    @cached_property
+    def paths(self) -> Sequence[str]:
+        """Path of each image, relative to the dataset."""
+        paths = decode_paths(self.raw_paths)
+        if len(paths) != self.manifest.rows:
+            raise self._damaged(PATHS, f"{len(paths)} paths for {self.manifest.rows} rows")
+        return paths
+
+    @property
+    def raw_paths(self) -> bytes:
+        """The bytes of the path list, for comparing two of them."""
+        return self._read(PATHS)
+
+    @cached_property
+    def unreadable(self) -> dict[int, str]:
+        """Row -> reason, of the images that cannot be read."""
+        lines = self._read(UNREADABLE).decode().splitlines()
+        try:
+            return {int(row): reason for row, _, reason in (line.split("\t") for line in lines)}
+        except ValueError as error:
+            raise self._damaged(UNREADABLE, str(error)) from None
+
+    @cached_property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """(n,) False for the images that cannot be read."""
+        mask = np.ones(self.manifest.rows, dtype=np.bool_)
+        mask[list(self.unreadable)] = False
+        return mask
+
+    def is_current(self, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:
+        """Whether the dataset has the same classes and files, none changed since."""
+        return (
+            self.manifest.classes == dataset.classes
+            and self.manifest.rows == len(dataset)
+            and self.raw_paths == encode_paths(path for path, _ in dataset.samples)
+            and np.array_equal(self.labels, [label for _, label in dataset.samples])
+            and np.array_equal(self.stats, stats)
+        )
+
+    def _load(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+        try:
+            array: npt.NDArray[Any] = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise self._damaged(name, str(error)) from None
+        if array.shape != shape or array.dtype != dtype:
+            found = f"{array.dtype} {array.shape}, not {dtype} {shape}"
+            raise self._damaged(name, f"holds {found}")
+        return array
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise self._damaged(name, error.strerror or str(error)) from None
+
+    def _damaged(self, name: str, reason: str) -> StoreError:
+        return damaged(self.folder, name, reason)
+
+
+def damaged(folder: Path, name: str, reason: str) -> StoreError:
+    """The error for a feature set that cannot be trusted."""
+    reason = " ".join(reason.split())
+    return StoreError(f"{folder / name}: damaged ({reason}); remove {folder} to embed again")
+
+
+def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Path:
+    """Where the feature sets of a dataset lie: beside it, never inside it.
+
+    Inside, ImageFolder would take them for a class.
+    """
+    if store is None:
+        return root.with_name(root.name + SUFFIX)
+    folder = Path(os.path.abspath(store))
+    if folder.is_relative_to(root):
+        raise ArgumentError(f"--store {os.fspath(store)}: lies in the dataset; name one outside")
+    return folder
+
+
+def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
+    """Open a complete feature set, or return None if there is none.
+
+    Raises
+    ------
+    StoreError
+        If there is one and its manifest cannot be read.
+    """
+    path = Path(folder)
+    try:
+        content = (path / MANIFEST).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from None
+    try:
+        return FeatureStore(path, Manifest.from_json(content))
+    except ValueError as error:
+        raise damaged(path, MANIFEST, str(error)) from None
+
+
+def encode_unreadable(reasons: Mapping[int, str], paths: Sequence[str]) -> bytes:
+    """Lines of row, path with odd characters escaped, and reason."""
+    return "".join(
+        f"{row}\t{printable(paths[row])}\t{printable(reason)}\n"
+        for row, reason in sorted(reasons.items())
+    ).encode()

@@ -1,0 +1,102 @@
+"""Datasets and runners that tests share."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import moderate_cli
+from moderate_cli.cli import _run
+
+# Levels of gray of each image: with the backbone `pixels` the features of an image of level v are
+# all v / 255, so that distances can be worked out by hand.
+LEVELS = {"cat": (0, 51, 102, 153, 255), "dog": (0, 255), "owl": (51,)}
+
+
+class Outcome(NamedTuple):
+    """Exit status and output of a command."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def paint(path: Path, level: int) -> None:
+    """Write a small image of one gray level."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (9, 9), (level, level, level)).save(path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A dataset of `LEVELS`, in data/train, with names that sort by level."""
+    root = tmp_path / "data" / "train"
+    for name, levels in LEVELS.items():
+        for number, level in enumerate(levels):
+            paint(root / name / f"{number}.png", level)
+    return root
+
+
+@pytest.fixture
+def embedded(data: Path) -> Path:
+    """The same dataset, with its features in place."""
+    moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32")
+    return data
+
+
+@pytest.fixture
+def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Run a command in this process, on the backbone `pixels`."""
+    monkeypatch.setenv("MODERATE_BACKBONE", "pixels")
+    monkeypatch.setenv("MODERATE_DTYPE", "float32")
+
+    def run(*args: str | os.PathLike[str]) -> Outcome:
+        streams = [io.TextIOWrapper(io.BytesIO(), errors="surrogateescape") for _ in range(2)]
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", streams[0])
+            patch.setattr(sys, "stderr", streams[1])
+            status = _run([os.fspath(arg) for arg in args])
+        for stream in streams:
+            stream.seek(0)
+        return Outcome(status, streams[0].read(), streams[1].read())
+
+    return run
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[[str], Outcome]:
+    """Run a line of bash in `tmp_path`, with `moderate` on the PATH and the backbone `pixels`."""
+    environment = os.environ | {
+        "MODERATE_BACKBONE": "pixels",
+        "MODERATE_DTYPE": "float32",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+    def run(line: str) -> Outcome:
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=300,
+        )
+        stdout, stderr = (os.fsdecode(stream) for stream in (done.stdout, done.stderr))
+        return Outcome(done.returncode, stdout, stderr)
+
+    return run
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Return random numbers that are the same in each run."""
+    return np.random.default_rng(0)

@@ -1,0 +1,131 @@
+import os
+
+import numpy as np
+import pytest
+from conftest import paint
+from torchvision.datasets import ImageFolder
+
+from moderate_cli.dataset import scan
+from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.exporting import export
+
+KEPT = np.array([True, False, False, True, False, True, False, True])
+NAMES = ["cat/0.png", "cat/3.png", "dog/0.png", "owl/0.png"]
+
+
+def tree(root):
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, _, names in os.walk(root)
+        for name in names
+    )
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_an_export_is_an_image_folder_with_the_same_classes(data, tmp_path, link):
+    before = tree(data), os.stat(data / "cat").st_mtime_ns
+    target = tmp_path / "out" / "pruned"
+    export(scan(data), KEPT, target, link=link)
+    assert tree(target) == NAMES
+    assert ImageFolder(target).class_to_idx == ImageFolder(data).class_to_idx
+    for name in NAMES:
+        assert (target / name).read_bytes() == (data / name).read_bytes()
+        assert (target / name).is_symlink() == (link == "symbolic")
+        assert os.path.samefile(target / name, data / name) == (link != "none")
+        assert os.stat(target / name).st_mtime_ns == os.stat(data / name).st_mtime_ns
+    assert before == (tree(data), os.stat(data / "cat").st_mtime_ns)
+
+
+def test_sub_folders_are_kept(data, tmp_path):
+    paint(data / "cat" / "deep" / "er" / "x.png", 5)
+    paint(data / "cat" / "deep.png", 5)
+    kept = np.ones(10, dtype=bool)
+    export(scan(data), kept, tmp_path / "out")
+    assert tree(tmp_path / "out") == tree(data)
+
+
+def test_the_kept_rows_are_those_of_a_subset(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    source = ImageFolder(data)
+    rows = [source.samples[row] for row in np.flatnonzero(KEPT)]
+    exported = ImageFolder(tmp_path / "out").samples
+    assert [(os.path.relpath(p, data), y) for p, y in rows] == [
+        (os.path.relpath(p, tmp_path / "out"), y) for p, y in exported
+    ]
+
+
+def refusal(dataset, target, kept=KEPT, **options):
+    with pytest.raises(OutputError) as caught:
+        export(dataset, kept, target, **options)
+    return str(caught.value)
+
+
+def test_an_existing_folder_is_refused_or_replaced(data, tmp_path):
+    dataset, target = scan(data), tmp_path / "out"
+    export(dataset, np.ones(8, dtype=bool), target)
+    assert refusal(dataset, target) == f"{target}: exists; --force replaces it"
+    assert len(tree(target)) == 8
+    export(dataset, KEPT, target, force=True)
+    assert tree(target) == NAMES
+
+
+def test_force_replaces_nothing_but_exports(data, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    dataset = scan(data)
+    assert refusal(dataset, tmp_path / "home", force=True) == (
+        f"{tmp_path}/home: holds 'thesis.tex', which no export of this dataset made;"
+        " --force replaces exports only"
+    )
+    (tmp_path / "link").symlink_to("home")
+    assert refusal(dataset, tmp_path / "link", force=True) == (
+        f"{tmp_path}/link: is not a folder; name another"
+    )
+    assert tree(tmp_path / "home") == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("place", ["train", "train/pruned", "."])
+def test_the_dataset_is_never_a_target(data, place):
+    target = data.parent / place
+    assert refusal(scan(data), target, force=True) == (
+        f"{target}: lies in the dataset or around it; name a folder beside it"
+    )
+    assert len(tree(data)) == 8
+
+
+def test_a_class_is_never_emptied(data, tmp_path):
+    kept = KEPT.copy()
+    kept[7] = False
+    assert refusal(scan(data), tmp_path / "out", kept) == (
+        f"{tmp_path}/out: 1 of 3 classes would be empty, 'owl' for one, and ImageFolder's class"
+        " indices would shift; keep more images"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_that_was_empty_stays(data, tmp_path):
+    (data / "bee").mkdir()
+    export(scan(data), KEPT, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == ["bee", "cat", "dog", "owl"]
+
+
+def test_an_export_that_fails_leaves_nothing(data, tmp_path):
+    dataset = scan(data)
+    (data / "dog" / "0.png").unlink()
+    assert refusal(dataset, tmp_path / "out") == (
+        f"{data}/dog/0.png: cannot be exported (No such file or directory)"
+    )
+    assert os.listdir(tmp_path) == ["data"]
+
+
+def test_a_hard_link_leads_to_the_file_behind_a_link(data, tmp_path):
+    (data / "cat" / "0.png").rename(data.parent / "0.png")
+    (data / "cat" / "0.png").symlink_to("../../0.png")
+    export(scan(data), KEPT, tmp_path / "deep" / "er" / "out", link="hard")
+    assert not (tmp_path / "deep" / "er" / "out" / "cat" / "0.png").is_symlink()
+
+
+def test_an_unknown_link_is_refused(data, tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        export(scan(data), KEPT, tmp_path / "out", link="ref")
+    assert str(caught.value) == "link: 'ref' is none of none, hard, symbolic"

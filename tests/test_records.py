@@ -1,0 +1,136 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moderate_cli.errors import ArgumentError, ArrayError, OutputError
+from moderate_cli.records import (
+    decode_paths,
+    encode_paths,
+    read_features,
+    read_labels,
+    read_scores,
+    write_index,
+    write_scores,
+)
+from moderate_cli.scoring import Scores
+
+SCORES = Scores(
+    np.array([0.5, np.nan, 1.25, 1 / 3]),
+    np.array([0, 0, 1, 1]),
+    ("cat", "dog"),
+    ("cat/1.jpg", "cat/2.jpg", "dog/a,b.jpg", "dog/\udcff.jpg"),
+)
+KEPT = np.array([True, False, False, True])
+
+
+@given(st.lists(st.binary(min_size=1).map(lambda b: b.replace(b"\0", b"_"))))
+def test_paths_of_any_bytes_survive(names):
+    paths = [name.decode(errors="surrogateescape") for name in names]
+    assert decode_paths(encode_paths(paths)) == paths
+    assert decode_paths(encode_paths(paths, nul=True)) == paths
+
+
+def test_a_newline_in_a_name_is_an_error_without_nul():
+    with pytest.raises(OutputError) as caught:
+        encode_paths(["cat/a\nb.jpg"], nul=False)
+    assert str(caught.value) == "cat/a\\nb.jpg: holds a newline; -0 ends names with NUL instead"
+
+
+def test_index_formats(tmp_path):
+    for suffix in ("txt", "csv", "json", "npy"):
+        write_index(tmp_path / f"kept.{suffix}", SCORES, KEPT)
+    write_index(tmp_path / "nul.txt", SCORES, KEPT, nul=True)
+    assert (tmp_path / "kept.txt").read_bytes() == b"cat/1.jpg\ndog/\xff.jpg\n"
+    assert (tmp_path / "nul.txt").read_bytes() == b"cat/1.jpg\0dog/\xff.jpg\0"
+    assert (tmp_path / "kept.csv").read_bytes() == (
+        b"path,class,score\ncat/1.jpg,cat,0.5\ndog/\xff.jpg,dog,0.333333333\n"
+    )
+    assert json.loads((tmp_path / "kept.json").read_bytes()) == {
+        "kept": 2,
+        "of": 4,
+        "images": [
+            {"row": 0, "path": "cat/1.jpg", "class": "cat", "score": 0.5},
+            {"row": 3, "path": "dog/\udcff.jpg", "class": "dog", "score": 1 / 3},
+        ],
+    }
+    rows = np.load(tmp_path / "kept.npy")
+    assert rows.dtype == np.int64
+    assert rows.tolist() == [0, 3]
+
+
+def test_score_formats(tmp_path):
+    for suffix in ("txt", "csv", "npy"):
+        write_scores(tmp_path / f"s.{suffix}", SCORES)
+    assert (tmp_path / "s.txt").read_bytes() == (
+        b"0.5\tcat/1.jpg\n1.25\tdog/a,b.jpg\n0.333333333\tdog/\xff.jpg\n"
+    )
+    with (tmp_path / "s.csv").open(errors="surrogateescape", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["path", "class", "score"],
+            ["cat/1.jpg", "cat", "0.5"],
+            ["dog/a,b.jpg", "dog", "1.25"],
+            ["dog/\udcff.jpg", "dog", "0.333333333"],
+        ]
+    values = np.load(tmp_path / "s.npy")
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, SCORES.values.astype(np.float32))
+
+
+def test_row_numbers_stand_for_paths_of_plain_arrays(tmp_path):
+    write_index(tmp_path / "kept.txt", Scores(SCORES.values, SCORES.labels), KEPT)
+    write_index(tmp_path / "kept.csv", Scores(SCORES.values, SCORES.labels), KEPT)
+    assert (tmp_path / "kept.txt").read_text() == "0\n3\n"
+    assert (tmp_path / "kept.csv").read_text() == "path,class,score\n0,0,0.5\n3,1,0.333333333\n"
+
+
+def test_an_unknown_suffix_is_refused():
+    with pytest.raises(ArgumentError) as caught:
+        write_index("kept.pickle", SCORES, KEPT)
+    assert str(caught.value) == ("kept.pickle: unknown suffix; use one of .txt, .csv, .json, .npy")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros(3), "holds float64 (3,); a float matrix (images, features) is wanted"),
+        (np.zeros((2, 2), int), "holds int64 (2, 2); a float matrix (images, features) is wanted"),
+        (np.zeros((0, 2)), "is empty; a float matrix (images, features) is wanted"),
+    ],
+)
+def test_features_of_another_kind_are_refused(tmp_path, array, message):
+    path = str(tmp_path / "f.npy")
+    np.save(path, array)
+    with pytest.raises(ArrayError) as caught:
+        read_features(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_arrays_that_could_run_code_or_are_cut_are_refused(tmp_path):
+    path = str(tmp_path / "f.npy")
+    np.save(path, np.array([object()]), allow_pickle=True)
+    for content in ((tmp_path / "f.npy").read_bytes(), b"", b"\x93NUMPY", b"text"):
+        (tmp_path / "f.npy").write_bytes(content)
+        with pytest.raises(ArrayError) as caught:
+            read_scores(path)
+        assert str(caught.value).startswith(f"{path}: is no .npy array (")
+    with pytest.raises(ArrayError) as caught:
+        read_scores("nowhere.npy")
+    assert str(caught.value) == "nowhere.npy: No such file or directory; name a .npy file"
+
+
+def test_scores_and_labels_are_checked(tmp_path):
+    path = str(tmp_path / "s.npy")
+    np.save(path, np.array([1.0, np.inf, np.nan]))
+    with pytest.raises(ArrayError) as caught:
+        read_scores(path)
+    assert str(caught.value) == f"{path}: row 1 is not finite; leave such rows out"
+    np.save(path, np.array([1, 2], dtype=">i2"))
+    assert read_scores(path).tolist() == [1, 2]
+    assert read_labels(path, 2).tolist() == [1, 2]
+    with pytest.raises(ArrayError) as caught:
+        read_labels(path, 3)
+    assert str(caught.value) == f"{path}: 2 labels for 3 images; give one a row"

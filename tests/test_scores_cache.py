@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+import moderate_cli
+from moderate_cli import scores_cache
+
+
+@pytest.fixture
+def store(embedded):
+    return moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32")
+
+
+def test_distances_can_be_worked_out_by_hand(store):
+    # 192 equal features: the distance is sqrt(192) times the difference in level / 255. Means:
+    # cat 112.2, dog 127.5, owl 51.
+    levels = [112.2, 61.2, 10.2, 40.8, 142.8, 127.5, 127.5, 0]
+    scores = moderate_cli.score(store)
+    np.testing.assert_allclose(scores.values, np.sqrt(192) / 255 * np.array(levels), rtol=1e-5)
+    assert scores.paths[5] == "dog/0.png"
+    assert scores.class_name(1) == "dog"
+
+
+def test_scores_are_computed_once(store, monkeypatch):
+    first = moderate_cli.score(store, center="median")
+    monkeypatch.setattr(scores_cache, "score_features", None)
+    again = moderate_cli.score(store, center="median")
+    assert first.values.tobytes() == again.values.tobytes()
+    with pytest.raises(TypeError):
+        moderate_cli.score(store, center="mean")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"cut"])
+def test_a_damaged_cache_is_computed_again(store, damage):
+    first = moderate_cli.score(store).values
+    cache = store.folder / "scores-mean-euclidean.npy"
+    cache.write_bytes(cache.read_bytes()[:-8] if damage == b"cut" else damage)
+    assert moderate_cli.score(store).values.tobytes() == first.tobytes()
+
+
+def test_a_cache_of_other_images_is_computed_again(store):
+    first = moderate_cli.score(store).values
+    np.save(store.folder / "scores-mean-euclidean.npy", np.zeros(5))
+    assert moderate_cli.score(store).values.tobytes() == first.tobytes()

@@ -1,0 +1,77 @@
+"""`--config`: options from a TOML file, below the command line and the environment."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def bundled() -> dict[str, Path]:
+    """Return the presets that come with the package, by name."""
+    # In a wheel they lie inside the package, in a checkout beside it.
+    folder = next(path / "configs" for path in (PACKAGE, PACKAGE.parent) if _has_configs(path))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """Make a config file's values the defaults of a command's options."""
+    if value is None or ctx.resilient_parsing:
+        return
+    content = _read(value)
+    own = _options(ctx.command)
+    foreign = content.keys() - own.keys()  # of another command: a file may serve several
+    if foreign and (unknown := foreign - _all_keys()):
+        raise click.UsageError(f"{value}: no option is called {min(unknown)!r}", ctx)
+    defaults = {}
+    for key in content.keys() & own.keys():
+        setting = content[key]
+        if isinstance(setting, list):
+            setting = ",".join(map(str, setting))
+        try:
+            own[key].type_cast_value(ctx, setting)
+        except click.BadParameter as error:
+            raise click.UsageError(f"{value}: {key}: {error.message}", ctx) from None
+        defaults[own[key].name or key] = setting
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def _read(value: str) -> dict[str, Any]:
+    presets = bundled()
+    path = presets.get(value, Path(value))
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except OSError as error:
+        known = ", ".join(presets)
+        raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{value}: is not TOML ({error})") from None
+
+
+def _options(command: click.Command) -> dict[str, click.Option]:
+    """Return a command's options by the long name that a file calls them."""
+    options = {
+        max(param.opts, key=len).lstrip("-"): param
+        for param in command.params
+        if isinstance(param, click.Option)
+    }
+    options.pop("config", None)  # a file names no other file
+    return options
+
+
+def _all_keys() -> set[str]:
+    from moderate_cli.cli import COMMANDS
+
+    commands: list[click.Command] = [
+        importlib.import_module(f"moderate_cli.cli.{name}").command for name in COMMANDS
+    ]
+    return {key for command in commands for key in _options(command)}
+
+
+def _has_configs(folder: Path) -> bool:
+    return (folder / "configs").is_dir()

@@ -1,0 +1,97 @@
+"""Options -> scores: from a dataset folder, from a user's features, or from a user's scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from moderate_cli.cli import console
+from moderate_cli.dataset import Dataset, scan
+from moderate_cli.embedding import embed
+from moderate_cli.errors import UnreadableImages
+from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
+from moderate_cli.scores_cache import score
+from moderate_cli.scoring import Scores, score_features
+from moderate_cli.store import FeatureStore
+
+
+def scores_from(
+    *,
+    data: str | None,
+    features_file: str | None = None,
+    labels_file: str | None = None,
+    scores_file: str | None = None,
+    center: str,
+    metric: str,
+    **embedding: Any,
+) -> tuple[Scores, Dataset | None]:
+    """Score whatever the user named, and list the dataset if it is one."""
+    named = {"DATA": data, "--features": features_file, "--scores": scores_file}
+    given = [name for name, value in named.items() if value is not None]
+    if len(given) > 1:
+        raise click.UsageError(f"{given[0]} and {given[1]} exclude each other")
+    if not given:
+        raise click.UsageError("Missing argument 'DATA'")
+    if data is not None:
+        if labels_file is not None:
+            raise click.UsageError("DATA and --labels exclude each other")
+        dataset, store = features_of(data, **embedding)
+        return score(store, center=center, metric=metric), dataset
+    if scores_file is not None:
+        values = read_scores(scores_file)
+        labels = np.zeros(len(values), dtype=np.int64)
+        if labels_file is not None:
+            labels = read_labels(labels_file, len(values))
+        return Scores(values, labels), None
+    if features_file is None or labels_file is None:
+        raise click.UsageError("--features wants --labels")
+    features = read_features(features_file)
+    labels = read_labels(labels_file, len(features))
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = score_features(features, labels, center=center, metric=metric)
+    check_scorable(features_file, features, values)
+    return Scores(values, labels), None
+
+
+def features_of(data: str, *, on_error: str, **embedding: Any) -> tuple[Dataset, FeatureStore]:
+    """List a dataset and bring its feature set up to date.
+
+    Raises
+    ------
+    UnreadableImages
+        If there are any and `on_error` is "fail"; all others are embedded by then.
+    """
+    dataset = scan(data)
+    _warn_of_layout(data, dataset)
+    with console.progress("embed") as move:
+        store = embed(
+            dataset,
+            **embedding,
+            on_progress=move,
+            on_wait=lambda holder: console.note(f"waiting for {holder}, which fills this store"),
+        )
+    reasons = {
+        f"{data.rstrip('/')}/{store.paths[row]}": reason for row, reason in store.unreadable.items()
+    }
+    if reasons and on_error == "fail":
+        raise UnreadableImages(reasons)
+    if len(reasons) == len(store):
+        raise UnreadableImages(reasons)
+    if reasons:
+        console.note(f"{len(reasons)} unreadable of {len(store)} images are left out")
+    return dataset, store
+
+
+def _warn_of_layout(data: str, dataset: Dataset) -> None:
+    if dataset.looks_like_splits:
+        splits = ", ".join(dataset.classes)
+        console.note(
+            f"{data}: its folders {splits} look like splits, not classes;"
+            f" did you mean {data.rstrip('/')}/{dataset.classes[0]}?"
+        )
+    if dataset.empty_classes:
+        names = ", ".join(dataset.empty_classes[:5])
+        more = ", ..." if len(dataset.empty_classes) > 5 else ""
+        console.note(f"{data}: {len(dataset.empty_classes)} classes hold no images: {names}{more}")

@@ -1,0 +1,160 @@
+"""Options that commands share, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import click
+
+from moderate_cli.backbones import BACKBONES, DEFAULT_BACKBONE, DTYPES, PRECISIONS
+from moderate_cli.cli import config
+from moderate_cli.errors import ArgumentError
+from moderate_cli.scoring import CENTERS, METRICS
+from moderate_cli.selection import exact
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+ON_ERROR = ("fail", "skip")
+# A name that may start with a dash, or with bytes that are no UTF-8, is taken as it is.
+PATH = click.Path(path_type=str)
+
+
+def option(*names: str, **attributes: Any) -> Decorator[Any]:
+    """Declare an option that `MODERATE_<NAME>` in the environment sets too."""
+    long = max(names, key=len).lstrip("-")
+    attributes.setdefault("envvar", f"MODERATE_{long.replace('-', '_').upper()}")
+    attributes.setdefault("show_default", attributes.get("default") is not None)
+    return click.option(*names, **attributes)
+
+
+def group(*decorators: Decorator[Any]) -> Decorator[Any]:
+    """Apply several options as one, in the order they are to be listed."""
+
+    def decorate(command: Any) -> Any:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def quantile(text: str) -> Fraction:
+    """Read a number in [0, 1] as it is written: 0.3 is 3/10 and not a float near it."""
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise click.BadParameter(f"{text} is not in [0, 1].")
+    return number
+
+
+def ratios(text: str) -> dict[str, Fraction]:
+    """Read one ratio or several with commas, each with the text it was written as."""
+    found = {part.strip(): _number(part.strip()) for part in str(text).split(",")}
+    for part, ratio in found.items():
+        if not 0 < ratio <= 1:
+            raise click.BadParameter(f"{part} is not in (0, 1]; it is the fraction kept.")
+    return found
+
+
+def _number(text: str) -> Fraction:
+    try:
+        return exact(text)
+    except ArgumentError:
+        raise click.BadParameter(f"{text!r} is not a number.") from None
+
+
+configuration = option(
+    "--config",
+    metavar="FILE",
+    callback=config.apply,
+    is_eager=True,
+    expose_value=False,
+    help="Take options from a TOML file, or a bundled preset by name.",
+)
+
+data_required = click.argument("data", type=PATH)
+data_optional = click.argument("data", type=PATH, required=False)
+
+arrays = group(
+    option(
+        "--features",
+        "features_file",
+        type=PATH,
+        metavar="FILE",
+        help="Your own features, .npy (n, d), in place of DATA.",
+    ),
+    option(
+        "--labels",
+        "labels_file",
+        type=PATH,
+        metavar="FILE",
+        help="Class of each row of --features or --scores, .npy (n,).",
+    ),
+)
+
+store = option(
+    "--store", type=PATH, metavar="DIR", help="Where features lie.  [default: DATA.moderate]"
+)
+
+embedding = group(
+    store,
+    option(
+        "--backbone",
+        type=click.Choice(BACKBONES),
+        metavar="NAME",
+        default=DEFAULT_BACKBONE,
+        help="Network that makes the features; any torchvision classifier.",
+    ),
+    option(
+        "--weights",
+        type=PATH,
+        metavar="FILE",
+        help="State dict for the backbone, such as your fine-tuned classifier.",
+    ),
+    option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="float32",
+        help="What the backbone computes in.",
+    ),
+    option(
+        "--dtype", type=click.Choice(DTYPES), default="float16", help="What features are stored in."
+    ),
+    option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        help="Images at once.  [default: 16 on a CPU, 256 on a GPU]",
+    ),
+    option(
+        "-j",
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Threads that decode images.  [default: one a processor]",
+    ),
+    option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        help="Where the backbone runs.",
+    ),
+    option(
+        "--on-error",
+        type=click.Choice(ON_ERROR),
+        default="fail",
+        help="Whether unreadable images end the command or are left out.",
+    ),
+)
+
+scoring = group(
+    option("--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."),
+    option(
+        "--metric",
+        type=click.Choice(list(METRICS)),
+        default="euclidean",
+        help="Distance to the center.",
+    ),
+)
+
+force = option("--force", is_flag=True, help="Replace an earlier export.")

@@ -1,0 +1,40 @@
+"""`moderate score`: distances as text or array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from moderate_cli.cli import console, options
+from moderate_cli.cli.inputs import scores_from
+from moderate_cli.records import SCORE_FORMATS, check_suffix, score_bytes, write_scores
+
+
+@click.command()
+@options.data_optional
+@options.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write to a .txt, .csv or .npy file in place of stdout.",
+)
+@options.scoring
+@options.arrays
+@options.embedding
+@options.configuration
+def command(output: str | None, **source: Any) -> None:
+    """Write the distance of each image to its class center.
+
+    One line an image, in the order of ImageFolder: distance, tab, path relative to DATA. With
+    --features and --labels in place of DATA, row numbers stand for paths.
+    """
+    if output is not None:
+        check_suffix(output, SCORE_FORMATS)
+    scores, _ = scores_from(**source)
+    if output is None:
+        console.write(score_bytes(scores, np.flatnonzero(~np.isnan(scores.values))))
+    else:
+        write_scores(output, scores)

@@ -1,0 +1,216 @@
+"""`moderate select`: which images to keep."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.cli import console, options
+from moderate_cli.cli.inputs import scores_from
+from moderate_cli.dataset import Dataset
+from moderate_cli.exporting import LINKS, export
+from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
+from moderate_cli.scoring import Scores
+from moderate_cli.selection import SCOPES, emptied_classes, select
+
+Mask = npt.NDArray[np.bool_]
+
+
+@click.command()
+@options.data_optional
+@options.option(
+    "-r",
+    "--ratio",
+    "ratios",
+    type=options.ratios,
+    metavar="R[,R...]",
+    help="Fraction to keep, 0 < R <= 1; several make several outputs.",
+)
+@options.option("--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio.")
+@options.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    default="global",
+    help="One window over all images, or one in each class.",
+)
+@options.option(
+    "--quantile",
+    type=options.quantile,
+    metavar="Q",
+    default="0.5",
+    help="Where the window sits: 0 nearest the centers, 1 farthest.",
+)
+@options.option(
+    "--min-per-class",
+    type=click.IntRange(min=0),
+    default=1,
+    help="Keep at least so many of each class; 0 leaves the window as it is.",
+)
+@options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
+@options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
+@options.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write to a .txt, .csv, .json or .npy file in place of stdout.",
+)
+@options.option(
+    "--copy-to", type=options.PATH, metavar="DIR", help="Make an ImageFolder of the kept images."
+)
+@options.option(
+    "--link",
+    type=click.Choice(list(LINKS)),
+    default="none",
+    help="What --copy-to makes: copies (none) or links.",
+)
+@options.option("-0", "--null", "nul", is_flag=True, help="End paths with NUL, not newline.")
+@options.force
+@options.option(
+    "--scores",
+    "scores_file",
+    type=options.PATH,
+    metavar="FILE",
+    help="Your own scores, .npy (n,), in place of DATA.",
+)
+@options.scoring
+@options.arrays
+@options.embedding
+@options.configuration
+def command(
+    ratios: dict[str, Fraction] | None,
+    count: int | None,
+    scope: str,
+    quantile: Fraction,
+    min_per_class: int,
+    invert: bool,
+    dry_run: bool,
+    output: str | None,
+    copy_to: str | None,
+    link: str,
+    nul: bool,
+    force: bool,
+    **source: Any,
+) -> None:
+    """Choose which images of a dataset to keep.
+
+    Kept are the images whose distance to their class center lies around the median of all
+    distances. Their paths, relative to DATA, go to stdout, or to a file with -o, or the images
+    themselves to a new ImageFolder with --copy-to. DATA itself is never changed.
+    """
+    amounts = _amounts(ratios, count)
+    _check_outputs(amounts, output, copy_to, dry_run, source)
+    _check_companions(output, copy_to, link, nul, force)
+    scores, dataset = scores_from(**source)
+    masks = {}
+    for text, amount in amounts.items():
+        window: dict[str, Any] = {**amount, "scope": scope, "quantile": quantile}
+        kept = select(scores, **window, min_per_class=min_per_class)
+        _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0))
+        masks[text] = ~kept & ~np.isnan(scores.values) if invert else kept
+    if dry_run:
+        console.write(_table(scores, masks, "dropped" if invert else "kept"))
+        return
+    for text, mask in masks.items():
+        _put_out(scores, dataset, mask, text, output, copy_to, link=link, nul=nul, force=force)
+
+
+def _amounts(
+    ratios: dict[str, Fraction] | None, count: int | None
+) -> dict[str, dict[str, Fraction | int]]:
+    """Return the text of each amount to keep, and how `select` takes it."""
+    if ratios is not None and count is not None:
+        raise click.UsageError("--ratio and --count exclude each other")
+    if count is not None:
+        return {str(count): {"count": count}}
+    if ratios is None:
+        raise click.UsageError("Missing option '--ratio' or '--count'")
+    return {text: {"ratio": ratio} for text, ratio in ratios.items()}
+
+
+def _check_outputs(
+    amounts: dict[str, Any],
+    output: str | None,
+    copy_to: str | None,
+    dry_run: bool,
+    source: dict[str, Any],
+) -> None:
+    """Find fault before hours of embedding, not after."""
+    named = {"--output": output, "--copy-to": copy_to}
+    for name, value in named.items():
+        if value is not None and dry_run:
+            raise click.UsageError(f"{name} and --dry-run exclude each other")
+        if value is not None and len(amounts) > 1 and "{ratio}" not in value:
+            raise click.UsageError(f"several ratios want {{ratio}} in the name that {name} gives")
+    if len(amounts) > 1 and not any((output, copy_to, dry_run)):
+        raise click.UsageError("several ratios want -o or --copy-to with {ratio} in the name")
+    if copy_to is not None and source["data"] is None:
+        raise click.UsageError("--copy-to wants DATA, a dataset folder")
+    if output is not None:
+        check_suffix(output, INDEX_FORMATS)
+
+
+def _check_companions(
+    output: str | None, copy_to: str | None, link: str, nul: bool, force: bool
+) -> None:
+    for name, given in {"--force": force, "--link": link != "none"}.items():
+        if given and copy_to is None:
+            raise click.UsageError(f"{name} wants --copy-to")
+    if nul and output is not None and not output.lower().endswith(".txt"):
+        raise click.UsageError(f"-0 and --output {output} exclude each other")
+
+
+def _put_out(
+    scores: Scores,
+    dataset: Dataset | None,
+    mask: Mask,
+    text: str,
+    output: str | None,
+    copy_to: str | None,
+    *,
+    link: str,
+    nul: bool,
+    force: bool,
+) -> None:
+    if output is None and copy_to is None:
+        console.write(index_bytes(scores, np.flatnonzero(mask), nul=nul))
+    if output is not None:
+        write_index(output.replace("{ratio}", text), scores, mask, nul=nul)
+    if copy_to is not None and dataset is not None:
+        folder = copy_to.replace("{ratio}", text)
+        with console.progress("copy") as move:
+            export(dataset, mask, folder, link=link, force=force, on_progress=move)
+        console.note(f"{np.count_nonzero(mask)} of {len(scores)} images in {folder}")
+
+
+def _warn_of_classes(scores: Scores, kept: Mask, window: Mask) -> None:
+    """Say so where the plain window would empty classes, and where they stay empty."""
+    rescued = [label for label in emptied_classes(scores, window) if label in scores.labels[kept]]
+    lost = emptied_classes(scores, kept)
+    for labels, fate in ((rescued, "keep an image all the same"), (lost, "keep no image")):
+        if labels:
+            names = ", ".join(scores.class_name(label) for label in labels[:5])
+            more = ", ..." if len(labels) > 5 else ""
+            console.note(
+                f"the window passes by {len(labels)} classes, which {fate}: {names}{more};"
+                " --scope class gives each class its share"
+            )
+
+
+def _table(scores: Scores, masks: dict[str, Mask], verb: str) -> bytes:
+    labels, sizes = np.unique(scores.labels[~np.isnan(scores.values)], return_counts=True)
+    columns = [
+        dict(zip(*np.unique(scores.labels[mask], return_counts=True), strict=True))
+        for mask in masks.values()
+    ]
+    header = ("class", "images", *(f"{verb} {text}" if len(masks) > 1 else verb for text in masks))
+    rows = [
+        (scores.class_name(label), str(size), *(str(column.get(label, 0)) for column in columns))
+        for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
+    ]
+    total = ("total", str(sizes.sum()), *(str(np.count_nonzero(mask)) for mask in masks.values()))
+    return console.table(header, [*rows, total]).encode(errors="surrogateescape")

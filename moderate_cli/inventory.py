@@ -1,0 +1,111 @@
+"""What lies in a store: each feature set's facts, whether it is complete or in the making."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from moderate_cli.embedding.filling import PLAN, progress_of
+from moderate_cli.errors import StoreError
+from moderate_cli.store import MANIFEST, PARTIAL_SUFFIX, SUFFIX, open_store, store_folder
+
+
+class SetInfo(NamedTuple):
+    """Facts of one feature set.
+
+    Attributes
+    ----------
+    feature_set
+        Its folder.
+    dataset
+        The dataset it belongs to; empty if its place does not tell.
+    rows, dim
+        Shape of the feature matrix.
+    done
+        Rows that are there.
+    unreadable
+        Path -> reason.
+    size
+        Bytes on disk.
+    """
+
+    feature_set: str
+    dataset: str
+    backbone: str
+    weights: str
+    weights_sha256: str
+    precision: str
+    dtype: str
+    preprocessing: dict[str, Any]
+    rows: int
+    dim: int
+    classes: tuple[str, ...]
+    unreadable: dict[str, str]
+    size: int
+    complete: bool
+    done: int
+
+
+def describe(path: str | os.PathLike[str], store: str | None = None) -> list[SetInfo]:
+    """List the feature sets at `path`: a dataset, a store or one set.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    folder = Path(os.path.abspath(path))
+    places = [folder] if store is None else []
+    places.append(store_folder(folder, store))
+    for place in places:
+        dataset = os.fspath(folder) if place != folder else _beside(place)
+        found = [_describe(candidate, dataset) for candidate in _sets(place)]
+        if found:
+            return found
+    raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")
+
+
+def _sets(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return
+    for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        if (candidate / MANIFEST).is_file() or (candidate / PLAN).is_file():
+            yield candidate
+
+
+def _beside(place: Path) -> str:
+    """Return the dataset that a store, or the store that a set is in, lies beside."""
+    for path in (place, place.parent):
+        if path.name.endswith(SUFFIX):
+            return os.fspath(path.with_name(path.name.removesuffix(SUFFIX)))
+    return ""
+
+
+def _describe(folder: Path, dataset: str) -> SetInfo:
+    store = open_store(folder)
+    if store is not None:
+        manifest, done = store.manifest, len(store)
+        unreadable = {store.paths[row]: reason for row, reason in store.unreadable.items()}
+    else:
+        manifest, done = progress_of(folder)
+        unreadable = {}
+    return SetInfo(
+        feature_set=os.fspath(folder),
+        dataset=dataset,
+        backbone=manifest.spec.backbone,
+        weights=manifest.weights,
+        weights_sha256=manifest.weights_sha256,
+        precision=manifest.spec.precision,
+        dtype=manifest.spec.dtype,
+        preprocessing=asdict(manifest.preprocessing),
+        rows=manifest.rows,
+        dim=manifest.dim,
+        classes=manifest.classes,
+        unreadable=unreadable,
+        size=sum(file.stat().st_blocks * 512 for file in folder.iterdir()),
+        complete=not folder.name.endswith(PARTIAL_SUFFIX),
+        done=done,
+    )

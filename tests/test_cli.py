@@ -1,0 +1,307 @@
+import json
+import os
+
+import click
+import numpy as np
+import pytest
+from conftest import paint
+from torch.utils.data import Subset
+from torchvision.datasets import ImageFolder
+
+from moderate_cli.cli import COMMANDS, cli
+
+# By hand: distances are in proportion to the difference from the class mean in gray level,
+# cat 112.2 61.2 10.2 40.8 142.8, dog 127.5 127.5, owl 0; sorted: owl/0, cat/2, cat/3, cat/1,
+# cat/0, dog/0, dog/1, cat/4.
+
+
+def test_select_puts_out_the_paths_around_the_median(embedded, moderate):
+    done = moderate("select", "--ratio", "0.5", "--min-per-class", "0", embedded)
+    assert done == (
+        0,
+        "cat/0.png\ncat/1.png\ncat/3.png\ndog/0.png\n",
+        "moderate: the window passes by 1 classes, which keep no image: owl;"
+        " --scope class gives each class its share\n",
+    )
+
+
+def test_select_keeps_an_image_of_each_class_and_says_so(embedded, moderate):
+    done = moderate("select", "--ratio", "0.5", embedded)
+    assert done == (
+        0,
+        "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n",
+        "moderate: the window passes by 1 classes, which keep an image all the same: owl;"
+        " --scope class gives each class its share\n",
+    )
+
+
+def test_select_on_a_bare_folder_does_the_whole_job(data, moderate):
+    done = moderate("select", "--count", "8", data)
+    assert (done.status, len(done.stdout.splitlines()), done.stderr) == (0, 8, "")
+    assert sorted(os.listdir(data.parent)) == ["train", "train.moderate"]
+
+
+def test_scope_quantile_and_invert(embedded, moderate):
+    nearest = moderate("select", "--count", "3", "--scope", "class", "--quantile", "0", embedded)
+    assert nearest.stdout == "cat/2.png\ndog/0.png\nowl/0.png\n"
+    rest = moderate(
+        "select", "--count", "3", "--scope", "class", "--quantile", "0", "--invert", embedded
+    )
+    assert rest.stdout == "cat/0.png\ncat/1.png\ncat/3.png\ncat/4.png\ndog/1.png\n"
+
+
+def test_dry_run_shows_a_table_and_writes_nothing(embedded, moderate):
+    done = moderate("select", "--ratio", "0.5,1", "--dry-run", "--scope", "class", embedded)
+    assert done.stdout == (
+        "class  images  kept 0.5  kept 1\n"
+        "cat         5         2       5\n"
+        "dog         2         1       2\n"
+        "owl         1         1       1\n"
+        "total       8         4       8\n"
+    )
+
+
+def test_several_ratios_make_several_files(embedded, moderate, tmp_path):
+    done = moderate("select", "-r", "0.5,1", embedded, "-o", tmp_path / "kept-{ratio}.txt")
+    assert done.status == 0
+    assert sorted(os.listdir(tmp_path)) == ["data", "kept-0.5.txt", "kept-1.txt"]
+    assert len((tmp_path / "kept-1.txt").read_text().splitlines()) == 8
+
+
+def test_an_index_of_rows_is_a_subset_of_image_folder(embedded, moderate, tmp_path):
+    assert moderate("select", "-r", "0.5", embedded, "-o", tmp_path / "kept.npy").status == 0
+    subset = Subset(ImageFolder(embedded), np.load(tmp_path / "kept.npy"))
+    assert [label for _, label in subset] == [0, 0, 1, 2]
+
+
+def test_copy_to_makes_a_pruned_folder(embedded, moderate, tmp_path):
+    done = moderate("select", "-r", "0.5", embedded, "--copy-to", tmp_path / "out")
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1] == f"moderate: 4 of 8 images in {tmp_path}/out"
+    assert len(ImageFolder(tmp_path / "out")) == 4
+    again = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
+    assert again == (1, "", f"moderate: {tmp_path}/out: exists; --force replaces it\n")
+    forced = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out", "--force")
+    assert forced.status == 0
+    assert len(ImageFolder(tmp_path / "out")) == 8
+
+
+def test_score_puts_out_distance_tab_path_in_row_order(embedded, moderate):
+    done = moderate("score", embedded)
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [path for _, path in lines][:2] == ["cat/0.png", "cat/1.png"]
+    assert [float(value) for value, _ in lines] == pytest.approx(
+        [6.0969, 3.3256, 0.5543, 2.2171, 7.7596, 6.9282, 6.9282, 0], abs=1e-4
+    )
+
+
+def test_scores_of_any_criterion_can_be_selected_from(embedded, moderate, tmp_path):
+    assert moderate("score", embedded, "-o", tmp_path / "s.npy").status == 0
+    done = moderate("select", "--count", "3", "--scores", tmp_path / "s.npy")
+    assert done == (0, "0\n1\n3\n", "")
+    np.save(tmp_path / "y.npy", [0, 0, 0, 0, 0, 1, 1, 2])
+    labeled = ("--scores", tmp_path / "s.npy", "--labels", tmp_path / "y.npy")
+    assert moderate("select", "--count", "3", *labeled, "--scope", "class").stdout == "1\n5\n7\n"
+
+
+def test_own_features_can_be_scored_and_selected_from(moderate, tmp_path):
+    np.save(tmp_path / "f.npy", np.array([[0.0], [4.0], [7.0], [7.0]]))
+    np.save(tmp_path / "y.npy", np.array([5, 5, 9, 9]))
+    arrays = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    assert moderate("score", *arrays) == (0, "2\t0\n2\t1\n0\t2\n0\t3\n", "")
+    assert moderate("select", "--count", "2", *arrays).stdout == "0\n3\n"
+
+
+def test_a_row_that_spoils_its_class_is_named(moderate, tmp_path):
+    np.save(tmp_path / "f.npy", np.array([[0.0], [4.0], [np.nan], [7.0]]))
+    np.save(tmp_path / "y.npy", np.zeros(4, dtype=int))
+    done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    assert done == (
+        1,
+        "",
+        f"moderate: {tmp_path}/f.npy: row 2 is not finite; leave such rows out\n",
+    )
+
+
+def test_bad_images_are_named_and_the_rest_is_kept(data, moderate):
+    (data / "cat" / "1.png").write_bytes(b"")
+    (data / "dog" / "x\n.jpg").write_bytes(b"<html>")
+    failed = moderate("embed", data)
+    assert failed == (
+        1,
+        "",
+        f"moderate: {data}/cat/1.png: is empty\n"
+        f"moderate: {data}/dog/x\\n.jpg: is not an image in a known format\n"
+        "moderate: 2 unreadable images; --on-error skip leaves them out\n",
+    )
+    done = moderate("select", "-r", "1", "--on-error", "skip", data)
+    assert done.status == 0
+    assert done.stderr == "moderate: 2 unreadable of 9 images are left out\n"
+    assert len(done.stdout.splitlines()) == 7
+    assert "cat/1.png" not in done.stdout
+
+
+def test_names_with_newlines_want_nul(data, moderate):
+    paint(data / "cat" / "a\nb.png", 9)
+    failed = moderate("select", "-r", "1", data)
+    assert failed == (
+        1,
+        "",
+        "moderate: cat/a\\nb.png: holds a newline; -0 ends names with NUL instead\n",
+    )
+    done = moderate("select", "-r", "1", "-0", data)
+    assert len(done.stdout.split("\0")) == 10
+    assert "cat/a\nb.png\0" in done.stdout
+
+
+def test_folders_like_splits_get_a_hint(data, moderate):
+    paint(data.parent / "val" / "cat" / "1.png", 3)
+    done = moderate("select", "-r", "1", data.parent)
+    assert done.status == 0
+    assert done.stderr == (
+        f"moderate: {data.parent}: its folders train, val look like splits, not classes;"
+        f" did you mean {data.parent}/train?\n"
+    )
+
+
+def test_info_tells_what_a_set_holds(embedded, moderate):
+    folder = embedded.parent / "train.moderate" / "pixels-float32-float32"
+    for path in (embedded, folder.parent, folder):
+        done = moderate("info", path, "--json")
+        facts = json.loads(done.stdout)
+        assert facts.pop("size") > 6000
+        assert facts == {
+            "feature_set": str(folder),
+            "dataset": str(embedded),
+            "backbone": "pixels",
+            "weights": "none",
+            "weights_sha256": "",
+            "precision": "float32",
+            "dtype": "float32",
+            "preprocessing": {
+                "resize": 8,
+                "crop": 8,
+                "interpolation": "bilinear",
+                "mean": [0.0, 0.0, 0.0],
+                "std": [255.0, 255.0, 255.0],
+            },
+            "rows": 8,
+            "dim": 192,
+            "classes": ["cat", "dog", "owl"],
+            "unreadable": {},
+            "complete": True,
+            "done": 8,
+        }
+    text = moderate("info", embedded).stdout
+    assert "backbone        pixels\n" in text
+    assert "complete        yes\n" in text
+
+
+def test_info_tells_how_far_an_interrupted_run_came(data, moderate):
+    import moderate_cli
+
+    with pytest.raises(ZeroDivisionError):
+        moderate_cli.embed(
+            moderate_cli.scan(data), "pixels", on_progress=lambda done, _: 1 // (3 - done)
+        )
+    assert "complete        no, 0 of 8 images\n" in moderate("info", data).stdout
+
+
+def test_info_without_features(data, moderate):
+    assert moderate("info", data) == (
+        1,
+        "",
+        f"moderate: {data}: has no features; moderate embed makes them\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["select", "DATA"], "Missing option '--ratio' or '--count'"),
+        (["select", "-r", "0.5"], "Missing argument 'DATA'"),
+        (["select", "-r", "0.5", "--count", "3", "DATA"], "--ratio and --count exclude each other"),
+        (
+            ["select", "-r", "30", "DATA"],
+            "Invalid value for '-r' / '--ratio': 30 is not in (0, 1]; it is the fraction kept.",
+        ),
+        (["select", "-r", "x", "DATA"], "Invalid value for '-r' / '--ratio': 'x' is not a number."),
+        (
+            ["select", "-r", "1", "--quantile", "-1", "DATA"],
+            "Invalid value for '--quantile': -1 is not in [0, 1].",
+        ),
+        (
+            ["select", "-r", "1", "DATA", "--scores", "s.npy"],
+            "DATA and --scores exclude each other",
+        ),
+        (
+            ["select", "-r", "1", "--features", "f.npy", "--scores", "s.npy"],
+            "--features and --scores exclude each other",
+        ),
+        (["select", "-r", "1", "--features", "f.npy"], "--features wants --labels"),
+        (
+            ["select", "-r", "1", "DATA", "--labels", "y.npy"],
+            "DATA and --labels exclude each other",
+        ),
+        (
+            ["select", "-r", "0.1,0.2", "DATA"],
+            "several ratios want -o or --copy-to with {ratio} in the name",
+        ),
+        (
+            ["select", "-r", "0.1,0.2", "DATA", "-o", "kept.txt"],
+            "several ratios want {ratio} in the name that --output gives",
+        ),
+        (
+            ["select", "-r", "1", "DATA", "-o", "k.txt", "--dry-run"],
+            "--output and --dry-run exclude each other",
+        ),
+        (
+            ["select", "-r", "1", "--scores", "s.npy", "--copy-to", "out"],
+            "--copy-to wants DATA, a dataset folder",
+        ),
+        (["select", "-r", "1", "DATA", "--force"], "--force wants --copy-to"),
+        (["select", "-r", "1", "DATA", "--link", "hard"], "--link wants --copy-to"),
+        (
+            ["select", "-r", "1", "DATA", "-0", "-o", "k.csv"],
+            "-0 and --output k.csv exclude each other",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_2(data, moderate, args, message):
+    args = [str(data) if arg == "DATA" else arg for arg in args]
+    assert moderate(*args) == (2, "", f"moderate: {message} (see 'moderate {args[0]} --help')\n")
+    assert os.listdir(data.parent) == ["train"]
+
+
+def test_a_suffix_is_checked_before_anything_is_computed(data, moderate):
+    assert moderate("select", "-r", "1", data, "-o", "kept.pkl") == (
+        2,
+        "",
+        "moderate: kept.pkl: unknown suffix; use one of .txt, .csv, .json, .npy\n",
+    )
+    assert moderate("score", data, "-o", "s.json") == (
+        2,
+        "",
+        "moderate: s.json: unknown suffix; use one of .txt, .csv, .npy\n",
+    )
+    assert os.listdir(data.parent) == ["train"]
+
+
+def test_the_environment_sets_options(data, moderate, monkeypatch):
+    monkeypatch.setenv("MODERATE_RATIO", "1")
+    monkeypatch.setenv("MODERATE_STORE", str(data.parent / "features"))
+    assert len(moderate("select", data).stdout.splitlines()) == 8
+    assert sorted(os.listdir(data.parent)) == ["features", "train"]
+
+
+def test_the_table_of_commands_gives_the_first_line_of_each_help():
+    for name, line in COMMANDS.items():
+        command = cli.get_command(None, name)
+        assert command.help.split("\n\n")[0] == line
+
+
+def test_every_option_has_help():
+    for name in COMMANDS:
+        for param in cli.get_command(None, name).params:
+            if isinstance(param, click.Option):
+                assert param.help, (name, param.name)

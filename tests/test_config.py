@@ -1,0 +1,85 @@
+import pytest
+
+from moderate_cli.cli import config
+
+
+@pytest.fixture
+def preset(tmp_path):
+    def write(text):
+        path = tmp_path / "own.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def kept(done):
+    assert done.status == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_bundled_presets_are_used_by_name(embedded, moderate):
+    assert list(config.bundled()) == [
+        "balanced",
+        "cpu",
+        "gpu",
+        "noisy-labels",
+        "paper",
+        "released-code",
+    ]
+    for name in config.bundled():
+        if name != "gpu":
+            assert len(kept(moderate("select", "-r", "0.5", "--config", name, embedded))) == 4
+
+
+def test_a_file_sets_options_of_several_commands(embedded, moderate, preset):
+    path = preset('ratio = [0.5]\nscope = "class"\nquantile = 0\ncenter = "median"\n')
+    assert kept(moderate("select", embedded, "--config", path)) == [
+        "cat/1.png",
+        "cat/2.png",
+        "dog/0.png",
+        "owl/0.png",
+    ]
+    assert kept(moderate("score", embedded, "--config", path))[2] == "0\tcat/2.png"
+
+
+def test_the_command_line_beats_the_environment_beats_the_file(
+    embedded, moderate, preset, monkeypatch
+):
+    path = preset("count = 1\n")
+    assert len(kept(moderate("select", embedded, "--config", path))) == 1
+    monkeypatch.setenv("MODERATE_COUNT", "2")
+    assert len(kept(moderate("select", embedded, "--config", path))) == 2
+    assert len(kept(moderate("select", embedded, "--config", path, "--count", "3"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("centre = 'mean'", "no option is called 'centre'"),
+        ("config = 'paper'", "no option is called 'config'"),
+        (
+            "center = 'middle'",
+            "center: 'middle' is not one of 'mean', 'median', 'geometric-median'.",
+        ),
+        ("ratio = 3", "ratio: 3 is not in (0, 1]; it is the fraction kept."),
+        ("[select]\nratio = 1", "no option is called 'select'"),
+        ("ratio", "is not TOML ("),
+        ("batch-size = 0", "batch-size: 0 is not in the range x>=1."),
+    ],
+)
+def test_a_bad_file_is_wrong_usage(embedded, moderate, preset, text, message):
+    path = preset(text)
+    done = moderate("select", embedded, "--config", path)
+    assert done.status == 2
+    assert done.stderr.startswith(f"moderate: {path}: {message}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_preset_names_those_there_are(embedded, moderate):
+    assert moderate("select", embedded, "--config", "papper") == (
+        2,
+        "",
+        "moderate: papper: No such file or directory; bundled presets: balanced, cpu, gpu,"
+        " noisy-labels, paper, released-code (see 'moderate select --help')\n",
+    )

@@ -1,0 +1,110 @@
+"""What only real processes show: pipes, signals, exit codes."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import paint
+
+KEPT = "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
+
+
+@pytest.fixture(autouse=True)
+def _requirements(shell):
+    assert shell("command -v tar rsync make xargs").status == 0, "apt install rsync make"
+
+
+def test_lines_can_be_counted(embedded, shell):
+    assert shell("moderate select -r 0.5 data/train 2>/dev/null | wc -l").stdout.strip() == "4"
+
+
+def test_a_closed_pipe_is_silent(embedded, shell):
+    for number in range(3000):  # more than a pipe holds
+        paint(embedded / "cat" / f"{'x' * 50}{number}.png", 77)
+    assert shell("moderate embed data/train").status == 0
+    done = shell("moderate select -r 1 data/train 2>err | head -1; echo ${PIPESTATUS[0]}; cat err")
+    assert done.stdout == f"cat/0.png\n{128 + signal.SIGPIPE}\n"
+    done = shell("moderate score data/train 2>err | head -1 >/dev/null; cat err")
+    assert done.stdout == ""
+
+
+def test_tar_and_rsync_take_the_list(embedded, shell):
+    shell("moderate select -r 0.5 data/train -o kept.txt")
+    done = shell("tar -C data/train -cf - -T kept.txt | tar -tf -")
+    assert done.stdout == KEPT
+    assert shell("rsync -a --files-from=kept.txt data/train/ out/").status == 0
+    assert shell("cd out && find . -name '*.png' | sort | cut -c 3-").stdout == KEPT
+
+
+def test_odd_names_go_through_nul_pipes(data, shell, tmp_path):
+    odd = os.fsdecode(b"- \n'\"\xff.png")
+    paint(data / "cat" / odd, 9)
+    done = shell("moderate select -r 1 -0 data/train | (cd data/train && xargs -0 cat -- | wc -c)")
+    size = sum(os.path.getsize(f"{root}/{n}") for root, _, names in os.walk(data) for n in names)
+    assert (done.status, done.stdout.strip()) == (0, str(size))
+    done = shell("moderate select -r 1 -0 data/train | tar -C data/train --null -T - -cf /dev/null")
+    assert done.status == 0
+
+
+def test_a_full_disk_is_one_line_and_exit_1(embedded, shell):
+    commands = ("select -r 1", "score", "info", "select -r 1 --dry-run", "--help")
+    for command, buffering in itertools.product(commands, ("", "1")):
+        line = f"PYTHONUNBUFFERED={buffering} moderate {command} data/train > /dev/full"
+        assert shell(line) == (1, "", "moderate: stdout: No space left on device\n"), line
+
+
+def test_exit_codes(embedded, shell):
+    assert shell("moderate select -r 0.5 data/train").status == 0
+    assert shell("moderate select -r 0.5 nowhere") == (
+        1,
+        "",
+        "moderate: nowhere: No such file or directory; name a dataset folder\n",
+    )
+    assert shell("moderate select -r 7 data/train").status == 2
+    assert shell("moderate sellect data/train").status == 2
+    assert shell("moderate").status == 2
+
+
+def test_the_module_runs_too(embedded, shell):
+    done = shell(f"{sys.executable} -m moderate_cli --version")
+    assert done.stdout.startswith("moderate 0.")
+
+
+@pytest.mark.parametrize(
+    ("number", "when"), [(signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGINT, 3.5)]
+)
+def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path, number, when):
+    for image in range(4000):
+        paint(data / "cat" / f"x{image}.png", image % 256)
+    environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_DTYPE": "float32"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moderate_cli", "select", "-r", "0.5", "data/train",
+         "-o", "kept.txt"],
+        cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(when)
+    process.send_signal(number)
+    error = process.communicate()[1]
+    assert process.returncode == -number
+    assert error.strip() == ""
+    assert not [name for name in os.listdir(tmp_path) if name != "data"]
+    assert shell("moderate select -r 0.5 data/train -o kept.txt").status == 0
+    assert len((tmp_path / "kept.txt").read_text().splitlines()) == 2004
+    assert sorted(os.listdir(data.parent / "train.moderate")) == ["lock", "pixels-float32-float32"]
+
+
+def test_an_interrupted_copy_leaves_nothing(embedded, shell, tmp_path):
+    for image in range(3000):
+        paint(embedded / "cat" / f"x{image}.png", image % 256)
+    shell("moderate embed data/train")
+    before = sorted(os.listdir(tmp_path))
+    done = shell(
+        "timeout -s INT 0.35 moderate select -r 1 data/train --copy-to out; ls -A | grep -v '^out$'"
+    )
+    assert done.stdout.split() == before
+    assert shell("rm -rf out && moderate select -r 1 data/train --copy-to out").status == 0
+    assert sorted(os.listdir(tmp_path)) == [*before, "out"]

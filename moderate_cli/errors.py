@@ -21,6 +21,10 @@ class WeightsError(ModerateError):
     """Backbone weights that cannot be had, or do not fit the backbone."""
 
 
+class DeviceError(ModerateError):
+    """A device that cannot do what is asked of it."""
+
+
 class StoreError(ModerateError):
     """A feature set on disk that cannot be read or written."""
 

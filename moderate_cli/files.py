@@ -32,18 +32,15 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     OutputError
-        If `destination` is a folder.
-    OSError
-        If it cannot be written; what was there before stays.
+        If `destination` is a folder, or cannot be written; what was there before stays.
     """
     path = Path(os.path.realpath(destination))
     if path.is_dir():
         raise OutputError(f"{os.fspath(destination)}: is a folder; name a file")
     _remove_stale(path)
     temporary = _temporary(path)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with _named(destination, temporary), temporary.open("xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
@@ -75,15 +72,17 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     path = Path(os.path.abspath(destination))
     if not replace and os.path.lexists(path) and not is_empty_folder(path):
         raise OutputError(f"{os.fspath(destination)}: exists; --force replaces it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path)
     temporary = _temporary(path)
-    temporary.mkdir()
+    with _named(destination, temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        temporary.mkdir()
     lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield temporary
-        replace_folder(temporary, path)
+        with _named(destination, temporary):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield temporary
+            replace_folder(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -136,6 +135,18 @@ def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         file.flush()
         yield
+
+
+@contextlib.contextmanager
+def _named(destination: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
+    """Name the destination, not its temporary, where something cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or os.fsdecode(error.filename).startswith(os.fspath(temporary)):
+            reason = f"cannot be written ({error.strerror or error})"
+            raise OutputError(f"{os.fspath(destination)}: {reason}") from None
+        raise
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -52,7 +52,7 @@ class Matrix:
 
     def sync(self) -> None:
         """Wait until all that was written is on the disk."""
-        os.fdatasync(self._file.fileno())
+        getattr(os, "fdatasync", os.fsync)(self._file.fileno())  # macOS has fsync only
 
     def close(self) -> None:
         """Close the file."""

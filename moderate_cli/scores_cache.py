@@ -10,6 +10,7 @@ import contextlib
 
 import numpy as np
 
+from moderate_cli.errors import OutputError
 from moderate_cli.files import new_file
 from moderate_cli.scoring import Scores, score_features
 from moderate_cli.store import FeatureStore
@@ -46,6 +47,6 @@ def score(store: FeatureStore, *, center: str = "mean", metric: str = "euclidean
         values = score_features(
             store.features, store.labels, center=center, metric=metric, readable=store.readable
         )
-        with contextlib.suppress(OSError), new_file(cache) as file:
+        with contextlib.suppress(OSError, OutputError), new_file(cache) as file:
             np.save(file, values, allow_pickle=False)
     return Scores(values, store.labels, store.manifest.classes, store.paths)

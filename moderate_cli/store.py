@@ -201,6 +201,8 @@ def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Pat
 
     Inside, ImageFolder would take them for a class.
     """
+    if store is None and not root.name:
+        raise ArgumentError(f"{root}: has no place beside it; name a --store")
     if store is None:
         return root.with_name(root.name + SUFFIX)
     folder = Path(os.path.abspath(store))

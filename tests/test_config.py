@@ -53,6 +53,12 @@ def test_the_command_line_beats_the_environment_beats_the_file(
     assert len(kept(moderate("select", embedded, "--config", path, "--count", "3"))) == 3
 
 
+def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate, preset):
+    path = preset("ratio = 0.5\n")
+    assert len(kept(moderate("select", embedded, "--config", path, "--count", "1"))) == 1
+    assert moderate("select", embedded, "--config", preset("ratio = 1\ncount = 1")).status == 2
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

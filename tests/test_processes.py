@@ -57,6 +57,24 @@ def test_a_full_disk_is_one_line_and_exit_1(embedded, shell):
         assert shell(line) == (1, "", "moderate: stdout: No space left on device\n"), line
 
 
+def test_a_limit_on_file_size_is_one_line_and_what_was_there_stays(data, shell, tmp_path):
+    for image in range(100):
+        paint(data / "cat" / f"x{image}.png", image)
+    (tmp_path / "kept.txt").write_text("old")
+    done = shell("ulimit -f 20; moderate select -r 1 data/train -o kept.txt")
+    folder = "data/train.moderate/pixels-float32-float32.partial"
+    assert done == (
+        1,
+        "",
+        f"moderate: {tmp_path}/{folder}: cannot be written (File too large)\n",
+    )
+    assert shell("moderate select -r 1 data/train -o kept.csv").status == 0
+    done = shell("ulimit -f 1; moderate select -r 1 data/train -o kept.txt")
+    assert done == (1, "", "moderate: kept.txt: cannot be written (File too large)\n")
+    assert (tmp_path / "kept.txt").read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["data", "kept.csv", "kept.txt"]
+
+
 def test_exit_codes(embedded, shell):
     assert shell("moderate select -r 0.5 data/train").status == 0
     assert shell("moderate select -r 0.5 nowhere") == (

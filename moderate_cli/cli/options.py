@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from moderate_cli.backbones import BACKBONES, DEFAULT_BACKBONE, DTYPES, PRECISIONS
 from moderate_cli.cli import config
@@ -39,6 +40,16 @@ def group(*decorators: Decorator[Any]) -> Decorator[Any]:
         return command
 
     return decorate
+
+
+def stronger(one: str, other: str) -> str | None:
+    """Return which of two parameters was set nearer the command line, if either was."""
+    order = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    context = click.get_current_context()
+    sources = [context.get_parameter_source(name) for name in (one, other)]
+    if sources[0] == sources[1]:
+        return None
+    return next((one, other)[sources.index(source)] for source in order if source in sources)
 
 
 def quantile(text: str) -> Fraction:

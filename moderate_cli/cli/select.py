@@ -124,7 +124,13 @@ def _amounts(
 ) -> dict[str, dict[str, Fraction | int]]:
     """Return the text of each amount to keep, and how `select` takes it."""
     if ratios is not None and count is not None:
-        raise click.UsageError("--ratio and --count exclude each other")
+        match options.stronger("ratios", "count"):
+            case "ratios":
+                count = None
+            case "count":
+                ratios = None
+            case _:
+                raise click.UsageError("--ratio and --count exclude each other")
     if count is not None:
         return {str(count): {"count": count}}
     if ratios is None:

@@ -7,6 +7,7 @@ are there the folder takes the set's place in one step.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -102,9 +103,9 @@ class Filling:
     def pending(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield the blocks that are not finished, each with its rows that need embedding."""
         rows = np.flatnonzero(~_finished(self._partial))
-        blocks = rows // BLOCK_ROWS
-        for block in np.unique(blocks).tolist():
-            yield block, rows[blocks == block]
+        blocks, starts = np.unique(rows // BLOCK_ROWS, return_index=True)
+        # Of no rows at all, np.split makes one empty part.
+        yield from zip(blocks.tolist(), np.split(rows, starts[1:]), strict=False)
 
     def write(self, block: EmbeddedBlock) -> None:
         """Write a block's rows, then name the block in the journal.
@@ -112,7 +113,8 @@ class Filling:
         Raises
         ------
         StoreError
-            If a readable image has a feature that is not a finite number in the set's dtype.
+            If a readable image has a feature that is not a finite number in the set's dtype, or
+            the disk is full.
         """
         with np.errstate(over="ignore"):
             features = block.features.astype(self._manifest.spec.dtype)
@@ -123,16 +125,17 @@ class Filling:
                     f"{self._dataset.samples[row][0]}: its features are not finite numbers in"
                     f" precision {spec.precision} and dtype {spec.dtype}; use float32 for both"
                 )
-        for matrix, values in (
-            (self._features, features),
-            (self._stats, block.stats),
-            (self._digests, block.digests),
-        ):
-            matrix.write(block.rows, values)
-            matrix.sync()
-        self._journal.write(_journal_line(block.block, block.unreadable))
-        self._journal.flush()
-        os.fsync(self._journal.fileno())
+        with _writing(self._partial):
+            for matrix, values in (
+                (self._features, features),
+                (self._stats, block.stats),
+                (self._digests, block.digests),
+            ):
+                matrix.write(block.rows, values)
+                matrix.sync()
+            self._journal.write(_journal_line(block.block, block.unreadable))
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
 
     def finish(self) -> FeatureStore:
         """Put the complete set in its place."""
@@ -151,6 +154,16 @@ class Filling:
         """Close the files; what is written stays for the next run."""
         for file in (self._features, self._stats, self._digests, self._journal):
             file.close()
+
+
+@contextlib.contextmanager
+def _writing(partial: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{partial}: cannot be written ({error.strerror}); run again to go on from here"
+        ) from None
 
 
 def partial_folder(folder: Path) -> Path:

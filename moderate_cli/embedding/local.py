@@ -14,6 +14,7 @@ import torch
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.filling import EmbeddedBlock
+from moderate_cli.errors import DeviceError
 from moderate_cli.images import ReadImage, read_image
 from moderate_cli.networks import Network
 
@@ -88,7 +89,12 @@ def _embed_batch(images: list[ReadImage], network: Network) -> Batch:
     readable = [index for index, image in enumerate(images) if image.pixels is not None]
     if readable:
         pixels = [image.pixels for image in images if image.pixels is not None]
-        features[readable] = network.forward(torch.stack(pixels)).numpy()
+        try:
+            features[readable] = network.forward(torch.stack(pixels)).numpy()
+        except torch.OutOfMemoryError:
+            raise DeviceError(
+                f"the GPU has no memory for {len(pixels)} images; use a smaller --batch-size"
+            ) from None
     # The pixels are not needed any more, and would add up over a block.
     return features, [image._replace(pixels=None) for image in images]
 

@@ -91,15 +91,19 @@ def select(values, labels, k, scope, q=0.5):
     kept = set(window(values, k, q))
     first = min(rank[row] for row in kept)
     middle = Fraction(2 * first + k - 1, 2)
-    missing = [c for c in classes if not any(labels[row] == c for row in kept)]
+    counts = {c: sum(labels[row] == c for row in kept) for c in classes}
     candidates = []
-    for c in missing:
-        rows = [row for row in range(len(labels)) if labels[row] == c]
-        candidates.append(min(rows, key=lambda row: (abs(rank[row] - middle), rank[row])))
+    for c in classes:
+        if counts[c] == 0:
+            rows = [row for row in range(len(labels)) if labels[row] == c]
+            candidates.append(min(rows, key=lambda row: (abs(rank[row] - middle), rank[row])))
     for row in sorted(candidates, key=lambda row: (abs(rank[row] - middle), rank[row])):
-        spare = [r for r in kept if sum(labels[other] == labels[r] for other in kept) > 1]
+        spare = [other for other in kept if counts[labels[other]] > 1]
         if not spare:
             break
-        kept.remove(max(spare, key=lambda r: (abs(rank[r] - middle), rank[r])))
+        out = max(spare, key=lambda other: (abs(rank[other] - middle), rank[other]))
+        kept.remove(out)
+        counts[labels[out]] -= 1
         kept.add(row)
+        counts[labels[row]] += 1
     return kept

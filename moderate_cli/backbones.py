@@ -34,6 +34,8 @@ BACKBONES = (DEFAULT_BACKBONE, "pixels", *TORCHVISION_BACKBONES)
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 DTYPES = ("float16", "float32")
+RUNTIMES = ("auto", "torch", "openvino")
+DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class SetInfo(NamedTuple):
     backbone: str
     weights: str
     weights_sha256: str
+    runtime: str
     precision: str
     dtype: str
     preprocessing: dict[str, Any]
@@ -98,6 +99,7 @@ def _describe(folder: Path, dataset: str) -> SetInfo:
         backbone=manifest.spec.backbone,
         weights=manifest.weights,
         weights_sha256=manifest.weights_sha256,
+        runtime=manifest.runtime,
         precision=manifest.spec.precision,
         dtype=manifest.spec.dtype,
         preprocessing=asdict(manifest.preprocessing),

@@ -43,6 +43,8 @@ class Manifest:
         What was asked for.
     weights, weights_sha256
         Where the backbone's weights came from; the digest is empty if it is not known.
+    runtime
+        What ran the backbone.
     preprocessing
         How images became the backbone's input.
     rows, dim
@@ -54,6 +56,7 @@ class Manifest:
     spec: FeatureSpec
     weights: str
     weights_sha256: str
+    runtime: str
     preprocessing: Preprocessing
     rows: int
     dim: int

@@ -49,7 +49,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def embedded(data: Path) -> Path:
     """The same dataset, with its features in place."""
-    moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32")
+    moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32", runtime="torch")
     return data
 
 
@@ -58,6 +58,7 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Run a command in this process, on the backbone `pixels`."""
     monkeypatch.setenv("MODERATE_BACKBONE", "pixels")
     monkeypatch.setenv("MODERATE_DTYPE", "float32")
+    monkeypatch.setenv("MODERATE_RUNTIME", "torch")
 
     def run(*args: str | os.PathLike[str]) -> Outcome:
         streams = [io.TextIOWrapper(io.BytesIO(), errors="surrogateescape") for _ in range(2)]
@@ -78,6 +79,7 @@ def shell(tmp_path: Path) -> Callable[[str], Outcome]:
     environment = os.environ | {
         "MODERATE_BACKBONE": "pixels",
         "MODERATE_DTYPE": "float32",
+        "MODERATE_RUNTIME": "torch",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 

@@ -176,6 +176,7 @@ def test_info_tells_what_a_set_holds(embedded, moderate):
             "backbone": "pixels",
             "weights": "none",
             "weights_sha256": "",
+            "runtime": "torch",
             "precision": "float32",
             "dtype": "float32",
             "preprocessing": {

@@ -33,7 +33,7 @@ def small_blocks(monkeypatch):
 
 
 def pixels(root: Path, **options) -> FeatureStore:
-    return embed(scan(root), "pixels", **{"dtype": "float32", **options})
+    return embed(scan(root), "pixels", **{"dtype": "float32", "runtime": "torch", **options})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -37,7 +37,7 @@ def test_the_default_backbone_is_the_reference_network(lite0, lite0_weights):
     reference.load_state_dict(lite0_weights)
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(lite0(images), reference(images), rtol=1e-4, atol=1e-5)
-    network = load_network(FeatureSpec(), device="cpu")
+    network = load_network(FeatureSpec(), device="cpu", runtime="torch")
     pixels = (images * 40 + 127).round().clip(0, 255).to(torch.uint8)
     features = reference.extract_features((pixels - 127.0) / 128.0).mean((2, 3))
     torch.testing.assert_close(network.forward(pixels), features, rtol=1e-3, atol=1e-4)
@@ -83,7 +83,7 @@ def checkpoint(tmp_path, name, classes=1000, **options):
 @torch.inference_mode()
 def test_features_come_from_before_the_head_whatever_its_classes(tmp_path, name, head):
     path, model = checkpoint(tmp_path, name, classes=7)
-    network = load_network(FeatureSpec(name, "digest"), path, "cpu")
+    network = load_network(FeatureSpec(name, "digest"), path, device="cpu", runtime="torch")
     parent, _, child = head.rpartition(".")
     setattr(model.get_submodule(parent), child, nn.Identity())
     crop = network.preprocessing.crop
@@ -104,7 +104,7 @@ def test_inception_networks_normalise_as_with_their_own_weights(tmp_path):
     path, model = checkpoint(
         tmp_path, "googlenet", transform_input=True, aux_logits=False, init_weights=False
     )
-    network = load_network(FeatureSpec("googlenet", "digest"), path, "cpu")
+    network = load_network(FeatureSpec("googlenet", "digest"), path, device="cpu", runtime="torch")
     model.fc = nn.Identity()
     images = torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8)
     transforms = models.GoogLeNet_Weights.DEFAULT.transforms()
@@ -117,25 +117,27 @@ def test_inception_networks_normalise_as_with_their_own_weights(tmp_path):
 def test_half_precision_is_near_full_precision():
     preprocessing = _efficientnet_lite0()[1]
     images = read_image(os.fspath(PHOTOS / "chelsea.png"), preprocessing).pixels[None]
-    full = load_network(FeatureSpec(), device="cpu").forward(images)
-    half = load_network(FeatureSpec(precision="bfloat16"), device="cpu").forward(images)
+    full = load_network(FeatureSpec(), device="cpu", runtime="torch").forward(images)
+    half = load_network(FeatureSpec(precision="bfloat16"), device="cpu", runtime="torch").forward(
+        images
+    )
     assert half.dtype == torch.float32
     assert (half - full).norm() < 0.05 * full.norm()
 
 
 def test_wrappings_of_training_checkpoints_are_taken_off(tmp_path):
     path, model = checkpoint(tmp_path, "resnet18", classes=3)
-    plain = load_network(FeatureSpec("resnet18", "digest"), path, "cpu")
+    plain = load_network(FeatureSpec("resnet18", "digest"), path, device="cpu", runtime="torch")
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": state}, path)
-    wrapped = load_network(FeatureSpec("resnet18", "digest"), path, "cpu")
+    wrapped = load_network(FeatureSpec("resnet18", "digest"), path, device="cpu", runtime="torch")
     images = torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8)
     assert torch.equal(plain.forward(images), wrapped.forward(images))
 
 
 def refusal(path, backbone):
     with pytest.raises(WeightsError) as caught:
-        load_network(FeatureSpec(backbone, "digest"), path, "cpu")
+        load_network(FeatureSpec(backbone, "digest"), path, device="cpu", runtime="torch")
     return str(caught.value)
 
 
@@ -171,7 +173,7 @@ def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
 
     monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", no_network)
     with pytest.raises(WeightsError) as caught:
-        load_network(FeatureSpec("resnet18"), device="cpu")
+        load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
     assert str(caught.value) == (
         "resnet18: weights cannot be downloaded (<urlopen error no route to host>);"
         " --weights FILE takes a state dict, such as"

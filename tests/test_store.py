@@ -12,6 +12,7 @@ MANIFEST = Manifest(
     FeatureSpec("pixels"),
     "none",
     "",
+    "torch",
     Preprocessing(8, 8, "bilinear", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
     3,
     192,

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from moderate_cli.backbones import BACKBONES, DEFAULT_BACKBONE, DTYPES, PRECISIONS
+from moderate_cli.backbones import (
+    BACKBONES,
+    DEFAULT_BACKBONE,
+    DEVICES,
+    DTYPES,
+    PRECISIONS,
+    RUNTIMES,
+)
 from moderate_cli.cli import config
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, METRICS
@@ -136,7 +143,7 @@ embedding = group(
     option(
         "--batch-size",
         type=click.IntRange(min=1),
-        help="Images at once.  [default: 16 on a CPU, 256 on a GPU]",
+        help="Images at once.  [default: 8 a processor, 256 on a GPU]",
     ),
     option(
         "-j",
@@ -146,9 +153,15 @@ embedding = group(
     ),
     option(
         "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
+        type=click.Choice(DEVICES),
         default="auto",
         help="Where the backbone runs.",
+    ),
+    option(
+        "--runtime",
+        type=click.Choice(RUNTIMES),
+        default="auto",
+        help="What runs the backbone; auto is OpenVINO on a CPU if it is installed.",
     ),
     option(
         "--on-error",

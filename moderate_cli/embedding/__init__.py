@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import DEFAULT_BACKBONE, FeatureSpec, weights_digest
+from moderate_cli.backbones import (
+    DEFAULT_BACKBONE,
+    DEVICES,
+    RUNTIMES,
+    FeatureSpec,
+    weights_digest,
+)
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.filling import Filling, partial_folder
 from moderate_cli.errors import ArgumentError, StoreError
@@ -31,6 +37,7 @@ def embed(
     batch_size: int | None = None,
     workers: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
 ) -> FeatureStore:
@@ -56,12 +63,15 @@ def embed(
     dtype
         "float16" or "float32", in which features are stored.
     batch_size
-        Images that go through the backbone at once; None for 16 on a CPU, where activations then
-        stay in its cache, and 256 on a GPU.
+        Images that go through the backbone at once; None for 8 a processor, whose cache then
+        holds the activations, and 256 on a GPU.
     workers
         Threads that read and decode images; None for one a processor.
     device
         "auto" (a GPU if there is one), "cpu" or "cuda".
+    runtime
+        "torch", "openvino", or "auto": OpenVINO on a CPU where it is installed. The two agree to
+        1e-5 relative, so rows of both may stand in one set.
     on_progress
         Called with the number of images done and the number of all.
     on_wait
@@ -81,6 +91,9 @@ def embed(
     for name, number in (("batch_size", batch_size), ("workers", workers)):
         if number is not None and number < 1:
             raise ArgumentError(f"{name}: {number} is not positive")
+    for name, value, choices in (("device", device, DEVICES), ("runtime", runtime, RUNTIMES)):
+        if value not in choices:
+            raise ArgumentError(f"{name}: {value!r} is none of {', '.join(choices)}")
     spec = FeatureSpec(backbone, weights_digest(weights), precision, dtype)
     folder = store_folder(dataset.root, store) / spec.name
     stats = file_stats(dataset)
@@ -105,11 +118,12 @@ def embed(
         from moderate_cli.embedding.local import embed_blocks
         from moderate_cli.networks import load_network
 
-        network = load_network(spec, weights, device)
+        network = load_network(spec, weights, device=device, runtime=runtime, batch_size=batch_size)
         manifest = Manifest(
             spec=spec,
             weights=network.weights[0],
             weights_sha256=network.weights[1],
+            runtime=network.runtime,
             preprocessing=network.preprocessing,
             rows=len(dataset),
             dim=network.dim,
@@ -122,7 +136,6 @@ def embed(
                 dataset,
                 blocks,
                 network,
-                batch_size=batch_size or network.batch_size,
                 workers=workers or os.cpu_count() or 1,
                 on_image=_counter(len(dataset), blocks, on_progress),
             )

@@ -27,7 +27,6 @@ def embed_blocks(
     blocks: Iterable[tuple[int, npt.NDArray[np.int64]]],
     network: Network,
     *,
-    batch_size: int,
     workers: int,
     on_image: Callable[[], None],
 ) -> Iterator[EmbeddedBlock]:
@@ -44,12 +43,12 @@ def embed_blocks(
         Block number and rows, int64 (m,), of each block.
     network
         What embeds them.
-    batch_size, workers
-        See `moderate_cli.embed`.
+    workers
+        Threads that read and decode images.
     on_image
         Called after each image.
     """
-    blocks = list(blocks)
+    blocks, batch_size = list(blocks), network.batch_size
     top = os.fspath(dataset.root)
     paths = (f"{top}/{dataset.samples[row][0]}" for _, rows in blocks for row in rows.tolist())
 

@@ -1,0 +1,4 @@
+"""Speed and memory, side by side with what one would do without `moderate`.
+
+python -m tests.benchmarks [STAGE ...] [--runs N] [--data DIR]
+"""

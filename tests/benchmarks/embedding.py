@@ -1,0 +1,118 @@
+"""Embedding photos: the local engine, the usual loop, and what the machine could do at best."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from torchvision import models, transforms
+from torchvision.datasets import ImageFolder
+
+import moderate_cli
+from moderate_cli.backbones import FeatureSpec, Preprocessing
+from moderate_cli.embedding.local import embed_blocks
+from moderate_cli.images import read_image
+from moderate_cli.networks import _efficientnet_lite0, _torchvision, load_network
+from moderate_cli.runtimes import processors
+from tests.benchmarks.stages import Comparison, timed
+
+IMAGES = 480
+
+
+def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
+    """Compare torch and OpenVINO with the usual loop and the limit, for two backbones."""
+    root = Path(data) if data is not None else _draw(folder / "photos")
+    dataset = moderate_cli.scan(root)
+    rows = np.linspace(0, len(dataset) - 1, min(IMAGES, len(dataset))).astype(np.int64)
+    for name, aims in (("efficientnet_lite0", ("1/4", "1/8")), ("resnet18", ("1/2.3", "1/2.3"))):
+        weights = None
+        if name == "resnet18":  # random weights: its own would have to be downloaded
+            weights = folder / "resnet18.pt"
+            torch.save(models.resnet18(weights=None).state_dict(), weights)
+        for runtime, aim in zip(("torch", "openvino"), aims, strict=True):
+            spec = FeatureSpec(name, "digest" if weights else "")
+            network = load_network(spec, weights, device="cpu", runtime=runtime)
+
+            def ours(network=network) -> None:
+                blocks = [(0, rows)]
+                for _ in embed_blocks(
+                    dataset, blocks, network, workers=processors(), on_image=lambda: None
+                ):
+                    pass
+
+            stage = f"embed {len(rows)} photos, {name}, {runtime}"
+            usual = timed(lambda name=name: _usual_loop(root, rows, name))
+            yield Comparison(stage, "the usual loop", timed(ours), usual, aim)
+            paths = [f"{root}/{dataset.samples[row][0]}" for row in rows]
+            limit = _limit(paths, network)
+            yield Comparison(stage, "decode and forward alone", timed(ours), limit, "1/0.85")
+
+
+def _usual_loop(root: Path, rows: np.ndarray, name: str) -> None:
+    """Run ImageFolder, torchvision's transforms, two workers, an eager float32 network."""
+    if name == "efficientnet_lite0":
+        network, preprocessing, _ = _efficientnet_lite0()
+        network.classifier = nn.Identity()
+    else:
+        network, preprocessing, _ = _torchvision(name)
+        network.fc = nn.Identity()
+    images = Subset(ImageFolder(root, _transforms(preprocessing)), rows)
+    network.eval()
+    with torch.no_grad():
+        for batch, _ in DataLoader(images, batch_size=64, num_workers=2):
+            network(batch)
+
+
+def _transforms(preprocessing: Preprocessing) -> transforms.Compose:
+    return transforms.Compose(
+        [
+            transforms.Resize(
+                preprocessing.resize, transforms.InterpolationMode(preprocessing.interpolation)
+            ),
+            transforms.CenterCrop(preprocessing.crop),
+            transforms.ToTensor(),
+            transforms.Normalize(
+                [value / 255 for value in preprocessing.mean],
+                [value / 255 for value in preprocessing.std],
+            ),
+        ]
+    )
+
+
+def _limit(paths: list[str], network):
+    """Processor seconds of decoding alone and of forward alone, shared by all processors."""
+
+    def run() -> float:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        start = time.process_time()
+        pixels = [read_image(path, network.preprocessing).pixels for path in paths]
+        decoding = time.process_time() - start
+        torch.set_num_threads(threads)
+        batches = torch.stack(pixels).split(network.batch_size)
+        start = time.process_time()
+        for batch in batches:
+            network.forward(batch)
+        return (decoding + time.process_time() - start) / processors()
+
+    return run
+
+
+def _draw(root: Path) -> Path:
+    """Draw photo-like JPEGs of 500 x 375."""
+    rng = np.random.default_rng(0)
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "class").mkdir(parents=True)
+    for image in range(IMAGES):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        levels = np.asarray(coarse.resize((500, 375), Image.Resampling.BICUBIC), dtype=np.float64)
+        noisy = (levels + rng.normal(0, 8, levels.shape)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(root / "class" / f"{image}.jpg", quality=85)
+    return root

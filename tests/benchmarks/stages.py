@@ -1,0 +1,149 @@
+"""What is compared: each stage yields pairs of the same work, ours and the baseline's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Comparison(NamedTuple):
+    """Two ways to do the same; each returns the seconds it took for the same amount of work."""
+
+    stage: str
+    against: str
+    ours: Callable[[], float]
+    baseline: Callable[[], float]
+    aim: str
+
+
+def timed(work: Callable[[], object]) -> Callable[[], float]:
+    """Return what runs the work and tells its seconds."""
+
+    def run() -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return run
+
+
+def process(*command: str, before: Callable[[], object] = lambda: None) -> Callable[[], float]:
+    """Return what runs a whole process and tells its seconds."""
+
+    def run() -> float:
+        before()
+        return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))()
+
+    return run
+
+
+MODERATE = str(Path(sys.executable).with_name("moderate"))
+
+
+def start(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """The command line, before it does anything."""
+    baseline = process(sys.executable, "-c", "import click")
+    yield Comparison(
+        "moderate --help", "import click", process(MODERATE, "--help"), baseline, "1.6"
+    )
+
+
+def scan(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """List 200,000 files in 200 classes."""
+    from torchvision.datasets import ImageFolder
+
+    from moderate_cli import scan as list_images
+
+    for label in range(200):
+        (folder / f"{label:03}").mkdir()
+        for image in range(1000):
+            (folder / f"{label:03}" / f"{image:04}.jpg").touch()
+    yield Comparison(
+        "scan 200,000 files",
+        "ImageFolder(root)",
+        timed(lambda: list_images(folder)),
+        timed(lambda: ImageFolder(folder)),
+        "0.6",
+    )
+
+
+def score(_folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Distances of 50,000 x 2,048 float32 features in memory, in 100 classes."""
+    from moderate_cli import score_features
+
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((50_000, 2_048), dtype=np.float32)
+    labels = np.sort(rng.integers(0, 100, 50_000))
+
+    def released() -> None:
+        """Work as the authors' released code does, by its formula."""
+        prototypes = np.zeros((100, 2_048))
+        for label in range(100):
+            prototypes[label] = np.median(features[labels == label], axis=0)
+        np.linalg.norm(features - prototypes[labels], axis=1)
+
+    for center, aim in (("mean", "1/60"), ("median", "1/12")):
+        ours = timed(lambda center=center: score_features(features, labels, center=center))
+        yield Comparison(f"score, {center}", "the released formula", ours, timed(released), aim)
+
+
+def select(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Keep 0.3 of 1,281,167 stored scores."""
+    np.save(folder / "s.npy", np.random.default_rng(0).random(1_281_167, dtype=np.float32))
+    ours = process(
+        MODERATE, "select", "--ratio", "0.3", "--scores", f"{folder}/s.npy",
+        "-o", f"{folder}/kept.txt",
+    )  # fmt: skip
+    baseline = process(sys.executable, "-c", "import numpy")
+    yield Comparison("select of 1,281,167 scores", "import numpy", ours, baseline, "4")
+
+
+def export(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Make an ImageFolder of 100,000 small files."""
+    from moderate_cli import export as export_images
+    from moderate_cli import scan as list_images
+
+    source = folder / "source"
+    for label in range(100):
+        (source / f"{label:02}").mkdir(parents=True)
+        for image in range(1000):
+            (source / f"{label:02}" / f"{image:04}.jpg").write_bytes(bytes(2000))
+    dataset = list_images(source)
+    kept = np.ones(len(dataset), dtype=bool)
+
+    def remove() -> None:
+        shutil.rmtree(folder / "copy", ignore_errors=True)
+
+    for link, flag, aim in (("hard", "-al", "1.15"), ("none", "-a", "1.1")):
+
+        def ours(link: str = link) -> float:
+            remove()
+            return timed(lambda: export_images(dataset, kept, folder / "copy", link=link))()
+
+        cp = process("cp", flag, str(source), str(folder / "copy"), before=remove)
+        yield Comparison(f"export, link {link}, 100,000 files", f"cp {flag}", ours, cp, aim)
+
+
+def embed(folder: Path, data: str | None) -> Iterator[Comparison]:
+    """Features of photos, against the usual loop and against decode and forward alone."""
+    from tests.benchmarks.embedding import comparisons
+
+    yield from comparisons(folder, data)
+
+
+Stage = Callable[[Path, str | None], Iterator[Comparison]]
+STAGES: dict[str, Stage] = {
+    "start": start,
+    "scan": scan,
+    "score": score,
+    "select": select,
+    "export": export,
+    "embed": embed,
+}

@@ -18,7 +18,8 @@ from torchvision import models
 from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import ArgumentError, WeightsError
-from moderate_cli.runtimes import choose_runtime, openvino_forward, processors, torch_forward
+from moderate_cli.processors import processors
+from moderate_cli.runtimes import choose_runtime, openvino_forward, torch_forward
 
 StateDict = Mapping[str, torch.Tensor]
 

@@ -44,11 +44,13 @@ def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
     b'cat/1.jpg\ncat/2.jpg\n'
     """
     entries = list(paths)
-    broken = next((path for path in entries if "\n" in path), None) if nul is not True else None
-    if broken is not None and nul is False:
-        raise OutputError(f"{printable(broken)}: holds a newline; -0 ends names with NUL instead")
-    end = "\0" if nul or broken is not None else "\n"
-    return os.fsencode("".join(f"{path}{end}" for path in entries))
+    lines = "\n".join([*entries, ""])
+    if nul or lines.count("\n") != len(entries):
+        if nul is False:
+            broken = printable(next(path for path in entries if "\n" in path))
+            raise OutputError(f"{broken}: holds a newline; -0 ends names with NUL instead")
+        lines = "\0".join([*entries, ""])
+    return os.fsencode(lines)
 
 
 def decode_paths(content: bytes) -> list[str]:
@@ -98,7 +100,7 @@ def write_index(
 
 def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
     """Paths of the given rows, or row numbers where there are no paths, one a line."""
-    return encode_paths((scores.name(row) for row in rows.tolist()), nul=nul)
+    return encode_paths(scores.names(rows), nul=nul)
 
 
 def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:
@@ -119,8 +121,7 @@ def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:
 
 def score_bytes(scores: Scores, rows: Rows) -> bytes:
     """Lines of score, tab, path."""
-    values = scores.values[rows].tolist()
-    names = [scores.name(row) for row in rows.tolist()]
+    values, names = scores.values[rows].tolist(), scores.names(rows)
     broken = next((name for name in names if "\n" in name), None)
     if broken is not None:
         raise OutputError(f"{printable(broken)}: holds a newline; -o FILE.csv quotes it")
@@ -232,9 +233,12 @@ def _write_scores_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
 
 def _records(scores: Scores, rows: Rows) -> Sequence[tuple[str, str, float]]:
     return [
-        (scores.name(row), scores.class_name(label), value)
-        for row, label, value in zip(
-            rows.tolist(), scores.labels[rows].tolist(), scores.values[rows].tolist(), strict=True
+        (name, scores.class_name(label), value)
+        for name, label, value in zip(
+            scores.names(rows),
+            scores.labels[rows].tolist(),
+            scores.values[rows].tolist(),
+            strict=True,
         )
     ]
 

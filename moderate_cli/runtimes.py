@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import warnings
 from collections.abc import Callable
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ArgumentError
+from moderate_cli.processors import processors
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 
@@ -123,10 +123,3 @@ def openvino_forward(
         return torch.from_numpy(np.concatenate(features)[: len(images)])
 
     return forward
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

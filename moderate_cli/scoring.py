@@ -1,12 +1,13 @@
 """Scores: the distance of each image's feature to the center of its class.
 
-Pure numpy: arrays in, arrays out. Features are read in blocks of rows, so a memory-mapped matrix
-larger than memory is fine; all arithmetic is in float64.
+Pure numpy: arrays in, arrays out. One class after another is read, in blocks of rows, so a
+memory-mapped matrix larger than memory is fine; all arithmetic is in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.errors import ArgumentError
+from moderate_cli.processors import processors
 
 Features = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 Rows = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
-BLOCK_BYTES = 1 << 20  # a block of float64 rows that stays in the second-level cache
-CLASS_BYTES = 1 << 28  # a class up to this size is held in memory while its center is sought
+BLOCK_BYTES = 1 << 21  # a block of float64 rows that stays in the processor's cache
+CLASS_BYTES = 1 << 27  # as much of a class is held in memory while its center is sought
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ class Scores:
     def __len__(self) -> int:
         return len(self.values)
 
-    def name(self, row: int) -> str:
-        """The path of an image, or its row number where there are no paths."""
-        return self.paths[row] if self.paths else str(row)
+    def names(self, rows: Rows) -> list[str]:
+        """Paths of images, or their row numbers where there are no paths."""
+        numbers = rows.tolist()
+        return [self.paths[row] for row in numbers] if self.paths else list(map(str, numbers))
 
     def class_name(self, label: int) -> str:
         """The name of a class, or its index where there are no names."""
@@ -96,55 +99,51 @@ def score_features(
         raise ArgumentError(f"metric: {metric!r} is none of {', '.join(METRICS)}")
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
-    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
-    classes = np.unique(labels[rows])
-    indices = np.searchsorted(classes, labels)
-    centers = CENTERS[center](features, rows, indices, len(classes))
+    find_center, distances = CENTERS[center], METRICS[metric]
     values = np.full(len(labels), np.nan)
-    for block in _blocks(rows, features.shape[1]):
-        values[block] = METRICS[metric](_take(features, block), centers[indices[block]])
+
+    def score_class(members: Rows) -> None:
+        middle = find_center(features, members)
+        scored = [distances(block, middle) for block in _blocks(features, members)]
+        values[members] = np.concatenate(scored)
+
+    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
+    with ThreadPoolExecutor(processors()) as pool:
+        # Classes do not depend on each other, and numpy lets other threads run meanwhile.
+        for _ in pool.map(score_class, _classes(rows, labels)):
+            pass
     return values
 
 
-def _mean_centers(features: Features, rows: Rows, indices: Rows, classes: int) -> Doubles:
-    sums = np.zeros((classes, features.shape[1]))
-    for block in _blocks(rows, features.shape[1]):
-        order = block[np.argsort(indices[block], kind="stable")]
-        present, starts = np.unique(indices[order], return_index=True)
-        sums[present] += np.add.reduceat(_take(features, order), starts, axis=0)
-    counts = np.bincount(indices[rows], minlength=classes)
-    return sums / counts[:, None]
+def _mean(features: Features, members: Rows) -> Doubles:
+    total = np.zeros(features.shape[1])
+    for block in _blocks(features, members):
+        total += block.sum(axis=0)
+    return total / len(members)
 
 
-def _median_centers(features: Features, rows: Rows, indices: Rows, classes: int) -> Doubles:
+def _median(features: Features, members: Rows) -> Doubles:
     """Coordinate-wise median, as in the authors' released code."""
-    centers = np.empty((classes, features.shape[1]))
-    for index, members in _members(rows, indices, classes):
-        low, high = (len(members) - 1) // 2, len(members) // 2
-        width = max(1, CLASS_BYTES // (len(members) * features.itemsize))
-        for start in range(0, features.shape[1], width):
-            columns = slice(start, start + width)
-            ordered = np.partition(features[members, columns], (low, high), axis=0)
-            middle = ordered[[low, high]].astype(np.float64)
-            centers[index, columns] = middle.mean(axis=0)
-    return centers
+    middle = np.empty(features.shape[1])
+    half = len(members) // 2
+    width = max(1, CLASS_BYTES // (len(members) * features.itemsize))
+    for start in range(0, features.shape[1], width):
+        columns = slice(start, start + width)
+        # Sorted along memory, one coordinate after another, it takes a third of the time.
+        block = np.array(features[_slice(members), columns].T, order="C")
+        block.partition(half, axis=1)
+        upper = block[:, half].astype(np.float64)
+        lower = upper if len(members) % 2 else block[:, :half].max(axis=1)
+        middle[columns] = (lower + upper) / 2
+    return middle
 
 
-def _geometric_median_centers(
-    features: Features, rows: Rows, indices: Rows, classes: int
-) -> Doubles:
-    centers = _mean_centers(features, rows, indices, classes)
-    for index, members in _members(rows, indices, classes):
-        centers[index] = geometric_median(_passes(features, members), centers[index])
-    return centers
-
-
-def _passes(features: Features, members: Rows) -> Callable[[], Iterator[Doubles]]:
-    """Return what yields the rows of a class, as often as it is called."""
+def _geometric_median(features: Features, members: Rows) -> Doubles:
+    start = _mean(features, members)
     if len(members) * features.shape[1] * 8 <= CLASS_BYTES:
-        held = _take(features, members)
-        return lambda: iter([held])
-    return lambda: (_take(features, block) for block in _blocks(members, features.shape[1]))
+        held = features[_slice(members)].astype(np.float64)
+        return geometric_median(lambda: iter([held]), start)
+    return geometric_median(lambda: _blocks(features, members), start)
 
 
 def geometric_median(
@@ -203,15 +202,15 @@ def geometric_median(
     return estimate
 
 
-def _euclidean(features: Doubles, centers: Doubles) -> Doubles:
-    difference = features - centers
-    return np.sqrt(_dot(difference, difference))
+def _euclidean(block: Doubles, center: Doubles) -> Doubles:
+    block -= center  # the block is a scratch copy
+    return np.sqrt(_dot(block, block))
 
 
-def _cosine(features: Doubles, centers: Doubles) -> Doubles:
+def _cosine(block: Doubles, center: Doubles) -> Doubles:
     """One minus the cosine; 1 where either vector is zero and has no direction."""
-    product = _dot(features, centers)
-    norms = np.sqrt(_dot(features, features) * _dot(centers, centers))
+    product = block @ center
+    norms = np.sqrt(_dot(block, block) * (center @ center))
     cosine = np.divide(product, norms, out=np.zeros_like(product), where=norms > 0)
     return 1.0 - cosine.clip(-1.0, 1.0)
 
@@ -222,30 +221,34 @@ def _dot(one: Doubles, other: Doubles) -> Doubles:
     return products
 
 
-def _blocks(rows: Rows, width: int) -> Iterator[Rows]:
-    step = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    for start in range(0, len(rows), step):
-        yield rows[start : start + step]
+def _classes(rows: Rows, labels: Labels) -> list[Rows]:
+    """Rows of each class, in ascending order."""
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
-def _take(features: Features, rows: Rows) -> Doubles:
-    # A run of neighbors is sliced: on a memory-mapped matrix that reads without a copy.
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
-        return features[rows[0] : rows[-1] + 1].astype(np.float64)
-    return features[rows].astype(np.float64)
+def _blocks(features: Features, members: Rows) -> Iterator[Doubles]:
+    """Yield the rows of a class as float64, in a scratch array that the next block overwrites."""
+    step = max(1, BLOCK_BYTES // (8 * max(1, features.shape[1])))
+    scratch = np.empty((min(step, len(members)), features.shape[1]))
+    for start in range(0, len(members), step):
+        part = features[_slice(members[start : start + step])]
+        block = scratch[: len(part)]
+        np.copyto(block, part)
+        yield block
 
 
-def _members(rows: Rows, indices: Rows, classes: int) -> Iterator[tuple[int, Rows]]:
-    order = rows[np.argsort(indices[rows], kind="stable")]
-    bounds = np.searchsorted(indices[order], np.arange(classes + 1))
-    for index in range(classes):
-        yield index, order[bounds[index] : bounds[index + 1]]
+def _slice(members: Rows) -> Rows | slice:
+    """Return neighboring rows as a slice: on a memory-mapped matrix that reads without a copy."""
+    if members[-1] - members[0] == len(members) - 1:
+        return slice(int(members[0]), int(members[-1]) + 1)
+    return members
 
 
-CENTERS: dict[str, Callable[[Features, Rows, Rows, int], Doubles]] = {
-    "mean": _mean_centers,
-    "median": _median_centers,
-    "geometric-median": _geometric_median_centers,
+CENTERS: dict[str, Callable[[Features, Rows], Doubles]] = {
+    "mean": _mean,
+    "median": _median,
+    "geometric-median": _geometric_median,
 }
 METRICS: dict[str, Callable[[Doubles, Doubles], Doubles]] = {
     "euclidean": _euclidean,

@@ -78,15 +78,14 @@ def select(
         raise ArgumentError(f"min_per_class: {min_per_class} is negative")
     rows = np.flatnonzero(~np.isnan(values))
     k = _kept(len(rows), ratio, count)
-    classes, members = np.unique(labels[rows], return_inverse=True)
-    sizes = np.bincount(members, minlength=len(classes)).astype(np.int64)
+    members, sizes = _members(labels[rows])
     floors = np.minimum(sizes, min_per_class)
     if scope == "class":
         inside = _class_windows(values[rows], members, quotas(sizes, k, floors), sizes, where)
     else:
         inside = _global_window(values[rows], members, k, floors, where)
     mask = np.zeros(len(values), dtype=np.bool_)
-    mask[rows[inside]] = True
+    mask[rows] = inside
     return mask
 
 
@@ -168,6 +167,17 @@ def _values_and_labels(
     return values, classes
 
 
+def _members(labels: npt.NDArray[Any]) -> tuple[Counts, Counts]:
+    """Number the classes that occur from 0; return each image's, and the size of each class."""
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+    if high - low > 4 * len(labels):
+        _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        return members, sizes
+    counts = np.bincount(labels - low)  # no sorting where labels leave few gaps
+    numbers = np.cumsum(counts > 0) - 1
+    return numbers[labels - low], counts[counts > 0]
+
+
 def _kept(n: int, ratio: float | str | Fraction | None, count: int | None) -> int:
     if n == 0:
         raise ArgumentError("there is no image to select from")
@@ -191,7 +201,7 @@ def _round_half_up(number: Fraction) -> int:
 
 def _class_windows(
     values: npt.NDArray[Any], members: Counts, shared: Counts, sizes: Counts, quantile: Fraction
-) -> Counts:
+) -> Mask:
     order = np.lexsort((values, members))
     firsts = np.cumsum(sizes) - sizes
     starts = firsts + [
@@ -199,23 +209,38 @@ def _class_windows(
     ]
     positions = np.arange(len(values))
     mine = members[order]
-    return order[(positions >= starts[mine]) & (positions < (starts + shared)[mine])]
+    inside = np.zeros(len(values), dtype=np.bool_)
+    inside[order] = (positions >= starts[mine]) & (positions < (starts + shared)[mine])
+    return inside
 
 
 def _global_window(
     values: npt.NDArray[Any], members: Counts, k: int, floors: Counts, quantile: Fraction
-) -> Counts:
-    order = np.argsort(values, kind="stable")
+) -> Mask:
     start = _window_start(len(values), k, quantile)
-    mine = members[order]
-    inside = np.zeros(len(values), dtype=np.bool_)
-    inside[start : start + k] = True
-    counts = np.bincount(mine[inside], minlength=len(floors))
+    inside = _ranks(values, start, start + k)
+    counts = np.bincount(members[inside], minlength=len(floors))
     if np.any(counts < floors):
+        order = np.argsort(values, kind="stable")
+        by_rank = inside[order]
         # Twice the distance in ranks from the middle of the window, so that it is whole.
         off_center = np.abs(2 * np.arange(len(values)) - (2 * start + k - 1))
-        _raise_to_floors(inside, mine, counts, floors, np.argsort(off_center, kind="stable"))
-    return order[inside]
+        nearest = np.argsort(off_center, kind="stable")
+        _raise_to_floors(by_rank, members[order], counts, floors, nearest)
+        inside[order] = by_rank
+    return inside
+
+
+def _ranks(values: npt.NDArray[Any], start: int, stop: int) -> Mask:
+    """Images at positions start to stop in the order of (score, row), without sorting them all."""
+    ordered = np.partition(values, (start, stop - 1))
+    low, high = ordered[start], ordered[stop - 1]
+    inside: Mask = (values > low) & (values < high)
+    for value in {low, high}:
+        ties = np.flatnonzero(values == value)
+        ranks = np.count_nonzero(values < value) + np.arange(len(ties))
+        inside[ties[(ranks >= start) & (ranks < stop)]] = True
+    return inside
 
 
 def _raise_to_floors(

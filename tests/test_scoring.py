@@ -90,8 +90,10 @@ def test_translating_features_changes_no_distance(seed, center):
     np.testing.assert_allclose(moved, found, rtol=1e-8, atol=1e-8)
 
 
-def test_arguments_are_left_as_they_were():
-    features, labels = random_set(3, 50, 4, 5)
+@pytest.mark.parametrize("d", [1, 4])
+def test_arguments_are_left_as_they_were(d):
+    features, labels = random_set(3, 50, d, 5, np.float64)
+    labels.sort()
     before = features.copy(), labels.copy()
     for center in CENTERS:
         score_features(features, labels, center=center)

@@ -110,7 +110,8 @@ def command(
     for text, amount in amounts.items():
         window: dict[str, Any] = {**amount, "scope": scope, "quantile": quantile}
         kept = select(scores, **window, min_per_class=min_per_class)
-        _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0))
+        if scores.labels.min() != scores.labels.max():
+            _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0))
         masks[text] = ~kept & ~np.isnan(scores.values) if invert else kept
     if dry_run:
         console.write(_table(scores, masks, "dropped" if invert else "kept"))

@@ -21,6 +21,7 @@ from moderate_cli.embedding.filling import Filling, partial_folder
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.files import lock, replace_folder
 from moderate_cli.fingerprints import file_stats
+from moderate_cli.processors import processors
 from moderate_cli.store import FeatureStore, Manifest, open_store, store_folder
 
 Progress = Callable[[int, int], None]
@@ -136,7 +137,7 @@ def embed(
                 dataset,
                 blocks,
                 network,
-                workers=workers or os.cpu_count() or 1,
+                workers=workers or processors(),
                 on_image=_counter(len(dataset), blocks, on_progress),
             )
             for block in engine:

@@ -20,7 +20,7 @@ from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.embedding.local import embed_blocks
 from moderate_cli.images import read_image
 from moderate_cli.networks import _efficientnet_lite0, _torchvision, load_network
-from moderate_cli.runtimes import processors
+from moderate_cli.processors import processors
 from tests.benchmarks.stages import Comparison, timed
 
 IMAGES = 480

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ import numpy.typing as npt
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_folder
+from moderate_cli.processors import processors
+
+PART = 500  # files that one thread places before it tells of progress
 
 
 def export(
@@ -59,35 +64,62 @@ def export(
     with new_folder(destination, replace=force) as folder:
         for name in dataset.classes:
             (folder / name).mkdir()
-        made = set(dataset.classes)
-        for done, (path, _) in enumerate(samples, start=1):
-            parent = os.path.dirname(path)
-            if parent not in made:
-                (folder / parent).mkdir(parents=True, exist_ok=True)
-                made.add(parent)
-            _place(f"{dataset.root}/{path}", f"{folder}/{path}", link)
-            if on_progress is not None:
-                on_progress(done, len(samples))
+        parts = list(_parts([path for path, _ in samples]))
+        for parent in {parent for parent, _ in parts}:
+            (folder / parent).mkdir(parents=True, exist_ok=True)
+        done = 0
+        with ThreadPoolExecutor(processors()) as pool:
+            try:
+                for count in pool.map(
+                    lambda part: _place(dataset.root / part[0], folder / part[0], part[1], link),
+                    parts,
+                ):
+                    done += count
+                    if on_progress is not None:
+                        on_progress(done, len(samples))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
 
-def _place(source: str, target: str, link: str) -> None:
+def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield parts of the images: a folder, and names in it."""
+    for parent, group in itertools.groupby(paths, os.path.dirname):
+        names = [os.path.basename(path) for path in group]
+        for start in range(0, len(names), PART):
+            yield parent, names[start : start + PART]
+
+
+def _place(source: Path, target: Path, names: list[str], link: str) -> int:
+    """Link or copy the named files of one folder to another; return how many."""
+    # Relative to open folders, no name has to be looked up from the root.
+    folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
     try:
-        LINKS[link](source, target)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            raise OutputError(
-                f"{source}: a hard link cannot lead to another file system; use --link symbolic"
-            ) from None
-        raise OutputError(f"{source}: cannot be exported ({error.strerror})") from None
+        for name in names:
+            try:
+                LINKS[link](source, target, name, *folders)
+            except OSError as error:
+                reason = f"cannot be exported ({error.strerror})"
+                if error.errno == errno.EXDEV:
+                    reason = "a hard link cannot lead to another file system; use --link symbolic"
+                raise OutputError(f"{source / name}: {reason}") from None
+    finally:
+        for folder in folders:
+            os.close(folder)
+    return len(names)
 
 
-def _hard_link(source: str, target: str) -> None:
+def _copy(source: Path, target: Path, name: str, _from: int, _to: int) -> None:
+    shutil.copy2(f"{source}/{name}", f"{target}/{name}")
+
+
+def _hard_link(_source: Path, _target: Path, name: str, source: int, target: int) -> None:
     # The file itself, not a symbolic link to it, which might lead nowhere from its new place.
-    os.link(os.path.realpath(source), target)
+    os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=True)
 
 
-def _copy(source: str, target: str) -> None:
-    shutil.copy2(source, target)
+def _symbolic_link(source: Path, _target: Path, name: str, _from: int, target: int) -> None:
+    os.symlink(f"{source}/{name}", name, dir_fd=target)
 
 
 def _check_apart(dataset: Dataset, target: Path, shown: str) -> None:
@@ -123,8 +155,5 @@ def _check_replaceable(dataset: Dataset, target: Path, shown: str) -> None:
             )
 
 
-LINKS: dict[str, Callable[[str, str], None]] = {
-    "none": _copy,
-    "hard": _hard_link,
-    "symbolic": os.symlink,
-}
+Link = Callable[[Path, Path, str, int, int], None]
+LINKS: dict[str, Link] = {"none": _copy, "hard": _hard_link, "symbolic": _symbolic_link}

@@ -70,8 +70,8 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
         If `destination` exists and may not be replaced.
     """
     path = Path(os.path.abspath(destination))
-    if not replace and os.path.lexists(path) and not is_empty_folder(path):
-        raise OutputError(f"{os.fspath(destination)}: exists; --force replaces it")
+    if not replace:
+        check_free(destination)
     temporary = _temporary(path)
     with _named(destination, temporary):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,12 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
         raise
     finally:
         os.close(lock)
+
+
+def check_free(destination: str | os.PathLike[str]) -> None:
+    """Refuse a destination for a folder where there is something already."""
+    if os.path.lexists(destination) and not is_empty_folder(Path(destination)):
+        raise OutputError(f"{os.fspath(destination)}: exists; --force replaces it")
 
 
 def replace_folder(source: Path, destination: Path) -> None:

@@ -20,8 +20,8 @@ def test_select_puts_out_the_paths_around_the_median(embedded, moderate):
     assert done == (
         0,
         "cat/0.png\ncat/1.png\ncat/3.png\ndog/0.png\n",
-        "moderate: the window passes by 1 classes, which keep no image: owl;"
-        " --scope class gives each class its share\n",
+        "moderate: the window leaves out 1 class, no image of them is kept: owl;"
+        " --scope class gives each its share\n",
     )
 
 
@@ -30,8 +30,8 @@ def test_select_keeps_an_image_of_each_class_and_says_so(embedded, moderate):
     assert done == (
         0,
         "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n",
-        "moderate: the window passes by 1 classes, which keep an image all the same: owl;"
-        " --scope class gives each class its share\n",
+        "moderate: the window leaves out 1 class, an image of each is kept: owl;"
+        " --scope class gives each its share\n",
     )
 
 
@@ -139,6 +139,34 @@ def test_bad_images_are_named_and_the_rest_is_kept(data, moderate):
     assert done.stderr == "moderate: 2 unreadable of 9 images are left out\n"
     assert len(done.stdout.splitlines()) == 7
     assert "cat/1.png" not in done.stdout
+
+
+def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate):
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "dog").mkdir()
+    (tmp_path / "data" / "cat" / "1.jpg").write_bytes(b"")
+    assert moderate("select", "-r", "1", "--on-error", "skip", tmp_path / "data") == (
+        1,
+        "",
+        f"moderate: {tmp_path}/data: 1 class without images: dog\n"
+        f"moderate: {tmp_path}/data: none of its 1 images can be read\n",
+    )
+
+
+def test_fewer_images_than_classes_are_told_of(embedded, moderate):
+    done = moderate("select", "--count", "1", "--scope", "class", embedded)
+    assert (done.status, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr == (
+        "moderate: the window leaves out 2 classes, no image of them is kept: dog, owl;"
+        " keep more images\n"
+    )
+
+
+def test_an_existing_folder_is_refused_before_anything_is_computed(data, moderate, tmp_path):
+    (tmp_path / "out-1" / "x").mkdir(parents=True)
+    done = moderate("select", "-r", "0.5,1", data, "--copy-to", tmp_path / "out-{ratio}")
+    assert done == (1, "", f"moderate: {tmp_path}/out-1: exists; --force replaces it\n")
+    assert os.listdir(data.parent) == ["train"]
 
 
 def test_names_with_newlines_want_nul(data, moderate):

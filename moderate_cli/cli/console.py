@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.text import printable
@@ -53,6 +53,20 @@ def write(content: bytes) -> None:
 def _shown(line: bytes) -> bytes:
     cells = line.decode(errors="surrogateescape").split("\t")
     return "\t".join(map(printable, cells)).encode()
+
+
+def count(number: int, one: str, more: str) -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "class", "classes"), count(2, "class", "classes")
+    ('1 class', '2 classes')
+    """
+    return f"{number} {one if number == 1 else more}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few of many names."""
+    return ", ".join([*names[:5], "..."] if len(names) > 5 else names)
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

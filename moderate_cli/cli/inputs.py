@@ -10,7 +10,7 @@ import numpy as np
 from moderate_cli.cli import console
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.embedding import embed
-from moderate_cli.errors import UnreadableImages
+from moderate_cli.errors import DatasetError, UnreadableImages
 from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
 from moderate_cli.scores_cache import score
 from moderate_cli.scoring import Scores, score_features
@@ -78,7 +78,7 @@ def features_of(data: str, *, on_error: str, **embedding: Any) -> tuple[Dataset,
     if reasons and on_error == "fail":
         raise UnreadableImages(reasons)
     if len(reasons) == len(store):
-        raise UnreadableImages(reasons)
+        raise DatasetError(f"{data}: none of its {len(store)} images can be read")
     if reasons:
         console.note(f"{len(reasons)} unreadable of {len(store)} images are left out")
     return dataset, store
@@ -92,6 +92,5 @@ def _warn_of_layout(data: str, dataset: Dataset) -> None:
             f" did you mean {data.rstrip('/')}/{dataset.classes[0]}?"
         )
     if dataset.empty_classes:
-        names = ", ".join(dataset.empty_classes[:5])
-        more = ", ..." if len(dataset.empty_classes) > 5 else ""
-        console.note(f"{data}: {len(dataset.empty_classes)} classes hold no images: {names}{more}")
+        number = console.count(len(dataset.empty_classes), "class", "classes")
+        console.note(f"{data}: {number} without images: {console.some(dataset.empty_classes)}")

@@ -13,6 +13,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import scores_from
 from moderate_cli.dataset import Dataset
 from moderate_cli.exporting import LINKS, export
+from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import SCOPES, emptied_classes, select
@@ -103,7 +104,7 @@ def command(
     themselves to a new ImageFolder with --copy-to. DATA itself is never changed.
     """
     amounts = _amounts(ratios, count)
-    _check_outputs(amounts, output, copy_to, dry_run, source)
+    _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
     scores, dataset = scores_from(**source)
     masks = {}
@@ -111,7 +112,7 @@ def command(
         window: dict[str, Any] = {**amount, "scope": scope, "quantile": quantile}
         kept = select(scores, **window, min_per_class=min_per_class)
         if scores.labels.min() != scores.labels.max():
-            _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0))
+            _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0), scope)
         masks[text] = ~kept & ~np.isnan(scores.values) if invert else kept
     if dry_run:
         console.write(_table(scores, masks, "dropped" if invert else "kept"))
@@ -144,6 +145,7 @@ def _check_outputs(
     output: str | None,
     copy_to: str | None,
     dry_run: bool,
+    force: bool,
     source: dict[str, Any],
 ) -> None:
     """Find fault before hours of embedding, not after."""
@@ -159,6 +161,9 @@ def _check_outputs(
         raise click.UsageError("--copy-to wants DATA, a dataset folder")
     if output is not None:
         check_suffix(output, INDEX_FORMATS)
+    if copy_to is not None and not force:
+        for text in amounts:
+            check_free(copy_to.replace("{ratio}", text))
 
 
 def _check_companions(
@@ -194,18 +199,16 @@ def _put_out(
         console.note(f"{np.count_nonzero(mask)} of {len(scores)} images in {folder}")
 
 
-def _warn_of_classes(scores: Scores, kept: Mask, window: Mask) -> None:
+def _warn_of_classes(scores: Scores, kept: Mask, window: Mask, scope: str) -> None:
     """Say so where the plain window would empty classes, and where they stay empty."""
-    rescued = [label for label in emptied_classes(scores, window) if label in scores.labels[kept]]
     lost = emptied_classes(scores, kept)
-    for labels, fate in ((rescued, "keep an image all the same"), (lost, "keep no image")):
+    rescued = sorted(set(emptied_classes(scores, window)) - set(lost))
+    advice = "--scope class gives each its share" if scope == "global" else "keep more images"
+    for labels, fate in ((rescued, "an image of each is kept"), (lost, "no image of them is kept")):
         if labels:
-            names = ", ".join(scores.class_name(label) for label in labels[:5])
-            more = ", ..." if len(labels) > 5 else ""
-            console.note(
-                f"the window passes by {len(labels)} classes, which {fate}: {names}{more};"
-                " --scope class gives each class its share"
-            )
+            number = console.count(len(labels), "class", "classes")
+            names = console.some([scores.class_name(label) for label in labels])
+            console.note(f"the window leaves out {number}, {fate}: {names}; {advice}")
 
 
 def _table(scores: Scores, masks: dict[str, Mask], verb: str) -> bytes:

@@ -92,10 +92,9 @@ def test_the_module_runs_too(embedded, shell):
     assert done.stdout.startswith("moderate 0.")
 
 
-@pytest.mark.parametrize(
-    ("number", "when"), [(signal.SIGINT, 0.5), (signal.SIGTERM, 0.5), (signal.SIGINT, 3.5)]
-)
-def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path, number, when):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", ["lock", "pixels-float32-float32.partial"])
+def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path, number, sign):
     for image in range(4000):
         paint(data / "cat" / f"x{image}.png", image % 256)
     environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_DTYPE": "float32"}
@@ -104,7 +103,9 @@ def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path
          "-o", "kept.txt"],
         cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(when)
+    while not (data.parent / "train.moderate" / sign).exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
     process.send_signal(number)
     error = process.communicate()[1]
     assert process.returncode == -number

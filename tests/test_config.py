@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from moderate_cli.cli import config
@@ -51,6 +52,24 @@ def test_the_command_line_beats_the_environment_beats_the_file(
     monkeypatch.setenv("MODERATE_COUNT", "2")
     assert len(kept(moderate("select", embedded, "--config", path))) == 2
     assert len(kept(moderate("select", embedded, "--config", path, "--count", "3"))) == 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_preset_released_code_is_its_formula_but_for_rounding(moderate, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    n, ratio = int(rng.integers(30, 300)), float(rng.choice([0.1, 0.3, 0.45]))
+    features, labels = rng.standard_normal((n, 4)), 2 * rng.integers(0, 9, n)
+    labels[0] = 99  # a class of one image, which the window leaves out
+    prototypes = np.stack([np.median(features[labels == label], axis=0) for label in labels])
+    rank = np.argsort(np.linalg.norm(features - prototypes, axis=1))
+    released = set(rank[round(n * (0.5 - ratio / 2)) : round(n * (0.5 + ratio / 2))].tolist())
+    np.save(tmp_path / "f.npy", features)
+    np.save(tmp_path / "y.npy", labels)
+    arrays = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    done = moderate("select", "-r", str(ratio), "--config", "released-code", *arrays)
+    rows = {int(line) for line in kept(done)}
+    assert len(rows - released) <= 1
+    assert len(released - rows) <= 1
 
 
 def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate, preset):

@@ -41,8 +41,9 @@ def write(content: bytes) -> None:
     try:
         sys.stdout.flush()
         # With PYTHONUNBUFFERED a write may take only part of what it is given.
-        while content:
-            content = content[sys.stdout.buffer.write(content) :]
+        rest = memoryview(content)
+        while rest:
+            rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise StdoutClosed from None

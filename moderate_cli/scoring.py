@@ -1,11 +1,13 @@
 """Scores: the distance of each image's feature to the center of its class.
 
-Pure numpy: arrays in, arrays out. One class after another is read, in blocks of rows, so a
-memory-mapped matrix larger than memory is fine; all arithmetic is in float64.
+Pure numpy: arrays in, arrays out. One class after another is read, a large one in blocks of rows,
+so a memory-mapped matrix larger than memory is fine; all arithmetic is in float64.
 """
 
 from __future__ import annotations
 
+import mmap
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +25,10 @@ Rows = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 21  # a block of float64 rows that stays in the processor's cache
-CLASS_BYTES = 1 << 27  # as much of a class is held in memory while its center is sought
+STRIP_BYTES = 1 << 17  # a strip of columns that is turned within it
+HELD_BYTES = 1 << 28  # as much of classes is held in memory, by all threads together
+
+Blocks = Callable[[], Iterator[Doubles]]
 
 
 @dataclass(frozen=True)
@@ -100,54 +105,102 @@ def score_features(
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
     find_center, distances = CENTERS[center], METRICS[metric]
+    threads = processors()
+    scratch = _Scratch()
     values = np.full(len(labels), np.nan)
 
     def score_class(members: Rows) -> None:
-        middle = find_center(features, members)
-        scored = [distances(block, middle) for block in _blocks(features, members)]
-        values[members] = np.concatenate(scored)
+        points = _Points(features, members, scratch, HELD_BYTES // threads)
+        middle = find_center(points)
+        values[members] = np.concatenate([distances(part, middle) for part in points.blocks()])
 
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
-    with ThreadPoolExecutor(processors()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         # Classes do not depend on each other, and numpy lets other threads run meanwhile.
         for _ in pool.map(score_class, _classes(rows, labels)):
             pass
     return values
 
 
-def _mean(features: Features, members: Rows) -> Doubles:
-    total = np.zeros(features.shape[1])
-    for block in _blocks(features, members):
+class _Scratch(threading.local):
+    """Memory that each thread takes once, for one class after another."""
+
+    def __init__(self) -> None:
+        self._memory: Doubles = np.empty(0)
+
+    def array(self, n: int, d: int) -> Doubles:
+        """Return an array (n, d) that holds whatever its last use has left."""
+        if self._memory.size < n * d:
+            self._memory = np.empty(n * d)
+        return self._memory[: n * d].reshape(n, d)
+
+
+class _Points:
+    """The features of one class, read once where they fit into `budget` bytes."""
+
+    def __init__(self, features: Features, members: Rows, scratch: _Scratch, budget: int) -> None:
+        self.shape = (len(members), features.shape[1])
+        self._features = features
+        self._rows = members
+        self._scratch = scratch
+        self._budget = budget
+        self._fits = 8 * len(members) * features.shape[1] <= budget
+        self._held = False
+
+    def blocks(self) -> Iterator[Doubles]:
+        """Yield all rows in float64, some at a time; each is only lent until the next."""
+        n, d = self.shape
+        step = max(1, BLOCK_BYTES // (8 * max(1, d)))
+        whole = self._scratch.array(n if self._fits else min(step, n), d)
+        for start in range(0, n, step):
+            stop = min(start + step, n)
+            block = whole[start:stop] if self._fits else whole[: stop - start]
+            if not self._held:
+                np.copyto(block, self._features[_slice(self._rows[start:stop])])
+                _release(self._features)
+            yield block
+        self._held = self._fits
+
+    def columns(self) -> Iterator[tuple[slice, Features]]:
+        """Yield all columns, some at a time, in the type of the features: (columns, n), a copy."""
+        n, d = self.shape
+        size = n * self._features.itemsize
+        width, narrow = max(1, self._budget // size), max(1, STRIP_BYTES // size)
+        for start in range(0, d, width):
+            read = self._features[_slice(self._rows), start : start + width]
+            for left in range(0, read.shape[1], narrow):
+                # To copy a strip first, as it lies, takes a third of the time.
+                strip = np.ascontiguousarray(read[:, left : left + narrow]).T.copy()
+                yield slice(start + left, start + left + len(strip)), strip
+            _release(self._features)
+
+
+def _mean(points: _Points) -> Doubles:
+    total = np.zeros(points.shape[1])
+    for block in points.blocks():
         total += block.sum(axis=0)
-    return total / len(members)
+    return total / points.shape[0]
 
 
-def _median(features: Features, members: Rows) -> Doubles:
+def _median(points: _Points) -> Doubles:
     """Coordinate-wise median, as in the authors' released code."""
-    middle = np.empty(features.shape[1])
-    half = len(members) // 2
-    width = max(1, CLASS_BYTES // (len(members) * features.itemsize))
-    for start in range(0, features.shape[1], width):
-        columns = slice(start, start + width)
-        # Sorted along memory, one coordinate after another, it takes a third of the time.
-        block = np.array(features[_slice(members), columns].T, order="C")
-        block.partition(half, axis=1)
-        upper = block[:, half].astype(np.float64)
-        lower = upper if len(members) % 2 else block[:, :half].max(axis=1)
-        middle[columns] = (lower + upper) / 2
+    n, d = points.shape
+    middle, half = np.empty(d), n // 2
+    for part, columns in points.columns():
+        # Along memory, one coordinate after another, it takes a third of the time.
+        columns.partition(half, axis=1)
+        upper = columns[:, half].astype(np.float64)
+        lower = upper if n % 2 else columns[:, :half].max(axis=1)
+        middle[part] = (lower + upper) / 2
     return middle
 
 
-def _geometric_median(features: Features, members: Rows) -> Doubles:
-    start = _mean(features, members)
-    if len(members) * features.shape[1] * 8 <= CLASS_BYTES:
-        held = features[_slice(members)].astype(np.float64)
-        return geometric_median(lambda: iter([held]), start)
-    return geometric_median(lambda: _blocks(features, members), start)
+def _geometric_median(points: _Points) -> Doubles:
+    return geometric_median(points.blocks, _mean(points))
 
 
 def geometric_median(
-    blocks: Callable[[], Iterator[Doubles]],
+    blocks: Blocks,
     start: Doubles,
     *,
     tolerance: float = 1e-13,
@@ -203,7 +256,7 @@ def geometric_median(
 
 
 def _euclidean(block: Doubles, center: Doubles) -> Doubles:
-    block -= center  # the block is a scratch copy
+    block -= center  # in place, for this is the last use of the block
     return np.sqrt(_dot(block, block))
 
 
@@ -217,7 +270,7 @@ def _cosine(block: Doubles, center: Doubles) -> Doubles:
 
 def _dot(one: Doubles, other: Doubles) -> Doubles:
     """Dot product row by row."""
-    products: Doubles = np.einsum("ij,ij->i", one, other)
+    products: Doubles = np.vecdot(one, other)
     return products
 
 
@@ -227,17 +280,6 @@ def _classes(rows: Rows, labels: Labels) -> list[Rows]:
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
-def _blocks(features: Features, members: Rows) -> Iterator[Doubles]:
-    """Yield the rows of a class as float64, in a scratch array that the next block overwrites."""
-    step = max(1, BLOCK_BYTES // (8 * max(1, features.shape[1])))
-    scratch = np.empty((min(step, len(members)), features.shape[1]))
-    for start in range(0, len(members), step):
-        part = features[_slice(members[start : start + step])]
-        block = scratch[: len(part)]
-        np.copyto(block, part)
-        yield block
-
-
 def _slice(members: Rows) -> Rows | slice:
     """Return neighboring rows as a slice: on a memory-mapped matrix that reads without a copy."""
     if members[-1] - members[0] == len(members) - 1:
@@ -245,7 +287,14 @@ def _slice(members: Rows) -> Rows | slice:
     return members
 
 
-CENTERS: dict[str, Callable[[Features, Rows], Doubles]] = {
+def _release(features: Features) -> None:
+    """Hand mapped pages back, which count as memory of this process once they were read."""
+    mapped = getattr(features, "_mmap", None)
+    if isinstance(mapped, mmap.mmap) and getattr(features, "mode", None) == "r":
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+CENTERS: dict[str, Callable[[_Points], Doubles]] = {
     "mean": _mean,
     "median": _median,
     "geometric-median": _geometric_median,

@@ -66,9 +66,22 @@ def test_the_size_of_blocks_changes_nothing_that_matters(center, monkeypatch):
     features, labels = random_set(2, 300, 5, 9)
     whole = score_features(features, labels, center=center)
     monkeypatch.setattr(scoring, "BLOCK_BYTES", 200)
-    monkeypatch.setattr(scoring, "CLASS_BYTES", 200)
+    monkeypatch.setattr(scoring, "HELD_BYTES", 200)
     in_blocks = score_features(features, labels, center=center)
     np.testing.assert_allclose(in_blocks, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("center", CENTERS)
+@pytest.mark.parametrize("held", [200, 1 << 20])
+def test_features_on_disk_score_as_those_in_memory(center, held, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "HELD_BYTES", held)
+    features, labels = random_set(4, 300, 5, 9, np.float16)
+    for order in (np.argsort(labels), np.arange(300)):
+        np.save(tmp_path / "features.npy", features[order])
+        mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
+        found = score_features(mapped, labels[order], center=center)
+        expected = distances(features[order], labels[order], center)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 @settings(deadline=None)

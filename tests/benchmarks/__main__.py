@@ -10,7 +10,10 @@ import click
 
 from tests.benchmarks.stages import STAGES, Comparison
 
-HEADER = "| stage | baseline | ours, s | baseline, s | ours / baseline: min, median, max | aim |"
+HEADER = (
+    "| stage | baseline | ours, s | baseline, s | ours / baseline: min, median, max | peak, MB"
+    " | aim |"
+)
 
 
 @click.command()
@@ -20,7 +23,7 @@ HEADER = "| stage | baseline | ours, s | baseline, s | ours / baseline: min, med
 def main(stages: tuple[str, ...], runs: int, data: str | None) -> None:
     """Time each stage against its baseline, in turn, and print the ratios."""
     print(HEADER)
-    print("| --- | --- | ---: | ---: | --- | --- |")
+    print("| --- | --- | ---: | ---: | --- | ---: | --- |")
     for name in stages or STAGES:
         with tempfile.TemporaryDirectory() as folder:
             for comparison in STAGES[name](Path(folder), data):
@@ -34,9 +37,10 @@ def _row(comparison: Comparison, runs: int) -> str:
     ratios = [ours / baseline for ours, baseline in pairs]
     ours, baseline = (statistics.median(column) for column in zip(*pairs, strict=True))
     spread = f"{min(ratios):.3f}, {statistics.median(ratios):.3f}, {max(ratios):.3f}"
+    peak = f"{comparison.peak():.0f}" if comparison.peak else ""
     return (
         f"| {comparison.stage} | {comparison.against} | {ours:.3f} | {baseline:.3f}"
-        f" | {spread} | {comparison.aim} |"
+        f" | {spread} | {peak} | {comparison.aim} |"
     )
 
 

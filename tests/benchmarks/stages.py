@@ -13,15 +13,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from moderate_cli.matrix import Matrix
+
 
 class Comparison(NamedTuple):
-    """Two ways to do the same; each returns the seconds it took for the same amount of work."""
+    """Two ways to do the same; each returns the seconds it took for the same amount of work.
+
+    `peak`, where memory counts, tells the most of it that `ours` has held in any run, in MB.
+    """
 
     stage: str
     against: str
     ours: Callable[[], float]
     baseline: Callable[[], float]
     aim: str
+    peak: Callable[[], float] | None = None
 
 
 def timed(work: Callable[[], object]) -> Callable[[], float]:
@@ -100,6 +106,77 @@ def score(_folder: Path, _data: str | None) -> Iterator[Comparison]:
         yield Comparison(f"score, {center}", "the released formula", ours, timed(released), aim)
 
 
+class Measured:
+    """A whole process, with its seconds and its peak memory."""
+
+    def __init__(self, *command: str, before: Callable[[], object]) -> None:
+        # Started by a small process: a child inherits the peak of the one that starts it.
+        program = (
+            "import os, subprocess, sys;"
+            "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL);"
+            "_, status, used = os.wait4(child.pid, 0);"
+            "print(used.ru_maxrss / 1024);"  # on Linux it is counted in KiB
+            "sys.exit(status != 0)"
+        )
+        self._command = [sys.executable, "-S", "-c", program, *command]
+        self._before = before
+        self._peak = 0.0
+
+    def __call__(self) -> float:
+        """Run it once, return its seconds."""
+        self._before()
+        start = time.perf_counter()
+        done = subprocess.run(self._command, check=True, stdout=subprocess.PIPE, text=True)
+        seconds = time.perf_counter() - start
+        self._peak = max(self._peak, float(done.stdout))
+        return seconds
+
+    def peak(self) -> float:
+        """Return the most memory that was resident in any run, in MB."""
+        return self._peak
+
+
+def score_from_disk(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Distances of ImageNet's 1,281,167 x 1,280 float16 features, on disk and not in memory."""
+    n, d, classes = 1_281_167, 1_280, 1_000
+    rng = np.random.default_rng(0)
+    some = rng.standard_normal((10_000, d), dtype=np.float32).astype(np.float16)
+    labels = np.sort(rng.integers(0, classes, n))
+    np.save(folder / "labels.npy", labels)
+    matrix = Matrix.create(folder / "features.npy", (n, d), np.float16)
+    for start in range(0, n, len(some)):
+        rows = np.arange(start, min(start + len(some), n))
+        matrix.write(rows, some[: len(rows)])
+    matrix.sync()
+    matrix.close()
+
+    def forget() -> None:
+        """Drop the file from the system's cache."""
+        with (folder / "features.npy").open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def read_twice() -> float:
+        seconds = 0.0
+        block = bytearray(1 << 20)
+        for _ in range(2):
+            forget()
+            start = time.perf_counter()
+            with (folder / "features.npy").open("rb", buffering=0) as file:
+                while file.readinto(block):
+                    pass
+            seconds += time.perf_counter() - start
+        return seconds
+
+    for center, aim in (("mean", "2, 700 MB"), ("median", "1000 MB")):
+        ours = Measured(
+            MODERATE, "score", "--center", center, "--features", f"{folder}/features.npy",
+            "--labels", f"{folder}/labels.npy", "-o", f"{folder}/scores.npy",
+            before=forget,
+        )  # fmt: skip
+        stage = f"score, {center}, from disk"
+        yield Comparison(stage, "two sequential reads", ours, read_twice, aim, ours.peak)
+
+
 def select(folder: Path, _data: str | None) -> Iterator[Comparison]:
     """Keep 0.3 of 1,281,167 stored scores."""
     np.save(folder / "s.npy", np.random.default_rng(0).random(1_281_167, dtype=np.float32))
@@ -149,6 +226,7 @@ STAGES: dict[str, Stage] = {
     "start": start,
     "scan": scan,
     "score": score,
+    "score-from-disk": score_from_disk,
     "select": select,
     "export": export,
     "embed": embed,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moderate_cli.dataset import Dataset, scan
     from moderate_cli.embedding import embed
+    from moderate_cli.embedding.estimate import Estimate, estimate
     from moderate_cli.errors import ModerateError
     from moderate_cli.exporting import export
     from moderate_cli.records import write_index, write_scores
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Dataset",
+    "Estimate",
     "FeatureStore",
     "ModerateError",
     "Scores",
     "embed",
+    "estimate",
     "export",
     "open_store",
     "scan",
@@ -43,10 +46,12 @@ __all__ = [
 
 _MODULES = {
     "Dataset": "dataset",
+    "Estimate": "embedding.estimate",
     "FeatureStore": "store",
     "ModerateError": "errors",
     "Scores": "scoring",
     "embed": "embedding",
+    "estimate": "embedding.estimate",
     "export": "exporting",
     "open_store": "store",
     "scan": "dataset",

@@ -32,6 +32,7 @@ TORCHVISION_BACKBONES = tuple(
 )
 BACKBONES = (DEFAULT_BACKBONE, "pixels", *TORCHVISION_BACKBONES)
 
+DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")
 DTYPES = ("float16", "float32")
 RUNTIMES = ("auto", "torch", "openvino")
@@ -52,6 +53,9 @@ class Preprocessing:
         "bilinear" or "bicubic", with antialiasing.
     mean, std
         Red, green and blue in 0..255 become (value - mean) / std.
+    decode
+        One of `DECODES`: whether a JPEG that is far larger than `resize` is decoded at a half, a
+        quarter or an eighth of its size.
     """
 
     resize: int
@@ -59,6 +63,7 @@ class Preprocessing:
     interpolation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    decode: str = "full"
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,22 @@ class FeatureSpec:
         One of `PRECISIONS`, in which the backbone computes.
     dtype
         One of `DTYPES`, in which features are stored.
+    decode
+        One of `DECODES`.
     """
 
     backbone: str = DEFAULT_BACKBONE
     weights: str = ""
     precision: str = "float32"
     dtype: str = "float16"
+    decode: str = "full"
 
     def __post_init__(self) -> None:
         for option, value, choices in (
             ("backbone", self.backbone, BACKBONES),
             ("precision", self.precision, PRECISIONS),
             ("dtype", self.dtype, DTYPES),
+            ("decode", self.decode, DECODES),
         ):
             if value not in choices:
                 raise ArgumentError(f"{option}: {value!r} is none of {', '.join(choices)}")
@@ -100,7 +109,8 @@ class FeatureSpec:
         >>> FeatureSpec().name
         'efficientnet_lite0-float32-float16'
         """
-        parts = (self.backbone, self.weights[:8], self.precision, self.dtype)
+        decode = "" if self.decode == "full" else self.decode
+        parts = (self.backbone, self.weights[:8], self.precision, self.dtype, decode)
         return "-".join(part for part in parts if part)
 
 

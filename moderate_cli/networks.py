@@ -6,7 +6,7 @@ import hashlib
 import os
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ def load_network(
         dim = _load_without_head(module, state, spec.backbone, source[0])
         # Folding batch normalisation into the convolutions takes a third off the time on a CPU.
         module = fuse(module.eval(), inplace=True)
+    preprocessing = replace(preprocessing, decode=spec.decode)
     name = choose_runtime(runtime, target, spec.precision)
     size = batch_size or BATCH_SIZES[target.type]
     if name == "openvino":

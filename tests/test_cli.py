@@ -1,5 +1,6 @@
 import json
 import os
+import re
 
 import click
 import numpy as np
@@ -213,6 +214,7 @@ def test_info_tells_what_a_set_holds(embedded, moderate):
                 "interpolation": "bilinear",
                 "mean": [0.0, 0.0, 0.0],
                 "std": [255.0, 255.0, 255.0],
+                "decode": "full",
             },
             "rows": 8,
             "dim": 192,
@@ -224,6 +226,27 @@ def test_info_tells_what_a_set_holds(embedded, moderate):
     text = moderate("info", embedded).stdout
     assert "backbone        pixels\n" in text
     assert "complete        yes\n" in text
+
+
+def test_embed_dry_run_says_what_it_would_take_and_writes_nothing(data, moderate, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    lines = dict(line.split("  ", 1) for line in moderate("embed", "-n", data).stdout.splitlines())
+    assert list(lines) == ["images", "to embed", "rate", "time", "feature set", "size"]
+    assert lines["to embed"].strip() == "8"
+    assert lines["rate"].strip().endswith(" images/s, measured on 8")
+    assert lines["feature set"].strip() == f"{data}.moderate/pixels-float32-float32"
+    assert sorted(tmp_path.rglob("*")) == before
+    moderate("embed", data)
+    after = moderate("embed", "-n", data).stdout.splitlines()
+    assert [line.split()[0] for line in after] == ["images", "to", "feature", "size"]
+    assert after[1].split() == ["to", "embed", "0"]
+
+
+def test_verbose_says_where_the_time_went(data, moderate):
+    told = moderate("embed", "-v", "-j", "3", data).stderr.splitlines()[0]
+    parts = r"decode \d+\.\d s and transform \d+\.\d s in 3 threads, forward \d+\.\d s, write \d"
+    assert re.match(rf"moderate: 8 images in \d+\.\d s, \d+ images/s: {parts}", told)
+    assert len(moderate("embed", "-v", data).stderr.splitlines()) == 1
 
 
 def test_info_tells_how_far_an_interrupted_run_came(data, moderate):

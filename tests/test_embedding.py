@@ -10,6 +10,7 @@ from PIL import Image
 
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import embed, filling, local
+from moderate_cli.embedding.estimate import estimate
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.store import FeatureStore
 
@@ -287,3 +288,37 @@ def test_counts_must_be_positive(data, option):
     with pytest.raises(ArgumentError) as caught:
         pixels(data, **{option: 0})
     assert str(caught.value) == f"{option}: 0 is not positive"
+
+
+def test_an_estimate_counts_what_is_pending_and_writes_nothing(data, read, small_blocks):
+    options = {"dtype": "float32", "runtime": "torch"}
+    assert estimate(scan(data), "pixels", **options).pending == 8
+    assert not data.with_name("train.moderate").exists()
+    pixels(data)
+    (data / "cat" / "1.png").write_bytes((data / "dog" / "1.png").read_bytes())
+    paint(data / "cat" / "new.png", 77)
+    del read[:]
+    found = estimate(scan(data), "pixels", batch_size=1, **options)
+    assert (found.images, found.pending, found.sample) == (9, 1, 1)
+    assert read == ["cat/new.png"]
+    assert found.rate > 0
+    assert found.seconds == pytest.approx(1 / found.rate)
+    store = pixels(data)
+    assert estimate(scan(data), "pixels", **options).pending == 0
+    on_disk = sum(file.stat().st_size for file in store.folder.iterdir())
+    assert on_disk - 2500 < found.size < on_disk  # but for headers and the manifest
+
+
+def test_timing_says_where_the_time_went(data):
+    told = []
+    pixels(data, on_timing=told.append, workers=2)
+    (timing,) = told
+    assert (timing.images, timing.workers) == (8, 2)
+    assert min(timing.decode, timing.transform, timing.forward, timing.write) > 0
+    assert timing.forward + timing.write <= timing.elapsed
+    pixels(data, on_timing=told.append)
+    assert len(told) == 1
+
+
+def test_reduced_decoding_makes_a_set_of_its_own(data):
+    assert pixels(data, decode="reduced").folder.name == "pixels-float32-float32-reduced"

@@ -1,11 +1,13 @@
 import io
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from torchvision import transforms
 
+from moderate_cli import images
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.images import UnreadableImage, decode, read_image, resize_and_crop
 
@@ -73,6 +75,32 @@ def test_resize_and_crop_is_that_of_torchvision_to_a_level(photo, size):
         preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std)
         found = resize_and_crop(pixels, preprocessing).int()
         assert (found - reference(image).int()).abs().max() <= 1
+
+
+def test_a_large_jpeg_can_be_decoded_smaller(photo):
+    large = photo.resize((1244, 868), Image.Resampling.BICUBIC)
+    assert decode(encode(large, "JPEG"), 250).shape == (3, 434, 622)  # an eighth would be 217
+    assert decode(encode(large, "JPEG"), 435).shape == (3, 868, 1244)
+    assert decode(encode(large, "PNG"), 100).shape == (3, 868, 1244)
+    for image in (large, large.convert("L"), large.convert("CMYK")):
+        content = encode(image, "JPEG", quality=95)
+        expected = resize_and_crop(decode(content), PLAIN).float()
+        found = resize_and_crop(decode(content, 2 * PLAIN.resize), PLAIN).float()
+        assert (found - expected).abs().mean() < 5
+
+
+def test_reduced_decoding_is_what_the_preprocessing_asks_for(tmp_path, monkeypatch):
+    Image.new("RGB", (400, 400), (9, 9, 9)).save(tmp_path / "x.jpg")
+    sizes = []
+
+    def spy(pixels, preprocessing, original=resize_and_crop):
+        sizes.append(pixels.shape[1])
+        return original(pixels, preprocessing)
+
+    monkeypatch.setattr(images, "resize_and_crop", spy)
+    for preprocessing in (PLAIN, replace(PLAIN, decode="reduced")):
+        read_image(str(tmp_path / "x.jpg"), preprocessing)
+    assert sizes == [400, 100]  # at least twice the 32 pixels that it is resized to
 
 
 def test_a_strip_does_not_blow_up_memory():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from moderate_cli.text import printable
@@ -87,6 +87,39 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         + "\n"
         for row in (header, *rows)
     )
+
+
+def facts(lines: Mapping[str, object]) -> str:
+    """Align names and what is said of them.
+
+    >>> print(facts({"rows": 12, "dim": "1280"}), end="")
+    rows  12
+    dim   1280
+    """
+    width = max(map(len, lines)) + 2
+    return "".join(f"{name:{width}}{fact}\n" for name, fact in lines.items())
+
+
+def size(number: int) -> str:
+    """Return a number of bytes in megabytes, or gigabytes.
+
+    >>> size(8_150_000), size(3_400_000_000)
+    ('8.2 MB', '3.4 GB')
+    """
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two largest units that it fills.
+
+    >>> duration(7.4), duration(131), duration(8650), duration(200_000)
+    ('7 s', '2 min 11 s', '2 h 24 min', '2 d 7 h')
+    """
+    whole = round(seconds)
+    for large, small, size, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60)):
+        if whole >= size:
+            return f"{whole // size} {large} {whole % size // part} {small}"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 
 @contextlib.contextmanager

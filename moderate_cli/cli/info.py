@@ -33,11 +33,10 @@ def _text(info: SetInfo) -> str:
         "classes": len(info.classes),
         "unreadable": ", ".join(f"{path} ({why})" for path, why in info.unreadable.items())
         or "none",
-        "size": f"{info.size / 1e6:.1f} MB",
+        "size": console.size(info.size),
         "complete": "yes" if info.complete else f"no, {info.done} of {info.rows} images",
         "preprocessing": ", ".join(f"{name} {value}" for name, value in info.preprocessing.items()),
     }
     del facts["done"]
     facts["dataset"] = info.dataset or "unknown (not beside its dataset)"
-    width = max(map(len, facts)) + 2
-    return "".join(f"{name.replace('_', ' '):{width}}{fact}\n" for name, fact in facts.items())
+    return console.facts({name.replace("_", " "): fact for name, fact in facts.items()})

@@ -9,7 +9,7 @@ import numpy as np
 
 from moderate_cli.cli import console
 from moderate_cli.dataset import Dataset, scan
-from moderate_cli.embedding import embed
+from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import DatasetError, UnreadableImages
 from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
 from moderate_cli.scores_cache import score
@@ -55,7 +55,9 @@ def scores_from(
     return Scores(values, labels), None
 
 
-def features_of(data: str, *, on_error: str, **embedding: Any) -> tuple[Dataset, FeatureStore]:
+def features_of(
+    data: str, *, on_error: str, verbose: bool, **embedding: Any
+) -> tuple[Dataset, FeatureStore]:
     """List a dataset and bring its feature set up to date.
 
     Raises
@@ -63,14 +65,14 @@ def features_of(data: str, *, on_error: str, **embedding: Any) -> tuple[Dataset,
     UnreadableImages
         If there are any and `on_error` is "fail"; all others are embedded by then.
     """
-    dataset = scan(data)
-    _warn_of_layout(data, dataset)
+    dataset = images_of(data)
     with console.progress("embed") as move:
         store = embed(
             dataset,
             **embedding,
             on_progress=move,
             on_wait=lambda holder: console.note(f"waiting for {holder}, which fills this store"),
+            on_timing=_tell if verbose else None,
         )
     reasons = {
         f"{data.rstrip('/')}/{store.paths[row]}": reason for row, reason in store.unreadable.items()
@@ -84,7 +86,9 @@ def features_of(data: str, *, on_error: str, **embedding: Any) -> tuple[Dataset,
     return dataset, store
 
 
-def _warn_of_layout(data: str, dataset: Dataset) -> None:
+def images_of(data: str) -> Dataset:
+    """List a dataset, and say so where it does not look like one."""
+    dataset = scan(data)
     if dataset.looks_like_splits:
         splits = ", ".join(dataset.classes)
         console.note(
@@ -94,3 +98,14 @@ def _warn_of_layout(data: str, dataset: Dataset) -> None:
     if dataset.empty_classes:
         number = console.count(len(dataset.empty_classes), "class", "classes")
         console.note(f"{data}: {number} without images: {console.some(dataset.empty_classes)}")
+    return dataset
+
+
+def _tell(timing: Timing) -> None:
+    rate = timing.images / timing.elapsed
+    threads = console.count(timing.workers, "thread", "threads")
+    console.note(
+        f"{timing.images} images in {timing.elapsed:.1f} s, {rate:.0f} images/s:"
+        f" decode {timing.decode:.1f} s and transform {timing.transform:.1f} s in {threads},"
+        f" forward {timing.forward:.1f} s, write {timing.write:.1f} s"
+    )

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from moderate_cli.backbones import (
     BACKBONES,
+    DECODES,
     DEFAULT_BACKBONE,
     DEVICES,
     DTYPES,
@@ -141,6 +142,12 @@ embedding = group(
         "--dtype", type=click.Choice(DTYPES), default="float16", help="What features are stored in."
     ),
     option(
+        "--decode",
+        type=click.Choice(DECODES),
+        default="full",
+        help="Decode large JPEGs in full, or reduced: faster, not quite the same features.",
+    ),
+    option(
         "--batch-size",
         type=click.IntRange(min=1),
         help="Images at once.  [default: 8 a processor, 256 on a GPU]",
@@ -169,6 +176,7 @@ embedding = group(
         default="fail",
         help="Whether unreadable images end the command or are left out.",
     ),
+    option("-v", "--verbose", is_flag=True, help="Say where the time went."),
 )
 
 scoring = group(

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import (
-    DEFAULT_BACKBONE,
-    DEVICES,
-    RUNTIMES,
-    FeatureSpec,
-    weights_digest,
-)
+from moderate_cli.backbones import DEFAULT_BACKBONE
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.filling import Filling, partial_folder
-from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.embedding.filling import Filling, Seconds, partial_folder
+from moderate_cli.embedding.job import Job
+from moderate_cli.errors import StoreError
 from moderate_cli.files import lock, replace_folder
-from moderate_cli.fingerprints import file_stats
-from moderate_cli.processors import processors
-from moderate_cli.store import FeatureStore, Manifest, open_store, store_folder
+from moderate_cli.store import FeatureStore, open_store
 
 Progress = Callable[[int, int], None]
+
+
+class Timing(NamedTuple):
+    """Where the time of an embedding went.
+
+    Attributes
+    ----------
+    images
+        Number of images embedded.
+    elapsed
+        Seconds from the first image to the last, the backbone being loaded.
+    decode, transform
+        Seconds of reading and decoding, and of resizing and cropping, summed over `workers`.
+    forward, write
+        Seconds in the backbone, and in writing to the store.
+    workers
+        Threads that decode, while the backbone runs.
+    """
+
+    images: int
+    elapsed: float
+    decode: float
+    transform: float
+    forward: float
+    write: float
+    workers: int
 
 
 def embed(
@@ -35,12 +55,14 @@ def embed(
     store: str | os.PathLike[str] | None = None,
     precision: str = "float32",
     dtype: str = "float16",
+    decode: str = "full",
     batch_size: int | None = None,
     workers: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
+    on_timing: Callable[[Timing], None] | None = None,
 ) -> FeatureStore:
     """Bring the feature set of a dataset up to date, and open it.
 
@@ -63,6 +85,9 @@ def embed(
         "float32", "bfloat16" or "float16", in which the backbone computes.
     dtype
         "float16" or "float32", in which features are stored.
+    decode
+        "full", or "reduced": a JPEG of several times the backbone's input is decoded at a half, a
+        quarter or an eighth of its size, which is faster and not quite the same.
     batch_size
         Images that go through the backbone at once; None for 8 a processor, whose cache then
         holds the activations, and 256 on a GPU.
@@ -77,6 +102,8 @@ def embed(
         Called with the number of images done and the number of all.
     on_wait
         Called with the name of another process that fills the same store, before waiting for it.
+    on_timing
+        Called at the end, if anything was embedded.
 
     Returns
     -------
@@ -89,89 +116,85 @@ def embed(
         If an option is out of range, weights are missing or do not fit, or the store cannot be
         written.
     """
-    for name, number in (("batch_size", batch_size), ("workers", workers)):
-        if number is not None and number < 1:
-            raise ArgumentError(f"{name}: {number} is not positive")
-    for name, value, choices in (("device", device, DEVICES), ("runtime", runtime, RUNTIMES)):
-        if value not in choices:
-            raise ArgumentError(f"{name}: {value!r} is none of {', '.join(choices)}")
-    spec = FeatureSpec(backbone, weights_digest(weights), precision, dtype)
-    folder = store_folder(dataset.root, store) / spec.name
-    stats = file_stats(dataset)
-    current = _open_current(folder, dataset, stats)
-    if current is not None:
-        return current
+    job = Job.of(
+        dataset,
+        backbone,
+        weights=weights,
+        store=store,
+        precision=precision,
+        dtype=dtype,
+        decode=decode,
+        batch_size=batch_size,
+        workers=workers,
+        device=device,
+        runtime=runtime,
+    )
+    done = job.done()
+    if done is not None:
+        return done
+    parent = job.folder.parent
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"{folder.parent}: {error.strerror}; --store DIR puts it elsewhere"
-        ) from None
-    with lock(folder.parent / "lock", on_wait):
+        raise StoreError(f"{parent}: {error.strerror}; --store DIR puts it elsewhere") from None
+    with lock(parent / "lock", on_wait):
         # Another process may have filled the set while this one waited for the lock.
-        current = _open_current(folder, dataset, stats) or _recover(folder, dataset, stats)
-        if current is not None:
-            return current
+        done = job.done() or _recover(job)
+        if done is not None:
+            return done
         if store is not None:
-            _refuse_other_dataset(folder, dataset)
-
-        # torch takes seconds to load, so it is loaded only where something is to be embedded.
-        from moderate_cli.embedding.local import embed_blocks
-        from moderate_cli.networks import load_network
-
-        network = load_network(spec, weights, device=device, runtime=runtime, batch_size=batch_size)
-        manifest = Manifest(
-            spec=spec,
-            weights=network.weights[0],
-            weights_sha256=network.weights[1],
-            runtime=network.runtime,
-            preprocessing=network.preprocessing,
-            rows=len(dataset),
-            dim=network.dim,
-            classes=dataset.classes,
-        )
-        filling = Filling.begin(folder, dataset, stats, manifest)
-        try:
-            blocks = list(filling.pending())
-            engine = embed_blocks(
-                dataset,
-                blocks,
-                network,
-                workers=workers or processors(),
-                on_image=_counter(len(dataset), blocks, on_progress),
-            )
-            for block in engine:
-                filling.write(block)
-            return filling.finish()
-        finally:
-            filling.close()
+            _refuse_other_dataset(job)
+        return _fill(job, on_progress, on_timing)
 
 
-def _open_current(
-    folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]
-) -> FeatureStore | None:
-    store = open_store(folder)
-    return store if store is not None and store.is_current(dataset, stats) else None
+def _fill(
+    job: Job, on_progress: Progress | None, on_timing: Callable[[Timing], None] | None
+) -> FeatureStore:
+    # torch takes seconds to load, so it is loaded only where something is to be embedded.
+    from moderate_cli.embedding.local import embed_blocks
 
-
-def _recover(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> FeatureStore | None:
-    """Move a set in place that an earlier run completed, but was killed before moving."""
-    partial = partial_folder(folder)
+    network, manifest = job.load()
+    filling = Filling.begin(job.folder, job.dataset, job.stats, manifest)
     try:
-        if _open_current(partial, dataset, stats) is None:
+        blocks = list(filling.pending())
+        on_image = _counter(len(job.dataset), blocks, on_progress)
+        spent, write, start = Seconds(), 0.0, time.perf_counter()
+        for block in embed_blocks(
+            job.dataset, blocks, network, workers=job.workers, on_image=on_image
+        ):
+            begun = time.perf_counter()
+            filling.write(block)
+            write += time.perf_counter() - begun
+            spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
+        images, elapsed = sum(len(rows) for _, rows in blocks), time.perf_counter() - start
+        done = filling.finish()
+    finally:
+        filling.close()
+    if on_timing is not None and images:
+        on_timing(Timing(images, elapsed, *spent, write, job.workers))
+    return done
+
+
+def _recover(job: Job) -> FeatureStore | None:
+    """Move a set in place that an earlier run completed, but was killed before moving."""
+    partial = partial_folder(job.folder)
+    try:
+        if job.done(partial) is None:
             return None
     except StoreError:  # an old set, killed while it was being removed
         return None
-    replace_folder(partial, folder)
-    return open_store(folder)
+    replace_folder(partial, job.folder)
+    return open_store(job.folder)
 
 
-def _refuse_other_dataset(folder: Path, dataset: Dataset) -> None:
+def _refuse_other_dataset(job: Job) -> None:
     """Do not let a store named by hand lose the features of another dataset."""
-    store = open_store(folder)
-    if store is not None and set(store.paths).isdisjoint(path for path, _ in dataset.samples):
+    store = open_store(job.folder)
+    paths = (path for path, _ in job.dataset.samples)
+    if store is not None and set(store.paths).isdisjoint(paths):
         raise StoreError(
-            f"{folder}: holds the features of another dataset; name another --store or remove it"
+            f"{job.folder}: holds the features of another dataset;"
+            " name another --store or remove it"
         )
 
 

@@ -46,6 +46,14 @@ JOURNAL = "journal.jsonl"
 REUSED = -1  # the journal's block number for what was taken from an older set
 
 
+class Seconds(NamedTuple):
+    """Where time went; decoding and transforming count the seconds of all threads."""
+
+    decode: float = 0.0
+    transform: float = 0.0
+    forward: float = 0.0
+
+
 class EmbeddedBlock(NamedTuple):
     """What an engine made of the rows of one block.
 
@@ -61,6 +69,8 @@ class EmbeddedBlock(NamedTuple):
         int64 (m, 2) and uint8 (m, 16), of the bytes that were embedded.
     unreadable
         Row -> reason.
+    seconds
+        What it took.
     """
 
     block: int
@@ -69,6 +79,7 @@ class EmbeddedBlock(NamedTuple):
     stats: npt.NDArray[np.int64]
     digests: npt.NDArray[np.uint8]
     unreadable: Mapping[int, str]
+    seconds: Seconds
 
 
 class Filling:
@@ -91,13 +102,8 @@ class Filling:
         """Go on where an earlier run stopped, or start a set with what older ones still hold."""
         partial = partial_folder(folder)
         if not _is_resumable(partial, dataset, stats, manifest):
-            donors = [
-                donor
-                for donor in (_donor_of_set(folder, manifest), _donor_of_partial(partial, manifest))
-                if donor is not None
-            ]
             with new_folder(partial, replace=True) as fresh:
-                _create(fresh, dataset, stats, manifest, donors)
+                _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
         return cls(folder, dataset, manifest)
 
     def pending(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -186,6 +192,19 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
         raise StoreError(f"{partial}: is no feature set in the making ({error})") from None
 
 
+def rows_to_embed(
+    folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
+) -> npt.NDArray[np.int64]:
+    """Rows that a `Filling` would find pending; writes nothing."""
+    partial = partial_folder(folder)
+    if _is_resumable(partial, dataset, stats, manifest):
+        return np.flatnonzero(~_finished(partial))
+    pending = np.ones(len(dataset), dtype=np.bool_)
+    for reuse in find_reusable(dataset, stats, _donors(folder, manifest)):
+        pending[reuse.row] = False
+    return np.flatnonzero(pending)
+
+
 def _create(
     folder: Path,
     dataset: Dataset,
@@ -260,6 +279,11 @@ def _journal_line(block: int, unreadable: Mapping[int, str]) -> str:
         json.dumps({"block": block, "unreadable": {str(k): v for k, v in unreadable.items()}})
         + "\n"
     )
+
+
+def _donors(folder: Path, manifest: Manifest) -> list[Donor]:
+    donors = (_donor_of_set(folder, manifest), _donor_of_partial(partial_folder(folder), manifest))
+    return [donor for donor in donors if donor is not None]
 
 
 def _donor_of_set(folder: Path, manifest: Manifest) -> Donor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.filling import EmbeddedBlock
+from moderate_cli.embedding.filling import EmbeddedBlock, Seconds
 from moderate_cli.errors import DeviceError
 from moderate_cli.images import ReadImage, read_image
 from moderate_cli.networks import Network
@@ -66,16 +67,18 @@ def embed_blocks(
 
         try:
             for block, rows in blocks:
-                batches = []
+                batches, forward = [], 0.0
                 for start in range(0, len(rows), batch_size):
                     size = min(batch_size, len(rows) - start)
                     ahead(BATCHES_AHEAD * batch_size)
                     images = [waiting.popleft().result() for _ in range(size)]
                     ahead(BATCHES_AHEAD * batch_size)
+                    begun = time.perf_counter()
                     batches.append(_embed_batch(images, network))
+                    forward += time.perf_counter() - begun
                     for _ in images:
                         on_image()
-                yield _assemble(block, rows, batches)
+                yield _assemble(block, rows, batches, forward)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -98,7 +101,9 @@ def _embed_batch(images: list[ReadImage], network: Network) -> Batch:
     return features, [image._replace(pixels=None) for image in images]
 
 
-def _assemble(block: int, rows: npt.NDArray[np.int64], batches: list[Batch]) -> EmbeddedBlock:
+def _assemble(
+    block: int, rows: npt.NDArray[np.int64], batches: list[Batch], forward: float
+) -> EmbeddedBlock:
     images = [image for _, batch in batches for image in batch]
     return EmbeddedBlock(
         block=block,
@@ -113,4 +118,9 @@ def _assemble(block: int, rows: npt.NDArray[np.int64], batches: list[Batch]) -> 
             for row, image in zip(rows.tolist(), images, strict=True)
             if image.reason
         },
+        seconds=Seconds(
+            sum(image.decoding for image in images),
+            sum(image.transforming for image in images),
+            forward,
+        ),
     )

@@ -49,5 +49,5 @@ class UnreadableImages(ModerateError):
     def __init__(self, reasons: Mapping[str, str]) -> None:
         self.reasons = dict(reasons)
         count = len(self.reasons)
-        noun = "image" if count == 1 else "images"
-        super().__init__(f"{count} unreadable {noun}; --on-error skip leaves them out")
+        noun, them = ("image", "it") if count == 1 else ("images", "them")
+        super().__init__(f"{count} unreadable {noun}; --on-error skip leaves {them} out")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -25,12 +24,16 @@ class NotAFile(ModerateError):
 def file_stats(dataset: Dataset) -> npt.NDArray[np.int64]:
     """Size in bytes and modification time in nanoseconds of each image, (n, 2); -1 if missing."""
     top = os.fspath(dataset.root)
-    stats = [NO_STAT] * len(dataset)
-    for row, (path, _) in enumerate(dataset.samples):
-        with contextlib.suppress(OSError):
-            status = os.stat(f"{top}/{path}")
-            stats[row] = (status.st_size, status.st_mtime_ns)
-    return np.array(stats, dtype=np.int64)
+    return np.array([file_stat(f"{top}/{path}") for path, _ in dataset.samples], dtype=np.int64)
+
+
+def file_stat(path: str) -> tuple[int, int]:
+    """Size in bytes and modification time in nanoseconds of a file; -1 if missing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return NO_STAT
+    return (status.st_size, status.st_mtime_ns)
 
 
 def read_file(path: str) -> tuple[bytes, tuple[int, int]]:
@@ -50,6 +53,15 @@ def read_file(path: str) -> tuple[bytes, tuple[int, int]]:
         if not stat.S_ISREG(status.st_mode):
             raise NotAFile("is not a regular file")
         return file.readall(), (status.st_size, status.st_mtime_ns)
+
+
+def is_readable(path: str) -> bool:
+    """Whether the bytes of a file can be read."""
+    try:
+        read_file(path)
+    except (OSError, NotAFile):
+        return False
+    return True
 
 
 def content_digest(content: bytes) -> bytes:

@@ -22,9 +22,9 @@ from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
 from moderate_cli.fingerprints import (
     NO_DIGEST,
-    NO_STAT,
     NotAFile,
     content_digest,
+    file_stat,
     read_file,
 )
 
@@ -77,7 +77,7 @@ DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexErro
 
 def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
     """Read, decode, resize and crop one image; never raises for a bad file."""
-    found, digest, pixels, reason = NO_STAT, NO_DIGEST, None, ""
+    found, digest, pixels, reason = None, NO_DIGEST, None, ""
     start = decoded = time.perf_counter()
     try:
         content, found = read_file(path)
@@ -90,7 +90,9 @@ def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
         reason = error.strerror or str(error)
     except (UnreadableImage, NotAFile) as error:
         reason = str(error)
-    return ReadImage(pixels, reason, found, digest, decoded - start, time.perf_counter() - decoded)
+    end = time.perf_counter()
+    found = found or file_stat(path)
+    return ReadImage(pixels, reason, found, digest, decoded - start, end - decoded)
 
 
 def decode(content: bytes, enough: int | None = None) -> torch.Tensor:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.files import new_file
 from moderate_cli.scoring import Scores
@@ -159,15 +160,13 @@ def check_scorable(path: str, features: npt.NDArray[Any], values: npt.NDArray[np
 
 def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = read_array(path)
     except OSError as error:
         raise ArrayError(f"{path}: {error.strerror or error}; name a .npy file") from None
-    except (ValueError, EOFError, SyntaxError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise ArrayError(f"{path}: is no .npy array ({reason}); numpy.save makes one") from None
-    if not isinstance(array, np.ndarray) or array.ndim != ndim or array.dtype.kind not in kinds:
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise ArrayError(f"{path}: holds {found}; {wanted} is wanted")
+    except ValueError as error:
+        raise ArrayError(f"{path}: is no .npy array ({error}); numpy.save makes one") from None
+    if array.ndim != ndim or array.dtype.kind not in kinds:
+        raise ArrayError(f"{path}: holds {array.dtype} {array.shape}; {wanted} is wanted")
     if len(array) == 0:
         raise ArrayError(f"{path}: is empty; {wanted} is wanted")
     return array

@@ -10,6 +10,7 @@ import contextlib
 
 import numpy as np
 
+from moderate_cli.arrays import read_array
 from moderate_cli.errors import OutputError
 from moderate_cli.files import new_file
 from moderate_cli.scoring import Scores, score_features
@@ -36,8 +37,8 @@ def score(store: FeatureStore, *, center: str = "mean", metric: str = "euclidean
     cache = store.folder / f"scores-{center}-{metric}.npy"
     values = None
     # A cache that is missing, damaged or cannot be written costs time, nothing else.
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        values = np.load(cache, allow_pickle=False)
+    with contextlib.suppress(OSError, ValueError):
+        values = read_array(cache.read_bytes())
     if (
         values is None
         or values.shape != (len(store),)

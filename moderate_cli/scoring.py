@@ -111,8 +111,11 @@ def score_features(
 
     def score_class(members: Rows) -> None:
         points = _Points(features, members, scratch, HELD_BYTES // threads)
-        middle = find_center(points)
-        values[members] = np.concatenate([distances(part, middle) for part in points.blocks()])
+        # Values that are not finite make scores that are not, and that is how they are told of.
+        with np.errstate(invalid="ignore", over="ignore"):
+            middle = find_center(points)
+            scored = [distances(part, middle) for part in points.blocks()]
+        values[members] = np.concatenate(scored)
 
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     with ThreadPoolExecutor(threads) as pool:

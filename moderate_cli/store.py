@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import read_array
 from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.fingerprints import DIGEST_SIZE
+from moderate_cli.fingerprints import DIGEST_SIZE, content_digest, is_readable
 from moderate_cli.records import decode_paths, encode_paths
 from moderate_cli.text import printable
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".moderate"
 PARTIAL_SUFFIX = ".partial"
 
@@ -31,6 +32,7 @@ STATS = "stats.npy"
 DIGESTS = "digests.npy"
 UNREADABLE = "unreadable.txt"
 MANIFEST = "manifest.json"
+SUMMED = (LABELS, PATHS, STATS, DIGESTS, UNREADABLE)  # all that is read whole
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Manifest:
         Shape of the feature matrix.
     classes
         Class names by index.
+    sums
+        Name -> BLAKE2b, as hexadecimal digits, of the files in `SUMMED`; none of a set that is
+        not complete.
     """
 
     spec: FeatureSpec
@@ -61,10 +66,13 @@ class Manifest:
     rows: int
     dim: int
     classes: tuple[str, ...]
+    sums: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        """Serialise; names that are not valid UTF-8 come back unchanged."""
-        return (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode("ascii")
+        """Serialise, with a sum of it all; names that are not valid UTF-8 come back unchanged."""
+        fields = {"format": FORMAT, **asdict(self)}
+        fields["blake2b"] = content_digest(json.dumps(fields).encode("ascii")).hex()
+        return (json.dumps(fields, indent=2) + "\n").encode("ascii")
 
     @classmethod
     def from_json(cls, content: bytes) -> Manifest:
@@ -78,6 +86,7 @@ class Manifest:
         fields: dict[str, Any] = json.loads(content)
         if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
             raise ValueError(f"is not of format {FORMAT}")
+        fields.pop("blake2b", None)
         try:
             levels = fields["preprocessing"]
             for key in ("mean", "std"):
@@ -91,7 +100,7 @@ class Manifest:
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(str(error)) from None
         if manifest.to_json() != content:
-            raise ValueError("was changed by hand")
+            raise ValueError("was changed since it was written")
         return manifest
 
 
@@ -105,10 +114,13 @@ class FeatureStore:
         Where it lies.
     manifest
         What it holds.
+    inode
+        Of the folder, when the manifest was read.
     """
 
     folder: Path
     manifest: Manifest
+    inode: int
 
     def __len__(self) -> int:
         return self.manifest.rows
@@ -117,7 +129,11 @@ class FeatureStore:
     def features(self) -> npt.NDArray[np.floating[Any]]:
         """(n, d) float16 or float32, memory-mapped; NaN where the image cannot be read."""
         shape = (self.manifest.rows, self.manifest.dim)
-        return self._load(FEATURES, shape, self.manifest.spec.dtype)
+        try:
+            features = read_array(self.folder / FEATURES)
+        except (OSError, ValueError) as error:
+            raise self._damaged(FEATURES, str(error)) from None
+        return self._checked(FEATURES, features, shape, self.manifest.spec.dtype)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -163,6 +179,11 @@ class FeatureStore:
         mask[list(self.unreadable)] = False
         return mask
 
+    @cached_property
+    def unread(self) -> Sequence[int]:
+        """Rows of files that could not even be read, such as for want of permission."""
+        return [row for row in self.unreadable if not self.digests[row].any()]
+
     def is_current(self, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:
         """Whether the dataset has the same classes and files, none changed since."""
         return (
@@ -171,13 +192,20 @@ class FeatureStore:
             and self.raw_paths == encode_paths(path for path, _ in dataset.samples)
             and np.array_equal(self.labels, [label for _, label in dataset.samples])
             and np.array_equal(self.stats, stats)
+            and not any(is_readable(f"{dataset.root}/{self.paths[row]}") for row in self.unread)
         )
 
     def _load(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
         try:
-            array: npt.NDArray[Any] = np.load(self.folder / name, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            array = read_array(self._read(name))
+        except ValueError as error:
             raise self._damaged(name, str(error)) from None
+        return self._checked(name, array, shape, dtype)
+
+    def _checked(
+        self, name: str, array: npt.NDArray[Any], shape: tuple[int, ...], dtype: str
+    ) -> npt.NDArray[Any]:
+        self._check_place()
         if array.shape != shape or array.dtype != dtype:
             found = f"{array.dtype} {array.shape}, not {dtype} {shape}"
             raise self._damaged(name, f"holds {found}")
@@ -185,11 +213,21 @@ class FeatureStore:
 
     def _read(self, name: str) -> bytes:
         try:
-            return (self.folder / name).read_bytes()
+            content = (self.folder / name).read_bytes()
         except OSError as error:
             raise self._damaged(name, error.strerror or str(error)) from None
+        self._check_place()
+        if content_digest(content).hex() != self.manifest.sums.get(name):
+            raise self._damaged(name, "was changed since it was written")
+        return content
+
+    def _check_place(self) -> None:
+        """Never mix this set with one that has taken its place."""
+        if _inode(self.folder) != self.inode:
+            raise StoreError(f"{self.folder}: another process has replaced it; run again")
 
     def _damaged(self, name: str, reason: str) -> StoreError:
+        self._check_place()
         return damaged(self.folder, name, reason)
 
 
@@ -223,6 +261,7 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
         If there is one and its manifest cannot be read.
     """
     path = Path(folder)
+    inode = _inode(path)
     try:
         content = (path / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -230,9 +269,17 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
     try:
-        return FeatureStore(path, Manifest.from_json(content))
+        return FeatureStore(path, Manifest.from_json(content), inode)
     except ValueError as error:
         raise damaged(path, MANIFEST, str(error)) from None
+
+
+def _inode(folder: Path) -> int:
+    """Number that tells a folder from any other of its name; 0 if there is none."""
+    try:
+        return os.stat(folder).st_ino
+    except OSError:
+        return 0
 
 
 def encode_unreadable(reasons: Mapping[int, str], paths: Sequence[str]) -> bytes:

@@ -22,6 +22,11 @@ from moderate_cli.cli import _run
 LEVELS = {"cat": (0, 51, 102, 153, 255), "dog": (0, 255), "owl": (51,)}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that says how often each fault is tried."""
+    parser.addoption("--faults", type=int, default=2, help="trials of each fault in test_faults")
+
+
 class Outcome(NamedTuple):
     """Exit status and output of a command."""
 

@@ -49,8 +49,7 @@ def scores_from(
         raise click.UsageError("--features wants --labels")
     features = read_features(features_file)
     labels = read_labels(labels_file, len(features))
-    with np.errstate(invalid="ignore", over="ignore"):
-        values = score_features(features, labels, center=center, metric=metric)
+    values = score_features(features, labels, center=center, metric=metric)
     check_scorable(features_file, features, values)
     return Scores(values, labels), None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +14,11 @@ import numpy.typing as npt
 
 from moderate_cli.backbones import DEFAULT_BACKBONE
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.filling import Filling, Seconds, partial_folder
+from moderate_cli.embedding.filling import Filling, Seconds, move_in_place, partial_folder
 from moderate_cli.embedding.job import Job
-from moderate_cli.errors import StoreError
-from moderate_cli.files import lock, replace_folder
+from moderate_cli.errors import DatasetError, StoreError
+from moderate_cli.files import lock
+from moderate_cli.fingerprints import file_stats
 from moderate_cli.store import FeatureStore, open_store
 
 Progress = Callable[[int, int], None]
@@ -115,6 +118,8 @@ def embed(
     ArgumentError, WeightsError, StoreError
         If an option is out of range, weights are missing or do not fit, or the store cannot be
         written.
+    DatasetError
+        If images changed meanwhile; what was embedded is kept.
     """
     job = Job.of(
         dataset,
@@ -131,6 +136,7 @@ def embed(
     )
     done = job.done()
     if done is not None:
+        _tidy(job)
         return done
     parent = job.folder.parent
     try:
@@ -172,7 +178,34 @@ def _fill(
         filling.close()
     if on_timing is not None and images:
         on_timing(Timing(images, elapsed, *spent, write, job.workers))
+    _check_unchanged(job.dataset, done)
     return done
+
+
+def _check_unchanged(dataset: Dataset, store: FeatureStore) -> None:
+    """Refuse features that files have changed from while others were embedded."""
+    changed = np.flatnonzero((store.stats != file_stats(dataset)).any(axis=1))
+    if len(changed):
+        raise DatasetError(
+            f"{dataset.root}: {len(changed)} of its images changed while they were embedded,"
+            f" {dataset.samples[changed[0]][0]} for one; run again to embed those"
+        )
+
+
+class _Busy(Exception):
+    """Another process holds the lock."""
+
+
+def _tidy(job: Job) -> None:
+    """Remove an old set that a run was killed while removing."""
+    partial = partial_folder(job.folder)
+
+    def give_up(_holder: str) -> None:
+        raise _Busy
+
+    if partial.exists():
+        with suppress(_Busy, StoreError), lock(partial.parent / "lock", give_up):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _recover(job: Job) -> FeatureStore | None:
@@ -183,8 +216,7 @@ def _recover(job: Job) -> FeatureStore | None:
             return None
     except StoreError:  # an old set, killed while it was being removed
         return None
-    replace_folder(partial, job.folder)
-    return open_store(job.folder)
+    return move_in_place(job.folder)
 
 
 def _refuse_other_dataset(job: Job) -> None:

@@ -11,17 +11,19 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import read_array
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.reuse import Donor, find_reusable
 from moderate_cli.errors import StoreError
 from moderate_cli.files import new_file, new_folder, replace_folder
-from moderate_cli.fingerprints import DIGEST_SIZE
+from moderate_cli.fingerprints import DIGEST_SIZE, content_digest, is_readable
 from moderate_cli.matrix import Matrix
 from moderate_cli.records import decode_paths, encode_paths
 from moderate_cli.store import (
@@ -32,6 +34,7 @@ from moderate_cli.store import (
     PARTIAL_SUFFIX,
     PATHS,
     STATS,
+    SUMMED,
     UNREADABLE,
     FeatureStore,
     Manifest,
@@ -148,13 +151,14 @@ class Filling:
         self.close()
         unreadable = _read_journal(self._partial)[1]
         paths = [path for path, _ in self._dataset.samples]
-        with new_file(self._partial / UNREADABLE) as file:
-            file.write(encode_unreadable(unreadable, paths))
-        (self._partial / JOURNAL).unlink()
-        (self._partial / PENDING).unlink()
-        os.replace(self._partial / PLAN, self._partial / MANIFEST)
-        replace_folder(self._partial, self._folder)
-        return FeatureStore(self._folder, self._manifest)
+        with _writing(self._partial):
+            with new_file(self._partial / UNREADABLE) as file:
+                file.write(encode_unreadable(unreadable, paths))
+            sums = {name: content_digest((self._partial / name).read_bytes()) for name in SUMMED}
+            manifest = replace(self._manifest, sums={k: v.hex() for k, v in sums.items()})
+            with new_file(self._partial / MANIFEST) as file:
+                file.write(manifest.to_json())
+            return move_in_place(self._folder)
 
     def close(self) -> None:
         """Close the files; what is written stays for the next run."""
@@ -162,13 +166,26 @@ class Filling:
             file.close()
 
 
+def move_in_place(folder: Path) -> FeatureStore:
+    """Put a set in its place that is complete: the manifest, which is written last, is there."""
+    partial = partial_folder(folder)
+    for name in (JOURNAL, PENDING, PLAN):
+        (partial / name).unlink(missing_ok=True)
+    replace_folder(partial, folder)
+    store = open_store(folder)
+    if store is None:
+        raise StoreError(f"{folder}: another process has removed it; run again")
+    return store
+
+
 @contextlib.contextmanager
 def _writing(partial: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = error.strerror or error
         raise StoreError(
-            f"{partial}: cannot be written ({error.strerror}); run again to go on from here"
+            f"{partial}: cannot be written ({reason}); run again to go on from here"
         ) from None
 
 
@@ -188,7 +205,7 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
     try:
         manifest = Manifest.from_json((partial / PLAN).read_bytes())
         return manifest, int(np.count_nonzero(_finished(partial)))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(f"{partial}: is no feature set in the making ({error})") from None
 
 
@@ -218,14 +235,19 @@ def _create(
     digests = Matrix.create(folder / DIGESTS, (n, DIGEST_SIZE), np.uint8)
     pending = np.ones(n, dtype=np.bool_)
     unreadable: dict[int, str] = {}
-    for reuse in find_reusable(dataset, stats, donors):
-        row, source = np.array([reuse.row]), slice(reuse.source, reuse.source + 1)
-        features.write(row, reuse.donor.features[source])
-        stats_matrix.write(row, np.array([reuse.stat]))
-        digests.write(row, reuse.donor.digests[source])
-        pending[reuse.row] = False
-        if reuse.source in reuse.donor.unreadable:
-            unreadable[reuse.row] = reuse.donor.unreadable[reuse.source]
+    reusable = find_reusable(dataset, stats, donors)
+    for donor in donors:
+        own = [reuse for reuse in reusable if reuse.donor is donor]
+        for start in range(0, len(own), BLOCK_ROWS):
+            part = own[start : start + BLOCK_ROWS]
+            rows, sources = (np.array([reuse[field] for reuse in part]) for field in (0, 2))
+            features.write(rows, donor.features[sources])
+            stats_matrix.write(rows, np.array([reuse.stat for reuse in part]))
+            digests.write(rows, donor.digests[sources])
+            pending[rows] = False
+        for reuse in own:
+            if reuse.source in donor.unreadable:
+                unreadable[reuse.row] = donor.unreadable[reuse.source]
     for matrix in (features, stats_matrix, digests):
         matrix.sync()
         matrix.close()
@@ -245,15 +267,25 @@ def _is_resumable(
         return (
             (partial / PLAN).read_bytes() == manifest.to_json()
             and (partial / PATHS).read_bytes() == encode_paths(path for path, _ in dataset.samples)
-            and _load(partial / LABELS).tolist() == [label for _, label in dataset.samples]
-            and np.array_equal(_load(partial / STATS)[done], stats[done])
+            and read_array(partial / LABELS).tolist() == [label for _, label in dataset.samples]
+            and np.array_equal(read_array(partial / STATS)[done], stats[done])
+            and not _may_be_read_now(partial, dataset)
         )
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError):
         return False
 
 
+def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
+    """Whether a file that could not be read before is one that can."""
+    digests = read_array(partial / DIGESTS)
+    return any(
+        not digests[row].any() and is_readable(f"{dataset.root}/{dataset.samples[row][0]}")
+        for row in _read_journal(partial)[1]
+    )
+
+
 def _finished(partial: Path) -> npt.NDArray[np.bool_]:
-    finished = ~_load(partial / PENDING)
+    finished = ~read_array(partial / PENDING)
     for block in _read_journal(partial)[0]:
         finished[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS] = True
     return finished
@@ -302,13 +334,13 @@ def _donor_of_partial(partial: Path, manifest: Manifest) -> Donor | None:
             return None
         return Donor(
             decode_paths((partial / PATHS).read_bytes()),
-            _load(partial / STATS),
-            _load(partial / DIGESTS),
-            _load(partial / FEATURES),
+            read_array(partial / STATS),
+            read_array(partial / DIGESTS),
+            read_array(partial / FEATURES),
             _read_journal(partial)[1],
             _finished(partial),
         )
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError):
         return None
 
 
@@ -321,8 +353,3 @@ def _same_numbers(one: Manifest, other: Manifest) -> bool:
         other.preprocessing,
         other.dim,
     )
-
-
-def _load(path: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array

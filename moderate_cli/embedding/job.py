@@ -15,7 +15,14 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.processors import processors
-from moderate_cli.store import FeatureStore, Manifest, open_store, store_folder
+from moderate_cli.store import (
+    MANIFEST,
+    FeatureStore,
+    Manifest,
+    damaged,
+    open_store,
+    store_folder,
+)
 
 if TYPE_CHECKING:
     from moderate_cli.networks import Network
@@ -90,9 +97,19 @@ class Job:
         )
 
     def done(self, folder: Path | None = None) -> FeatureStore | None:
-        """Open the feature set, if it is there and true."""
+        """Open the feature set, if it is there and true.
+
+        Raises
+        ------
+        StoreError
+            If it is damaged, or is of other options than its name says.
+        """
         store = open_store(folder or self.folder)
-        return store if store is not None and store.is_current(self.dataset, self.stats) else None
+        if store is None:
+            return None
+        if store.manifest.spec != self.spec:
+            raise damaged(store.folder, MANIFEST, "is of other options")
+        return store if store.is_current(self.dataset, self.stats) else None
 
     def load(self) -> tuple[Network, Manifest]:
         """Load the backbone, which takes seconds, and say what its features are."""

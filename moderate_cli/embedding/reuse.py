@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ModerateError
-from moderate_cli.fingerprints import content_digest, read_file
+from moderate_cli.fingerprints import NotAFile, content_digest, is_readable, read_file
+from moderate_cli.processors import processors
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,16 @@ class Donor:
     unreadable: Mapping[int, str]
     finished: npt.NDArray[np.bool_]
 
+    def holds(self, source: int, stat: tuple[int, int], path: str) -> bool:
+        """Whether a row is what embedding a file of this stat would give.
+
+        A file that could not be read may be readable now: its permissions do not show in its stat.
+        """
+        if tuple(self.stats[source].tolist()) != stat:
+            return False
+        unread = source in self.unreadable and not self.digests[source].any()
+        return not (unread and is_readable(path))
+
 
 class Reuse(NamedTuple):
     """Row `row` of the new set is row `source` of a donor; `stat` is its file's stat now."""
@@ -45,7 +56,7 @@ class Reuse(NamedTuple):
 
 def find_reusable(
     dataset: Dataset, stats: npt.NDArray[np.int64], donors: Sequence[Donor]
-) -> Iterator[Reuse]:
+) -> list[Reuse]:
     """Find the rows that need no embedding, in ascending order.
 
     A file of the same path, size and modification time is taken to be unchanged. One of the size
@@ -60,16 +71,26 @@ def find_reusable(
             if source not in donor.unreadable:
                 by_digest[donor.digests[source].tobytes()] = (donor, source)
                 sizes.add(int(donor.stats[source, 0]))
+    reusable, changed = [], []
     for row, (path, _) in enumerate(dataset.samples):
         stat = (int(stats[row, 0]), int(stats[row, 1]))
         found = by_path.get(path)
-        if found is not None and tuple(found[0].stats[found[1]].tolist()) == stat:
-            yield Reuse(row, *found, stat)
+        if found is not None and found[0].holds(found[1], stat, f"{dataset.root}/{path}"):
+            reusable.append(Reuse(row, *found, stat))
         elif stat[0] in sizes:
-            try:
-                content, stat = read_file(f"{dataset.root}/{path}")
-            except (OSError, ModerateError):
-                continue  # the embedding reads it again, and reports it
-            found = by_digest.get(content_digest(content))
-            if found is not None:
-                yield Reuse(row, *found, stat)
+            changed.append((row, f"{dataset.root}/{path}"))
+    with ThreadPoolExecutor(processors()) as pool:
+        fingerprints = pool.map(_fingerprint, [path for _, path in changed])
+        for (row, _), fingerprint in zip(changed, fingerprints, strict=True):
+            if fingerprint is not None and fingerprint[0] in by_digest:
+                reusable.append(Reuse(row, *by_digest[fingerprint[0]], fingerprint[1]))
+    return sorted(reusable, key=lambda reuse: reuse.row)
+
+
+def _fingerprint(path: str) -> tuple[bytes, tuple[int, int]] | None:
+    """Digest and stat of a file; None if it cannot be read, which embedding it will report."""
+    try:
+        content, stat = read_file(path)
+    except (OSError, NotAFile):
+        return None
+    return content_digest(content), stat

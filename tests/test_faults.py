@@ -1,0 +1,14 @@
+"""Each fault a few times; `pytest --faults 100`, or `python -m tests.faults`, tries more."""
+
+import numpy as np
+import pytest
+from faults.__main__ import SCENARIOS
+from faults.scenarios import Bench
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_nothing_is_lost(scenario, tmp_path, request):
+    times = request.config.getoption("faults") * SCENARIOS[scenario]
+    rng = np.random.default_rng(0)
+    outcomes = scenario(Bench(tmp_path), times, rng)
+    assert all(outcome.lost.startswith("nothing") for outcome in outcomes)

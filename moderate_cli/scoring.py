@@ -251,10 +251,10 @@ def geometric_median(
             pull = float(np.linalg.norm(target - estimate)) * weights
             share = min(1.0, on_point / pull) if pull > 0 else 1.0
             target = (1 - share) * target + share * estimate
-        step = np.linalg.norm(target - estimate)
-        estimate = target
-        if step <= tolerance * distances / points:
+        # Not to follow the last, least step leaves two points, say, at equal distances.
+        if np.linalg.norm(target - estimate) <= tolerance * distances / points:
             break
+        estimate = target
     return estimate
 
 

@@ -9,7 +9,6 @@ input is decoded at a half, a quarter or an eighth of its size.
 from __future__ import annotations
 
 import io
-import struct
 import time
 from typing import NamedTuple
 
@@ -71,10 +70,6 @@ class ReadImage(NamedTuple):
     transforming: float
 
 
-# What PIL's readers raise for bad files.
-DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error)
-
-
 def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
     """Read, decode, resize and crop one image; never raises for a bad file."""
     found, digest, pixels, reason = None, NO_DIGEST, None, ""
@@ -115,6 +110,8 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
         raise UnreadableImage("is empty")
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if image.format == "EPS":
+                raise UnreadableImage("is PostScript, a program that Ghostscript would run")
             size = image.size
             if enough is not None:
                 image.draft(None, (enough, enough))  # only the JPEG reader knows how to
@@ -128,7 +125,9 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
             return converted
     except UnidentifiedImageError:
         raise UnreadableImage("is not an image in a known format") from None
-    except (*DECODE_ERRORS, Image.DecompressionBombError) as error:
+    except UnreadableImage:
+        raise
+    except Exception as error:  # PIL's many readers raise whatever their parsing runs into
         raise UnreadableImage(f"cannot decode ({_one_line(error)})") from None
 
 

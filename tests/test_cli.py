@@ -292,6 +292,18 @@ def test_info_without_features(data, moderate):
         ),
         (["select", "-r", "1", "--features", "f.npy"], "--features wants --labels"),
         (
+            ["select", "-r", "1", "--scores", "s.npy", "--metric", "cosine"],
+            "--scores and --metric exclude each other",
+        ),
+        (
+            ["score", "--features", "f.npy", "--labels", "y.npy", "-j", "2"],
+            "--features and --workers exclude each other",
+        ),
+        (
+            ["select", "-r", "1", "DATA", "--copy-to", "out", "--dry-run"],
+            "--copy-to and --dry-run exclude each other",
+        ),
+        (
             ["select", "-r", "1", "DATA", "--labels", "y.npy"],
             "DATA and --labels exclude each other",
         ),
@@ -322,6 +334,28 @@ def test_info_without_features(data, moderate):
 def test_wrong_usage_is_one_line_and_exit_2(data, moderate, args, message):
     args = [str(data) if arg == "DATA" else arg for arg in args]
     assert moderate(*args) == (2, "", f"moderate: {message} (see 'moderate {args[0]} --help')\n")
+    assert os.listdir(data.parent) == ["train"]
+
+
+def options_with_a_range():
+    for name in COMMANDS:
+        for parameter in cli.get_command(None, name).params:
+            match parameter.type:
+                case click.Choice():
+                    yield name, parameter.opts[-1], "nonsense"
+                case click.IntRange(min=least):
+                    yield name, parameter.opts[-1], str(least - 1)
+                    yield name, parameter.opts[-1], "many"
+    yield from (("select", "--ratio", bad) for bad in ("0", "-1", "1.01", "nan", "", "1/0", "0,1"))
+    yield from (("select", "--quantile", bad) for bad in ("-0.1", "1.1", "inf", "half"))
+
+
+@pytest.mark.parametrize(("command", "option", "value"), list(options_with_a_range()))
+def test_a_value_out_of_range_is_named_with_its_option(data, moderate, command, option, value):
+    done = moderate(command, data, option, value)
+    assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("moderate: Invalid value for ")
+    assert f"'{option}'" in done.stderr
     assert os.listdir(data.parent) == ["train"]
 
 

@@ -1,5 +1,7 @@
 import io
 import os
+import struct
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -108,6 +110,72 @@ def test_a_strip_does_not_blow_up_memory():
     found = resize_and_crop(strip, PLAIN)
     assert found.shape == (3, 24, 24)
     assert found[:, 0, 0].tolist() == [7, 8, 9]
+
+
+def chunk(kind, content):
+    return (
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )  # fmt: skip
+
+
+def png(width, height, depth, rows):
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )  # fmt: skip
+
+
+def odd_files(photo, rng):
+    jpeg, cmyk = encode(photo, "JPEG"), encode(photo.convert("CMYK"), "JPEG")
+    adobe, start = cmyk.index(b"Adobe"), jpeg.index(b"\xff\xc0")
+    middle = len(jpeg) // 2
+    levels = rng.integers(0, 65536, (20, 30, 3), dtype=np.uint16).astype(">u2")
+    two = {"save_all": True, "append_images": [photo.rotate(90)]}
+    yield "YCCK JPEG", cmyk[: adobe + 11] + b"\x02" + cmyk[adobe + 12 :]
+    yield "12-bit JPEG", jpeg[:start] + b"\xff\xc1\0\x11\x0c" + jpeg[start + 5 :]
+    yield "arithmetic-coded JPEG", jpeg[:start] + b"\xff\xc9" + jpeg[start + 2 :]
+    yield "lossless JPEG", jpeg[:start] + b"\xff\xc3" + jpeg[start + 2 :]
+    yield "JPEG with junk behind", jpeg + b"junk" * 1000
+    yield "JPEG without end", jpeg[:-2]
+    yield "half a JPEG", jpeg[:middle]
+    yield "JPEG damaged within", jpeg[:middle] + bytes(50) + jpeg[middle + 50 :]
+    yield "half a PNG", encode(photo, "PNG")[:-500]
+    yield "16-bit RGB PNG", png(30, 20, 16, b"".join(b"\0" + row.tobytes() for row in levels))
+    yield "PNG of 10 gigapixels", png(100_000, 100_000, 8, b"0")
+    yield "PNG that lies about 100 megapixels", png(10_000, 10_000, 8, b"0")
+    yield "PNG without a width", png(0, 10, 8, b"0")
+    yield "32-bit TIFF", encode(photo.convert("I"), "TIFF")
+    yield "LAB TIFF", encode(photo.convert("LAB"), "TIFF")
+    yield "LZW TIFF", encode(photo, "TIFF", compression="tiff_lzw")
+    yield "animated GIF", encode(photo, "GIF", **two)
+    yield "animated WebP", encode(photo, "WEBP", **two)
+    yield "MPO of two", encode(photo, "MPO", **two)
+    yield "JPEG 2000", encode(photo, "JPEG2000")
+    yield "rubbish as ICC profile", encode(photo, "JPEG", icc_profile=b"rubbish" * 100)
+    yield "rubbish as EXIF", encode(photo, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff" + bytes(9))
+    yield "1x1 JPEG", encode(Image.new("RGB", (1, 1)), "JPEG")
+    yield "SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_odd_files_give_the_pixels_of_pil_or_a_reason(photo, rng):
+    for name, content in odd_files(photo, rng):
+        try:
+            expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        except Exception:
+            with pytest.raises(UnreadableImage, match=r"cannot decode \(\w|is not an image"):
+                decode(content)
+        else:
+            found = decode(content).permute(1, 2, 0).numpy()
+            np.testing.assert_array_equal(found, expected, err_msg=name)
+
+
+def test_postscript_is_not_run():
+    with pytest.raises(UnreadableImage, match="is PostScript"):
+        decode(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%EOF\n")
 
 
 @pytest.mark.parametrize(

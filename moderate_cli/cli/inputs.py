@@ -7,7 +7,7 @@ from typing import Any
 import click
 import numpy as np
 
-from moderate_cli.cli import console
+from moderate_cli.cli import console, options
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import DatasetError, UnreadableImages
@@ -39,7 +39,9 @@ def scores_from(
             raise click.UsageError("DATA and --labels exclude each other")
         dataset, store = features_of(data, **embedding)
         return score(store, center=center, metric=metric), dataset
+    computing = embedding.keys() - {"verbose"}
     if scores_file is not None:
+        options.refuse_beside("--scores", {"center", "metric", *computing})
         values = read_scores(scores_file)
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
@@ -47,6 +49,7 @@ def scores_from(
         return Scores(values, labels), None
     if features_file is None or labels_file is None:
         raise click.UsageError("--features wants --labels")
+    options.refuse_beside("--features", computing)
     features = read_features(features_file)
     labels = read_labels(labels_file, len(features))
     values = score_features(features, labels, center=center, metric=metric)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, TypeVar
 
@@ -58,6 +58,19 @@ def stronger(one: str, other: str) -> str | None:
     if sources[0] == sources[1]:
         return None
     return next((one, other)[sources.index(source)] for source in order if source in sources)
+
+
+def refuse_beside(flag: str, names: Iterable[str]) -> None:
+    """Refuse options on the command line that `flag` would leave without effect.
+
+    In the environment or in a config file they may stand, for other commands.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            long = max(parameter.opts, key=len)
+            raise click.UsageError(f"{flag} and {long} exclude each other")
 
 
 def quantile(text: str) -> Fraction:

@@ -8,11 +8,19 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .damage import damaged
+from .damage import damaged, damaged_images
 from .scenarios import Bench, changed, killed, raced, starved, unread
 
 # Scenario -> how many times as often as the others it is tried.
-SCENARIOS = {killed: 1, starved: 1, unread: 1, raced: 1, changed: 1, damaged: 20}
+SCENARIOS = {
+    killed: 1,
+    starved: 1,
+    unread: 1,
+    raced: 1,
+    changed: 1,
+    damaged: 20,
+    damaged_images: 100,
+}
 NAMES = {scenario.__name__: scenario for scenario in SCENARIOS}
 
 

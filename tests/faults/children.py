@@ -5,6 +5,7 @@ They are forked from a server that has loaded torch, so that one takes a tenth o
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import multiprocessing
@@ -70,7 +71,7 @@ class Child:
     def kill_after(self, seconds: float, number: int) -> None:
         """Wait, then send a signal, if it still runs."""
         time.sleep(seconds)
-        if self._process.is_alive():
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
 
     def wait(self) -> tuple[int, list[str]]:

@@ -6,11 +6,14 @@ import contextlib
 import io
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
+from PIL import Image
 
 from moderate_cli.cli import _run
+from moderate_cli.images import UnreadableImage, decode
 
 from .scenarios import SET, Bench, Outcome
 
@@ -66,6 +69,44 @@ def damaged(bench: Bench, times: int, rng: np.random.Generator) -> list[Outcome]
             lost = f"nothing; {refused} refused in a line"
             outcomes.append(Outcome(f"random damage to {what}", times, lost))
     return outcomes
+
+
+def damaged_images(_bench: Bench, times: int, rng: np.random.Generator) -> list[Outcome]:
+    """Image files: each decodes as PIL alone decodes it, or is refused where PIL refuses it."""
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 17, 3), dtype=np.uint8))
+    photo = coarse.resize((61, 47), Image.Resampling.BICUBIC)
+    files = [
+        _encoded(photo.convert(mode), kind, **options)
+        for mode, kind, options in (
+            ("RGB", "JPEG", {}), ("RGB", "JPEG", {"progressive": True}), ("L", "JPEG", {}),
+            ("CMYK", "JPEG", {}), ("RGB", "PNG", {}), ("P", "PNG", {"transparency": 3}),
+            ("P", "GIF", {}), ("RGB", "WEBP", {}), ("RGB", "TIFF", {"compression": "tiff_lzw"}),
+            ("RGB", "TIFF", {"compression": "jpeg"}), ("RGB", "BMP", {}), ("RGB", "PPM", {}),
+        )
+    ]  # fmt: skip
+    refused = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number in range(times):
+            content = _mutated(files[number % len(files)], rng)
+            try:
+                expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+            except Exception:  # whatever PIL's readers run into
+                expected = None
+            try:
+                found = decode(content).permute(1, 2, 0).numpy()
+            except UnreadableImage:
+                found = None
+                refused += 1
+            assert (found is None) == (expected is None)
+            assert found is None or np.array_equal(found, expected)
+    return [Outcome("random damage to image files", times, f"nothing; {refused} refused in a line")]
+
+
+def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def _mutated(content: bytes, rng: np.random.Generator) -> bytes:

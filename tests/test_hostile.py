@@ -1,0 +1,321 @@
+"""Odd names, links, permissions and sizes, from dataset to index and export."""
+
+import csv
+import json
+import multiprocessing
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import paint
+from torchvision.datasets import ImageFolder
+
+import moderate_cli
+from moderate_cli.cli import _run
+
+ODD = [
+    " leading and trailing .png ",
+    "-rf.png",
+    "'quotes\"`$(touch pwned)`.png",
+    "tab\there.png",
+    "new\nline.png",
+    "carriage\rreturn.png",
+    "\x1b[31mred\x07.png",
+    os.fsdecode(b"not utf-8 \xff\xfe.png"),
+    "\U0001f40b emoji.png",
+    "e\u0301 and \u00e9.png",
+    "x" * 251 + ".png",
+    "~.png",
+    "%s {0} \\n.PNG",
+]
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """A dataset of odd names in odd classes, some of them differing in case only."""
+    root = tmp_path / "-odd\ndata"
+    names = [name.strip() for name in ODD]
+    for label, class_name in enumerate(("Case", "case", "\x1b[2J", os.fsdecode(b"\xff"), "-o")):
+        for number, name in enumerate(names):
+            paint(root / class_name / name, (20 * number + label) % 256)
+    paint(root.joinpath("case", *["deep" * 20] * 20, "a.png"), 3)
+    return root
+
+
+def reference(root):
+    samples = ImageFolder(root).samples
+    return [os.path.relpath(path, root) for path, _ in samples]
+
+
+def test_odd_names_come_out_as_they_went_in(odd, moderate, tmp_path):
+    paths = reference(odd)
+    done = moderate("select", "-r", "1", "-0", f"{odd}/")
+    assert sorted(done.stdout.split("\0")[:-1]) == sorted(paths)
+    for name in ("k.csv", "k.json", "k.npy"):
+        assert moderate("select", "-r", "1", odd, "-o", tmp_path / name).status == 0
+    with (tmp_path / "k.csv").open(newline="", errors="surrogateescape") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == paths
+    found = json.loads((tmp_path / "k.json").read_text())
+    assert [image["path"] for image in found["images"]] == paths
+    assert np.load(tmp_path / "k.npy").tolist() == list(range(len(paths)))
+    refused = moderate("select", "-r", "1", odd)
+    assert (refused.status, refused.stdout) == (1, "")
+    assert refused.stderr.endswith("holds a newline; -0 ends names with NUL instead\n")
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_odd_names_are_exported_and_nothing_beside(odd, moderate, tmp_path, link):
+    target = tmp_path / "out\n"
+    assert moderate("select", "-r", "1", odd, "--copy-to", target, "--link", link).status == 0
+    assert reference(target) == reference(odd)
+    made = sorted(os.listdir(tmp_path))
+    assert made == sorted([odd.name, f"{odd.name}.moderate", target.name])
+
+
+def test_a_terminal_is_shown_no_control_character(odd, tmp_path):
+    for args in (["score"], ["select", "-r", "1", "-n"], ["info"], ["embed", "-n"]):
+        terminal, end = pty.openpty()
+        environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
+        (odd / "case" / "new\nline.png").unlink(missing_ok=True)
+        for folder in odd.iterdir():
+            (folder / "new\nline.png").unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moderate_cli", *args, odd],
+            stdout=end, stderr=end, env=environment,
+        )  # fmt: skip
+        os.close(end)
+        shown = b""
+        while True:
+            try:
+                part = os.read(terminal, 65536)
+            except OSError:  # how a terminal says that nobody writes to it any more
+                break
+            shown += part
+        os.close(terminal)
+        assert process.wait() == 0, shown
+        # A progress bar returns to the start of the line, and moves up one when it is done.
+        text = shown.replace(b"\r\n", b"\n").replace(b"\r", b"").replace(b"\x1b[A", b"")
+        assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]", text), text
+
+
+def test_links_are_followed_as_image_folder_does_and_never_written_through(data, tmp_path):
+    outside = tmp_path / "outside"
+    paint(outside / "far.png", 9)
+    (data / "cat" / "link.png").symlink_to(outside / "far.png")
+    (data / "cat" / "folder").symlink_to(outside)
+    (data / "bee").symlink_to(outside)
+    dataset = moderate_cli.scan(data)
+    assert [path for path, _ in dataset.samples] == reference(data)
+    store = moderate_cli.embed(dataset, "pixels", runtime="torch")
+    assert not store.unreadable
+    before = sorted(path.stat().st_mtime_ns for path in outside.iterdir())
+    moderate_cli.export(dataset, np.ones(len(dataset), dtype=bool), tmp_path / "out")
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+    assert sorted(path.stat().st_mtime_ns for path in outside.iterdir()) == before
+    assert os.listdir(outside) == ["far.png"]
+
+
+def test_odd_files_are_named_and_a_rerun_leaves_them_out_at_once(data, moderate, monkeypatch):
+    (data / "cat" / "folder.jpg").mkdir()
+    (data / "cat" / "broken.png").symlink_to("nowhere")
+    (data / "cat" / "loop.png").symlink_to("loop.png")
+    (data / "cat" / "page.jpg").write_text("<!DOCTYPE html><title>404</title>")
+    (data / "cat" / "zero.jpg").touch()
+    os.mkfifo(data / "cat" / "fifo.png")
+    done = moderate("select", "-r", "1", data)
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.replace(f"{data}/cat/", "").splitlines() == [
+        "moderate: broken.png: No such file or directory",
+        "moderate: fifo.png: is not a regular file",
+        "moderate: loop.png: Too many levels of symbolic links",
+        "moderate: page.jpg: is not an image in a known format",
+        "moderate: zero.jpg: is empty",
+        "moderate: 5 unreadable images; --on-error skip leaves them out",
+    ]
+    # Nothing is embedded any more: the network would not even load.
+    monkeypatch.setitem(sys.modules, "moderate_cli.networks", None)
+    done = moderate("select", "-r", "1", "--on-error", "skip", data)
+    assert done.status == 0
+    assert len(done.stdout.splitlines()) == 8
+    assert "5 unreadable of 13 images are left out" in done.stderr
+
+
+def _as_nobody(folder: Path, args: list[str]) -> None:
+    """Run a command as a user without rights, who may write to nothing but `folder`."""
+    os.chdir(folder)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    os.environ |= {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
+    # That user may perhaps not read what Python loads: a first run of everything loads it.
+    paint(folder / "first" / "cat" / "0.png", 0)
+    (folder / "first" / "cat" / "bad.png").touch()
+    _run(["select", "-r", "1", str(folder / "first")])
+    for descriptor in (1, 2):
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    os._exit(_run(args))
+
+
+def as_nobody(folder, *args):
+    (folder / "stderr").unlink(missing_ok=True)
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_as_nobody, args=(folder, [str(arg) for arg in args]))
+    process.start()
+    process.join()
+    return process.exitcode, (folder / "stderr").read_text()
+
+
+@pytest.fixture
+def home(data, tmp_path):
+    """A folder that everybody may write to, beside a dataset that nobody may."""
+    for folder in (*tmp_path.parents, tmp_path):
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for path in (data.parent, data, *data.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o777)
+    yield home
+    for path in (data.parent, data, *data.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_a_read_only_dataset_wants_a_store_elsewhere(data, home):
+    status, error = as_nobody(home, "select", "-r", "1", data)
+    assert (status, error) == (
+        1,
+        f"moderate: {data}.moderate: Permission denied; --store DIR puts it elsewhere\n",
+    )
+    status, error = as_nobody(home, "select", "-r", "1", data, "--store", home / "store")
+    assert status == 0, error
+    assert len((home / "stdout").read_text().splitlines()) == 8
+
+
+def test_a_file_that_may_not_be_read_is_tried_again(data, home):
+    (data / "cat" / "2.png").chmod(0)
+    args = ("select", "-r", "1", data, "--store", home / "store")
+    status, error = as_nobody(home, *args)
+    assert status == 1
+    assert error.startswith(f"moderate: {data}/cat/2.png: Permission denied\n")
+    status, error = as_nobody(home, *args, "--on-error", "skip")
+    assert (status, error) == (0, "moderate: 1 unreadable of 8 images are left out\n")
+    (data / "cat" / "2.png").chmod(0o444)  # which its modification time does not tell
+    assert as_nobody(home, *args) == (0, "")
+    assert len((home / "stdout").read_text().splitlines()) == 8
+
+
+def test_another_datasets_store_and_other_options_are_never_used(data, moderate, tmp_path):
+    paint(tmp_path / "other" / "cow" / "1.png", 1)
+    assert moderate("embed", data, "--store", tmp_path / "store").status == 0
+    refused = moderate("embed", tmp_path / "other", "--store", tmp_path / "store")
+    assert refused.status == 1
+    assert "holds the features of another dataset" in refused.stderr
+    folder = tmp_path / "store" / "pixels-float32-float32"
+    folder.rename(tmp_path / "store" / "pixels-bfloat16-float32")
+    refused = moderate("embed", data, "--store", tmp_path / "store", "--precision", "bfloat16")
+    assert refused.status == 1
+    assert "damaged (is of other options)" in refused.stderr
+
+
+def test_22000_classes(moderate, tmp_path, rng):
+    labels = rng.permutation(np.arange(44_000) % 22_000)
+    np.save(tmp_path / "f.npy", rng.random((44_000, 8), np.float32))
+    np.save(tmp_path / "y.npy", labels)
+    for scope in ("global", "class"):
+        args = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+        done = moderate("select", "-r", "0.5", "--scope", scope, *args, "-o", tmp_path / "k.npy")
+        assert done.status == 0, done.stderr
+        kept = np.load(tmp_path / "k.npy")
+        assert len(kept) == 22_000
+        assert len(np.unique(labels[kept])) == 22_000
+
+
+@pytest.mark.parametrize(
+    ("levels", "ratio", "count"),
+    [({"cat": 1}, "1", 1), ({"cat": 1}, "0.01", 1), ({"cat": 5}, "0.01", 1), ({"cat": 5}, "1", 5),
+     ({"cat": 1, "dog": 1}, "0.5", 1), ({"cat": 1, "dog": 4}, "0.4", 2)],
+)  # fmt: skip
+def test_the_smallest_datasets(moderate, tmp_path, levels, ratio, count):
+    for name, number in levels.items():
+        for image in range(number):
+            paint(tmp_path / "d" / name / f"{image}.png", 10 * image)
+    done = moderate("select", "-r", ratio, tmp_path / "d")
+    assert (done.status, len(done.stdout.splitlines())) == (0, count)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda d: None, "No such file or directory; name a dataset folder"),
+        (lambda d: d.touch(), "Not a directory; name a dataset folder"),
+        (lambda d: d.mkdir(), "holds no class folders; put images in one folder a class"),
+        (lambda d: (d / "cat").mkdir(parents=True), "its class folders hold no images"),
+    ],
+)
+def test_no_dataset(moderate, tmp_path, make, message):
+    make(tmp_path / "d")
+    done = moderate("select", "-r", "1", tmp_path / "d")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"moderate: {tmp_path}/d: {message}")
+
+
+ARRAYS = {
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-9]), "is no .npy array ("),
+    "pickled": (
+        lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True),
+        "is no .npy array (",
+    ),
+    "text": (lambda p: p.write_text("1 2 3"), "is no .npy array ("),
+    "empty file": (lambda p: p.write_bytes(b""), "is no .npy array ("),
+    "vector": (lambda p: np.save(p, np.zeros(4)), "holds float64 (4,); a float matrix"),
+    "integers": (lambda p: np.save(p, np.zeros((4, 2), int)), "holds int64 (4, 2); a float"),
+    "complex": (lambda p: np.save(p, np.zeros((4, 2), complex)), "holds complex128 (4, 2)"),
+    "no rows": (lambda p: np.save(p, np.zeros((0, 2))), "is empty; a float matrix"),
+    "NaN": (lambda p: np.save(p, np.array([[0.0], [np.nan], [1], [2]])), "row 1 is not finite"),
+    "infinite": (lambda p: np.save(p, np.array([[0.0], [1], [-np.inf], [2]])), "row 2 is not"),
+    "too large": (lambda p: np.save(p, np.full((4, 2), 1e300) * [[1], [-1], [1], [1]]), "its val"),
+}
+
+
+@pytest.mark.parametrize("case", ARRAYS)
+def test_features_that_cannot_be_used_are_named(moderate, tmp_path, case):
+    make, message = ARRAYS[case]
+    np.save(tmp_path / "f.npy", np.zeros((4, 2)))
+    np.save(tmp_path / "y.npy", np.zeros(4, int))
+    make(tmp_path / "f.npy")
+    done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    assert (done.status, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"moderate: {tmp_path}/f.npy: {message}")
+
+
+def test_labels_that_do_not_match_are_named(moderate, tmp_path):
+    np.save(tmp_path / "f.npy", np.zeros((4, 2)))
+    np.save(tmp_path / "y.npy", np.zeros(3, int))
+    done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    assert done.stderr == (f"moderate: {tmp_path}/y.npy: 3 labels for 4 images; give one a row\n")
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_byte_and_memory_order_gives_the_same_scores(moderate, tmp_path, dtype, order, rng):
+    features = rng.integers(0, 9, (30, 4)).astype(dtype)
+    np.save(tmp_path / "f.npy", np.array(features, order=order))
+    np.save(tmp_path / "y.npy", (np.arange(30) % 3).astype(">i4"))
+    np.save(tmp_path / "plain.npy", features.astype(np.float64))
+    for center in ("mean", "median", "geometric-median"):
+        outputs = [
+            moderate("score", "--center", center, "--labels", tmp_path / "y.npy",
+                     "--features", tmp_path / name).stdout
+            for name in ("f.npy", "plain.npy")
+        ]  # fmt: skip
+        assert outputs[0] == outputs[1]
+        assert len(outputs[0].splitlines()) == 30

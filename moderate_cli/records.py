@@ -218,8 +218,9 @@ def _write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:
     records = _records(scores, rows)
     # Before Python 3.13 a carriage return, which ends a line for readers, is not quoted by itself.
     odd = any("\r" in path or "\r" in name for path, name, _ in records)
-    quoting = csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
-    table = csv.writer(text, lineterminator="\n", quoting=quoting)
+    table = csv.writer(
+        text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
+    )
     table.writerow(("path", "class", "score"))
     table.writerows((path, name, f"{value:.9g}") for path, name, value in records)
     text.flush()

@@ -66,7 +66,9 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     monkeypatch.setenv("MODERATE_RUNTIME", "torch")
 
     def run(*args: str | os.PathLike[str]) -> Outcome:
-        streams = [io.TextIOWrapper(io.BytesIO(), errors="surrogateescape") for _ in range(2)]
+        streams = [
+            io.TextIOWrapper(io.BytesIO(), errors="surrogateescape", newline="") for _ in "oe"
+        ]
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", streams[0])
             patch.setattr(sys, "stderr", streams[1])

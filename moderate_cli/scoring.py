@@ -6,7 +6,6 @@ so a memory-mapped matrix larger than memory is fine; all arithmetic is in float
 
 from __future__ import annotations
 
-import mmap
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,9 @@ import numpy.typing as npt
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.processors import processors
+from moderate_cli.rows import Features, Rows, as_slice, release
 
-Features = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
-Rows = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 21  # a block of float64 rows that stays in the processor's cache
@@ -159,8 +157,8 @@ class _Points:
             stop = min(start + step, n)
             block = whole[start:stop] if self._fits else whole[: stop - start]
             if not self._held:
-                np.copyto(block, self._features[_slice(self._rows[start:stop])])
-                _release(self._features)
+                np.copyto(block, self._features[as_slice(self._rows[start:stop])])
+                release(self._features)
             yield block
         self._held = self._fits
 
@@ -170,12 +168,12 @@ class _Points:
         size = n * self._features.itemsize
         width, narrow = max(1, self._budget // size), max(1, STRIP_BYTES // size)
         for start in range(0, d, width):
-            read = self._features[_slice(self._rows), start : start + width]
+            read = self._features[as_slice(self._rows), start : start + width]
             for left in range(0, read.shape[1], narrow):
                 # To copy a strip first, as it lies, takes a third of the time.
                 strip = np.ascontiguousarray(read[:, left : left + narrow]).T.copy()
                 yield slice(start + left, start + left + len(strip)), strip
-            _release(self._features)
+            release(self._features)
 
 
 def _mean(points: _Points) -> Doubles:
@@ -281,20 +279,6 @@ def _classes(rows: Rows, labels: Labels) -> list[Rows]:
     """Rows of each class, in ascending order."""
     order = rows[np.argsort(labels[rows], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
-
-
-def _slice(members: Rows) -> Rows | slice:
-    """Return neighboring rows as a slice: on a memory-mapped matrix that reads without a copy."""
-    if members[-1] - members[0] == len(members) - 1:
-        return slice(int(members[0]), int(members[-1]) + 1)
-    return members
-
-
-def _release(features: Features) -> None:
-    """Hand mapped pages back, which count as memory of this process once they were read."""
-    mapped = getattr(features, "_mmap", None)
-    if isinstance(mapped, mmap.mmap) and getattr(features, "mode", None) == "r":
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 CENTERS: dict[str, Callable[[_Points], Doubles]] = {

@@ -107,3 +107,100 @@ def select(values, labels, k, scope, q=0.5):
         kept.add(row)
         counts[labels[row]] += 1
     return kept
+
+
+def _matched(points, target, k):
+    """Argmax of <theta, z>, then theta += target - z, with theta itself."""
+    theta, picked = target.copy(), []
+    for _ in range(k):
+        left = [i for i in range(len(points)) if i not in picked]
+        best = max(left, key=lambda i: (round(float(theta @ points[i]), 9), -i))
+        picked.append(best)
+        theta = theta + target - points[best]
+    return picked
+
+
+def matching(points, k, _):
+    return _matched(points, geometric_median(points), k)
+
+
+def herding(points, k, _):
+    return _matched(points, points.mean(axis=0), k)
+
+
+def k_center(points, k, _):
+    mean = points.mean(axis=0)
+    picked = [min(range(len(points)), key=lambda i: math.dist(points[i], mean))]
+    while len(picked) < k:
+        left = [i for i in range(len(points)) if i not in picked]
+        picked.append(max(left, key=lambda i: min(math.dist(points[i], points[j]) for j in picked)))
+    return picked
+
+
+def facility_location(points, k, _):
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+
+    def reached(picked):
+        return sum(max(1 + float(z @ directions[j]) for j in picked) for z in directions)
+
+    picked = []
+    while len(picked) < k:
+        left = [i for i in range(len(points)) if i not in picked]
+        picked.append(max(left, key=lambda i: (round(reached([*picked, i]), 9), -i)))
+    return picked
+
+
+def graph(points, k, values):
+    directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    n = len(points)
+    start = (values - min(values)) / (max(values) - min(values))
+    near = {
+        i: sorted((math.dist(directions[i], directions[j]) ** 2, j) for j in range(n) if j != i)[
+            :10
+        ]
+        for i in range(n)
+    }
+    value = [start[i] + sum(math.exp(-d) * start[j] for d, j in near[i]) for i in range(n)]
+    picked = []
+    for _ in range(k):
+        best = max((i for i in range(n) if i not in picked), key=lambda i: value[i])
+        picked.append(best)
+        for d, j in near[best]:
+            value[j] -= math.exp(-d) * value[best]
+    return picked
+
+
+PICKS = {
+    "matching": matching,
+    "herding": herding,
+    "k-center": k_center,
+    "facility-location": facility_location,
+    "graph": graph,
+}
+
+
+def check_two_ends(values, k, kept):
+    ranked = sorted(range(len(values)), key=lambda row: (values[row], row))
+    low, high = k // 2, k - k // 2
+    assert set(kept) == set(ranked[:low]) | set(ranked[len(ranked) - high :])
+
+
+def check_stratified(values, k, kept):
+    """The farthest tenth is out, as far as k allows; strata give alike, or all that they have."""
+    ranked = sorted(range(len(values)), key=lambda row: (values[row], row))
+    out = min(len(values) // 10, len(values) - k)
+    near = ranked[: len(values) - out]
+    assert set(kept) <= set(near)
+    low, high = values[near[0]], values[near[-1]]
+    strata = {}
+    for row in near:
+        strata.setdefault(min(int((values[row] - low) / ((high - low) / 50)), 49), []).append(row)
+    given = {index: len(set(rows) & set(kept)) for index, rows in strata.items()}
+    most = max(given.values())
+    assert all(
+        given[index] in (most, most - 1) or given[index] == len(rows)
+        for index, rows in strata.items()
+    )
+
+
+CHECKS = {"two-ends": check_two_ends, "stratified": check_stratified}

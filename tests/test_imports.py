@@ -12,7 +12,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TORCH = {"images.py", "networks.py", "efficientnet_lite.py", "runtimes.py", "embedding/local.py"}
 NUMPY_FREE = {"errors.py", "text.py", "files.py", "dataset.py", "backbones.py", "processors.py"}
 # What a module is allowed to know of the modules beside it.
-PURE = {"scoring.py": {"errors", "processors"}, "selection.py": {"errors", "scoring"}}
+PURE = {
+    "scoring.py": {"errors", "processors", "rows"},
+    **{
+        f"selection/{path.name}": {"errors", "rows", "scoring", "selection"}
+        for path in (PACKAGE / "selection").glob("*.py")
+    },
+}
 
 
 def imports(path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -12,12 +12,31 @@ from moderate_cli.dataset import Dataset, scan
 from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import DatasetError, UnreadableImages
 from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
+from moderate_cli.rows import Features
 from moderate_cli.scores_cache import score
 from moderate_cli.scoring import Scores, score_features
 from moderate_cli.store import FeatureStore
 
 
-def scores_from(
+class Source(NamedTuple):
+    """What is selected from.
+
+    Attributes
+    ----------
+    scores
+        One of each image.
+    dataset
+        Where the images are, if they are in a dataset folder.
+    features
+        (n, d), unless the user gave scores only.
+    """
+
+    scores: Scores
+    dataset: Dataset | None
+    features: Features | None
+
+
+def source_from(
     *,
     data: str | None,
     features_file: str | None = None,
@@ -26,8 +45,8 @@ def scores_from(
     center: str,
     metric: str,
     **embedding: Any,
-) -> tuple[Scores, Dataset | None]:
-    """Score whatever the user named, and list the dataset if it is one."""
+) -> Source:
+    """Score whatever the user named."""
     named = {"DATA": data, "--features": features_file, "--scores": scores_file}
     given = [name for name, value in named.items() if value is not None]
     if len(given) > 1:
@@ -38,7 +57,7 @@ def scores_from(
         if labels_file is not None:
             raise click.UsageError("DATA and --labels exclude each other")
         dataset, store = features_of(data, **embedding)
-        return score(store, center=center, metric=metric), dataset
+        return Source(score(store, center=center, metric=metric), dataset, store.features)
     computing = embedding.keys() - {"verbose"}
     if scores_file is not None:
         options.refuse_beside("--scores", {"center", "metric", *computing})
@@ -46,7 +65,7 @@ def scores_from(
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
             labels = read_labels(labels_file, len(values))
-        return Scores(values, labels), None
+        return Source(Scores(values, labels), None, None)
     if features_file is None or labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
@@ -54,7 +73,7 @@ def scores_from(
     labels = read_labels(labels_file, len(features))
     values = score_features(features, labels, center=center, metric=metric)
     check_scorable(features_file, features, values)
-    return Scores(values, labels), None
+    return Source(Scores(values, labels), None, features)
 
 
 def features_of(

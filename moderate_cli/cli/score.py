@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import scores_from
+from moderate_cli.cli.inputs import source_from
 from moderate_cli.records import SCORE_FORMATS, check_suffix, score_bytes, write_scores
 
 
@@ -33,7 +33,7 @@ def command(output: str | None, **source: Any) -> None:
     """
     if output is not None:
         check_suffix(output, SCORE_FORMATS)
-    scores, _ = scores_from(**source)
+    scores = source_from(**source).scores
     if output is None:
         console.write(score_bytes(scores, np.flatnonzero(~np.isnan(scores.values))))
     else:

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import scores_from
-from moderate_cli.dataset import Dataset
+from moderate_cli.cli.inputs import Source, source_from
 from moderate_cli.exporting import LINKS, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
 from moderate_cli.scoring import Scores
-from moderate_cli.selection import SCOPES, emptied_classes, select
+from moderate_cli.selection import MEDIAN, PICKS, SCOPES, STRATEGIES, emptied_classes, select
 
 Mask = npt.NDArray[np.bool_]
 
@@ -33,23 +32,32 @@ Mask = npt.NDArray[np.bool_]
 )
 @options.option("--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio.")
 @options.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    default="moderate",
+    help="What to keep: the window around the median of scores, or what the README lists.",
+)
+@options.option(
     "--scope",
     type=click.Choice(SCOPES),
-    default="global",
-    help="One window over all images, or one in each class.",
+    help="From all images at once, or from each class its share.  [default: global; class for"
+    " strategies that compare features]",
 )
 @options.option(
     "--quantile",
     type=options.quantile,
     metavar="Q",
     default="0.5",
-    help="Where the window sits: 0 nearest the centers, 1 farthest.",
+    help="Where the moderate window sits: 0 nearest the centers, 1 farthest.",
 )
 @options.option(
     "--min-per-class",
     type=click.IntRange(min=0),
     default=1,
     help="Keep at least so many of each class; 0 leaves the window as it is.",
+)
+@options.option(
+    "--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random."
 )
 @options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
 @options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
@@ -85,9 +93,11 @@ Mask = npt.NDArray[np.bool_]
 def command(
     ratios: dict[str, Fraction] | None,
     count: int | None,
-    scope: str,
+    strategy: str,
+    scope: str | None,
     quantile: Fraction,
     min_per_class: int,
+    seed: int,
     invert: bool,
     dry_run: bool,
     output: str | None,
@@ -100,30 +110,28 @@ def command(
     """Choose which images of a dataset to keep.
 
     Kept are the images whose distance to their class center lies around the median of all
-    distances. Their paths, relative to DATA, go to stdout, or to a file with -o, or the images
-    themselves to a new ImageFolder with --copy-to. DATA itself is never changed.
+    distances, or what another --strategy prefers. Their paths, relative to DATA, go to stdout, or
+    to a file with -o, or the images themselves to a new ImageFolder with --copy-to. DATA itself is
+    never changed.
     """
     amounts = _amounts(ratios, count)
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
-    scores, dataset = scores_from(**source)
-    masks = {}
+    how = _strategy(strategy, scope, quantile, source["scores_file"]) | {"seed": seed}
+    found = source_from(**source)
+    scores, masks = found.scores, {}
     for text, amount in amounts.items():
-        window: dict[str, Any] = {**amount, "scope": scope, "quantile": quantile}
-        kept = select(scores, **window, min_per_class=min_per_class)
-        if scores.labels.min() != scores.labels.max():
-            _warn_of_classes(scores, kept, select(scores, **window, min_per_class=0), scope)
+        kept = select(scores, **amount, **how, min_per_class=min_per_class, features=found.features)
+        _warn_of_classes(found, kept, {**amount, **how})
         masks[text] = ~kept & ~np.isnan(scores.values) if invert else kept
     if dry_run:
         console.write(_table(scores, masks, "dropped" if invert else "kept"))
         return
     for text, mask in masks.items():
-        _put_out(scores, dataset, mask, text, output, copy_to, link=link, nul=nul, force=force)
+        _put_out(found, mask, text, output, copy_to, link=link, nul=nul, force=force)
 
 
-def _amounts(
-    ratios: dict[str, Fraction] | None, count: int | None
-) -> dict[str, dict[str, Fraction | int]]:
+def _amounts(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:
     """Return the text of each amount to keep, and how `select` takes it."""
     if ratios is not None and count is not None:
         match options.stronger("ratios", "count"):
@@ -138,6 +146,26 @@ def _amounts(
     if ratios is None:
         raise click.UsageError("Missing option '--ratio' or '--count'")
     return {text: {"ratio": ratio} for text, ratio in ratios.items()}
+
+
+def _strategy(
+    strategy: str, scope: str | None, quantile: Fraction, scores_file: str | None
+) -> dict[str, Any]:
+    """Return how to select; what a preset says of other strategies gives way."""
+    if strategy in PICKS:
+        if scores_file is not None:
+            raise click.UsageError(f"--strategy {strategy} wants features, not --scores")
+        if scope == "global":
+            if options.stronger("strategy", "scope") != "strategy":
+                raise click.UsageError(
+                    f"--strategy {strategy} and --scope global exclude each other"
+                )
+            scope = None
+    if strategy != "moderate" and quantile != MEDIAN:
+        if options.stronger("strategy", "quantile") != "strategy":
+            raise click.UsageError(f"--strategy {strategy} and --quantile exclude each other")
+        quantile = MEDIAN
+    return {"strategy": strategy, "scope": scope, "quantile": quantile}
 
 
 def _check_outputs(
@@ -177,8 +205,7 @@ def _check_companions(
 
 
 def _put_out(
-    scores: Scores,
-    dataset: Dataset | None,
+    found: Source,
     mask: Mask,
     text: str,
     output: str | None,
@@ -189,26 +216,34 @@ def _put_out(
     force: bool,
 ) -> None:
     if output is None and copy_to is None:
-        console.write(index_bytes(scores, np.flatnonzero(mask), nul=nul))
+        console.write(index_bytes(found.scores, np.flatnonzero(mask), nul=nul))
     if output is not None:
-        write_index(output.replace("{ratio}", text), scores, mask, nul=nul)
-    if copy_to is not None and dataset is not None:
+        write_index(output.replace("{ratio}", text), found.scores, mask, nul=nul)
+    if copy_to is not None and found.dataset is not None:
         folder = copy_to.replace("{ratio}", text)
         with console.progress("copy") as move:
-            export(dataset, mask, folder, link=link, force=force, on_progress=move)
-        console.note(f"{np.count_nonzero(mask)} of {len(scores)} images in {folder}")
+            export(found.dataset, mask, folder, link=link, force=force, on_progress=move)
+        console.note(f"{np.count_nonzero(mask)} of {len(found.scores)} images in {folder}")
 
 
-def _warn_of_classes(scores: Scores, kept: Mask, window: Mask, scope: str) -> None:
-    """Say so where the plain window would empty classes, and where they stay empty."""
+def _warn_of_classes(found: Source, kept: Mask, how: dict[str, Any]) -> None:
+    """Say so where classes would be empty but for --min-per-class, and where they stay empty."""
+    scores = found.scores
+    if scores.labels.min() == scores.labels.max():
+        return
     lost = emptied_classes(scores, kept)
-    rescued = sorted(set(emptied_classes(scores, window)) - set(lost))
-    advice = "--scope class gives each its share" if scope == "global" else "keep more images"
+    rescued: list[int] = []
+    in_classes = how["scope"] == "class" or how["strategy"] in PICKS
+    if not in_classes:
+        plain = select(scores, **how, min_per_class=0)
+        rescued = sorted(set(emptied_classes(scores, plain)) - set(lost))
+    what = "the window" if how["strategy"] == "moderate" else f"strategy {how['strategy']}"
+    advice = "keep more images" if in_classes else "--scope class gives each its share"
     for labels, fate in ((rescued, "an image of each is kept"), (lost, "no image of them is kept")):
         if labels:
             number = console.count(len(labels), "class", "classes")
             names = console.some([scores.class_name(label) for label in labels])
-            console.note(f"the window leaves out {number}, {fate}: {names}; {advice}")
+            console.note(f"{what} leaves out {number}, {fate}: {names}; {advice}")
 
 
 def _table(scores: Scores, masks: dict[str, Mask], verb: str) -> bytes:

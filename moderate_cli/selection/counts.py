@@ -1,0 +1,89 @@
+"""How many images are kept, of all and of each class; all in exact integers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.errors import ArgumentError
+
+Counts = npt.NDArray[np.int64]
+
+
+def kept_count(n: int, ratio: float | str | Fraction) -> int:
+    """Number of images kept of n: `floor(n * ratio + 1/2)`, at least 1.
+
+    The ratio is the decimal number that was written, not its nearest binary fraction.
+
+    >>> kept_count(3068, 0.3), kept_count(100, 0.145), kept_count(3, 0.001)
+    (920, 15, 1)
+    """
+    fraction = exact(ratio)
+    if not 0 < fraction <= 1:
+        raise ArgumentError(f"ratio: {ratio} is not in (0, 1]; it is the fraction kept")
+    return max(1, round_half_up(n * fraction))
+
+
+def quotas(sizes: Counts, k: int, floors: Counts) -> Counts:
+    """Share k among classes in proportion to their sizes, by largest remainder.
+
+    Parameters
+    ----------
+    sizes
+        int64 (c,), images in each class, all positive.
+    k
+        Number to share, at most the sum of `sizes`.
+    floors
+        int64 (c,), the least a class gets; ignored where k is below their sum.
+
+    Returns
+    -------
+    int64 (c,)
+        Sums to k. Ties go to the class that comes first.
+
+    Examples
+    --------
+    >>> quotas(np.array([66, 33, 1]), 10, np.array([1, 1, 1]))
+    array([6, 3, 1])
+    """
+    if floors.sum() > k:
+        floors = np.zeros_like(floors)
+    n = int(sizes.sum())
+    shares = [k * int(size) for size in sizes]  # in units of 1/n, so that all is exact
+    shared = np.maximum([share // n for share in shares], floors)
+    owed = np.array([share - n * int(got) for share, got in zip(shares, shared, strict=True)])
+    missing = k - int(shared.sum())
+    if missing > 0:
+        shared[np.argsort(-owed, kind="stable")[:missing]] += 1
+    for _ in range(-missing):
+        index = int(np.argmin(np.where(shared > floors, owed, n * len(sizes))))
+        shared[index] -= 1
+        owed[index] += n
+    return shared
+
+
+def exact(number: float | str | Fraction) -> Fraction:
+    """The decimal number as written, `Fraction(3, 10)` for 0.3."""
+    try:
+        return Fraction(str(number))
+    except (ValueError, ZeroDivisionError):
+        raise ArgumentError(f"{number!r} is not a finite number") from None
+
+
+def round_half_up(number: Fraction) -> int:
+    """Return the nearest integer, the larger one of two."""
+    return (2 * number.numerator + number.denominator) // (2 * number.denominator)
+
+
+def members_of(labels: npt.NDArray[Any]) -> tuple[Counts, Counts]:
+    """Number the classes that occur from 0; return each image's, and the size of each class."""
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+    if high - low > 4 * len(labels):
+        _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        return members, sizes
+    counts = np.bincount(labels - low)  # no sorting where labels leave few gaps
+    numbers = np.cumsum(counts > 0) - 1
+    return numbers[labels - low], counts[counts > 0]

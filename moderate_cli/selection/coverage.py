@@ -1,0 +1,81 @@
+"""Strategies that cover a class: k-center and facility-location."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float64]
+Picked = npt.NDArray[np.int64]
+
+DIGITS = 9  # decimals of a gain that count
+
+
+def k_center(points: Points, k: int) -> Picked:
+    """Greedy k-center (Gonzalez, 1985; Sener and Savarese, ICLR 2018, Algorithm 1).
+
+    Begins with the image nearest the mean; then again and again takes the one that is farthest
+    from all that are taken. No image is then farther from a kept one than twice the least radius
+    that k images can have. Memory beside the points is O(n).
+
+    Parameters
+    ----------
+    points
+        float64 (n, d), the features of one class.
+    k
+        Number to pick, at most n.
+
+    Returns
+    -------
+    int64 (k,)
+        Rows in the order picked; of equal ones the first.
+
+    Examples
+    --------
+    >>> k_center(np.array([[0.0], [1.0], [2.0], [3.0], [9.0]]), 3)
+    array([3, 4, 0])
+    """
+    squares = np.vecdot(points, points)
+    best = int(np.argmin(squares - 2 * (points @ points.mean(axis=0))))
+    nearest = np.full(len(points), np.inf)  # squared distance to the nearest that is picked
+    picked = np.empty(k, dtype=np.int64)
+    for step in range(k):
+        picked[step] = best
+        np.minimum(nearest, squares + (squares[best] - 2 * (points @ points[best])), out=nearest)
+        nearest[best] = -np.inf
+        best = int(np.argmax(nearest))
+    return picked
+
+
+def facility_location(points: Points, k: int) -> Picked:
+    """Greedy facility location (Nemhauser et al., 1978), by lazy evaluation (Minoux, 1978).
+
+    Each step adds the image that raises sum_i max_j s(i, j) most, j being those picked and s one
+    plus the cosine similarity. Within 1 - 1/e of the best k.
+
+    Parameters and result as of `k_center`.
+
+    >>> facility_location(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]), 2)
+    array([1, 2])
+    """
+    norms = np.linalg.norm(points, axis=1, keepdims=True)
+    directions = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
+    similarity = 1 + directions @ directions.T
+    reached = np.zeros(len(points))  # similarity of each image to the picked one that is nearest
+    # What an image adds only shrinks as others are picked: an old value is an upper bound.
+    # Two that are nearest to each other add the same; rounding lets such ties go to the first.
+    gains = similarity.sum(axis=1).round(DIGITS).tolist()
+    bounds = [(-gain, row, 0) for row, gain in enumerate(gains)]
+    heapq.heapify(bounds)
+    picked: list[int] = []
+    while len(picked) < k:
+        _, row, step = heapq.heappop(bounds)
+        if step == len(picked):
+            picked.append(row)
+            np.maximum(reached, similarity[row], out=reached)
+        else:
+            gain = round(float(np.maximum(similarity[row] - reached, 0).sum()), DIGITS)
+            heapq.heappush(bounds, (-gain, row, len(picked)))
+    return np.array(picked, dtype=np.int64)

@@ -1,0 +1,49 @@
+"""The least that each class keeps, where one selection spans all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.selection.counts import Counts
+
+Mask = npt.NDArray[np.bool_]
+
+
+def raise_to_floors(inside: Mask, mine: Counts, floors: Counts, preferred: Counts) -> Mask:
+    """Swap the least wanted images that are kept for the most wanted of classes below floor.
+
+    Parameters
+    ----------
+    inside
+        bool (n,), what is kept so far.
+    mine
+        int64 (n,), class of each image, numbered from 0.
+    floors
+        int64 (c,), the least that each class keeps.
+    preferred
+        int64 (n,), all images, the most wanted first.
+
+    Returns
+    -------
+    bool (n,)
+        As many True as in `inside`. Where those do not suffice for all floors, the classes of
+        the most wanted images come first.
+    """
+    counts = np.bincount(mine[inside], minlength=len(floors))
+    lacking = np.maximum(floors - counts, 0)
+    spare = counts - floors
+    inside = inside.copy()
+    wanted = preferred[~inside[preferred] & (lacking[mine[preferred]] > 0)]
+    last = preferred[::-1]
+    givable = iter(last[inside[last] & (spare[mine[last]] > 0)])
+    for row in wanted:
+        if lacking[mine[row]] == 0:
+            continue
+        given_up = next((other for other in givable if spare[mine[other]] > 0), None)
+        if given_up is None:
+            break
+        spare[mine[given_up]] -= 1
+        lacking[mine[row]] -= 1
+        inside[given_up], inside[row] = False, True
+    return inside

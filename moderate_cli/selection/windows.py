@@ -1,0 +1,66 @@
+"""Windows on the ranks of scores: moderate, easy and hard.
+
+Ranks are positions when images are sorted by (score, row).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.selection.counts import Counts, round_half_up
+from moderate_cli.selection.floors import raise_to_floors
+
+Mask = npt.NDArray[np.bool_]
+MEDIAN = Fraction(1, 2)
+
+
+def class_windows(
+    values: npt.NDArray[Any], members: Counts, shared: Counts, sizes: Counts, quantile: Fraction
+) -> Mask:
+    """Keep a window of `shared` images in each class, around the quantile of its scores."""
+    order = np.lexsort((values, members))
+    firsts = np.cumsum(sizes) - sizes
+    starts = firsts + [
+        _window_start(int(size), int(k), quantile) for size, k in zip(sizes, shared, strict=True)
+    ]
+    positions = np.arange(len(values))
+    mine = members[order]
+    inside = np.zeros(len(values), dtype=np.bool_)
+    inside[order] = (positions >= starts[mine]) & (positions < (starts + shared)[mine])
+    return inside
+
+
+def global_window(
+    values: npt.NDArray[Any], members: Counts, k: int, floors: Counts, quantile: Fraction
+) -> Mask:
+    """Keep a window of k images around the quantile of all scores, but of each class its floor."""
+    start = _window_start(len(values), k, quantile)
+    inside = _ranks(values, start, start + k)
+    if np.any(np.bincount(members[inside], minlength=len(floors)) < floors):
+        order = np.argsort(values, kind="stable")
+        # Twice the distance in ranks from the middle of the window, so that it is whole.
+        off_center = np.abs(2 * np.arange(len(values)) - (2 * start + k - 1))
+        nearest = order[np.argsort(off_center, kind="stable")]
+        inside = raise_to_floors(inside, members, floors, nearest)
+    return inside
+
+
+def _window_start(n: int, k: int, quantile: Fraction) -> int:
+    # The median has its own rule, rounding down, so that it is the paper's window to the image.
+    return (n - k) // 2 if quantile == MEDIAN else round_half_up((n - k) * quantile)
+
+
+def _ranks(values: npt.NDArray[Any], start: int, stop: int) -> Mask:
+    """Images at positions start to stop in the order of (score, row), without sorting them all."""
+    ordered = np.partition(values, (start, stop - 1))
+    low, high = ordered[start], ordered[stop - 1]
+    inside: Mask = (values > low) & (values < high)
+    for value in {low, high}:
+        ties = np.flatnonzero(values == value)
+        ranks = np.count_nonzero(values < value) + np.arange(len(ties))
+        inside[ties[(ranks >= start) & (ranks < stop)]] = True
+    return inside

@@ -1,0 +1,193 @@
+"""Each strategy against an independent plain statement, and what all of them have in common."""
+
+from collections import Counter
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moderate_cli import selection
+from moderate_cli.errors import ArgumentError
+from moderate_cli.selection import ORDERS, PICKS, STRATEGIES, kept_count, select
+
+SEEDS = range(8)
+
+
+def random_class(seed, n=40, d=5, dtype=np.float64):
+    """Features as those of a network, not negative, and scores."""
+    rng = np.random.default_rng(seed)
+    return np.abs(rng.standard_normal((n, d))).astype(dtype), rng.random(n)
+
+
+@pytest.mark.parametrize("name", PICKS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_picks_are_those_of_the_plain_statement(name, seed):
+    points, values = random_class(seed)
+    for k in (1, 7, 39, 40):
+        picked = PICKS[name](points, k, values)
+        assert picked.tolist() == naive.PICKS[name](points, k, values), k
+
+
+@pytest.mark.parametrize("name", ["two-ends", "stratified"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_orders_are_those_of_the_plain_statement(name, seed):
+    values = random_class(seed, 200)[1].round(2)
+    for k in (1, 20, 150, 199, 200):
+        order = ORDERS[name](values, k, np.random.default_rng(seed))
+        assert sorted(order.tolist()) == list(range(200))
+        naive.CHECKS[name](values, k, order[:k].tolist())
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.sampled_from(["0.01", "0.1", "0.333", "0.5", "0.97", "1"]),
+    st.sampled_from(["global", "class", None]),
+    st.integers(0, 3),
+)
+def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio, scope, least):
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 3, (n, 2)).astype(np.float32)  # many are equal
+    values = rng.integers(0, 5, n).astype(np.float64)
+    labels = rng.choice([-5, 0, 900], n)
+    values[rng.random(n) < 0.1] = np.nan
+    good = ~np.isnan(values)
+    if not good.any():
+        return
+    sizes = Counter(labels[good].tolist())
+    k = kept_count(int(good.sum()), ratio)
+    for strategy in STRATEGIES:
+        if strategy in PICKS and scope == "global":
+            continue
+        how = {"ratio": ratio, "strategy": strategy, "scope": scope, "min_per_class": least}
+        kept = select(values, labels, **how, features=points)
+        assert kept.sum() == k, strategy
+        assert not kept[~good].any()
+        assert np.array_equal(kept, select(values, labels, **how, features=points))
+        floors = {label: min(size, least) for label, size in sizes.items()}
+        if sum(floors.values()) <= k:
+            found = Counter(labels[kept].tolist())
+            assert all(found[label] >= floor for label, floor in floors.items()), strategy
+
+
+def test_easy_and_hard_are_the_ends_and_two_ends_both():
+    values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
+    kept = {name: np.flatnonzero(select(values, count=2, strategy=name)).tolist()
+            for name in ("easy", "hard", "two-ends")}  # fmt: skip
+    assert kept == {"easy": [1, 3], "hard": [0, 2], "two-ends": [0, 1]}
+
+
+def test_random_depends_on_the_seed_and_on_nothing_else():
+    values = np.arange(100.0)
+    first = select(values, ratio=0.3, strategy="random")
+    assert np.array_equal(first, select(-values, ratio=0.3, strategy="random"))
+    assert not np.array_equal(first, select(values, ratio=0.3, strategy="random", seed=1))
+
+
+def test_random_is_fair():
+    counts = sum(
+        select(np.zeros(20), ratio=0.25, strategy="random", seed=seed).astype(int)
+        for seed in range(2000)
+    )
+    assert np.abs(counts - 500).max() < 100  # five standard deviations
+
+
+def test_random_in_classes_is_stratified():
+    labels = np.repeat([0, 1], [30, 10])
+    kept = select(np.zeros(40), labels, ratio=0.5, strategy="random", scope="class")
+    assert Counter(labels[kept].tolist()) == {0: 15, 1: 5}
+
+
+def test_other_classes_change_nothing_within_a_class(rng):
+    points, values = random_class(0, 60)
+    labels = np.repeat([0, 1], 30)
+    for strategy in (*ORDERS, *PICKS):
+        how = {"ratio": 0.5, "strategy": strategy, "scope": "class", "features": points}
+        both = select(values, labels, **how)
+        shuffled = np.concatenate([np.arange(30), 30 + rng.permutation(30)])
+        how["features"] = points[shuffled]
+        assert np.array_equal(both[:30], select(values[shuffled], labels, **how)[:30]), strategy
+
+
+@pytest.mark.parametrize("strategy", PICKS)
+def test_the_dtype_of_features_does_not_matter(strategy):
+    points, values = random_class(3, 80, dtype=np.float16)
+    kept = [
+        select(values, count=20, strategy=strategy, features=points.astype(dtype))
+        for dtype in (np.float16, np.float32, np.float64)
+    ]
+    assert np.array_equal(kept[0], kept[1])
+    assert np.array_equal(kept[0], kept[2])
+
+
+@pytest.mark.parametrize("strategy", PICKS)
+def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monkeypatch):
+    monkeypatch.setattr(selection, "PART_ROWS", 7)
+    points, values = random_class(5, 50)
+    for count in (1, 5, 23, 50):
+        assert select(values, count=count, strategy=strategy, features=points).sum() == count
+
+
+@pytest.mark.parametrize("strategy", PICKS)
+def test_features_on_disk_give_the_same_as_in_memory(strategy, tmp_path):
+    points, values = random_class(6, 60)
+    labels = np.arange(60) % 3
+    np.save(tmp_path / "f.npy", points)
+    how = {"ratio": 0.3, "strategy": strategy}
+    on_disk = select(values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r"))
+    assert np.array_equal(on_disk, select(values, labels, **how, features=points))
+
+
+def test_herding_stays_near_the_mean_and_matching_near_the_median():
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.normal(5, 1, (90, 4)), rng.normal(30, 1, (10, 4))])
+    herded, matched = (PICKS[name](points, 40, points[:, 0]) for name in ("herding", "matching"))
+    assert np.linalg.norm(points[herded].mean(axis=0) - points.mean(axis=0)) < 1
+    inliers = points[:90].mean(axis=0)
+    assert np.linalg.norm(points[matched].mean(axis=0) - inliers) < 1
+
+
+def test_k_center_is_within_twice_the_best_radius():
+    points = np.arange(12.0)[:, None]
+    picked = PICKS["k-center"](points, 3, points[:, 0])
+    radius = np.abs(points - points[picked].T).min(axis=1).max()
+    assert radius <= 2 * 1.5  # three intervals of four numbers, from their middles
+
+
+def test_the_graph_spreads_over_clusters(rng):
+    centers = np.eye(4)[rng.permutation(np.arange(40) % 4)]
+    points = centers + 0.01 * rng.random((40, 4))
+    picked = PICKS["graph"](points, 4, np.ones(40))
+    assert sorted(centers[picked].argmax(axis=1).tolist()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"strategy": "best"},
+            f"strategy: 'best' is none of {', '.join(STRATEGIES)}",
+        ),
+        ({"strategy": "easy", "quantile": 0.3}, "quantile: strategy easy has no window to move"),
+        (
+            {"strategy": "matching", "scope": "global"},
+            "scope: strategy matching works in each class, not global",
+        ),
+        (
+            {"strategy": "matching"},
+            "strategy: matching works on features, which are not given",
+        ),
+        (
+            {"strategy": "matching", "features": np.zeros((2, 1))},
+            "features (2, 1) and scores (3,) do not match",
+        ),
+        ({"seed": -1}, "seed: -1 is negative"),
+    ],
+)
+def test_arguments_that_do_not_go_together_are_refused(arguments, message):
+    with pytest.raises(ArgumentError) as caught:
+        select(np.array([1.0, 2.0, 3.0]), ratio=0.5, **arguments)
+    assert str(caught.value) == message

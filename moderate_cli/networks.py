@@ -19,7 +19,7 @@ from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import ArgumentError, WeightsError
 from moderate_cli.processors import processors
-from moderate_cli.runtimes import choose_runtime, openvino_forward, torch_forward
+from moderate_cli.runtimes import choose_runtime, openvino_start, torch_start
 
 StateDict = Mapping[str, torch.Tensor]
 
@@ -34,8 +34,9 @@ class Network:
 
     Attributes
     ----------
-    forward
-        uint8 images (b, 3, crop, crop), on the processor, to float32 features (b, dim).
+    start
+        Takes uint8 images (b, 3, crop, crop), on the processor, and returns what waits for their
+        float32 features (b, dim). At most `moderate_cli.runtimes.UNDER_WAY` may be waited for.
     preprocessing
         What images it wants.
     dim
@@ -45,15 +46,19 @@ class Network:
     runtime
         What runs it.
     batch_size
-        The most images that `forward` takes.
+        The most images at once.
     """
 
-    forward: Callable[[torch.Tensor], torch.Tensor]
+    start: Callable[[torch.Tensor], Callable[[], torch.Tensor]]
     preprocessing: Preprocessing
     dim: int
     weights: tuple[str, str]
     runtime: str
     batch_size: int
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Start on images and wait for their features."""
+        return self.start(images)()
 
 
 def load_network(
@@ -106,10 +111,10 @@ def load_network(
     name = choose_runtime(runtime, target, spec.precision)
     size = batch_size or BATCH_SIZES[target.type]
     if name == "openvino":
-        forward = openvino_forward(module, preprocessing, spec.precision, size)
+        start = openvino_start(module, preprocessing, spec.precision, size)
     else:
-        forward = torch_forward(module, preprocessing, target, spec.precision)
-    return Network(forward, preprocessing, dim, source, name, size)
+        start = torch_start(module, preprocessing, target, spec.precision)
+    return Network(start, preprocessing, dim, source, name, size)
 
 
 def _device(name: str) -> torch.device:

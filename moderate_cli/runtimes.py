@@ -14,7 +14,10 @@ from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ArgumentError
 from moderate_cli.processors import processors
 
-Forward = Callable[[torch.Tensor], torch.Tensor]
+# Starts on a batch; the result comes when it is called for. Two batches may be under way, so that
+# the next one is there when the device or a processor is done with its part of the last.
+Start = Callable[[torch.Tensor], Callable[[], torch.Tensor]]
+UNDER_WAY = 2
 
 # OpenVINO's names of the precisions that it computes in on a CPU.
 OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
@@ -59,26 +62,28 @@ def choose_runtime(name: str, device: torch.device, precision: str) -> str:
     return name
 
 
-def torch_forward(
+def torch_start(
     module: nn.Module, preprocessing: Preprocessing, device: torch.device, precision: str
-) -> Forward:
+) -> Start:
     """Run a backbone with torch, in channels-last order, which is twice as fast on a CPU."""
     dtype = getattr(torch, precision)
     module = Normalised(module.to(dtype), preprocessing, dtype).to(device)
     module = module.to(memory_format=torch.channels_last).requires_grad_(False)
 
     @torch.inference_mode()
-    def forward(images: torch.Tensor) -> torch.Tensor:
+    def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
+        if device.type == "cuda":  # from pinned memory, the copy does not wait for the GPU
+            images = images.pin_memory()
         images = images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
         features: torch.Tensor = module(images)
-        return features.cpu()
+        return features.cpu
 
-    return forward
+    return start
 
 
-def openvino_forward(
+def openvino_start(
     module: nn.Module, preprocessing: Preprocessing, precision: str, batch_size: int
-) -> Forward:
+) -> Start:
     """Run a backbone with OpenVINO on the CPU.
 
     Each processor takes a part of the batch of its own: where several share one, they wait for
@@ -108,18 +113,23 @@ def openvino_forward(
             "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
         },
     )
-    requests = [compiled.create_infer_request() for _ in range(streams)]
+    free = [[compiled.create_infer_request() for _ in range(streams)] for _ in range(UNDER_WAY)]
 
-    def forward(images: torch.Tensor) -> torch.Tensor:
-        busy = []
+    def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
+        requests, busy = free.pop(), []
         for request, images_of_part in zip(requests, torch.split(images, part), strict=False):
             pixels = np.zeros(shape, dtype=np.uint8)
             pixels[: len(images_of_part)] = images_of_part.numpy()
             request.start_async({0: pixels})
             busy.append(request)
-        for request in busy:
-            request.wait()
-        features = [request.get_output_tensor(0).data for request in busy]
-        return torch.from_numpy(np.concatenate(features)[: len(images)])
 
-    return forward
+        def finish() -> torch.Tensor:
+            for request in busy:
+                request.wait()
+            features = np.concatenate([request.get_output_tensor(0).data for request in busy])
+            free.append(requests)
+            return torch.from_numpy(features[: len(images)])
+
+        return finish
+
+    return start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import warnings
@@ -18,6 +19,7 @@ from moderate_cli.embedding.filling import EmbeddedBlock, Seconds
 from moderate_cli.errors import DeviceError
 from moderate_cli.images import ReadImage, read_image
 from moderate_cli.networks import Network
+from moderate_cli.runtimes import UNDER_WAY
 
 # Decoded images wait in memory for at most this many batches, whatever the dataset.
 BATCHES_AHEAD = 3
@@ -67,17 +69,22 @@ def embed_blocks(
 
         try:
             for block, rows in blocks:
-                batches, forward = [], 0.0
+                batches: list[Batch] = []
+                under_way: deque[_Started] = deque()
+                forward = 0.0
                 for start in range(0, len(rows), batch_size):
                     size = min(batch_size, len(rows) - start)
                     ahead(BATCHES_AHEAD * batch_size)
                     images = [waiting.popleft().result() for _ in range(size)]
                     ahead(BATCHES_AHEAD * batch_size)
                     begun = time.perf_counter()
-                    batches.append(_embed_batch(images, network))
+                    under_way.append(_Started(images, network))
+                    last = start + size == len(rows)
+                    while len(under_way) >= (1 if last else UNDER_WAY):
+                        batches.append(under_way.popleft().finish())
+                        for _ in batches[-1][1]:
+                            on_image()
                     forward += time.perf_counter() - begun
-                    for _ in images:
-                        on_image()
                 yield _assemble(block, rows, batches, forward)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -86,19 +93,35 @@ def embed_blocks(
 Batch = tuple[npt.NDArray[np.float32], list[ReadImage]]
 
 
-def _embed_batch(images: list[ReadImage], network: Network) -> Batch:
-    features = np.full((len(images), network.dim), np.nan, dtype=np.float32)
-    readable = [index for index, image in enumerate(images) if image.pixels is not None]
-    if readable:
+class _Started:
+    """A batch that the network is at."""
+
+    def __init__(self, images: list[ReadImage], network: Network) -> None:
         pixels = [image.pixels for image in images if image.pixels is not None]
-        try:
-            features[readable] = network.forward(torch.stack(pixels)).numpy()
-        except torch.OutOfMemoryError:
-            raise DeviceError(
-                f"the GPU has no memory for {len(pixels)} images; use a smaller --batch-size"
-            ) from None
-    # The pixels are not needed any more, and would add up over a block.
-    return features, [image._replace(pixels=None) for image in images]
+        self._readable = [index for index, image in enumerate(images) if image.pixels is not None]
+        # The pixels are not needed any more, and would add up over a block.
+        self._images = [image._replace(pixels=None) for image in images]
+        self._dim = network.dim
+        with _enough_memory(len(pixels)):
+            self._finish = network.start(torch.stack(pixels)) if pixels else None
+
+    def finish(self) -> Batch:
+        """Wait for the features."""
+        features = np.full((len(self._images), self._dim), np.nan, dtype=np.float32)
+        if self._finish is not None:
+            with _enough_memory(len(self._readable)):
+                features[self._readable] = self._finish().numpy()
+        return features, self._images
+
+
+@contextlib.contextmanager
+def _enough_memory(count: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise DeviceError(
+            f"the GPU has no memory for {count} images; use a smaller --batch-size"
+        ) from None
 
 
 def _assemble(

@@ -122,13 +122,13 @@ def _run(folder: Path, args: list[str], fault: Fault) -> None:
 def _count_images(log: Path) -> None:
     from moderate_cli.embedding import local
 
-    def embed_batch(images, network, original=local._embed_batch):
-        batch = original(images, network)
+    def finish(started, original=local._Started.finish):
+        batch = original(started)
         with log.open("a") as file:
-            file.write(f"{len(images)}\n")
+            file.write(f"{len(batch[1])}\n")
         return batch
 
-    local._embed_batch = embed_batch
+    local._Started.finish = finish
 
 
 def _count_calls(fault: Fault) -> Callable[[], int]:

@@ -19,6 +19,15 @@ def read_rows(features: Features, rows: Rows) -> npt.NDArray[np.float64]:
     return copied
 
 
+def directions(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Scale rows (m, d) to length 1; a row of zeros, which has no direction, stays."""
+    norms = np.linalg.norm(points, axis=1, keepdims=True)
+    scaled: npt.NDArray[np.float64] = np.divide(
+        points, norms, out=np.zeros_like(points), where=norms > 0
+    )
+    return scaled
+
+
 def as_slice(rows: Rows) -> Rows | slice:
     """Return neighboring rows as a slice: on a memory-mapped matrix that reads without a copy."""
     if rows[-1] - rows[0] == len(rows) - 1:

@@ -10,6 +10,8 @@ from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
 from moderate_cli.cli import COMMANDS, cli
+from moderate_cli.scoring import CRITERIA
+from moderate_cli.selection import STRATEGIES
 
 # By hand: distances are in proportion to the difference from the class mean in gray level,
 # cat 112.2 61.2 10.2 40.8 142.8, dog 127.5 127.5, owl 0; sorted: owl/0, cat/2, cat/3, cat/1,
@@ -94,6 +96,21 @@ def test_score_puts_out_distance_tab_path_in_row_order(embedded, moderate):
     assert [float(value) for value, _ in lines] == pytest.approx(
         [6.0969, 3.3256, 0.5543, 2.2171, 7.7596, 6.9282, 6.9282, 0], abs=1e-4
     )
+
+
+def test_any_criterion_feeds_any_strategy(embedded, moderate):
+    for criterion in CRITERIA:
+        assert len(moderate("score", "--criterion", criterion, embedded).stdout.splitlines()) == 8
+        for strategy in STRATEGIES:
+            args = ("--criterion", criterion, "--strategy", strategy)
+            done = moderate("select", "-r", "0.5", *args, embedded)
+            assert (done.status, len(done.stdout.splitlines())) == (0, 4)
+
+
+def test_a_preset_gives_way_to_a_strategy_that_it_does_not_fit(embedded, moderate):
+    for preset in ("paper", "noisy-labels"):
+        args = ("--config", preset, "--strategy", "matching")
+        assert moderate("select", "-r", "0.5", *args, embedded).status == 0
 
 
 def test_scores_of_any_criterion_can_be_selected_from(embedded, moderate, tmp_path):
@@ -294,6 +311,22 @@ def test_info_without_features(data, moderate):
         (
             ["select", "-r", "1", "--scores", "s.npy", "--metric", "cosine"],
             "--scores and --metric exclude each other",
+        ),
+        (
+            ["score", "DATA", "--criterion", "el2n", "--center", "median"],
+            "--criterion el2n and --center exclude each other",
+        ),
+        (
+            ["select", "-r", "1", "--scores", "s.npy", "--strategy", "matching"],
+            "--strategy matching wants features, not --scores",
+        ),
+        (
+            ["select", "-r", "1", "DATA", "--strategy", "graph", "--scope", "global"],
+            "--strategy graph and --scope global exclude each other",
+        ),
+        (
+            ["select", "-r", "1", "DATA", "--strategy", "hard", "--quantile", "0.3"],
+            "--strategy hard and --quantile exclude each other",
         ),
         (
             ["score", "--features", "f.npy", "--labels", "y.npy", "-j", "2"],

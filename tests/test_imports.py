@@ -13,7 +13,10 @@ TORCH = {"images.py", "networks.py", "efficientnet_lite.py", "runtimes.py", "emb
 NUMPY_FREE = {"errors.py", "text.py", "files.py", "dataset.py", "backbones.py", "processors.py"}
 # What a module is allowed to know of the modules beside it.
 PURE = {
-    "scoring.py": {"errors", "processors", "rows"},
+    **{
+        f"scoring/{path.name}": {"errors", "processors", "rows", "scoring"}
+        for path in (PACKAGE / "scoring").glob("*.py")
+    },
     **{
         f"selection/{path.name}": {"errors", "rows", "scoring", "selection"}
         for path in (PACKAGE / "selection").glob("*.py")

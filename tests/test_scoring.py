@@ -4,9 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import distances
 
-from moderate_cli import scoring
 from moderate_cli.errors import ArgumentError
-from moderate_cli.scoring import CENTERS, METRICS, score_features
+from moderate_cli.scoring import CENTERS, METRICS, centers, score_features
 
 
 def random_set(seed, n, d, classes, dtype=np.float32):
@@ -65,8 +64,8 @@ def test_unreadable_rows_score_nan_and_move_no_center():
 def test_the_size_of_blocks_changes_nothing_that_matters(center, monkeypatch):
     features, labels = random_set(2, 300, 5, 9)
     whole = score_features(features, labels, center=center)
-    monkeypatch.setattr(scoring, "BLOCK_BYTES", 200)
-    monkeypatch.setattr(scoring, "HELD_BYTES", 200)
+    monkeypatch.setattr(centers, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(centers, "HELD_BYTES", 200)
     in_blocks = score_features(features, labels, center=center)
     np.testing.assert_allclose(in_blocks, whole, rtol=1e-12)
 
@@ -74,7 +73,7 @@ def test_the_size_of_blocks_changes_nothing_that_matters(center, monkeypatch):
 @pytest.mark.parametrize("center", CENTERS)
 @pytest.mark.parametrize("held", [200, 1 << 20])
 def test_features_on_disk_score_as_those_in_memory(center, held, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "HELD_BYTES", held)
+    monkeypatch.setattr(centers, "HELD_BYTES", held)
     features, labels = random_set(4, 300, 5, 9, np.float16)
     for order in (np.argsort(labels), np.arange(300)):
         np.save(tmp_path / "features.npy", features[order])

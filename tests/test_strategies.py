@@ -191,3 +191,11 @@ def test_arguments_that_do_not_go_together_are_refused(arguments, message):
     with pytest.raises(ArgumentError) as caught:
         select(np.array([1.0, 2.0, 3.0]), ratio=0.5, **arguments)
     assert str(caught.value) == message
+
+
+def test_facility_location_picks_as_apricot_does():
+    # FacilityLocationSelection(12, metric="precomputed", optimizer="naive") of apricot-select
+    # 0.6.1 on one plus the cosine similarity of these features.
+    points = np.abs(np.random.default_rng(0).standard_normal((60, 5)))
+    picked = PICKS["facility-location"](points, 12, points[:, 0])
+    assert picked.tolist() == [28, 17, 51, 47, 44, 37, 54, 50, 48, 57, 25, 21]

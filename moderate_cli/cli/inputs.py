@@ -42,8 +42,10 @@ def source_from(
     features_file: str | None = None,
     labels_file: str | None = None,
     scores_file: str | None = None,
+    criterion: str,
     center: str,
     metric: str,
+    seed: int,
     **embedding: Any,
 ) -> Source:
     """Score whatever the user named."""
@@ -53,14 +55,19 @@ def source_from(
         raise click.UsageError(f"{given[0]} and {given[1]} exclude each other")
     if not given:
         raise click.UsageError("Missing argument 'DATA'")
+    how: dict[str, Any] = {
+        "criterion": criterion, "center": center, "metric": metric, "seed": seed
+    }  # fmt: skip
+    if criterion not in ("center", "margin"):
+        options.refuse_beside(f"--criterion {criterion}", {"center", "metric"})
     if data is not None:
         if labels_file is not None:
             raise click.UsageError("DATA and --labels exclude each other")
         dataset, store = features_of(data, **embedding)
-        return Source(score(store, center=center, metric=metric), dataset, store.features)
+        return Source(score(store, **how), dataset, store.features)
     computing = embedding.keys() - {"verbose"}
     if scores_file is not None:
-        options.refuse_beside("--scores", {"center", "metric", *computing})
+        options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
         values = read_scores(scores_file)
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
@@ -71,7 +78,7 @@ def source_from(
     options.refuse_beside("--features", computing)
     features = read_features(features_file)
     labels = read_labels(labels_file, len(features))
-    values = score_features(features, labels, center=center, metric=metric)
+    values = score_features(features, labels, **how)
     check_scorable(features_file, features, values)
     return Source(Scores(values, labels), None, features)
 

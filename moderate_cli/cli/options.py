@@ -20,7 +20,7 @@ from moderate_cli.backbones import (
 )
 from moderate_cli.cli import config
 from moderate_cli.errors import ArgumentError
-from moderate_cli.scoring import CENTERS, METRICS
+from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.selection import exact
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -193,6 +193,12 @@ embedding = group(
 )
 
 scoring = group(
+    option(
+        "--criterion",
+        type=click.Choice(list(CRITERIA)),
+        default="center",
+        help="What scores measure: distance to the class center, or what the README lists.",
+    ),
     option("--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."),
     option(
         "--metric",
@@ -200,6 +206,7 @@ scoring = group(
         default="euclidean",
         help="Distance to the center.",
     ),
+    option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random."),
 )
 
 force = option("--force", is_flag=True, help="Replace an earlier export.")

@@ -56,9 +56,6 @@ Mask = npt.NDArray[np.bool_]
     default=1,
     help="Keep at least so many of each class; 0 leaves the window as it is.",
 )
-@options.option(
-    "--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random."
-)
 @options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
 @options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
 @options.option(
@@ -118,7 +115,7 @@ def command(
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
     how = _strategy(strategy, scope, quantile, source["scores_file"]) | {"seed": seed}
-    found = source_from(**source)
+    found = source_from(**source, seed=seed)
     scores, masks = found.scores, {}
     for text, amount in amounts.items():
         kept = select(scores, **amount, **how, min_per_class=min_per_class, features=found.features)

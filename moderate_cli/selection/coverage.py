@@ -7,6 +7,8 @@ import heapq
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.rows import directions
+
 Points = npt.NDArray[np.float64]
 Picked = npt.NDArray[np.int64]
 
@@ -60,9 +62,7 @@ def facility_location(points: Points, k: int) -> Picked:
     >>> facility_location(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]), 2)
     array([1, 2])
     """
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    directions = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
-    similarity = 1 + directions @ directions.T
+    similarity = 1 + (unit := directions(points)) @ unit.T
     reached = np.zeros(len(points))  # similarity of each image to the picked one that is nearest
     # What an image adds only shrinks as others are picked: an old value is an upper bound.
     # Two that are nearest to each other add the same; rounding lets such ties go to the first.

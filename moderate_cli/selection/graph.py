@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.rows import directions
+
 Points = npt.NDArray[np.float64]
 Picked = npt.NDArray[np.int64]
 
@@ -58,9 +60,7 @@ def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Picked:
 
 def _neighbors(points: Points) -> tuple[Points, Picked]:
     """Squared distances to, and rows of, the nearest neighbors: two (n, m) arrays."""
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    directions = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
-    squares = np.maximum(2 - 2 * (directions @ directions.T), 0)
+    squares = np.maximum(2 - 2 * ((unit := directions(points)) @ unit.T), 0)
     np.fill_diagonal(squares, np.inf)
     count = min(NEIGHBORS, len(points) - 1)
     neighbors = np.argsort(squares, axis=1, kind="stable")[:, :count]

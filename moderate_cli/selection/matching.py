@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.scoring import geometric_median
+from moderate_cli.scoring.centers import geometric_median
 
 Points = npt.NDArray[np.float64]
 Picked = npt.NDArray[np.int64]

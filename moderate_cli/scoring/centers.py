@@ -1,25 +1,20 @@
-"""Scores: the distance of each image's feature to the center of its class.
+"""Centers of classes, and the distance of each feature to its own.
 
-Pure numpy: arrays in, arrays out. One class after another is read, a large one in blocks of rows,
-so a memory-mapped matrix larger than memory is fine; all arithmetic is in float64.
+A large class is read in blocks of rows, so a memory-mapped matrix larger than memory is fine.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.errors import ArgumentError
 from moderate_cli.processors import processors
 from moderate_cli.rows import Features, Rows, as_slice, release
 
-Labels = npt.NDArray[np.integer[Any]]
 Doubles = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 21  # a block of float64 rows that stays in the processor's cache
@@ -29,98 +24,51 @@ HELD_BYTES = 1 << 28  # as much of classes is held in memory, by all threads tog
 Blocks = Callable[[], Iterator[Doubles]]
 
 
-@dataclass(frozen=True)
-class Scores:
-    """A score for each image, in row order.
-
-    Attributes
-    ----------
-    values
-        float64 (n,); NaN marks an image that cannot be read, which is never kept.
-    labels
-        int64 (n,), the class index of each image.
-    classes
-        Class names by index; empty if the scores come from plain arrays.
-    paths
-        Path of each image relative to the dataset; empty if the scores come from plain arrays.
-    """
-
-    values: Doubles
-    labels: npt.NDArray[np.int64]
-    classes: Sequence[str] = ()
-    paths: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def names(self, rows: Rows) -> list[str]:
-        """Paths of images, or their row numbers where there are no paths."""
-        numbers = rows.tolist()
-        return [self.paths[row] for row in numbers] if self.paths else list(map(str, numbers))
-
-    def class_name(self, label: int) -> str:
-        """The name of a class, or its index where there are no names."""
-        return self.classes[label] if self.classes else str(label)
-
-
-def score_features(
-    features: Features,
-    labels: Labels,
-    *,
-    center: str = "mean",
-    metric: str = "euclidean",
-    readable: npt.NDArray[np.bool_] | None = None,
-) -> Doubles:
-    """Distance of each feature to its class center (Moderate Coreset, Section 3.2, Eq. 1).
+def center_distances(
+    features: Features, classes: list[Rows], center: str, metric: str
+) -> list[Doubles]:
+    """Distance of each feature to the center of its class (Moderate Coreset, Eq. 1).
 
     Parameters
     ----------
     features
         (n, d) of any float type.
-    labels
-        (n,) class of each row; any integers, gaps allowed.
-    center
-        A key of `CENTERS`.
-    metric
-        A key of `METRICS`.
-    readable
-        bool (n,); rows that are False belong to no class and score NaN.
+    classes
+        Rows of each class, int64, ascending.
+    center, metric
+        Keys of `CENTERS` and `METRICS`.
 
     Returns
     -------
-    float64 (n,)
-
-    Examples
-    --------
-    >>> features = np.array([[0.0, 0.0], [2.0, 0.0], [7.0, 7.0]])
-    >>> score_features(features, np.array([4, 4, 9]))
-    array([1., 1., 0.])
+    float64 (m,) of each class.
     """
-    if center not in CENTERS:
-        raise ArgumentError(f"center: {center!r} is none of {', '.join(CENTERS)}")
-    if metric not in METRICS:
-        raise ArgumentError(f"metric: {metric!r} is none of {', '.join(METRICS)}")
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
     find_center, distances = CENTERS[center], METRICS[metric]
     threads = processors()
     scratch = _Scratch()
-    values = np.full(len(labels), np.nan)
 
-    def score_class(members: Rows) -> None:
+    def score_class(members: Rows) -> Doubles:
         points = _Points(features, members, scratch, HELD_BYTES // threads)
         # Values that are not finite make scores that are not, and that is how they are told of.
         with np.errstate(invalid="ignore", over="ignore"):
             middle = find_center(points)
-            scored = [distances(part, middle) for part in points.blocks()]
-        values[members] = np.concatenate(scored)
+            return np.concatenate([distances(part, middle) for part in points.blocks()])
 
-    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     with ThreadPoolExecutor(threads) as pool:
         # Classes do not depend on each other, and numpy lets other threads run meanwhile.
-        for _ in pool.map(score_class, _classes(rows, labels)):
-            pass
-    return values
+        return list(pool.map(score_class, classes))
+
+
+def class_centers(features: Features, classes: list[Rows], center: str) -> Doubles:
+    """The centers of all classes, float64 (c, d)."""
+    threads = processors()
+    scratch = _Scratch()
+
+    def find(members: Rows) -> Doubles:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return CENTERS[center](_Points(features, members, scratch, HELD_BYTES // threads))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return np.stack(list(pool.map(find, classes)))
 
 
 class _Scratch(threading.local):
@@ -273,12 +221,6 @@ def _dot(one: Doubles, other: Doubles) -> Doubles:
     """Dot product row by row."""
     products: Doubles = np.vecdot(one, other)
     return products
-
-
-def _classes(rows: Rows, labels: Labels) -> list[Rows]:
-    """Rows of each class, in ascending order."""
-    order = rows[np.argsort(labels[rows], kind="stable")]
-    return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
 CENTERS: dict[str, Callable[[_Points], Doubles]] = {

@@ -1,0 +1,78 @@
+"""The prototypes criterion: distance to the nearest of clusters that were found without labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.rows import Features, Rows, directions, read_rows
+
+Doubles = npt.NDArray[np.float64]
+
+BLOCK_ROWS = 4096
+SAMPLE = 256  # images for each cluster that suffice to place it
+STEPS = 25
+
+
+def prototype_distances(features: Features, rows: Rows, clusters: int, seed: int) -> Doubles:
+    """Cosine distance to the nearest k-means center (Sorscher et al., NeurIPS 2022, Section 6).
+
+    Parameters
+    ----------
+    features
+        (n, d) of any float type.
+    rows
+        int64 (m,), rows to score, ascending.
+    clusters
+        Number of k-means centers; as many as images, at most.
+    seed
+        For the images that the centers start from.
+
+    Returns
+    -------
+    float64 (m,)
+        One minus the cosine of the angle to the nearest center.
+    """
+    rng = np.random.default_rng(seed)
+    centers = spherical_kmeans(features, rows, min(clusters, len(rows)), rng)
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        cosine = directions(read_rows(features, rows[part])) @ centers.T
+        scores[part] = 1.0 - cosine.max(axis=1).clip(-1.0, 1.0)
+    return scores
+
+
+def spherical_kmeans(
+    features: Features, rows: Rows, clusters: int, rng: np.random.Generator
+) -> Doubles:
+    """Cluster by direction (Dhillon and Modha, 2001), on at most `SAMPLE` images a cluster.
+
+    Returns
+    -------
+    float64 (clusters, d)
+        Centers of length 1. A center that no image is nearest to is put on the image that is
+        farthest from its own.
+    """
+    size = min(len(rows), SAMPLE * clusters)
+    sample = np.sort(rng.choice(rows, size, replace=False))
+    points = directions(read_rows(features, sample))
+    centers = points[rng.choice(size, clusters, replace=False)]
+    for _ in range(STEPS):
+        cosine = points @ centers.T
+        nearest = cosine.argmax(axis=1)
+        counts = np.bincount(nearest, minlength=clusters)
+        sums = np.zeros_like(centers)
+        order = np.argsort(nearest, kind="stable")
+        present = np.flatnonzero(counts)
+        sums[present] = np.add.reduceat(
+            points[order], (np.cumsum(counts) - counts)[present], axis=0
+        )
+        empty = np.flatnonzero(counts == 0)
+        farthest = np.argsort(cosine.max(axis=1), kind="stable")[: len(empty)]
+        sums[empty] = points[farthest]
+        moved = directions(sums)
+        if np.array_equal(moved, centers):
+            break
+        centers = moved
+    return centers

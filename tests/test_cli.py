@@ -325,6 +325,10 @@ def test_info_without_features(data, moderate):
             "--strategy graph and --scope global exclude each other",
         ),
         (
+            ["select", "-r", "1", "DATA", "--balance", "sqrt", "--scope", "global"],
+            "--balance sqrt and --scope global exclude each other",
+        ),
+        (
             ["select", "-r", "1", "DATA", "--strategy", "hard", "--quantile", "0.3"],
             "--strategy hard and --quantile exclude each other",
         ),

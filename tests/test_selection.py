@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, Scores, score_features
-from moderate_cli.selection import emptied_classes, kept_count, quotas, select
+from moderate_cli.selection import BALANCES, emptied_classes, kept_count, quotas, select
 
 RATIOS = ("0.001", "0.05", "0.1", "0.25", "0.3", "0.333", "0.5", "0.7", "0.999", "1")
 
@@ -138,6 +138,42 @@ def test_quotas_sum_to_k_and_respect_floors_and_sizes(sizes, ratio, least):
     assert shared.sum() == k
     assert np.all(shared <= sizes)
     assert np.all(shared >= floors) or floors.sum() > k
+
+
+@given(
+    st.lists(st.integers(1, 500), min_size=1, max_size=40),
+    st.fractions(0, 1).filter(lambda r: r > 0),
+    st.integers(0, 3),
+    st.sampled_from(sorted(BALANCES)),
+)
+def test_shares_of_any_balance_sum_to_k_and_grow_with_size(sizes, ratio, least, balance):
+    k, whole = kept_count(sum(sizes), ratio), np.array(sizes)
+    floors = np.minimum(sizes, least)
+    shared = quotas(whole, k, floors, balance)
+    assert shared.sum() == k
+    assert np.all(shared <= whole)
+    assert np.all(shared >= floors) or floors.sum() > k
+    if balance == "uniform" and least == 0:
+        # Whoever has not given all that it has gives as many as any other, but for one.
+        rest = shared < whole
+        assert not rest.any() or shared.max() - shared[rest].min() <= 1
+
+
+def test_shares_by_hand():
+    sizes, none = np.array([100, 400, 4]), np.zeros(3, dtype=np.int64)
+    assert quotas(sizes, 62, none, "uniform").tolist() == [29, 29, 4]
+    # In proportion to 10, 20 and 2: of 96, 30, 60 and 6, but there are 4 only; 92 in 1 to 2.
+    assert quotas(sizes, 96, none, "sqrt").tolist() == [31, 61, 4]
+    assert quotas(sizes, 504, none, "sqrt").tolist() == [100, 400, 4]
+
+
+def test_a_balance_works_in_classes():
+    labels = np.repeat([0, 1], [90, 10])
+    kept = select(np.arange(100.0), labels, ratio=0.2, balance="uniform")
+    assert np.bincount(labels[kept]).tolist() == [10, 10]
+    with pytest.raises(ArgumentError) as caught:
+        select(np.arange(100.0), labels, ratio=0.2, balance="uniform", scope="global")
+    assert str(caught.value) == "balance: uniform shares among classes, not global"
 
 
 def test_quotas_without_floors_are_within_one_of_the_share(rng):

@@ -15,7 +15,15 @@ from moderate_cli.exporting import LINKS, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
 from moderate_cli.scoring import Scores
-from moderate_cli.selection import MEDIAN, PICKS, SCOPES, STRATEGIES, emptied_classes, select
+from moderate_cli.selection import (
+    BALANCES,
+    MEDIAN,
+    PICKS,
+    SCOPES,
+    STRATEGIES,
+    emptied_classes,
+    select,
+)
 
 Mask = npt.NDArray[np.bool_]
 
@@ -42,6 +50,12 @@ Mask = npt.NDArray[np.bool_]
     type=click.Choice(SCOPES),
     help="From all images at once, or from each class its share.  [default: global; class for"
     " strategies that compare features]",
+)
+@options.option(
+    "--balance",
+    type=click.Choice(list(BALANCES)),
+    default="proportional",
+    help="What the shares of classes follow: their sizes, the square roots, or nothing.",
 )
 @options.option(
     "--quantile",
@@ -92,6 +106,7 @@ def command(
     count: int | None,
     strategy: str,
     scope: str | None,
+    balance: str,
     quantile: Fraction,
     min_per_class: int,
     seed: int,
@@ -114,7 +129,7 @@ def command(
     amounts = _amounts(ratios, count)
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
-    how = _strategy(strategy, scope, quantile, source["scores_file"]) | {"seed": seed}
+    how = _strategy(strategy, scope, balance, quantile, source["scores_file"]) | {"seed": seed}
     found = source_from(**source, seed=seed)
     scores, masks = found.scores, {}
     for text, amount in amounts.items():
@@ -146,7 +161,7 @@ def _amounts(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str,
 
 
 def _strategy(
-    strategy: str, scope: str | None, quantile: Fraction, scores_file: str | None
+    strategy: str, scope: str | None, balance: str, quantile: Fraction, scores_file: str | None
 ) -> dict[str, Any]:
     """Return how to select; what a preset says of other strategies gives way."""
     if strategy in PICKS:
@@ -162,7 +177,11 @@ def _strategy(
         if options.stronger("strategy", "quantile") != "strategy":
             raise click.UsageError(f"--strategy {strategy} and --quantile exclude each other")
         quantile = MEDIAN
-    return {"strategy": strategy, "scope": scope, "quantile": quantile}
+    if balance != "proportional":
+        if scope == "global" and options.stronger("balance", "scope") != "balance":
+            raise click.UsageError(f"--balance {balance} and --scope global exclude each other")
+        scope = "class"
+    return {"strategy": strategy, "scope": scope, "balance": balance, "quantile": quantile}
 
 
 def _check_outputs(

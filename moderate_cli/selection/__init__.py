@@ -17,6 +17,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.rows import read_rows
 from moderate_cli.scoring import Scores
 from moderate_cli.selection.counts import (
+    BALANCES,
     Counts,
     exact,
     kept_count,
@@ -30,7 +31,7 @@ from moderate_cli.selection.matching import herding, matching
 from moderate_cli.selection.sampling import random, stratified, two_ends
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 
-__all__ = [
+__all__ = ["BALANCES",
     "MEDIAN",
     "PICKS",
     "SCOPES",
@@ -83,6 +84,7 @@ def select(
     strategy: str = "moderate",
     scope: str | None = None,
     quantile: float | str | Fraction = MEDIAN,
+    balance: str = "proportional",
     min_per_class: int = 1,
     features: npt.NDArray[np.floating[Any]] | None = None,
     seed: int = 0,
@@ -107,10 +109,14 @@ def select(
         `coverage` and `graph` beside it, work on features.
     scope
         "global": from all images at once. "class": from each class its share. None is "class"
-        for strategies that work on features, which know no other, and "global" for the rest.
+        for strategies that work on features, and where `balance` is not "proportional", which
+        know no other, and "global" for the rest.
     quantile
         Where the window of "moderate" sits, in [0, 1]: 0.5 around the median, 0 the lowest
         scores, 1 the highest.
+    balance
+        A key of `BALANCES`, what the shares of classes are in proportion to: "proportional" to
+        their sizes, to the square roots of them ("sqrt"), or "uniform".
     min_per_class
         Every class keeps at least this many images, or all where it has fewer, as far as the
         number kept allows; what spans all classes gives up its least wanted images for them. 0
@@ -138,20 +144,21 @@ def select(
     array([ True,  True, False, False,  True])
     """
     values, labels = _values_and_labels(scores, labels)
-    where = _check(strategy, scope, quantile, min_per_class, seed, features, len(values))
+    where = _check(strategy, scope, quantile, balance, min_per_class, seed, features, len(values))
+    within = scope == "class" or strategy in PICKS or balance != "proportional"
     rows = np.flatnonzero(~np.isnan(values))
     values, k = values[rows], _kept(len(rows), ratio, count)
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, min_per_class)
-    if strategy in WINDOWS and scope != "class":
+    if strategy in WINDOWS and not within:
         inside = global_window(values, members, k, floors, where)
-    elif strategy in ORDERS and scope != "class":
+    elif strategy in ORDERS and not within:
         order = ORDERS[strategy](values, k, np.random.default_rng(seed))
         inside = raise_to_floors(_mask(order[:k], len(values)), members, floors, order)
     elif strategy in WINDOWS:
-        inside = class_windows(values, members, quotas(sizes, k, floors), sizes, where)
+        inside = class_windows(values, members, quotas(sizes, k, floors, balance), sizes, where)
     else:
-        shares = quotas(sizes, k, floors).tolist()
+        shares = quotas(sizes, k, floors, balance).tolist()
         groups = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
         kept = [
             own[_from_class(strategy, values[own], share, features, rows[own], (seed, number))]
@@ -184,6 +191,7 @@ def _check(
     strategy: str,
     scope: str | None,
     quantile: float | str | Fraction,
+    balance: str,
     min_per_class: int,
     seed: int,
     features: npt.NDArray[np.floating[Any]] | None,
@@ -197,6 +205,10 @@ def _check(
     where = exact(quantile)
     if not 0 <= where <= 1:
         raise ArgumentError(f"quantile: {quantile} is not in [0, 1]")
+    if balance not in BALANCES:
+        raise ArgumentError(f"balance: {balance!r} is none of {', '.join(BALANCES)}")
+    if balance != "proportional" and scope == "global":
+        raise ArgumentError(f"balance: {balance} shares among classes, not global")
     if min_per_class < 0:
         raise ArgumentError(f"min_per_class: {min_per_class} is negative")
     if seed < 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -27,8 +29,8 @@ def kept_count(n: int, ratio: float | str | Fraction) -> int:
     return max(1, round_half_up(n * fraction))
 
 
-def quotas(sizes: Counts, k: int, floors: Counts) -> Counts:
-    """Share k among classes in proportion to their sizes, by largest remainder.
+def quotas(sizes: Counts, k: int, floors: Counts, balance: str = "proportional") -> Counts:
+    """Share k among classes, by largest remainder.
 
     Parameters
     ----------
@@ -38,6 +40,9 @@ def quotas(sizes: Counts, k: int, floors: Counts) -> Counts:
         Number to share, at most the sum of `sizes`.
     floors
         int64 (c,), the least a class gets; ignored where k is below their sum.
+    balance
+        A key of `BALANCES`, what the shares are in proportion to: the "proportional" sizes, their
+        square roots ("sqrt"), or "uniform". What a class is too small for goes to the others.
 
     Returns
     -------
@@ -48,21 +53,38 @@ def quotas(sizes: Counts, k: int, floors: Counts) -> Counts:
     --------
     >>> quotas(np.array([66, 33, 1]), 10, np.array([1, 1, 1]))
     array([6, 3, 1])
+    >>> quotas(np.array([66, 33, 1]), 10, np.array([1, 1, 1]), "uniform")
+    array([5, 4, 1])
     """
     if floors.sum() > k:
         floors = np.zeros_like(floors)
-    n = int(sizes.sum())
-    shares = [k * int(size) for size in sizes]  # in units of 1/n, so that all is exact
-    shared = np.maximum([share // n for share in shares], floors)
-    owed = np.array([share - n * int(got) for share, got in zip(shares, shared, strict=True)])
+    weights = BALANCES[balance](sizes)
+    full = np.zeros(len(sizes), dtype=np.bool_)  # classes whose share is all that they have
+    while True:
+        total, left = int(weights[~full].sum()), k - int(sizes[full].sum())
+        over = ~full & (left * weights >= sizes * total)
+        if not over.any():
+            break
+        full |= over
+    shares = left * weights  # in units of 1 / total, so that all is exact
+    shared = np.where(full, sizes, np.maximum(shares // max(total, 1), floors))
+    owed = np.where(full, 0, shares - total * shared)
     missing = k - int(shared.sum())
     if missing > 0:
         shared[np.argsort(-owed, kind="stable")[:missing]] += 1
     for _ in range(-missing):
-        index = int(np.argmin(np.where(shared > floors, owed, n * len(sizes))))
+        index = int(np.argmin(np.where(shared > floors, owed, np.iinfo(np.int64).max)))
         shared[index] -= 1
-        owed[index] += n
+        owed[index] += total
     return shared
+
+
+BALANCES: dict[str, Callable[[Counts], Counts]] = {
+    "proportional": lambda sizes: sizes,
+    # To three decimals, in integers, so that shares stay exact.
+    "sqrt": lambda sizes: np.array([math.isqrt(size * 10**6) for size in sizes.tolist()]),
+    "uniform": np.ones_like,
+}
 
 
 def exact(number: float | str | Fraction) -> Fraction:

@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from moderate_cli.text import printable
 Rows = npt.NDArray[np.int64]
 Writer = Callable[[BinaryIO, Scores, Rows], None]
 Formats = dict[str, Writer]
+Format = TypeVar("Format")
 
 
 def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
@@ -130,6 +131,46 @@ def score_bytes(scores: Scores, rows: Rows) -> bytes:
     return os.fsencode("".join(lines))
 
 
+class Table(NamedTuple):
+    """Rows of text.
+
+    Attributes
+    ----------
+    header
+        Names of the columns.
+    rows
+        Their values.
+    """
+
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def write_table(destination: str | os.PathLike[str], table: Table) -> None:
+    """Write a table, whole or not at all; the suffix chooses the format.
+
+    Parameters
+    ----------
+    destination
+        `.txt`: values with tabs between them. `.csv`: with a header. `.json`: a list of objects.
+    table
+        What to write.
+    """
+    writer = check_suffix(destination, TABLE_FORMATS)
+    with new_file(destination) as file:
+        writer(file, table)
+
+
+def table_bytes(table: Table) -> bytes:
+    """Lines of values with tabs between them."""
+    for row in table.rows:
+        for value in row:
+            if "\n" in value or "\t" in value:
+                what = "newline" if "\n" in value else "tab"
+                raise OutputError(f"{printable(value)}: holds a {what}; -o FILE.csv quotes it")
+    return os.fsencode("".join("\t".join(row) + "\n" for row in table.rows))
+
+
 def read_features(path: str) -> npt.NDArray[np.floating[Any]]:
     """Memory-map a user's feature matrix (n, d)."""
     return _read_array(path, ndim=2, kinds="f", wanted="a float matrix (images, features)")
@@ -181,7 +222,7 @@ def _check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
             )
 
 
-def check_suffix(destination: str | os.PathLike[str], formats: Formats) -> Writer:
+def check_suffix(destination: str | os.PathLike[str], formats: Mapping[str, Format]) -> Format:
     """Return the writer for a file name, before there is anything to write.
 
     Raises
@@ -214,15 +255,28 @@ def _write_index_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
 
 
 def _write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+    records = [(path, name, f"{value:.9g}") for path, name, value in _records(scores, rows)]
+    _write_table_csv(file, Table(("path", "class", "score"), records))
+
+
+def _write_table_txt(file: BinaryIO, table: Table) -> None:
+    file.write(table_bytes(table))
+
+
+def _write_table_json(file: BinaryIO, table: Table) -> None:
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    file.write((json.dumps(rows, indent=1) + "\n").encode("ascii"))
+
+
+def _write_table_csv(file: BinaryIO, table: Table) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
-    records = _records(scores, rows)
     # Before Python 3.13 a carriage return, which ends a line for readers, is not quoted by itself.
-    odd = any("\r" in path or "\r" in name for path, name, _ in records)
-    table = csv.writer(
+    odd = any("\r" in value for row in table.rows for value in row)
+    writer = csv.writer(
         text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
     )
-    table.writerow(("path", "class", "score"))
-    table.writerows((path, name, f"{value:.9g}") for path, name, value in records)
+    writer.writerow(table.header)
+    writer.writerows(table.rows)
     text.flush()
     text.detach()
 
@@ -252,6 +306,11 @@ INDEX_FORMATS: Formats = {
     ".csv": _write_csv,
     ".json": _write_index_json,
     ".npy": _write_index_npy,
+}
+TABLE_FORMATS: dict[str, Callable[[BinaryIO, Table], None]] = {
+    ".txt": _write_table_txt,
+    ".csv": _write_table_csv,
+    ".json": _write_table_json,
 }
 SCORE_FORMATS: Formats = {
     ".txt": _write_scores_txt,

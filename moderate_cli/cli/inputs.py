@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -9,12 +10,13 @@ import numpy as np
 
 from moderate_cli.cli import console, options
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import DatasetError, UnreadableImages
 from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
 from moderate_cli.rows import Features
 from moderate_cli.scores_cache import score
-from moderate_cli.scoring import Scores, score_features
+from moderate_cli.scoring import Labels, Scores, score_features
 from moderate_cli.store import FeatureStore
 
 
@@ -81,6 +83,21 @@ def source_from(
     values = score_features(features, labels, **how)
     check_scorable(features_file, features, values)
     return Source(Scores(values, labels), None, features)
+
+
+def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) -> None:
+    """Say how many there are, and name those that two classes claim."""
+    if not len(found.rows):
+        console.note("no near duplicates")
+        return
+    groups = console.count(len(np.unique(found.survivors)), "image", "images")
+    number = console.count(len(found.rows), "near duplicate", "near duplicates")
+    console.note(f"{number} of {groups}")
+    torn = np.flatnonzero(labels[found.rows] != labels[found.survivors])
+    if len(torn):
+        pairs = [f"{names[found.rows[at]]} and {names[found.survivors[at]]}" for at in torn[:6]]
+        number = console.count(len(torn), "pair has", "pairs have")
+        console.note(f"{number} different classes: {console.some(pairs)}")
 
 
 def features_of(

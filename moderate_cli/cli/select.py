@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import Source, source_from
+from moderate_cli.cli.inputs import Source, source_from, tell_of_duplicates
+from moderate_cli.duplicates import find_duplicates
 from moderate_cli.exporting import LINKS, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
@@ -70,6 +72,12 @@ Mask = npt.NDArray[np.bool_]
     default=1,
     help="Keep at least so many of each class; 0 leaves the window as it is.",
 )
+@options.option(
+    "--dedup",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="THRESHOLD",
+    help="First leave out near duplicates: images with a cosine to an earlier one from which on.",
+)
 @options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
 @options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
 @options.option(
@@ -109,6 +117,7 @@ def command(
     balance: str,
     quantile: Fraction,
     min_per_class: int,
+    dedup: float | None,
     seed: int,
     invert: bool,
     dry_run: bool,
@@ -130,7 +139,11 @@ def command(
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
     how = _strategy(strategy, scope, balance, quantile, source["scores_file"]) | {"seed": seed}
+    if dedup is not None and source["scores_file"] is not None:
+        raise click.UsageError("--dedup wants features, not --scores")
     found = source_from(**source, seed=seed)
+    if dedup is not None:
+        found = _without_duplicates(found, dedup)
     scores, masks = found.scores, {}
     for text, amount in amounts.items():
         kept = select(scores, **amount, **how, min_per_class=min_per_class, features=found.features)
@@ -141,6 +154,18 @@ def command(
         return
     for text, mask in masks.items():
         _put_out(found, mask, text, output, copy_to, link=link, nul=nul, force=force)
+
+
+def _without_duplicates(found: Source, threshold: float) -> Source:
+    scores, features = found.scores, found.features
+    if features is None:
+        return found
+    duplicates = find_duplicates(features, np.flatnonzero(~np.isnan(scores.values)), threshold)
+    everyone = np.arange(len(scores))
+    tell_of_duplicates(duplicates, scores.labels, scores.paths or scores.names(everyone))
+    values = scores.values.copy()
+    values[duplicates.rows] = np.nan
+    return found._replace(scores=replace(scores, values=values))
 
 
 def _amounts(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:

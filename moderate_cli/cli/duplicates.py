@@ -1,0 +1,55 @@
+"""`moderate duplicates`: images that show nearly the same as an earlier one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+
+from moderate_cli.cli import console, options
+from moderate_cli.cli.inputs import features_of, tell_of_duplicates
+from moderate_cli.duplicates import find_duplicates
+from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
+
+
+@click.command()
+@options.data_required
+@options.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.95,
+    help="Cosine of two features from which on images are near duplicates.",
+)
+@options.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write to a .txt, .csv or .json file in place of stdout.",
+)
+@options.embedding
+@options.configuration
+def command(data: str, threshold: float, output: str | None, **embedding: Any) -> None:
+    """List images that are nearly the same as an earlier one.
+
+    One line a duplicate: similarity, tab, its path, tab, the path of the image that it duplicates.
+    Those paths are the first of their group; `moderate select --dedup` keeps them and drops the
+    others. Pairs with different classes are named on stderr.
+    """
+    if output is not None:
+        check_suffix(output, TABLE_FORMATS)
+    _, store = features_of(data, **embedding)
+    found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
+    tell_of_duplicates(found, store.labels, store.paths)
+    table = Table(
+        ("similarity", "path", "duplicate_of"),
+        [
+            (f"{similarity:.6f}", store.paths[row], store.paths[survivor])
+            for row, survivor, similarity in zip(*map(np.ndarray.tolist, found), strict=True)
+        ],
+    )
+    if output is None:
+        console.write(table_bytes(table))
+    else:
+        write_table(output, table)

@@ -165,6 +165,12 @@ def _without_duplicates(found: Source, threshold: float) -> Source:
     tell_of_duplicates(duplicates, scores.labels, scores.paths or scores.names(everyone))
     values = scores.values.copy()
     values[duplicates.rows] = np.nan
+    readable = ~np.isnan(scores.values)
+    lost = np.setdiff1d(scores.labels[readable], scores.labels[~np.isnan(values)]).tolist()
+    if lost:
+        names = console.some([scores.class_name(label) for label in lost])
+        number = console.count(len(lost), "class", "classes")
+        console.note(f"of {number} all images are near duplicates of others: {names}")
     return found._replace(scores=replace(scores, values=values))
 
 

@@ -31,7 +31,8 @@ from moderate_cli.selection.matching import herding, matching
 from moderate_cli.selection.sampling import random, stratified, two_ends
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 
-__all__ = ["BALANCES",
+__all__ = [
+    "BALANCES",
     "MEDIAN",
     "PICKS",
     "SCOPES",
@@ -41,7 +42,7 @@ __all__ = ["BALANCES",
     "kept_count",
     "quotas",
     "select",
-]  # fmt: skip
+]
 
 Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[Any]

@@ -31,8 +31,11 @@ def main(stages: tuple[str, ...], runs: int, data: str | None) -> None:
 
 
 def _row(comparison: Comparison, runs: int) -> str:
-    comparison.ours()  # once to warm up, not counted
-    comparison.baseline()
+    if comparison.once:
+        runs = 1
+    else:
+        comparison.ours()  # once to warm up, not counted
+        comparison.baseline()
     pairs = [(comparison.ours(), comparison.baseline()) for _ in range(runs)]
     ratios = [ours / baseline for ours, baseline in pairs]
     ours, baseline = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -19,7 +19,8 @@ from moderate_cli.matrix import Matrix
 class Comparison(NamedTuple):
     """Two ways to do the same; each returns the seconds it took for the same amount of work.
 
-    `peak`, where memory counts, tells the most of it that `ours` has held in any run, in MB.
+    `peak`, where memory counts, tells the most of it that `ours` has held in any run, in MB. What
+    takes minutes is run `once`.
     """
 
     stage: str
@@ -28,6 +29,7 @@ class Comparison(NamedTuple):
     baseline: Callable[[], float]
     aim: str
     peak: Callable[[], float] | None = None
+    once: bool = False
 
 
 def timed(work: Callable[[], object]) -> Callable[[], float]:
@@ -136,45 +138,66 @@ class Measured:
         return self._peak
 
 
-def score_from_disk(folder: Path, _data: str | None) -> Iterator[Comparison]:
-    """Distances of ImageNet's 1,281,167 x 1,280 float16 features, on disk and not in memory."""
-    n, d, classes = 1_281_167, 1_280, 1_000
-    rng = np.random.default_rng(0)
-    some = rng.standard_normal((10_000, d), dtype=np.float32).astype(np.float16)
-    labels = np.sort(rng.integers(0, classes, n))
-    np.save(folder / "labels.npy", labels)
-    matrix = Matrix.create(folder / "features.npy", (n, d), np.float16)
-    for start in range(0, n, len(some)):
-        rows = np.arange(start, min(start + len(some), n))
-        matrix.write(rows, some[: len(rows)])
-    matrix.sync()
-    matrix.close()
+class ImageNetOnDisk:
+    """1,281,167 x 1,280 float16 features in 1,000 classes, on disk and not in memory."""
 
-    def forget() -> None:
-        """Drop the file from the system's cache."""
-        with (folder / "features.npy").open("rb") as file:
+    def __init__(self, folder: Path) -> None:
+        n, d, classes = 1_281_167, 1_280, 1_000
+        rng = np.random.default_rng(0)
+        some = rng.standard_normal((10_000, d), dtype=np.float32).astype(np.float16)
+        self.features, self.labels = folder / "features.npy", folder / "labels.npy"
+        np.save(self.labels, np.sort(rng.integers(0, classes, n)))
+        matrix = Matrix.create(self.features, (n, d), np.float16)
+        for start in range(0, n, len(some)):
+            rows = np.arange(start, min(start + len(some), n))
+            matrix.write(rows, some[: len(rows)])
+        matrix.sync()
+        matrix.close()
+
+    def forget(self) -> None:
+        """Drop the features from the system's cache."""
+        with self.features.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def read_twice() -> float:
+    def read_twice(self) -> float:
+        """Read the features from disk twice, front to back; return the seconds."""
         seconds = 0.0
         block = bytearray(1 << 20)
         for _ in range(2):
-            forget()
+            self.forget()
             start = time.perf_counter()
-            with (folder / "features.npy").open("rb", buffering=0) as file:
+            with self.features.open("rb", buffering=0) as file:
                 while file.readinto(block):
                     pass
             seconds += time.perf_counter() - start
         return seconds
 
+    def moderate(self, *args: str) -> Measured:
+        """Return what runs a command on the features."""
+        own = ("--features", str(self.features), "--labels", str(self.labels))
+        return Measured(MODERATE, *args, *own, before=self.forget)
+
+
+def score_from_disk(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Distances of the features of all of ImageNet."""
+    data = ImageNetOnDisk(folder)
     for center, aim in (("mean", "2, 700 MB"), ("median", "1000 MB")):
-        ours = Measured(
-            MODERATE, "score", "--center", center, "--features", f"{folder}/features.npy",
-            "--labels", f"{folder}/labels.npy", "-o", f"{folder}/scores.npy",
-            before=forget,
-        )  # fmt: skip
+        ours = data.moderate("score", "--center", center, "-o", f"{folder}/scores.npy")
         stage = f"score, {center}, from disk"
-        yield Comparison(stage, "two sequential reads", ours, read_twice, aim, ours.peak)
+        yield Comparison(stage, "two sequential reads", ours, data.read_twice, aim, ours.peak)
+
+
+def strategies(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Keep a tenth of all of ImageNet, by each strategy, scores included."""
+    from moderate_cli.selection import STRATEGIES
+
+    data = ImageNetOnDisk(folder)
+    for name in STRATEGIES:
+        ours = data.moderate("select", "-r", "0.1", "--strategy", name, "-o", f"{folder}/kept.npy")
+        yield Comparison(
+            f"select --strategy {name}", "two sequential reads", ours, data.read_twice,
+            "2000 MB", ours.peak, once=True,
+        )  # fmt: skip
 
 
 def select(folder: Path, _data: str | None) -> Iterator[Comparison]:
@@ -228,6 +251,7 @@ STAGES: dict[str, Stage] = {
     "score": score,
     "score-from-disk": score_from_disk,
     "select": select,
+    "strategies": strategies,
     "export": export,
     "embed": embed,
 }

@@ -277,8 +277,8 @@ def _reference(bench: Bench, name: str) -> tuple[Job, dict[str, bytes], float]:
     """Run a job undisturbed; return it, what it makes, and its seconds."""
     job, trial = JOBS[name], bench.trial()
     job.prepare(bench, trial)
-    start = time.perf_counter()
-    _succeed(_start(bench, trial, job).wait())
+    child, start = _start(bench, trial, job), time.perf_counter()
+    _succeed(child.wait())
     seconds = time.perf_counter() - start
     new = contents(trial / job.output)
     shutil.rmtree(trial)

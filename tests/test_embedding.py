@@ -1,4 +1,5 @@
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -101,6 +102,27 @@ def test_a_torn_journal_line_costs_its_block(data, small_blocks, read):
     read.clear()
     assert grays(pixels(data)) == [0, 51, 102, 153, 255, 0, 255, 51]
     assert len(read) == 5
+
+
+def test_damage_to_a_journal_costs_time_and_nothing_else(data, small_blocks, read, rng):
+    expected = contents(pixels(data).folder)
+    folder = data.parent / "train.moderate" / "pixels-float32-float32"
+    for trial in range(60):
+        shutil.rmtree(folder)
+        with pytest.raises(ZeroDivisionError):
+            pixels(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+        journal = folder.with_name(folder.name + ".partial") / "journal.jsonl"
+        content = bytearray(journal.read_bytes())
+        at = int(rng.integers(0, len(content)))
+        match trial % 3:
+            case 0:
+                content[at] ^= 1 << int(rng.integers(0, 8))
+            case 1:
+                del content[at : at + 5]
+            case 2:
+                content[at:at] = b'{"block": 2, "unreadable": {}}\n'
+        journal.write_bytes(content)
+        assert contents(pixels(data).folder) == expected
 
 
 def test_a_set_killed_before_it_took_its_place_is_found(data, monkeypatch, read):

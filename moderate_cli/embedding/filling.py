@@ -292,25 +292,36 @@ def _finished(partial: Path) -> npt.NDArray[np.bool_]:
 
 
 def _read_journal(partial: Path) -> tuple[list[int], dict[int, str]]:
-    """Finished blocks, and the unreadable rows among them with their reasons."""
+    """Finished blocks, and the unreadable rows among them with their reasons.
+
+    A line that is torn, as by a kill, or damaged costs its block.
+
+    Raises
+    ------
+    ValueError
+        If that is the first line, of what was taken from older sets, for which no block stands.
+    """
     blocks: list[int] = []
     unreadable: dict[int, str] = {}
-    for line in (partial / JOURNAL).read_text(encoding="ascii").splitlines():
+    for line in (partial / JOURNAL).read_text(encoding="ascii").splitlines(keepends=True):
         try:
             entry = json.loads(line)
-        except ValueError:  # the last line of a run that was killed while writing it
+            reasons = {int(row): reason for row, reason in entry["unreadable"].items()}
+            if line != _journal_line(entry["block"], reasons):
+                continue
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        if entry["block"] != REUSED:
-            blocks.append(int(entry["block"]))
-        unreadable |= {int(row): reason for row, reason in entry["unreadable"].items()}
-    return blocks, unreadable
+        blocks.append(entry["block"])
+        unreadable |= reasons
+    if REUSED not in blocks:
+        raise ValueError("its journal is damaged")
+    return [block for block in blocks if block != REUSED], unreadable
 
 
 def _journal_line(block: int, unreadable: Mapping[int, str]) -> str:
-    return (
-        json.dumps({"block": block, "unreadable": {str(k): v for k, v in unreadable.items()}})
-        + "\n"
-    )
+    entry = {"block": block, "unreadable": {str(row): why for row, why in unreadable.items()}}
+    entry["blake2b"] = content_digest(json.dumps(entry).encode("ascii")).hex()
+    return json.dumps(entry) + "\n"
 
 
 def _donors(folder: Path, manifest: Manifest) -> list[Donor]:

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import multiprocessing
 import os
 import pty
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import paint
+from nobody import as_nobody
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
@@ -143,34 +143,6 @@ def test_odd_files_are_named_and_a_rerun_leaves_them_out_at_once(data, moderate,
     assert done.status == 0
     assert len(done.stdout.splitlines()) == 8
     assert "5 unreadable of 13 images are left out" in done.stderr
-
-
-def _as_nobody(folder: Path, args: list[str]) -> None:
-    """Run a command as a user without rights, who may write to nothing but `folder`."""
-    os.chdir(folder)
-    for descriptor, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
-    os.environ |= {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
-    # That user may perhaps not read what Python loads: a first run of everything loads it.
-    paint(folder / "first" / "cat" / "0.png", 0)
-    (folder / "first" / "cat" / "bad.png").touch()
-    _run(["select", "-r", "1", str(folder / "first")])
-    for descriptor in (1, 2):
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-    if os.geteuid() == 0:
-        os.setgid(65534)
-        os.setuid(65534)
-    os._exit(_run(args))
-
-
-def as_nobody(folder, *args):
-    (folder / "stderr").unlink(missing_ok=True)
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_as_nobody, args=(folder, [str(arg) for arg in args]))
-    process.start()
-    process.join()
-    return process.exitcode, (folder / "stderr").read_text()
 
 
 @pytest.fixture

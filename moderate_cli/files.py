@@ -73,13 +73,13 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     if not replace:
         check_free(destination)
     temporary = _temporary(path)
-    with _named(destination, temporary):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        temporary.mkdir()
-    lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    lock = -1
     try:
         with _named(destination, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_stale(path)
+            temporary.mkdir()
+            lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield temporary
             replace_folder(temporary, path)
@@ -87,7 +87,8 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
-        os.close(lock)
+        if lock >= 0:
+            os.close(lock)
 
 
 def check_free(destination: str | os.PathLike[str]) -> None:

@@ -92,14 +92,15 @@ def main(args: Sequence[str] | None = None) -> None:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _terminate)
     try:
-        status = _run(args)
+        sys.exit(_run(args))
     except (click.Abort, KeyboardInterrupt):
-        _die_by(signal.SIGINT)
+        ended_by: int = signal.SIGINT
     except Terminated as error:
-        _die_by(error.number)
+        ended_by = error.number
     except console.StdoutClosed:
-        _die_by(signal.SIGPIPE)
-    sys.exit(status)
+        ended_by = signal.SIGPIPE
+    # Out of the except block, for a traceback holds what is only cleaned up when it is let go.
+    _die_by(ended_by)
 
 
 def _run(args: Sequence[str] | None) -> int:

@@ -132,7 +132,7 @@ def _kill(bench: Bench, name: str, times: int, rng: np.random.Generator) -> Outc
         assert status == 0 or not lines, lines
         _check_old_or_new(trial / job.output, old, new)
         if sent != signal.SIGKILL:
-            assert not temporaries(trial)
+            assert not temporaries(trial), (name, sent, temporaries(trial))
         _check_rerun(bench, trial, job, new)
         if job.args[0] == "embed":
             repeated = max(repeated, embedded(trial) - _to_embed(name))

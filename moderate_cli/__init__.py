@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moderate_cli.dataset import Dataset, scan
+    from moderate_cli.derived import score
     from moderate_cli.embedding import embed
     from moderate_cli.embedding.estimate import Estimate, estimate
     from moderate_cli.errors import ModerateError
     from moderate_cli.exporting import export
     from moderate_cli.records import write_index, write_scores
-    from moderate_cli.scores_cache import score
     from moderate_cli.scoring import Scores, score_features
     from moderate_cli.selection import select
     from moderate_cli.store import FeatureStore, open_store
@@ -55,7 +55,7 @@ _MODULES = {
     "export": "exporting",
     "open_store": "store",
     "scan": "dataset",
-    "score": "scores_cache",
+    "score": "derived",
     "score_features": "scoring",
     "select": "selection",
     "write_index": "records",

@@ -10,7 +10,7 @@ from moderate_cli.scoring import (
     COMPARING,
     CRITERIA,
     SEEDED,
-    heads,
+    linear_head,
     neighbors,
     prototypes,
     score_features,
@@ -119,11 +119,12 @@ def trained(features, members, seed, epochs):
     scaled = centered / math.sqrt((centered**2).sum() / n)
     weights = np.zeros((classes, features.shape[1] + 1))
     velocity = np.zeros_like(weights)
+    rate = max(1, classes / 10)
     for _ in range(epochs):
         order = rng.permutation(n)
         seen = np.zeros((3, n))
-        for start in range(0, n, heads.BATCH):
-            batch = order[start : start + heads.BATCH]
+        for start in range(0, n, linear_head.BATCH):
+            batch = order[start : start + linear_head.BATCH]
             gradient = np.zeros_like(weights)
             for i in batch:
                 x = np.append(scaled[i], 1)
@@ -138,14 +139,15 @@ def trained(features, members, seed, epochs):
                     math.sqrt(x @ x),
                 )
                 gradient += np.outer(error, x) / len(batch)
-            velocity = heads.MOMENTUM * velocity - heads.RATE * (gradient + heads.DECAY * weights)
+            gradient += linear_head.DECAY * weights
+            velocity = linear_head.MOMENTUM * velocity - rate * gradient
             weights = weights + velocity
         yield seen
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_scores_of_the_head_are_those_of_the_plain_statement(seed, monkeypatch):
-    monkeypatch.setattr(heads, "BATCH", 16)
+    monkeypatch.setattr(linear_head, "BATCH", 16)
     features, labels = random_set(seed)
     members = ((labels + 3) // 4).tolist()
     early = [list(trained(features, members, seed + run, 3))[-1] for run in range(3)]

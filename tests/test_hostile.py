@@ -16,7 +16,6 @@ from nobody import as_nobody
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
-from moderate_cli.cli import _run
 
 ODD = [
     " leading and trailing .png ",

@@ -21,6 +21,7 @@ COMMANDS = {
     "select": "Choose which images of a dataset to keep.",
     "embed": "Write the features of a dataset's images beside it.",
     "score": "Write the distance of each image to its class center.",
+    "suspects": "List images that probably have a wrong label.",
     "duplicates": "List images that are nearly the same as an earlier one.",
     "info": "Show what the feature sets of a dataset hold.",
     "demo": "Make a small dataset, prune it, and say what became of it.",

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
+import numpy.typing as npt
 
+from moderate_cli import derived
 from moderate_cli.cli import console, options
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.duplicates import Duplicates
@@ -15,9 +17,9 @@ from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import DatasetError, UnreadableImages
 from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
 from moderate_cli.rows import Features
-from moderate_cli.scores_cache import score
 from moderate_cli.scoring import Labels, Scores, score_features
 from moderate_cli.store import FeatureStore
+from moderate_cli.suspects import Suspects, find_suspects, share_of_strangers
 
 
 class Source(NamedTuple):
@@ -31,11 +33,34 @@ class Source(NamedTuple):
         Where the images are, if they are in a dataset folder.
     features
         (n, d), unless the user gave scores only.
+    store
+        Where they are from, if they were embedded.
     """
 
     scores: Scores
-    dataset: Dataset | None
-    features: Features | None
+    dataset: Dataset | None = None
+    features: Features | None = None
+    store: FeatureStore | None = None
+
+    @property
+    def readable(self) -> npt.NDArray[np.bool_]:
+        """Bool (n,), whether an image has a score."""
+        return ~np.isnan(self.scores.values)
+
+    def suspects(self, seed: int) -> Suspects:
+        """How probably each label is wrong."""
+        if self.store is not None:
+            return derived.suspects(self.store, seed=seed)
+        assert self.features is not None
+        return find_suspects(self.features, self.scores.labels, seed=seed, readable=self.readable)
+
+    def strangers(self) -> float:
+        """Share of images that lie far from their class; 0 where that is not known."""
+        if self.store is not None:
+            return derived.strangers(self.store)
+        if self.features is None:
+            return 0.0
+        return share_of_strangers(self.features, self.scores.labels, self.readable)
 
 
 def source_from(
@@ -66,7 +91,7 @@ def source_from(
         if labels_file is not None:
             raise click.UsageError("DATA and --labels exclude each other")
         dataset, store = features_of(data, **embedding)
-        return Source(score(store, **how), dataset, store.features)
+        return Source(derived.score(store, **how), dataset, store.features, store)
     computing = embedding.keys() - {"verbose"}
     if scores_file is not None:
         options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
@@ -74,7 +99,7 @@ def source_from(
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
             labels = read_labels(labels_file, len(values))
-        return Source(Scores(values, labels), None, None)
+        return Source(Scores(values, labels))
     if features_file is None or labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
@@ -82,7 +107,7 @@ def source_from(
     labels = read_labels(labels_file, len(features))
     values = score_features(features, labels, **how)
     check_scorable(features_file, features, values)
-    return Source(Scores(values, labels), None, features)
+    return Source(Scores(values, labels), features=features)
 
 
 def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -78,6 +78,16 @@ def quantile(text: str) -> Fraction:
     number = _number(text)
     if not 0 <= number <= 1:
         raise click.BadParameter(f"{text} is not in [0, 1].")
+    return number
+
+
+def fraction(text: str) -> Fraction | Literal["auto"]:
+    """Read a number in (0, 1), or "auto"."""
+    if text == "auto":
+        return "auto"
+    number = _number(text)
+    if not 0 < number < 1:
+        raise click.BadParameter(f"{text} is not in (0, 1).")
     return number
 
 
@@ -192,6 +202,8 @@ embedding = group(
     option("-v", "--verbose", is_flag=True, help="Say where the time went."),
 )
 
+seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")
+
 scoring = group(
     option(
         "--criterion",
@@ -206,7 +218,7 @@ scoring = group(
         default="euclidean",
         help="Distance to the center.",
     ),
-    option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random."),
+    seed,
 )
 
 force = option("--force", is_flag=True, help="Replace an earlier export.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -16,6 +16,7 @@ from moderate_cli.duplicates import find_duplicates
 from moderate_cli.exporting import LINKS, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
+from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import (
     BALANCES,
@@ -26,6 +27,7 @@ from moderate_cli.selection import (
     emptied_classes,
     select,
 )
+from moderate_cli.suspects import MANY_STRANGERS
 
 Mask = npt.NDArray[np.bool_]
 
@@ -78,6 +80,13 @@ Mask = npt.NDArray[np.bool_]
     metavar="THRESHOLD",
     help="First leave out near duplicates: images with a cosine to an earlier one from which on.",
 )
+@options.option(
+    "--drop-suspects",
+    type=options.fraction,
+    metavar="auto|F",
+    help="First leave out images that probably have a wrong label: those more probably wrong than"
+    " not, or a fraction of all.",
+)
 @options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
 @options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
 @options.option(
@@ -118,6 +127,7 @@ def command(
     quantile: Fraction,
     min_per_class: int,
     dedup: float | None,
+    drop_suspects: Fraction | Literal["auto"] | None,
     seed: int,
     invert: bool,
     dry_run: bool,
@@ -139,38 +149,58 @@ def command(
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
     how = _strategy(strategy, scope, balance, quantile, source["scores_file"]) | {"seed": seed}
-    if dedup is not None and source["scores_file"] is not None:
-        raise click.UsageError("--dedup wants features, not --scores")
+    for name, given in {"--dedup": dedup, "--drop-suspects": drop_suspects}.items():
+        if given is not None and source["scores_file"] is not None:
+            raise click.UsageError(f"{name} wants features, not --scores")
     found = source_from(**source, seed=seed)
+    eligible = found
+    if drop_suspects is not None:
+        eligible = _without_suspects(eligible, drop_suspects, seed)
+    elif found.strangers() > MANY_STRANGERS:
+        console.note(
+            f"{100 * found.strangers():.0f} % of images lie nearer to most other classes than to"
+            " their own; are labels wrong? See 'moderate suspects', and --drop-suspects auto"
+        )
     if dedup is not None:
-        found = _without_duplicates(found, dedup)
-    scores, masks = found.scores, {}
+        eligible = _without_duplicates(eligible, dedup)
+    scores, masks = eligible.scores, {}
     for text, amount in amounts.items():
         kept = select(scores, **amount, **how, min_per_class=min_per_class, features=found.features)
-        _warn_of_classes(found, kept, {**amount, **how})
-        masks[text] = ~kept & ~np.isnan(scores.values) if invert else kept
+        _warn_of_classes(eligible, kept, {**amount, **how})
+        masks[text] = ~kept & found.readable if invert else kept
     if dry_run:
-        console.write(_table(scores, masks, "dropped" if invert else "kept"))
+        console.write(_table(found.scores, masks, "dropped" if invert else "kept"))
         return
     for text, mask in masks.items():
         _put_out(found, mask, text, output, copy_to, link=link, nul=nul, force=force)
 
 
+def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:
+    suspects = found.suspects(seed).most_probable(fraction)
+    number = console.count(len(suspects), "suspect is", "suspects are")
+    console.note(f"{number} left out")
+    return _without(found, suspects, "suspects")
+
+
 def _without_duplicates(found: Source, threshold: float) -> Source:
     scores, features = found.scores, found.features
-    if features is None:
-        return found
-    duplicates = find_duplicates(features, np.flatnonzero(~np.isnan(scores.values)), threshold)
+    assert features is not None
+    duplicates = find_duplicates(features, np.flatnonzero(found.readable), threshold)
     everyone = np.arange(len(scores))
     tell_of_duplicates(duplicates, scores.labels, scores.paths or scores.names(everyone))
-    values = scores.values.copy()
-    values[duplicates.rows] = np.nan
-    readable = ~np.isnan(scores.values)
-    lost = np.setdiff1d(scores.labels[readable], scores.labels[~np.isnan(values)]).tolist()
+    return _without(found, duplicates.rows, "near duplicates of others")
+
+
+def _without(found: Source, rows: Rows, what: str) -> Source:
+    """Leave images out; say so where that is all of a class."""
+    scores, values = found.scores, found.scores.values.copy()
+    values[rows] = np.nan
+    left = scores.labels[~np.isnan(values)]
+    lost = np.setdiff1d(scores.labels[found.readable], left).tolist()
     if lost:
         names = console.some([scores.class_name(label) for label in lost])
         number = console.count(len(lost), "class", "classes")
-        console.note(f"of {number} all images are near duplicates of others: {names}")
+        console.note(f"of {number} all images are {what}: {names}")
     return found._replace(scores=replace(scores, values=values))
 
 

@@ -12,16 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.rows import Features, Rows, read_rows
+from moderate_cli.rows import Features, Rows
+from moderate_cli.scoring.linear_head import LinearHead
 
 Doubles = npt.NDArray[np.float64]
 
-BATCH = 256
-BLOCK_ROWS = 4096
 EPOCHS = 20
 EARLY = 2  # epochs after which the early scores are taken: a tenth, as in the paper
 RUNS = 3  # trainings that early scores are averaged over
-RATE, MOMENTUM, DECAY = 1.0, 0.9, 1e-4
 
 
 def el2n(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
@@ -113,40 +111,15 @@ def _early(
 def _epochs(
     features: Features, rows: Rows, members: Rows, seed: int, epochs: int
 ) -> Iterator[Seen]:
-    """Train a softmax classifier by stochastic gradient descent; yield each epoch's outcomes."""
-    rng = np.random.default_rng(seed)
-    mean, scale = _moments(features, rows)
-    weights = np.zeros((features.shape[1] + 1, int(members.max()) + 1), dtype=np.float32)
-    velocity = np.zeros_like(weights)
+    """Train a head; yield each epoch's outcomes."""
+    head = LinearHead(features, rows, members, int(members.max()) + 1, seed)
     for _ in range(epochs):
         seen = Seen(*(np.empty(len(rows)) for _ in Seen._fields))
-        order = rng.permutation(len(rows))
-        for start in range(0, len(rows), BATCH):
-            batch = np.sort(order[start : start + BATCH])
-            scaled = (read_rows(features, rows[batch]) - mean) * scale
-            inputs = np.concatenate([scaled, np.ones((len(batch), 1))], axis=1, dtype=np.float32)
-            logits, every, own = inputs @ weights, np.arange(len(batch)), members[batch]
-            error = np.exp(logits - logits.max(axis=1, keepdims=True))
-            error /= error.sum(axis=1, keepdims=True)
-            error[every, own] -= 1
-            seen.error[batch] = np.linalg.norm(error, axis=1)
-            seen.length[batch] = np.linalg.norm(inputs, axis=1)
-            label = logits[every, own]
-            logits[every, own] = -np.inf
-            seen.margin[batch] = label - logits.max(axis=1)
-            velocity *= MOMENTUM
-            velocity -= RATE * (inputs.T @ error / len(batch) + DECAY * weights)
-            weights += velocity
+        for step in head.epoch():
+            every, own = np.arange(len(step.batch)), members[step.batch]
+            seen.error[step.batch] = np.linalg.norm(step.error, axis=1)
+            seen.length[step.batch] = np.linalg.norm(step.inputs, axis=1)
+            label = step.logits[every, own]
+            step.logits[every, own] = -np.inf
+            seen.margin[step.batch] = label - step.logits.max(axis=1)
         yield seen
-
-
-def _moments(features: Features, rows: Rows) -> tuple[Doubles, float]:
-    """Mean feature, and what makes the mean squared distance from it 1."""
-    total, squares = np.zeros(features.shape[1]), 0.0
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = read_rows(features, rows[start : start + BLOCK_ROWS])
-        total += block.sum(axis=0)
-        squares += float(np.vecdot(block, block).sum())
-    mean = total / len(rows)
-    variance = squares / len(rows) - float(mean @ mean)
-    return mean, 1 / np.sqrt(variance) if variance > 0 else 1.0

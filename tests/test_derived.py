@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import moderate_cli
-from moderate_cli import scores_cache
+from moderate_cli import derived
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_distances_can_be_worked_out_by_hand(store):
 
 def test_scores_are_computed_once(store, monkeypatch):
     first = moderate_cli.score(store, center="median")
-    monkeypatch.setattr(scores_cache, "score_features", None)
+    monkeypatch.setattr(derived, "score_features", None)
     again = moderate_cli.score(store, center="median")
     assert first.values.tobytes() == again.values.tobytes()
     with pytest.raises(TypeError):

@@ -1,0 +1,71 @@
+"""`moderate suspects`: images that probably have a wrong label."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Literal
+
+import click
+
+from moderate_cli import derived
+from moderate_cli.cli import console, options
+from moderate_cli.cli.inputs import features_of
+from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
+
+
+@click.command()
+@options.data_required
+@options.option(
+    "--fraction",
+    type=options.fraction,
+    metavar="auto|F",
+    default="auto",
+    help="List those more probably wrong than not, or this fraction of all images.",
+)
+@options.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    help="Write to a .txt, .csv or .json file in place of stdout.",
+)
+@options.seed
+@options.embedding
+@options.configuration
+def command(
+    data: str,
+    fraction: Fraction | Literal["auto"],
+    output: str | None,
+    seed: int,
+    **embedding: Any,
+) -> None:
+    """List images that probably have a wrong label.
+
+    One line an image, the most probable first: path, tab, its class, tab, the class that it looks
+    like, tab, the probability that the label is wrong. `moderate select --drop-suspects` leaves
+    them out. How many labels are wrong is estimated from the data, and said on stderr.
+    """
+    if output is not None:
+        check_suffix(output, TABLE_FORMATS)
+    _, store = features_of(data, **embedding)
+    found = derived.suspects(store, seed=seed)
+    classes, rows = store.manifest.classes, found.most_probable(fraction)
+    table = Table(
+        ("path", "class", "looks_like", "probability"),
+        [
+            (store.paths[row], classes[label], classes[other], f"{probability:.6f}")
+            for row, label, other, probability in zip(
+                rows.tolist(),
+                store.labels[rows].tolist(),
+                found.looks_like[rows].tolist(),
+                found.probability[rows].tolist(),
+                strict=True,
+            )
+        ],
+    )
+    number = console.count(len(rows), "suspect", "suspects")
+    console.note(f"{number}; about {100 * found.noise_rate:.1f} % of all labels are wrong")
+    if output is None:
+        console.write(table_bytes(table))
+    else:
+        write_table(output, table)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,16 +72,35 @@ def export(
         done = 0
         with ThreadPoolExecutor(processors()) as pool:
             try:
-                for count in pool.map(
-                    lambda part: _place(dataset.root / part[0], folder / part[0], part[1], link),
-                    parts,
-                ):
+                with _signals_held():
+                    counts = pool.map(
+                        lambda part: _place(
+                            dataset.root / part[0], folder / part[0], part[1], link
+                        ),
+                        parts,
+                    )
+                for count in counts:
                     done += count
                     if on_progress is not None:
                         on_progress(done, len(samples))
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait while threads start: a thread that one interrupts would not be waited for.
+
+    It would go on writing to a folder that is being removed.
+    """
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

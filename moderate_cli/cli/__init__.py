@@ -79,29 +79,33 @@ def cli() -> None:
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP arrived."""
+    """A signal arrived that ends the command."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+
+# Signals that arrived. The exception that one raises may come out as another one, or not at all,
+# of a library that it fell into.
+_received: list[int] = []
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 could not, 2 wrong usage, or by the signal."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal that the parent ignores, as nohup does, stays ignored.
-        if signal.getsignal(number) is signal.SIG_DFL:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _terminate)
+    status = 0
     try:
-        sys.exit(_run(args))
+        status = _run(args)
+    except Terminated:
+        pass
     except (click.Abort, KeyboardInterrupt):
-        ended_by: int = signal.SIGINT
-    except Terminated as error:
-        ended_by = error.number
+        _received.append(signal.SIGINT)
     except console.StdoutClosed:
-        ended_by = signal.SIGPIPE
+        _received.append(signal.SIGPIPE)
     # Out of the except block, for a traceback holds what is only cleaned up when it is let go.
-    _die_by(ended_by)
+    if _received:
+        _die_by(_received[0])
+    sys.exit(status)
 
 
 def _run(args: Sequence[str] | None) -> int:
@@ -109,38 +113,51 @@ def _run(args: Sequence[str] | None) -> int:
         result = cli.main(args, prog_name="moderate", standalone_mode=False)
         console.write(b"")
         return result if isinstance(result, int) else 0
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx is not None else "moderate"
-        console.note(f"{error.format_message()} (see '{command} --help')")
-        return 2
-    except click.ClickException as error:
-        console.note(error.format_message())
-        return error.exit_code
-    except ArgumentError as error:
-        console.note(str(error))
-        return 2
-    except UnreadableImages as error:
-        for path, reason in error.reasons.items():
-            console.note(f"{path}: {reason}")
-        console.note(str(error))
-        return 1
-    except ModerateError as error:
-        console.note(str(error))
-        return 1
-    except console.StdoutError as error:
-        _discard_stdout()
-        console.note(str(error))
-        return 1
-    except OSError as error:
-        if error.filename is None:  # help, which click writes, on a full disk
+    except (click.Abort, console.StdoutClosed):
+        raise
+    except Exception as error:
+        if _received:
+            raise Terminated from None
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Say in one line, or one for each file, what went wrong; return the exit status."""
+    match error:
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx is not None else "moderate"
+            console.note(f"{error.format_message()} (see '{command} --help')")
+            return 2
+        case click.ClickException():
+            console.note(error.format_message())
+            return error.exit_code
+        case ArgumentError():
+            console.note(str(error))
+            return 2
+        case UnreadableImages():
+            for path, reason in error.reasons.items():
+                console.note(f"{path}: {reason}")
+            console.note(str(error))
+            return 1
+        case ModerateError():
+            console.note(str(error))
+            return 1
+        case console.StdoutError():
             _discard_stdout()
-        name = "stdout" if error.filename is None else os.fsdecode(error.filename)
-        console.note(f"{name}: {error.strerror or error}")
-        return 1
+            console.note(str(error))
+            return 1
+        case OSError():
+            if error.filename is None:  # help, which click writes, on a full disk
+                _discard_stdout()
+            name = "stdout" if error.filename is None else os.fsdecode(error.filename)
+            console.note(f"{name}: {error.strerror or error}")
+            return 1
+    raise error
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise Terminated(number)
+    _received.append(number)
+    raise Terminated
 
 
 def _die_by(number: int) -> None:

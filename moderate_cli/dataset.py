@@ -1,4 +1,7 @@
-"""A dataset folder with one sub-folder a class, listed as torchvision's ImageFolder lists it."""
+"""A dataset folder with one sub-folder a class, listed as torchvision's ImageFolder lists it.
+
+A folder of images without sub-folders is one, too, of a single class.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from moderate_cli.errors import DatasetError
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+FLAT = "."  # the only class of a folder without sub-folders
 SPLIT_NAMES = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
 )
@@ -26,7 +30,8 @@ class Dataset:
     root
         The dataset folder, absolute.
     classes
-        Names of the class folders, sorted; a class index is a position here.
+        Names of the class folders, sorted; a class index is a position here. `FLAT` alone if there
+        are none.
     samples
         Path relative to `root` and class index of each image. A name that is not valid UTF-8
         holds surrogates, as `os.fsdecode` makes them.
@@ -46,6 +51,11 @@ class Dataset:
         return tuple(name for label, name in enumerate(self.classes) if label not in present)
 
     @property
+    def flat(self) -> bool:
+        """Whether there are no class folders."""
+        return self.classes == (FLAT,)
+
+    @property
     def looks_like_splits(self) -> bool:
         """Whether the class folders are named like the splits of a dataset."""
         return all(name.lower() in SPLIT_NAMES for name in self.classes)
@@ -54,24 +64,29 @@ class Dataset:
 def scan(root: str | os.PathLike[str]) -> Dataset:
     """List the images below `root`, in the order of torchvision's `ImageFolder`.
 
-    No image is opened. Unlike `ImageFolder`, a class without images is no error: it keeps its
-    index and is listed in `Dataset.empty_classes`.
+    No image is opened. Unlike for `ImageFolder`, a class without images is no error: it keeps its
+    index and is listed in `Dataset.empty_classes`. Nor are images without any class folder.
 
     Raises
     ------
     DatasetError
-        If `root` is no folder, holds no class folder, or no image.
+        If `root` is no folder, or holds no image.
     """
     top = os.path.abspath(root)
     try:
         with os.scandir(top) as entries:
-            classes = sorted(entry.name for entry in entries if _is_dir(entry))
+            found = [(entry.name, _is_dir(entry)) for entry in entries]
     except OSError as error:
         raise DatasetError(f"{os.fspath(root)}: {error.strerror}; name a dataset folder") from None
+    classes = sorted(name for name, is_dir in found if is_dir)
     if not classes:
-        raise DatasetError(
-            f"{os.fspath(root)}: holds no class folders; put images in one folder a class"
-        )
+        images = sorted(name for name, _ in found if name.lower().endswith(IMAGE_EXTENSIONS))
+        if not images:
+            raise DatasetError(
+                f"{os.fspath(root)}: holds no class folders and no images"
+                f" ({' '.join(IMAGE_EXTENSIONS)}); put images in one folder a class"
+            )
+        return Dataset(Path(top), (FLAT,), tuple((name, 0) for name in images))
     samples = [
         (path, label) for label, name in enumerate(classes) for path in _image_paths(top, name)
     ]

@@ -1,4 +1,4 @@
-"""What was computed from a feature set, kept in its folder: scores, suspects.
+"""What is computed from features and labels: scores, suspects, clusters; kept beside a feature set.
 
 A set's folder is replaced as a whole when its features change, so what lies in it is never out of
 date.
@@ -7,15 +7,19 @@ date.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import read_array
-from moderate_cli.errors import OutputError
+from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_file
+from moderate_cli.rows import Features
 from moderate_cli.scoring import SEEDED, Scores, score_features
+from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store import FeatureStore
 from moderate_cli.suspects import Suspects, find_suspects, share_of_strangers
 
@@ -44,82 +48,146 @@ def score(
     Scores
         NaN for unreadable images.
     """
-    used = {
-        "center": [center, metric],
-        "margin": ["margin", center, metric],
-    }.get(criterion, [criterion, str(seed)] if criterion in SEEDED else [criterion])
-    values = _kept(
-        store,
-        "scores-" + "-".join(used),
-        lambda: score_features(
-            store.features,
-            store.labels,
-            criterion=criterion,
-            center=center,
-            metric=metric,
-            seed=seed,
-            readable=store.readable,
-        ),
-        lambda found: _of_images(store, found),
-    )
-    return Scores(values, store.labels, store.manifest.classes, store.paths)
+    found = LabeledFeatures.of(store)
+    return found.score(criterion=criterion, center=center, metric=metric, seed=seed)
 
 
-def suspects(store: FeatureStore, *, seed: int = 0) -> Suspects:
-    """Find out, once, how probable it is that each image of a feature set has a wrong label.
+@dataclass(frozen=True)
+class LabeledFeatures:
+    """Features, and the class of each.
 
-    Parameters
+    Attributes
     ----------
-    store
-        From `moderate_cli.embed`.
-    seed
-        As in `moderate_cli.find_suspects`.
+    features
+        (n, d) of any float type; may be memory-mapped.
+    labels
+        int64 (n,).
+    readable
+        bool (n,); the features of other rows are NaN.
+    classes, paths
+        Class names by index, and path of each image; empty for plain arrays.
+    folder
+        Where results are kept, if anywhere.
+    labeling
+        What the labels are, if not those of the images: stands in the names of results.
     """
 
-    def compute() -> Doubles:
-        found = find_suspects(store.features, store.labels, seed=seed, readable=store.readable)
-        return np.stack([found.probability, found.looks_like])
+    features: Features
+    labels: npt.NDArray[np.int64]
+    readable: npt.NDArray[np.bool_]
+    classes: Sequence[str] = ()
+    paths: Sequence[str] = ()
+    folder: Path | None = None
+    labeling: str = ""
 
-    def usable(found: Doubles) -> bool:
-        classes = len(store.manifest.classes)
-        return (
-            found.shape == (2, len(store))
-            and _of_images(store, found[0])
-            and bool(np.all((found[1] >= 0) & (found[1] < classes)))
+    @classmethod
+    def of(cls, store: FeatureStore) -> LabeledFeatures:
+        """Take a feature set of images and their classes."""
+        return cls(
+            store.features,
+            store.labels,
+            store.readable,
+            store.manifest.classes,
+            store.paths,
+            store.folder,
         )
 
-    probability, looks_like = _kept(store, f"suspects-{seed}", compute, usable)
-    return Suspects(probability, looks_like.astype(np.int64))
+    def score(
+        self,
+        *,
+        criterion: str = "center",
+        center: str = "mean",
+        metric: str = "euclidean",
+        seed: int = 0,
+    ) -> Scores:
+        """Score each image; NaN for unreadable ones. Parameters are those of `score`."""
+        used = {
+            "center": [center, metric],
+            "margin": ["margin", center, metric],
+        }.get(criterion, [criterion, str(seed)] if criterion in SEEDED else [criterion])
+        values = self._kept(
+            "scores-" + "-".join(used),
+            lambda: score_features(
+                self.features,
+                self.labels,
+                criterion=criterion,
+                center=center,
+                metric=metric,
+                seed=seed,
+                readable=self.readable,
+            ),
+            self._of_images,
+        )
+        return Scores(values, self.labels, self.classes, self.paths)
 
+    def suspects(self, *, seed: int = 0) -> Suspects:
+        """Find out how probable it is that each label is wrong, as `find_suspects` does."""
 
-def strangers(store: FeatureStore) -> float:
-    """Share of images that lie far from their class, as of `share_of_strangers`, found once."""
+        def compute() -> Doubles:
+            found = find_suspects(self.features, self.labels, seed=seed, readable=self.readable)
+            return np.stack([found.probability, found.looks_like])
 
-    def compute() -> Doubles:
-        return np.array([share_of_strangers(store.features, store.labels, store.readable)])
+        def usable(found: Doubles) -> bool:
+            return (
+                found.shape == (2, len(self.labels))
+                and self._of_images(found[0])
+                and bool(np.isin(found[1], self.labels).all())
+            )
 
-    found = _kept(store, "strangers", compute, lambda found: found.shape == (1,))
-    return float(found[0])
+        probability, looks_like = self._kept(f"suspects-{seed}", compute, usable)
+        return Suspects(probability, looks_like.astype(np.int64))
 
+    def strangers(self) -> float:
+        """Share of images that lie far from their class, as `share_of_strangers` finds it."""
 
-def _of_images(store: FeatureStore, values: Doubles) -> bool:
-    return values.shape == (len(store),) and np.array_equal(~np.isnan(values), store.readable)
+        def compute() -> Doubles:
+            return np.array([share_of_strangers(self.features, self.labels, self.readable)])
 
+        return float(self._kept("strangers", compute, lambda found: found.shape == (1,))[0])
 
-def _kept(
-    store: FeatureStore,
-    name: str,
-    compute: Callable[[], Doubles],
-    usable: Callable[[Doubles], bool],
-) -> Doubles:
-    """Read what was computed before, or compute it and keep it."""
-    file = store.folder / f"{name}.npy"
-    # A cache that is missing, damaged or cannot be written costs time, nothing else.
-    with contextlib.suppress(OSError, ValueError):
-        kept = read_array(file.read_bytes())
-        if kept.dtype == np.float64 and usable(kept):
-            return kept
-    values = compute()
-    with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
-        np.save(opened, values, allow_pickle=False)
-    return values
+    def clustered(self, clusters: int, *, seed: int = 0) -> LabeledFeatures:
+        """Put clusters of the features, by spherical k-means, in the place of classes.
+
+        Raises
+        ------
+        ArgumentError
+            If there are fewer images than clusters.
+        """
+        images = int(np.count_nonzero(self.readable))
+        if clusters > images:
+            raise ArgumentError(f"labels: {clusters} clusters are more than {images} images")
+        name = f"kmeans-{clusters}-{seed}"
+
+        def compute() -> Doubles:
+            found = np.full(len(self.labels), np.nan)
+            rows = np.flatnonzero(self.readable)
+            found[rows] = clusters_of(self.features, rows, clusters, seed)
+            return found
+
+        def usable(found: Doubles) -> bool:
+            return self._of_images(found) and bool(np.isin(found[self.readable], every).all())
+
+        every = np.arange(clusters)
+        labels = np.nan_to_num(self._kept(name, compute, usable)).astype(np.int64)
+        classes = [f"cluster {number}" for number in range(clusters)]
+        return replace(self, labels=labels, classes=classes, labeling=f"{name}-")
+
+    def _of_images(self, values: Doubles) -> bool:
+        return np.array_equal(~np.isnan(values), self.readable)
+
+    def _kept(
+        self, name: str, compute: Callable[[], Doubles], usable: Callable[[Doubles], bool]
+    ) -> Doubles:
+        """Read what was computed before, or compute it and keep it."""
+        if self.folder is None:
+            return compute()
+        file = self.folder / f"{self.labeling}{name}.npy"
+        # A file that is missing, damaged or cannot be written costs time, nothing else.
+        with contextlib.suppress(OSError, ValueError):
+            kept = read_array(file.read_bytes())
+            if kept.dtype == np.float64 and usable(kept):
+                return kept
+        values = compute()
+        with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
+            np.save(opened, values, allow_pickle=False)
+        return values

@@ -65,7 +65,7 @@ def export(
         _check_replaceable(dataset, target, os.fspath(destination))
     with new_folder(destination, replace=force) as folder:
         for name in dataset.classes:
-            (folder / name).mkdir()
+            (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
         parts = list(_parts([path for path, _ in samples]))
         for parent in {parent for parent, _ in parts}:
             (folder / parent).mkdir(parents=True, exist_ok=True)
@@ -168,8 +168,10 @@ def _check_replaceable(dataset: Dataset, target: Path, shown: str) -> None:
         return
     if target.is_symlink() or not target.is_dir():
         raise OutputError(f"{shown}: is not a folder; name another")
+    names = {path for path, _ in dataset.samples} if dataset.flat else set(dataset.classes)
     for path in target.iterdir():
-        if path.name not in dataset.classes or path.is_symlink() or not path.is_dir():
+        own = path.name in names and (dataset.flat or not path.is_symlink())
+        if not own or path.is_dir() == dataset.flat:
             raise OutputError(
                 f"{shown}: holds {path.name!r}, which no export of this dataset made;"
                 " --force replaces exports only"

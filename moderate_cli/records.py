@@ -188,14 +188,14 @@ def read_scores(path: str) -> npt.NDArray[np.float64]:
     """Read a user's scores (n,), of any criterion."""
     scores = _read_array(path, ndim=1, kinds="fiu", wanted="a vector of numbers")
     values = scores.astype(np.float64)
-    _check_finite(path, values[:, None])
+    check_finite(path, values[:, None])
     return values
 
 
 def check_scorable(path: str, features: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> None:
     """Name the first row that makes scores NaN or infinite, if there is one."""
     if not np.all(np.isfinite(values)):
-        _check_finite(path, features)
+        check_finite(path, features)
         raise ArrayError(f"{path}: its values are too large to take distances of")
 
 
@@ -213,7 +213,8 @@ def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray
     return array
 
 
-def _check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
+def check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
+    """Name the first row that is NaN or infinite, if there is one."""
     for start in range(0, len(matrix), 4096):
         good = np.isfinite(matrix[start : start + 4096]).all(axis=1)
         if not good.all():

@@ -35,7 +35,9 @@ LEAST_RIGHT = 0.5  # of a class's images, at least this share is taken to have i
 
 STRANGERS_SAMPLE = 8192
 FEW_CLASSES = 4
-MANY_STRANGERS = 0.08  # share from which on labels look wrong; of clean sets it is 0.01 to 0.02
+# Shares from which on labels look wrong, and features look as if they did not know the classes; of
+# clean sets the share is 0.01 to 0.02, and where half of all labels are wrong some 0.3.
+MANY_STRANGERS, MOSTLY_STRANGERS = 0.08, 0.35
 
 
 class Suspects(NamedTuple):

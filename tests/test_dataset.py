@@ -76,11 +76,25 @@ def test_a_class_without_images_keeps_its_index(tmp_path):
     assert dataset.empty_classes == ("b",)
 
 
+def test_images_without_class_folders_are_of_one_class(tmp_path):
+    touch(tmp_path, "b.PNG", "a.jpg", "notes.txt")
+    dataset = scan(tmp_path)
+    assert dataset.flat
+    assert dataset.samples == (("a.jpg", 0), ("b.PNG", 0))
+    touch(tmp_path, "cat/1.jpg")  # with one, all others are none of its images
+    assert not scan(tmp_path).flat
+    assert assert_like_image_folder(tmp_path).samples == (("cat/1.jpg", 0),)
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
         ((), "{}: No such file or directory; name a dataset folder"),
-        (("1.jpg",), "{}: holds no class folders; put images in one folder a class"),
+        (
+            ("1.txt",),
+            "{}: holds no class folders and no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff"
+            " .webp); put images in one folder a class",
+        ),
         (
             ("a/1.txt",),
             "{}: its class folders hold no images"

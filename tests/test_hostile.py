@@ -228,7 +228,7 @@ def test_the_smallest_datasets(moderate, tmp_path, levels, ratio, count):
     [
         (lambda d: None, "No such file or directory; name a dataset folder"),
         (lambda d: d.touch(), "Not a directory; name a dataset folder"),
-        (lambda d: d.mkdir(), "holds no class folders; put images in one folder a class"),
+        (lambda d: d.mkdir(), "holds no class folders and no images ("),
         (lambda d: (d / "cat").mkdir(parents=True), "its class folders hold no images"),
     ],
 )

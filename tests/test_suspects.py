@@ -213,7 +213,7 @@ def test_they_are_found_once(mixed, moderate, monkeypatch):
     kept[1] = 9  # no such class
     np.save(store / "suspects-0.npy", kept)
     with pytest.raises(TypeError):
-        derived.suspects(open_store(store))
+        derived.LabeledFeatures.of(open_store(store)).suspects()
 
 
 def test_own_features_have_suspects_too(moderate, tmp_path, rng):

@@ -31,7 +31,9 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     defaults = {}
     for key in content.keys() & own.keys():
         setting = content[key]
-        if isinstance(setting, list):
+        if own[key].multiple:
+            setting = setting if isinstance(setting, list) else [setting]
+        elif isinstance(setting, list):
             setting = ",".join(map(str, setting))
         try:
             own[key].type_cast_value(ctx, setting)

@@ -39,7 +39,9 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     """
     if output is not None:
         check_suffix(output, TABLE_FORMATS)
-    _, store = features_of(data, **embedding)
+    if len(embedding["backbones"]) > 1:
+        raise click.UsageError("duplicates wants one --backbone")
+    _, (store,) = features_of(data, **embedding)
     found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
     tell_of_duplicates(found, store.labels, store.paths)
     table = Table(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import features_of, images_of
+from moderate_cli.cli.inputs import check_backbones, features_of, images_of
 from moderate_cli.embedding.estimate import Estimate, estimate
 
 
@@ -26,12 +26,21 @@ def command(data: str, dry_run: bool, **embedding: Any) -> None:
     changed are embedded again.
     """
     if dry_run:
-        measured = {k: v for k, v in embedding.items() if k not in ("on_error", "verbose")}
-        console.write(_text(estimate(images_of(data), **measured)).encode(errors="surrogateescape"))
+        _estimate(data, **embedding)
         return
-    _, store = features_of(data, **embedding)
-    count, dim = store.features.shape
-    console.note(f"{count} images, {dim} features each, in {store.folder}")
+    for store in features_of(data, **embedding)[1]:
+        count, dim = store.features.shape
+        console.note(f"{count} images, {dim} features each, in {store.folder}")
+
+
+def _estimate(
+    data: str, *, backbones: tuple[str, ...], on_error: str, verbose: bool, **embedding: Any
+) -> None:
+    check_backbones(backbones, embedding["weights"])
+    dataset = images_of(data)
+    for backbone in backbones:
+        found = estimate(dataset, backbone, **embedding)
+        console.write(_text(found).encode(errors="surrogateescape"))
 
 
 def _text(found: Estimate) -> str:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import click
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli import derived
 from moderate_cli.cli import console, options
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
-from moderate_cli.errors import DatasetError, UnreadableImages
-from moderate_cli.records import check_scorable, read_features, read_labels, read_scores
+from moderate_cli.errors import ArrayError, DatasetError, UnreadableImages
+from moderate_cli.records import (
+    check_finite,
+    check_scorable,
+    read_features,
+    read_labels,
+    read_scores,
+)
 from moderate_cli.rows import Features
-from moderate_cli.scoring import Labels, Scores, score_features
+from moderate_cli.scoring import Labels, Scores
+from moderate_cli.scoring.fusion import fuse
 from moderate_cli.store import FeatureStore
-from moderate_cli.suspects import Suspects, find_suspects, share_of_strangers
 
 
 class Source(NamedTuple):
@@ -29,45 +36,32 @@ class Source(NamedTuple):
     ----------
     scores
         One of each image.
+    sets
+        What they were computed from: one feature set or several; none if the user gave scores.
     dataset
         Where the images are, if they are in a dataset folder.
-    features
-        (n, d), unless the user gave scores only.
-    store
-        Where they are from, if they were embedded.
     """
 
     scores: Scores
+    sets: tuple[LabeledFeatures, ...] = ()
     dataset: Dataset | None = None
-    features: Features | None = None
-    store: FeatureStore | None = None
 
     @property
     def readable(self) -> npt.NDArray[np.bool_]:
         """Bool (n,), whether an image has a score."""
         return ~np.isnan(self.scores.values)
 
-    def suspects(self, seed: int) -> Suspects:
-        """How probably each label is wrong."""
-        if self.store is not None:
-            return derived.suspects(self.store, seed=seed)
-        assert self.features is not None
-        return find_suspects(self.features, self.scores.labels, seed=seed, readable=self.readable)
-
-    def strangers(self) -> float:
-        """Share of images that lie far from their class; 0 where that is not known."""
-        if self.store is not None:
-            return derived.strangers(self.store)
-        if self.features is None:
-            return 0.0
-        return share_of_strangers(self.features, self.scores.labels, self.readable)
+    @property
+    def features(self) -> Features | None:
+        """(n, d), if there is one feature set."""
+        return self.sets[0].features if len(self.sets) == 1 else None
 
 
 def source_from(
     *,
     data: str | None,
-    features_file: str | None = None,
-    labels_file: str | None = None,
+    features_files: tuple[str, ...] = (),
+    labels_file: str | int | None = None,
     scores_file: str | None = None,
     criterion: str,
     center: str,
@@ -76,7 +70,7 @@ def source_from(
     **embedding: Any,
 ) -> Source:
     """Score whatever the user named."""
-    named = {"DATA": data, "--features": features_file, "--scores": scores_file}
+    named = {"DATA": data, "--features": features_files or None, "--scores": scores_file}
     given = [name for name, value in named.items() if value is not None]
     if len(given) > 1:
         raise click.UsageError(f"{given[0]} and {given[1]} exclude each other")
@@ -87,27 +81,78 @@ def source_from(
     }  # fmt: skip
     if criterion not in ("center", "margin"):
         options.refuse_beside(f"--criterion {criterion}", {"center", "metric"})
-    if data is not None:
-        if labels_file is not None:
-            raise click.UsageError("DATA and --labels exclude each other")
-        dataset, store = features_of(data, **embedding)
-        return Source(derived.score(store, **how), dataset, store.features, store)
     computing = embedding.keys() - {"verbose"}
+    if data is not None:
+        if isinstance(labels_file, str):
+            raise click.UsageError("DATA and --labels FILE exclude each other")
+        dataset, stores = features_of(data, **embedding)
+        if dataset.flat and labels_file is None:
+            console.note(
+                f"{data}: holds no class folders, so all images are of one class; --labels kmeans:K"
+                " makes K of them"
+            )
+        sets = _labeled([LabeledFeatures.of(store) for store in stores], labels_file, seed)
+        return Source(_scores(sets, how), sets, dataset)
     if scores_file is not None:
         options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
         values = read_scores(scores_file)
+        if isinstance(labels_file, int):
+            raise click.UsageError("--labels kmeans:K wants features, not --scores")
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
             labels = read_labels(labels_file, len(values))
         return Source(Scores(values, labels))
-    if features_file is None or labels_file is None:
+    if labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
-    features = read_features(features_file)
-    labels = read_labels(labels_file, len(features))
-    values = score_features(features, labels, **how)
-    check_scorable(features_file, features, values)
-    return Source(Scores(values, labels), features=features)
+    own = list(_own_features(features_files, labels_file))
+    sets = _labeled(own, labels_file, seed)
+    scores = _scores(sets, how)
+    for path, features in zip(features_files, sets, strict=True):
+        check_scorable(path, features.features, scores.values)
+    return Source(scores, sets)
+
+
+def _own_features(paths: Sequence[str], labels_file: str | int) -> Iterator[LabeledFeatures]:
+    n = None
+    for path in paths:
+        features = read_features(path)
+        if n is None:
+            n = len(features)
+        elif len(features) != n:
+            raise ArrayError(f"{path}: {len(features)} rows, where {paths[0]} has {n}")
+        labels = np.zeros(n, dtype=np.int64)
+        if isinstance(labels_file, str):
+            labels = read_labels(labels_file, n)
+        else:
+            check_finite(path, features)
+        yield LabeledFeatures(features, labels, np.ones(n, dtype=np.bool_))
+
+
+def _labeled(
+    sets: list[LabeledFeatures], labels: str | int | None, seed: int
+) -> tuple[LabeledFeatures, ...]:
+    """Put clusters of the first set in the place of classes, if the user wants some."""
+    if not isinstance(labels, int):
+        return tuple(sets)
+    first = sets[0].clustered(labels, seed=seed)
+    return tuple(
+        replace(other, labels=first.labels, classes=first.classes, labeling=first.labeling)
+        for other in sets
+    )
+
+
+def _scores(sets: Sequence[LabeledFeatures], how: dict[str, Any]) -> Scores:
+    """Score each image, by all sets together if there are several."""
+    scores = [features.score(**how) for features in sets]
+    if len(sets) == 1:
+        return scores[0]
+    margins = []
+    if len(np.unique(scores[0].labels)) > 1:
+        near = {"center": how["center"], "metric": how["metric"]}
+        margins = [features.score(criterion="margin", **near).values for features in sets]
+    values = fuse([found.values for found in scores], margins, scores[0].labels)
+    return replace(scores[0], values=values)
 
 
 def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) -> None:
@@ -126,34 +171,53 @@ def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) 
 
 
 def features_of(
-    data: str, *, on_error: str, verbose: bool, **embedding: Any
-) -> tuple[Dataset, FeatureStore]:
-    """List a dataset and bring its feature set up to date.
+    data: str, *, backbones: tuple[str, ...], on_error: str, verbose: bool, **embedding: Any
+) -> tuple[Dataset, list[FeatureStore]]:
+    """List a dataset and bring its feature sets up to date, one of each backbone.
 
     Raises
     ------
     UnreadableImages
         If there are any and `on_error` is "fail"; all others are embedded by then.
     """
+    check_backbones(backbones, embedding["weights"])
     dataset = images_of(data)
-    with console.progress("embed") as move:
-        store = embed(
-            dataset,
-            **embedding,
-            on_progress=move,
-            on_wait=lambda holder: console.note(f"waiting for {holder}, which fills this store"),
-            on_timing=_tell if verbose else None,
-        )
+    stores = []
+    for backbone in backbones:
+        with console.progress("embed") as move:
+            store = embed(
+                dataset,
+                backbone,
+                **embedding,
+                on_progress=move,
+                on_wait=lambda holder: console.note(
+                    f"waiting for {holder}, which fills this store"
+                ),
+                on_timing=_tell if verbose else None,
+            )
+        stores.append(store)
+    images = len(dataset)
     reasons = {
-        f"{data.rstrip('/')}/{store.paths[row]}": reason for row, reason in store.unreadable.items()
+        f"{data.rstrip('/')}/{store.paths[row]}": reason
+        for store in stores
+        for row, reason in store.unreadable.items()
     }
     if reasons and on_error == "fail":
         raise UnreadableImages(reasons)
-    if len(reasons) == len(store):
-        raise DatasetError(f"{data}: none of its {len(store)} images can be read")
+    if len(reasons) == images:
+        raise DatasetError(f"{data}: none of its {images} images can be read")
     if reasons:
-        console.note(f"{len(reasons)} unreadable of {len(store)} images are left out")
-    return dataset, store
+        console.note(f"{len(reasons)} unreadable of {images} images are left out")
+    return dataset, stores
+
+
+def check_backbones(backbones: Sequence[str], weights: str | None) -> None:
+    """Refuse what several backbones leave unclear."""
+    if len(backbones) > 1 and weights is not None:
+        raise click.UsageError("--weights wants one --backbone")
+    twice = {name for name in backbones if backbones.count(name) > 1}
+    if twice:
+        raise click.UsageError(f"--backbone {min(twice)} is given twice")
 
 
 def images_of(data: str) -> Dataset:

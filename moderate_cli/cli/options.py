@@ -91,6 +91,18 @@ def fraction(text: str) -> Fraction | Literal["auto"]:
     return number
 
 
+def labels(text: str | int) -> str | int:
+    """Read the name of a file, or the number of clusters after "kmeans:"."""
+    if isinstance(text, int) or not text.startswith("kmeans:"):
+        return text
+    number = text.removeprefix("kmeans:")
+    if not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise click.BadParameter(
+            f"{text!r} does not name a number of clusters, as kmeans:100 does."
+        )
+    return int(number)
+
+
 def ratios(text: str) -> dict[str, Fraction]:
     """Read one ratio or several with commas, each with the text it was written as."""
     found = {part.strip(): _number(part.strip()) for part in str(text).split(",")}
@@ -122,17 +134,19 @@ data_optional = click.argument("data", type=PATH, required=False)
 arrays = group(
     option(
         "--features",
-        "features_file",
+        "features_files",
         type=PATH,
+        multiple=True,
         metavar="FILE",
-        help="Your own features, .npy (n, d), in place of DATA.",
+        help="Your own features, .npy (n, d), in place of DATA; several are ranked together.",
     ),
     option(
         "--labels",
         "labels_file",
-        type=PATH,
-        metavar="FILE",
-        help="Class of each row of --features or --scores, .npy (n,).",
+        type=labels,
+        metavar="FILE|kmeans:K",
+        help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
+        " in place of classes.",
     ),
 )
 
@@ -144,10 +158,13 @@ embedding = group(
     store,
     option(
         "--backbone",
+        "backbones",
         type=click.Choice(BACKBONES),
+        multiple=True,
         metavar="NAME",
-        default=DEFAULT_BACKBONE,
-        help="Network that makes the features; any torchvision classifier.",
+        default=[DEFAULT_BACKBONE],
+        help="Network that makes the features; any torchvision classifier. Several are ranked"
+        " together.",
     ),
     option(
         "--weights",

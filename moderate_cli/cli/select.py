@@ -27,7 +27,7 @@ from moderate_cli.selection import (
     emptied_classes,
     select,
 )
-from moderate_cli.suspects import MANY_STRANGERS
+from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
 
 Mask = npt.NDArray[np.bool_]
 
@@ -148,19 +148,14 @@ def command(
     amounts = _amounts(ratios, count)
     _check_outputs(amounts, output, copy_to, dry_run, force, source)
     _check_companions(output, copy_to, link, nul, force)
-    how = _strategy(strategy, scope, balance, quantile, source["scores_file"]) | {"seed": seed}
-    for name, given in {"--dedup": dedup, "--drop-suspects": drop_suspects}.items():
-        if given is not None and source["scores_file"] is not None:
-            raise click.UsageError(f"{name} wants features, not --scores")
+    how = _strategy(strategy, scope, balance, quantile) | {"seed": seed}
+    _check_features(strategy, dedup, drop_suspects, source)
     found = source_from(**source, seed=seed)
     eligible = found
     if drop_suspects is not None:
         eligible = _without_suspects(eligible, drop_suspects, seed)
-    elif found.strangers() > MANY_STRANGERS:
-        console.note(
-            f"{100 * found.strangers():.0f} % of images lie nearer to most other classes than to"
-            " their own; are labels wrong? See 'moderate suspects', and --drop-suspects auto"
-        )
+    else:
+        _warn_of_strangers(found)
     if dedup is not None:
         eligible = _without_duplicates(eligible, dedup)
     scores, masks = eligible.scores, {}
@@ -175,8 +170,45 @@ def command(
         _put_out(found, mask, text, output, copy_to, link=link, nul=nul, force=force)
 
 
+def _check_features(
+    strategy: str,
+    dedup: float | None,
+    drop_suspects: Fraction | Literal["auto"] | None,
+    source: dict[str, Any],
+) -> None:
+    """Refuse what compares features where there are none, or several sets of them."""
+    comparing = {
+        f"--strategy {strategy}": strategy in PICKS,
+        "--dedup": dedup is not None,
+        "--drop-suspects": drop_suspects is not None,
+    }
+    for name in [name for name, given in comparing.items() if given]:
+        if source["scores_file"] is not None:
+            raise click.UsageError(f"{name} wants features, not --scores")
+        for option, sets in (("backbone", "backbones"), ("features", "features_files")):
+            if len(source[sets]) > 1:
+                raise click.UsageError(f"{name} wants one --{option}")
+    if drop_suspects is not None and isinstance(source["labels_file"], int):
+        raise click.UsageError("--drop-suspects and --labels kmeans:K exclude each other")
+
+
+def _warn_of_strangers(found: Source) -> None:
+    """Say so where labels look wrong, by a test that takes no time."""
+    if not found.sets or found.sets[0].labeling:
+        return
+    share = min(features.strangers() for features in found.sets)
+    if share > MANY_STRANGERS:
+        advice = "are labels wrong? See 'moderate suspects', and --drop-suspects auto"
+        if share > MOSTLY_STRANGERS:
+            advice = "do the features know these classes? Another --backbone, or --weights, may"
+        console.note(
+            f"{100 * share:.0f} % of images lie nearer to most other classes than to their own;"
+            f" {advice}"
+        )
+
+
 def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:
-    suspects = found.suspects(seed).most_probable(fraction)
+    suspects = found.sets[0].suspects(seed=seed).most_probable(fraction)
     number = console.count(len(suspects), "suspect is", "suspects are")
     console.note(f"{number} left out")
     return _without(found, suspects, "suspects")
@@ -221,19 +253,12 @@ def _amounts(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str,
     return {text: {"ratio": ratio} for text, ratio in ratios.items()}
 
 
-def _strategy(
-    strategy: str, scope: str | None, balance: str, quantile: Fraction, scores_file: str | None
-) -> dict[str, Any]:
+def _strategy(strategy: str, scope: str | None, balance: str, quantile: Fraction) -> dict[str, Any]:
     """Return how to select; what a preset says of other strategies gives way."""
-    if strategy in PICKS:
-        if scores_file is not None:
-            raise click.UsageError(f"--strategy {strategy} wants features, not --scores")
-        if scope == "global":
-            if options.stronger("strategy", "scope") != "strategy":
-                raise click.UsageError(
-                    f"--strategy {strategy} and --scope global exclude each other"
-                )
-            scope = None
+    if strategy in PICKS and scope == "global":
+        if options.stronger("strategy", "scope") != "strategy":
+            raise click.UsageError(f"--strategy {strategy} and --scope global exclude each other")
+        scope = None
     if strategy != "moderate" and quantile != MEDIAN:
         if options.stronger("strategy", "quantile") != "strategy":
             raise click.UsageError(f"--strategy {strategy} and --quantile exclude each other")

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import click
 
-from moderate_cli import derived
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import features_of
+from moderate_cli.derived import LabeledFeatures
 from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
 
 
@@ -47,8 +47,10 @@ def command(
     """
     if output is not None:
         check_suffix(output, TABLE_FORMATS)
-    _, store = features_of(data, **embedding)
-    found = derived.suspects(store, seed=seed)
+    if len(embedding["backbones"]) > 1:
+        raise click.UsageError("suspects wants one --backbone")
+    _, (store,) = features_of(data, **embedding)
+    found = LabeledFeatures.of(store).suspects(seed=seed)
     classes, rows = store.manifest.classes, found.most_probable(fraction)
     table = Table(
         ("path", "class", "looks_like", "probability"),

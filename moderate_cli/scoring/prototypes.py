@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,14 +35,28 @@ def prototype_distances(features: Features, rows: Rows, clusters: int, seed: int
     float64 (m,)
         One minus the cosine of the angle to the nearest center.
     """
-    rng = np.random.default_rng(seed)
-    centers = spherical_kmeans(features, rows, min(clusters, len(rows)), rng)
     scores = np.empty(len(rows))
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
-        cosine = directions(read_rows(features, rows[part])) @ centers.T
+    for part, cosine in _cosines(features, rows, min(clusters, len(rows)), seed):
         scores[part] = 1.0 - cosine.max(axis=1).clip(-1.0, 1.0)
     return scores
+
+
+def clusters_of(features: Features, rows: Rows, clusters: int, seed: int) -> Rows:
+    """Number of the nearest k-means center, int64 (m,); parameters as of `prototype_distances`."""
+    numbers = np.empty(len(rows), dtype=np.int64)
+    for part, cosine in _cosines(features, rows, clusters, seed):
+        numbers[part] = cosine.argmax(axis=1)
+    return numbers
+
+
+def _cosines(
+    features: Features, rows: Rows, clusters: int, seed: int
+) -> Iterator[tuple[slice, Doubles]]:
+    """Yield parts of the images, and the cosine to each center, (b, clusters)."""
+    centers = spherical_kmeans(features, rows, clusters, np.random.default_rng(seed))
+    for start in range(0, len(rows), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        yield part, directions(read_rows(features, rows[part])) @ centers.T
 
 
 def spherical_kmeans(

@@ -342,7 +342,7 @@ def test_info_without_features(data, moderate):
         ),
         (
             ["select", "-r", "1", "DATA", "--labels", "y.npy"],
-            "DATA and --labels exclude each other",
+            "DATA and --labels FILE exclude each other",
         ),
         (
             ["select", "-r", "0.1,0.2", "DATA"],

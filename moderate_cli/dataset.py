@@ -92,7 +92,8 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     ]
     if not samples:
         raise DatasetError(
-            f"{os.fspath(root)}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)})"
+            f"{os.fspath(root)}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)});"
+            " name the folder that the class folders are in"
         )
     return Dataset(Path(top), tuple(classes), tuple(samples))
 

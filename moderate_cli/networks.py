@@ -216,17 +216,24 @@ def _load_without_head(module: nn.Module, state: StateDict, backbone: str, sourc
             # A counter that inference does not use, and that old checkpoints lack.
             if name.endswith("num_batches_tracked"):
                 continue
-            raise WeightsError(f"{source}: is no checkpoint of {backbone} (lacks {name})")
+            raise WeightsError(
+                f"{source}: is no checkpoint of {backbone} (lacks {name}); name its --backbone"
+            )
         if state[name].shape != expected[name].shape:
             shapes = f"{tuple(state[name].shape)}, not {tuple(expected[name].shape)}"
-            raise WeightsError(f"{source}: is no checkpoint of {backbone} ({name} is {shapes})")
+            raise WeightsError(
+                f"{source}: is no checkpoint of {backbone} ({name} is {shapes});"
+                " name its --backbone"
+            )
     unknown = sorted(
         name
         for name in state
         if name not in body and not name.startswith((f"{head_name}.", *AUXILIARY))
     )
     if unknown:
-        raise WeightsError(f"{source}: is no checkpoint of {backbone} (has {unknown[0]})")
+        raise WeightsError(
+            f"{source}: is no checkpoint of {backbone} (has {unknown[0]}); name its --backbone"
+        )
     expected.update({name: state[name] for name in body if name in state})
     module.load_state_dict(expected)
     parent, _, child = head_name.rpartition(".")

@@ -196,7 +196,7 @@ def check_scorable(path: str, features: npt.NDArray[Any], values: npt.NDArray[np
     """Name the first row that makes scores NaN or infinite, if there is one."""
     if not np.all(np.isfinite(values)):
         check_finite(path, features)
-        raise ArrayError(f"{path}: its values are too large to take distances of")
+        raise ArrayError(f"{path}: its values are too large to take distances of; scale them down")
 
 
 def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:

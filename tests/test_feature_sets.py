@@ -76,7 +76,9 @@ def test_feature_sets_of_other_lengths_are_refused(moderate, tmp_path):
     done = moderate("score", "--features", tmp_path / "a.npy", "--features", tmp_path / "b.npy",
                     "--labels", tmp_path / "y.npy")  # fmt: skip
     assert done.status == 1
-    assert done.stderr.endswith(f"b.npy: 4 rows, where {tmp_path}/a.npy has 3\n")
+    assert done.stderr.endswith(
+        f"b.npy: 4 rows, where {tmp_path}/a.npy has 3; give features of the same images\n"
+    )
 
 
 @pytest.mark.parametrize(

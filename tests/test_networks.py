@@ -144,14 +144,14 @@ def refusal(path, backbone):
 def test_a_checkpoint_of_another_architecture_is_refused_by_name(tmp_path):
     path, _ = checkpoint(tmp_path, "resnet18")
     assert refusal(path, "resnet50") == (
-        "resnet18.pt: is no checkpoint of resnet50 (lacks layer1.0.bn3.bias)"
+        "resnet18.pt: is no checkpoint of resnet50 (lacks layer1.0.bn3.bias); name its --backbone"
     )
     assert refusal(path, "resnet34") == (
-        "resnet18.pt: is no checkpoint of resnet34 (lacks layer1.2.bn1.bias)"
+        "resnet18.pt: is no checkpoint of resnet34 (lacks layer1.2.bn1.bias); name its --backbone"
     )
     assert refusal(path, "wide_resnet50_2").startswith("resnet18.pt: is no checkpoint of wide_")
     assert refusal(path, "efficientnet_lite0") == (
-        "resnet18.pt: is no checkpoint of efficientnet_lite0 (lacks features.0.0.weight)"
+        "resnet18.pt: is no checkpoint of efficientnet_lite0 (lacks features.0.0.weight); name its --backbone"
     )
     path, _ = checkpoint(tmp_path, "vgg11_bn")
     assert refusal(path, "vgg11").startswith("vgg11_bn.pt: is no checkpoint of vgg11 (")

@@ -82,9 +82,25 @@ class Terminated(BaseException):
     """A signal arrived that ends the command."""
 
 
-# Signals that arrived. The exception that one raises may come out as another one, or not at all,
-# of a library that it fell into.
-_received: list[int] = []
+class _Signals:
+    """Signals that arrived.
+
+    The exception that one raises may come out as another one, or not at all, of a library that it
+    fell into; so they are noted, too.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.interrupting = True
+
+    def arrive(self, number: int, _frame: FrameType | None) -> None:
+        """Note a signal, and end the command if it still runs."""
+        self.received.append(number)
+        if self.interrupting:
+            raise Terminated
+
+
+_signals = _Signals()
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -92,19 +108,22 @@ def main(args: Sequence[str] | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal that the parent ignores, as nohup does, stays ignored.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _terminate)
+            signal.signal(number, _signals.arrive)
     status = 0
     try:
-        status = _run(args)
+        try:
+            status = _run(args)
+        finally:
+            _signals.interrupting = False
     except Terminated:
         pass
     except (click.Abort, KeyboardInterrupt):
-        _received.append(signal.SIGINT)
+        _signals.received.append(signal.SIGINT)
     except console.StdoutClosed:
-        _received.append(signal.SIGPIPE)
+        _signals.received.append(signal.SIGPIPE)
     # Out of the except block, for a traceback holds what is only cleaned up when it is let go.
-    if _received:
-        _die_by(_received[0])
+    if _signals.received:
+        _die_by(_signals.received[0])
     sys.exit(status)
 
 
@@ -116,7 +135,7 @@ def _run(args: Sequence[str] | None) -> int:
     except (click.Abort, console.StdoutClosed):
         raise
     except Exception as error:
-        if _received:
+        if _signals.received:
             raise Terminated from None
         return _explain(error)
 
@@ -153,11 +172,6 @@ def _explain(error: Exception) -> int:
             console.note(f"{name}: {error.strerror or error}")
             return 1
     raise error
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    _received.append(number)
-    raise Terminated
 
 
 def _die_by(number: int) -> None:

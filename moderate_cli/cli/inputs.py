@@ -120,7 +120,10 @@ def _own_features(paths: Sequence[str], labels_file: str | int) -> Iterator[Labe
         if n is None:
             n = len(features)
         elif len(features) != n:
-            raise ArrayError(f"{path}: {len(features)} rows, where {paths[0]} has {n}")
+            raise ArrayError(
+                f"{path}: {len(features)} rows, where {paths[0]} has {n}; give features of the same"
+                " images"
+            )
         labels = np.zeros(n, dtype=np.int64)
         if isinstance(labels_file, str):
             labels = read_labels(labels_file, n)
@@ -205,7 +208,9 @@ def features_of(
     if reasons and on_error == "fail":
         raise UnreadableImages(reasons)
     if len(reasons) == images:
-        raise DatasetError(f"{data}: none of its {images} images can be read")
+        raise DatasetError(
+            f"{data}: none of its {images} images can be read; --on-error fail says why"
+        )
     if reasons:
         console.note(f"{len(reasons)} unreadable of {images} images are left out")
     return dataset, stores

@@ -206,7 +206,9 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
         manifest = Manifest.from_json((partial / PLAN).read_bytes())
         return manifest, int(np.count_nonzero(_finished(partial)))
     except (OSError, ValueError) as error:
-        raise StoreError(f"{partial}: is no feature set in the making ({error})") from None
+        raise StoreError(
+            f"{partial}: is no feature set in the making ({error}); remove it"
+        ) from None
 
 
 def rows_to_embed(

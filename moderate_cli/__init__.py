@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from moderate_cli.scoring import Scores, score_features
     from moderate_cli.selection import select
     from moderate_cli.store import FeatureStore, open_store
+    from moderate_cli.suspects import Suspects, find_suspects
 
 __all__ = [
     "Dataset",
@@ -32,9 +33,11 @@ __all__ = [
     "FeatureStore",
     "ModerateError",
     "Scores",
+    "Suspects",
     "embed",
     "estimate",
     "export",
+    "find_suspects",
     "open_store",
     "scan",
     "score",
@@ -50,9 +53,11 @@ _MODULES = {
     "FeatureStore": "store",
     "ModerateError": "errors",
     "Scores": "scoring",
+    "Suspects": "suspects",
     "embed": "embedding",
     "estimate": "embedding.estimate",
     "export": "exporting",
+    "find_suspects": "suspects",
     "open_store": "store",
     "scan": "dataset",
     "score": "derived",

@@ -97,7 +97,8 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
         ),
         (
             ("a/1.txt",),
-            "{}: its class folders hold no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp);"
+            "{}: its class folders hold no images"
+            " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp);"
             " name the folder that the class folders are in",
         ),
     ],

@@ -151,7 +151,8 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_name(tmp_path):
     )
     assert refusal(path, "wide_resnet50_2").startswith("resnet18.pt: is no checkpoint of wide_")
     assert refusal(path, "efficientnet_lite0") == (
-        "resnet18.pt: is no checkpoint of efficientnet_lite0 (lacks features.0.0.weight); name its --backbone"
+        "resnet18.pt: is no checkpoint of efficientnet_lite0 (lacks features.0.0.weight);"
+        " name its --backbone"
     )
     path, _ = checkpoint(tmp_path, "vgg11_bn")
     assert refusal(path, "vgg11").startswith("vgg11_bn.pt: is no checkpoint of vgg11 (")

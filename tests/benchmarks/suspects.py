@@ -19,7 +19,7 @@ import moderate_cli
 from moderate_cli.scoring.neighbors import nearest
 from moderate_cli.suspects import find_suspects
 
-SEEDS = 5
+SEEDS = 3
 NOISES = (("clean", 0.0), ("symmetric", 0.2), ("symmetric", 0.35), ("pairs", 0.2))
 
 # Which images a way flags, and how it ranks all of them, the worst highest, if it does.
@@ -59,7 +59,7 @@ def cleanlab(features: np.ndarray, labels: np.ndarray) -> Found:
     """cleanlab's own choice, on probabilities of a cross-validated linear head."""
     scaled = features - features.mean(axis=0)
     scaled /= np.sqrt((scaled**2).sum(axis=1).mean())
-    strengths = {"C": [0.1, 1.0, 10.0, 100.0]}
+    strengths = {"C": [0.1, 1.0, 10.0]}
     search = GridSearchCV(LogisticRegression(max_iter=500), strengths, scoring="neg_log_loss", cv=3)
     head = search.fit(scaled, labels).best_estimator_
     predicted = cross_val_predict(head, scaled, labels, cv=5, method="predict_proba")
@@ -120,7 +120,7 @@ def _interval(values: np.ndarray) -> str:
         return ""
     if len(values) == 1:
         return f"{values[0]:.3f}"
-    return f"{values.mean():.3f} ± {2.776 * values.std(ddof=1) / np.sqrt(len(values)):.3f}"
+    return f"{values.mean():.3f} ± {4.303 * values.std(ddof=1) / np.sqrt(len(values)):.3f}"
 
 
 if __name__ == "__main__":

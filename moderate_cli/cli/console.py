@@ -123,7 +123,7 @@ def duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str = "img") -> Iterator[Callable[[int, int], None]]:
     """Show a bar on stderr if it is a terminal; yields the callback that moves it."""
     from tqdm import tqdm
 
@@ -132,9 +132,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     def move(done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = tqdm(
-                total=total, initial=done, desc=f"moderate: {what}", unit="img", disable=None
-            )
+            bar = tqdm(total=total, initial=done, desc=f"moderate: {what}", unit=unit, disable=None)
         else:
             bar.update(done - bar.n)
 

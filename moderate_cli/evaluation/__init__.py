@@ -1,0 +1,191 @@
+"""Evaluation: what a classifier learns from the images that strategies keep.
+
+Each seed draws four fifths of the images, in each class alike, as the pool that is selected from;
+without a test set the rest is what the classifier is judged on. So differences between strategies
+are measured on the same pools, and their spread over seeds is that of new data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.derived import LabeledFeatures
+from moderate_cli.evaluation.probe import Probe
+from moderate_cli.rows import Rows
+from moderate_cli.scoring import Scores, score_features
+from moderate_cli.selection import select
+from moderate_cli.suspects import find_suspects
+
+POOL = Fraction(4, 5)
+FULL = "full set"
+
+
+class Cell(NamedTuple):
+    """One selection to be judged.
+
+    Attributes
+    ----------
+    strategy
+        A key of `moderate_cli.selection.STRATEGIES`, or `FULL`.
+    ratio
+        Fraction kept of the pool, as text.
+    drop_suspects
+        Whether images with a probably wrong label are left out first.
+    seed
+        Number of the pool; seeds what is random, too.
+    quantile
+        Where the window of the strategy "moderate" sits.
+    """
+
+    strategy: str
+    ratio: str
+    drop_suspects: bool
+    seed: int
+    quantile: str = "0.5"
+
+    @property
+    def name(self) -> str:
+        """The strategy, and its quantile if that is not the usual one."""
+        return self.strategy if self.quantile == "0.5" else f"{self.strategy}:{self.quantile}"
+
+
+class Result(NamedTuple):
+    """How well the classifier did.
+
+    Attributes
+    ----------
+    images
+        Number it was trained on.
+    accuracy
+        Share of the test images that it predicts right.
+    worst_class
+        That of the class where it is lowest.
+    """
+
+    images: int
+    accuracy: float
+    worst_class: float
+
+
+class Learner(Protocol):
+    """Trains a classifier and predicts."""
+
+    def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
+        """Train on rows, int64 (m,); predict the labels of the test set, or of `held_out` rows."""
+
+
+class ProbeLearner:
+    """A linear head on the features; of a test set, too, if there is one."""
+
+    def __init__(self, data: LabeledFeatures, test: LabeledFeatures | None) -> None:
+        self._data, self._test = data, test
+
+    def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
+        """Train on rows, and predict."""
+        known, members = np.unique(self._data.labels[rows], return_inverse=True)
+        probe = Probe(self._data.features, rows, members, len(known))
+        judged = self._data if self._test is None else self._test
+        where = held_out if self._test is None else np.flatnonzero(judged.readable)
+        return known[probe.predict(judged.features, where)]
+
+
+def evaluate(
+    data: LabeledFeatures,
+    cells: Sequence[Cell],
+    learn: Learner,
+    *,
+    test: LabeledFeatures | None = None,
+    scoring: Mapping[str, Any] | None = None,
+    selecting: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[Cell, Result]]:
+    """Train on what each cell keeps, and judge it on images that were never selected from.
+
+    Parameters
+    ----------
+    data
+        What is selected from.
+    cells
+        What to judge; those of one seed share their pool.
+    learn
+        What is trained.
+    test
+        Features and labels of a test set, whose classes are those of `data`; None holds out the
+        part of the data that is not in the pool.
+    scoring, selecting
+        Further options of `score_features` and of `select`.
+    """
+    pool = None
+    for cell in cells:
+        if pool is None or pool.seed != cell.seed:
+            pool = Pool(data, cell.seed, scoring or {})
+        rows = pool.select(cell, selecting or {})
+        predicted = learn(rows, pool.held_out, cell.seed)
+        truth = data.labels[pool.held_out] if test is None else test.labels[test.readable]
+        yield cell, Result(len(rows), *_judged(predicted == truth, truth))
+
+
+class Pool:
+    """The images that are selected from for one seed."""
+
+    def __init__(self, data: LabeledFeatures, seed: int, scoring: Mapping[str, Any]) -> None:
+        self.seed = seed
+        self._data, self._scoring = data, scoring
+        self._inside = _drawn(data, seed)
+
+    @property
+    def held_out(self) -> Rows:
+        """int64, readable rows that are not in the pool."""
+        return np.flatnonzero(self._data.readable & ~self._inside)
+
+    def select(self, cell: Cell, how: Mapping[str, Any]) -> Rows:
+        """Return the rows that a cell keeps, ascending."""
+        values = self._values.copy()
+        if cell.drop_suspects:
+            values[self._suspects] = np.nan
+        if cell.strategy == FULL:
+            return np.flatnonzero(~np.isnan(values))
+        kept = select(
+            Scores(values, self._data.labels),
+            ratio=cell.ratio,
+            strategy=cell.strategy,
+            quantile=cell.quantile,
+            features=self._data.features,
+            seed=cell.seed,
+            **how,
+        )
+        return np.flatnonzero(kept)
+
+    @cached_property
+    def _values(self) -> npt.NDArray[np.float64]:
+        return score_features(
+            self._data.features, self._data.labels, readable=self._inside, **self._scoring
+        )
+
+    @cached_property
+    def _suspects(self) -> Rows:
+        found = find_suspects(
+            self._data.features, self._data.labels, seed=self.seed, readable=self._inside
+        )
+        return found.most_probable()
+
+
+def _drawn(data: LabeledFeatures, seed: int) -> npt.NDArray[np.bool_]:
+    """Draw the pool: bool (n,), of each class the same share, at least one image."""
+    rng = np.random.default_rng(seed)
+    inside = np.zeros(len(data.labels), dtype=np.bool_)
+    for label in np.unique(data.labels[data.readable]).tolist():
+        rows = rng.permutation(np.flatnonzero(data.readable & (data.labels == label)))
+        inside[rows[: -(-len(rows) * POOL.numerator // POOL.denominator)]] = True
+    return inside
+
+
+def _judged(right: npt.NDArray[np.bool_], truth: Rows) -> tuple[float, float]:
+    classes, members = np.unique(truth, return_inverse=True)
+    shares = np.bincount(members, right, minlength=len(classes)) / np.bincount(members)
+    return float(right.mean()), float(shares.min())

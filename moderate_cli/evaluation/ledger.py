@@ -1,0 +1,55 @@
+"""Finished cells of evaluations, kept so that none is run twice."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from moderate_cli.evaluation import Cell, Result
+
+
+class Ledger:
+    """Results in a file, one JSON object a line; one that is damaged costs its cell, no more.
+
+    Parameters
+    ----------
+    path
+        The file, made with the first result; None keeps nothing.
+    context
+        What else results depend on: evaluator, test set, options.
+    """
+
+    def __init__(self, path: Path | None, context: Mapping[str, Any]) -> None:
+        self._path = path
+        self._context = json.dumps(context, sort_keys=True)
+        self.results: dict[Cell, Result] = {}
+        if path is not None:
+            with contextlib.suppress(OSError):
+                for line in path.read_bytes().splitlines():
+                    with contextlib.suppress(ValueError, TypeError, KeyError):
+                        self._take(json.loads(line))
+
+    def add(self, cell: Cell, result: Result) -> None:
+        """Keep a result; a file that cannot be written costs time, nothing else."""
+        self.results[cell] = result
+        if self._path is None:
+            return
+        entry = {"context": self._context, "cell": list(cell), "result": list(result)}
+        # One write to the end of the file, so that two runs at once do not mix lines.
+        with contextlib.suppress(OSError):
+            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            try:
+                os.write(file, f"\n{json.dumps(entry)}\n".encode())
+            finally:
+                os.close(file)
+
+    def _take(self, entry: dict[str, Any]) -> None:
+        if entry["context"] == self._context:
+            strategy, ratio, drop_suspects, seed, quantile = entry["cell"]
+            images, accuracy, worst_class = entry["result"]
+            cell = Cell(str(strategy), str(ratio), bool(drop_suspects), int(seed), str(quantile))
+            self.results[cell] = Result(int(images), float(accuracy), float(worst_class))

@@ -1,0 +1,209 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from conftest import paint
+
+from moderate_cli.derived import LabeledFeatures
+from moderate_cli.evaluation import FULL, Cell, Pool, ProbeLearner, Result, evaluate, probe
+from moderate_cli.evaluation.ledger import Ledger
+from moderate_cli.evaluation.probe import Probe
+from moderate_cli.evaluation.summary import Estimate, estimate, smallest_within, summarize
+
+
+def ridge(points, targets, strength):
+    """Weights of ridge regression on centered points and targets, and what they are added to."""
+    mean, base = points.mean(axis=0), targets.mean(axis=0)
+    centered = points - mean
+    gram = centered.T @ centered + strength * np.eye(points.shape[1])
+    weights = np.linalg.solve(gram, centered.T @ (targets - base))
+    return lambda x: (x - mean) @ weights + base
+
+
+@pytest.mark.parametrize(("n", "d"), [(12, 30), (30, 5)])
+def test_the_strength_is_that_of_leaving_one_out(rng, n, d):
+    points, members = rng.normal(size=(n, d)), np.arange(n) % 3
+    points[:, 0] += members
+    targets = np.eye(3)[members]
+    centered = points - points.mean(axis=0)
+    size = np.linalg.eigvalsh(centered @ centered.T if n <= d else centered.T @ centered).mean()
+    right = []
+    for strength in probe.STRENGTHS * size:
+        others = ~np.eye(n, dtype=bool)
+        # With one image left out the mean moves, which the closed form knows of.
+        found = [ridge(points[keep], targets[keep], strength)(points[~keep]) for keep in others]
+        right.append(np.sum(np.concatenate(found).argmax(axis=1) == members))
+    best = probe.STRENGTHS[np.flatnonzero(right == np.max(right))[-1]] * size
+    expected = ridge(points, targets, best)(points).argmax(axis=1)
+    rows = np.arange(n)
+    assert Probe(points, rows, members, 3).predict(points, rows).tolist() == expected.tolist()
+
+
+def test_both_ways_to_fit_are_one_head(rng, monkeypatch):
+    points, members, rows = rng.normal(size=(40, 40)), np.arange(40) % 4, np.arange(40)
+    points[:, :4] += 2 * np.eye(4)[members]
+    few = Probe(points, rows, members, 4)
+    monkeypatch.setattr(Probe, "_fit_few", Probe._fit_many)
+    monkeypatch.setattr(probe, "BLOCK_ROWS", 7)
+    many = Probe(points, rows, members, 4)
+    np.testing.assert_allclose(few._weights, many._weights, atol=1e-10)
+
+
+@pytest.fixture
+def data(rng):
+    labels = np.repeat([0, 1, 2, 3], [40, 30, 20, 10])
+    features = rng.normal(size=(100, 6)) + 3 * np.eye(6)[labels]
+    return LabeledFeatures(features, labels, np.arange(100) != 7)
+
+
+def test_a_pool_is_four_fifths_of_each_class(data):
+    pool = Pool(data, 3, {})
+    full = pool.select(Cell(FULL, "1", False, 3), {})
+    # Of 39 readable images 31.2, rounded up.
+    assert np.bincount(data.labels[full]).tolist() == [32, 24, 16, 8]
+    assert np.array_equal(np.union1d(full, pool.held_out), np.flatnonzero(data.readable))
+    assert len(np.intersect1d(full, pool.held_out)) == 0
+    kept = pool.select(Cell("random", "0.5", False, 3), {})
+    assert len(kept) == 40
+    assert np.isin(kept, full).all()
+    assert not np.array_equal(Pool(data, 4, {}).held_out, pool.held_out)
+
+
+def test_cells_are_judged_on_what_they_did_not_see(data):
+    cells = [Cell(FULL, "1", False, 0), Cell("moderate", "0.2", False, 0, "0.25")]
+    asked = []
+
+    def learn(rows, held_out, seed):
+        asked.append((len(rows), seed))
+        return np.where(data.labels[held_out] == 3, 0, data.labels[held_out])
+
+    found = dict(evaluate(data, cells, learn))
+    # 19 of 99 are held out, two of them of the last class.
+    assert found == {cells[0]: (80, 17 / 19, 0), cells[1]: (16, 17 / 19, 0)}
+    assert asked == [(80, 0), (16, 0)]
+
+
+def test_a_test_set_takes_the_place_of_the_part_held_out(data):
+    learner = ProbeLearner(data, data)
+    ((_, result),) = evaluate(data, [Cell(FULL, "1", False, 0)], learner, test=data)
+    assert result.images == 80
+    assert result.accuracy > 0.9
+
+
+def test_estimates_can_be_worked_out_by_hand():
+    # Standard deviation 0.1, of three: 4.303 * 0.1 / sqrt(3).
+    assert estimate([0.6, 0.5, 0.7]) == Estimate(0.6, round(0.4303 / math.sqrt(3), 12))
+    assert math.isnan(estimate([0.6]).half)
+
+
+def test_differences_are_between_equal_pools():
+    results = {}
+    for seed, (full, random, easy) in enumerate([(0.9, 0.7, 0.8), (0.8, 0.6, 0.5)]):
+        results[Cell(FULL, "1", False, seed)] = Result(80, full, 0.5)
+        results[Cell("random", "0.1", False, seed)] = Result(8, random, 0.25)
+        results[Cell("easy", "0.1", True, seed)] = Result(8, easy, 0.125)
+    full, random, easy = summarize(results)
+    assert easy.cell == Cell("easy", "0.1", True, 0)
+    assert easy.to_random.mean == 0
+    assert easy.to_random.half == pytest.approx(12.706 * 0.1)
+    assert random.to_full == Estimate(-0.2, 0)
+    assert full.to_full == Estimate(0, 0)
+    assert smallest_within([full, random, easy], 0.1) is None
+    assert smallest_within([full, random, easy], 0.2) is random
+
+
+def test_what_is_finished_is_found_again(tmp_path):
+    path = tmp_path / "e.jsonl"
+    one, two = Cell("easy", "0.1", False, 0), Cell("moderate", "0.1", True, 1, "0.25")
+    ledger = Ledger(path, {"with": "probe"})
+    ledger.add(one, Result(3, 0.5, 0.25))
+    ledger.add(two, Result(4, 0.75, 0.5))
+    assert Ledger(path, {"with": "probe"}).results == {one: (3, 0.5, 0.25), two: (4, 0.75, 0.5)}
+    assert Ledger(path, {"with": "other"}).results == {}
+    content = path.read_bytes()
+    path.write_bytes(content[:-30])  # as a run leaves it that is killed while it writes
+    ledger = Ledger(path, {"with": "probe"})
+    assert ledger.results == {one: (3, 0.5, 0.25)}
+    ledger.add(two, Result(4, 0.75, 0.5))
+    assert len(Ledger(path, {"with": "probe"}).results) == 2
+
+
+def test_a_ledger_of_rubbish_is_none(tmp_path, rng):
+    path = tmp_path / "e.jsonl"
+    for _ in range(50):
+        path.write_bytes(rng.bytes(200) + b'\n{"context": "{}", "cell": [1], "result": 3}\n[]\n7\n')
+        assert Ledger(path, {}).results == {}
+
+
+@pytest.fixture
+def grays(tmp_path):
+    """Four classes of gray levels that overlap a little."""
+    for label, name in enumerate("abcd"):
+        for image in range(20):
+            paint(tmp_path / "grays" / name / f"{image:02}.png", 50 * label + 3 * image)
+    return tmp_path / "grays"
+
+
+ARGS = ("--seeds", "2", "--ratio", "0.2,0.5", "--strategy", "easy,moderate:0.25")
+
+
+def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
+    done = moderate("evaluate", grays, *ARGS, "--drop-suspects")
+    assert (done.status, done.stderr) == (0, "")
+    table = [line.split() for line in done.stdout.splitlines()]
+    assert table[0][:5] == ["strategy", "suspects", "ratio", "images", "accuracy"]
+    assert [row[:2] for row in table[2:8]] == [
+        [name, "kept"] for name in ("easy", "moderate:0.25", "random") * 2
+    ]
+    assert len(table) == 15
+    assert table[1][:5] == ["full", "set", "kept", "1", "64"]
+    assert [row[3] for row in table[2:8]] == ["13"] * 3 + ["32"] * 3
+    # What is finished is not run again.
+    monkeypatch.setattr("moderate_cli.evaluation.Probe", None)
+    assert moderate("evaluate", grays, *ARGS, "--drop-suspects").stdout == done.stdout
+    assert moderate("evaluate", grays, *ARGS, "-o", tmp_path / "e.csv").stdout == ""
+    with (tmp_path / "e.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
+    assert float(rows[0]["to_full"]) == 0
+    moderate("evaluate", grays, *ARGS, "-o", tmp_path / "e.json")
+    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == "64"
+
+
+def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
+    paint(tmp_path / "test" / "a" / "x.png", 10)
+    paint(tmp_path / "test" / "d" / "x.png", 190)
+    done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
+    assert done.status == 0
+    assert "100.0" in done.stdout.splitlines()[1]
+    paint(tmp_path / "test" / "new" / "x.png", 190)
+    done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.endswith("test: its class 'new' is none of the data's; name others\n")
+
+
+def test_the_fewest_images_are_named(grays, moderate):
+    done = moderate("evaluate", grays, *ARGS, "--within", "100%")
+    assert done.stderr.startswith("moderate: --ratio 0.2 --strategy ")
+    assert " stays within 100 % of the full set's accuracy: " in done.stderr
+    done = moderate("evaluate", grays, "--seeds", "1", "--within", "0%")
+    assert "nothing that was compared is sure to stay within 0 %" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--strategy", "best"), "'best' is none of moderate, "),
+        (("--strategy", "easy:0.2"), "'easy:0.2' is none of moderate, "),
+        (("--within", "101%"), "101% is not in [0%, 100%]"),
+        (("--seeds", "0"), "0 is not in the range x>=1"),
+        (("-o", "x.npy"), "unknown suffix"),
+        (("--backbone", "resnet18"), "evaluate wants one --backbone"),
+    ],
+)
+def test_wrong_arguments(args, message, grays, moderate):
+    done = moderate("evaluate", grays, "--backbone", "pixels", *args)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr

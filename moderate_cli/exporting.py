@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import itertools
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import numpy.typing as npt
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_folder
-from moderate_cli.processors import processors
+from moderate_cli.processors import in_threads
 
 PART = 500  # files that one thread places before it tells of progress
 
@@ -58,7 +56,7 @@ def export(
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     target = Path(os.path.abspath(destination))
-    _check_apart(dataset, target, os.fspath(destination))
+    check_apart(dataset, target, os.fspath(destination))
     samples = [sample for sample, keep in zip(dataset.samples, kept, strict=True) if keep]
     _check_classes(dataset, {label for _, label in samples}, os.fspath(destination))
     if force:
@@ -70,55 +68,33 @@ def export(
         for parent in {parent for parent, _ in parts}:
             (folder / parent).mkdir(parents=True, exist_ok=True)
         done = 0
-        with ThreadPoolExecutor(processors()) as pool:
-            try:
-                with _signals_held():
-                    counts = pool.map(
-                        lambda part: _place(
-                            dataset.root / part[0], folder / part[0], part[1], link
-                        ),
-                        parts,
-                    )
-                for count in counts:
-                    done += count
-                    if on_progress is not None:
-                        on_progress(done, len(samples))
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        with closing(
+            in_threads(
+                lambda part: place(dataset.root / part[0], folder / part[0], part[1], link), parts
+            )
+        ) as counts:
+            for count in counts:
+                done += count
+                if on_progress is not None:
+                    on_progress(done, len(samples))
 
 
-@contextlib.contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let signals wait while threads start: a thread that one interrupts would not be waited for.
-
-    It would go on writing to a folder that is being removed.
-    """
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    )
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield parts of the images: a folder, and names in it."""
+def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield parts of the images: a folder, and names in it, which they keep."""
     for parent, group in itertools.groupby(paths, os.path.dirname):
         names = [os.path.basename(path) for path in group]
         for start in range(0, len(names), PART):
-            yield parent, names[start : start + PART]
+            yield parent, [(name, name) for name in names[start : start + PART]]
 
 
-def _place(source: Path, target: Path, names: list[str], link: str) -> int:
-    """Link or copy the named files of one folder to another; return how many."""
+def place(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
+    """Link or copy files of one folder to another, each under a new name; return how many."""
     # Relative to open folders, no name has to be looked up from the root.
     folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
     try:
-        for name in names:
+        for name, new in names:
             try:
-                LINKS[link](source, target, name, *folders)
+                LINKS[link](source / name, target / new, *folders)
             except OSError as error:
                 reason = f"cannot be exported ({error.strerror})"
                 if error.errno == errno.EXDEV:
@@ -130,20 +106,21 @@ def _place(source: Path, target: Path, names: list[str], link: str) -> int:
     return len(names)
 
 
-def _copy(source: Path, target: Path, name: str, _from: int, _to: int) -> None:
-    shutil.copy2(f"{source}/{name}", f"{target}/{name}")
+def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
+    shutil.copy2(source, target)
 
 
-def _hard_link(_source: Path, _target: Path, name: str, source: int, target: int) -> None:
+def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
     # The file itself, not a symbolic link to it, which might lead nowhere from its new place.
-    os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=True)
+    os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
 
 
-def _symbolic_link(source: Path, _target: Path, name: str, _from: int, target: int) -> None:
-    os.symlink(f"{source}/{name}", name, dir_fd=target)
+def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
+    os.symlink(source, target.name, dir_fd=to)
 
 
-def _check_apart(dataset: Dataset, target: Path, shown: str) -> None:
+def check_apart(dataset: Dataset, target: Path, shown: str) -> None:
+    """Refuse a folder that lies in the dataset, or that the dataset lies in."""
     root, real = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(target))
     if real.is_relative_to(root) or root.is_relative_to(real):
         raise OutputError(f"{shown}: lies in the dataset or around it; name a folder beside it")
@@ -178,5 +155,5 @@ def _check_replaceable(dataset: Dataset, target: Path, shown: str) -> None:
             )
 
 
-Link = Callable[[Path, Path, str, int, int], None]
+Link = Callable[[Path, Path, int, int], None]
 LINKS: dict[str, Link] = {"none": _copy, "hard": _hard_link, "symbolic": _symbolic_link}

@@ -1,8 +1,16 @@
-"""How many processors this process may use."""
+"""How many processors this process may use, and work in as many threads."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Part = TypeVar("Part")
+Done = TypeVar("Done")
 
 
 def processors() -> int:
@@ -10,3 +18,33 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator[Done, None, None]:
+    """Work on parts in one thread a processor; yield what becomes of them, in order.
+
+    Once the iterator is closed no thread works any more.
+    """
+    with ThreadPoolExecutor(processors()) as pool:
+        try:
+            with _signals_held():
+                results = pool.map(work, parts)
+            yield from results
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait while threads start: a thread that one interrupts would not be waited for.
+
+    It might go on writing to a folder that is being removed.
+    """
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "Write the distance of each image to its class center.",
     "suspects": "List images that probably have a wrong label.",
     "evaluate": "Compare strategies by what a classifier learns from what they keep.",
+    "perturb": "Make a copy of a dataset with wrong labels and ruined pictures.",
     "duplicates": "List images that are nearly the same as an earlier one.",
     "info": "Show what the feature sets of a dataset hold.",
     "demo": "Make a small dataset, prune it, and say what became of it.",

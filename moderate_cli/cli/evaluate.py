@@ -28,7 +28,7 @@ def _strategies(text: str) -> list[tuple[str, str]]:
         name, _, quantile = part.strip().partition(":")
         if name not in STRATEGIES or (quantile and name != "moderate"):
             raise click.BadParameter(f"{part.strip()!r} is none of {', '.join(STRATEGIES)}.")
-        found.append((name, str(float(options.quantile(quantile or "0.5")))))
+        found.append((name, str(float(options.share(quantile or "0.5")))))
     return list(dict.fromkeys(found))
 
 

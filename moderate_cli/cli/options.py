@@ -73,7 +73,7 @@ def refuse_beside(flag: str, names: Iterable[str]) -> None:
             raise click.UsageError(f"{flag} and {long} exclude each other")
 
 
-def quantile(text: str) -> Fraction:
+def share(text: str) -> Fraction:
     """Read a number in [0, 1] as it is written: 0.3 is 3/10 and not a float near it."""
     number = _number(text)
     if not 0 <= number <= 1:

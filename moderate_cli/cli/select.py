@@ -63,7 +63,7 @@ Mask = npt.NDArray[np.bool_]
 )
 @options.option(
     "--quantile",
-    type=options.quantile,
+    type=options.share,
     metavar="Q",
     default="0.5",
     help="Where the moderate window sits: 0 nearest the centers, 1 farthest.",

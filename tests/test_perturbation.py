@@ -1,0 +1,192 @@
+import csv
+import os
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from conftest import paint
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from moderate_cli.dataset import Dataset, scan
+from moderate_cli.errors import ArgumentError
+from moderate_cli.perturbation import RECORD, perturb, plan
+from moderate_cli.perturbation.corruptions import CORRUPTIONS
+
+
+def record(folder):
+    with (folder / RECORD).open(newline="", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Forty images in four classes, with names that all classes share."""
+    for label, name in enumerate("abcd"):
+        for image in range(10):
+            paint(tmp_path / "many" / name / f"{image}.png", 60 * label + image)
+    return tmp_path / "many"
+
+
+def test_exactly_as_many_labels_are_wrong_as_asked_for(many, tmp_path):
+    made = perturb(scan(many), tmp_path / "p", label_noise="0.25", pair_noise="0.1")
+    rows = record(tmp_path / "p")
+    assert len(rows) == 14
+    order = "abcda"
+    assert sum(order[order.index(r["original_class"]) + 1] == r["class"] for r in rows) >= 4
+    for row in rows:
+        assert row["class"] != row["original_class"]
+        assert row["corruption"] == ""
+        same = tmp_path / "p" / row["path"], many / row["original_path"]
+        assert os.path.samefile(*same)
+    found = ImageFolder(tmp_path / "p")
+    assert len(found.samples) == 40
+    assert found.class_to_idx == ImageFolder(many).class_to_idx
+    assert sorted(image.path for image in made) == sorted(
+        os.path.relpath(path, tmp_path / "p") for path, _ in found.samples
+    )
+
+
+def test_ruined_pictures_are_shared_among_the_corruptions(many, tmp_path):
+    before = {path: path.read_bytes() for path in many.rglob("*.png")}
+    perturb(scan(many), tmp_path / "p", corrupt=0.5, link="none")
+    rows = record(tmp_path / "p")
+    kinds = [row["corruption"] for row in rows]
+    assert {kind: kinds.count(kind) for kind in kinds} == dict.fromkeys(CORRUPTIONS, 4)
+    for row in rows:
+        assert row["class"] == row["original_class"]
+        with Image.open(tmp_path / "p" / row["path"]) as ruined:
+            assert ruined.size == (9, 9)
+    assert {path: path.read_bytes() for path in many.rglob("*.png")} == before
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_what_is_not_ruined_is_linked_or_copied(many, tmp_path, link):
+    made = perturb(scan(many), tmp_path / "p", corrupt=0.1, link=link)
+    for image in made:
+        path, source = tmp_path / "p" / image.path, many / image.source
+        if image.corruption:
+            assert not path.is_symlink()
+            assert path.stat().st_nlink == 1
+        else:
+            assert path.is_symlink() == (link == "symbolic")
+            assert os.path.samefile(path, source) == (link != "none")
+
+
+def test_the_seed_decides(many, tmp_path):
+    contents = []
+    for number, seed in enumerate((1, 1, 2)):
+        perturb(scan(many), tmp_path / f"{number}", label_noise=0.2, corrupt=0.2, seed=seed)
+        files = sorted((tmp_path / f"{number}").rglob("*.*"))
+        contents.append(
+            [(path.relative_to(tmp_path / f"{number}"), path.read_bytes()) for path in files]
+        )
+    assert contents[0] == contents[1]
+    assert contents[0] != contents[2]
+
+
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    st.fractions(0, 1),
+    st.fractions(0, 1),
+    st.fractions(0, 1),
+    st.integers(0, 5),
+)
+def test_every_image_has_a_path_of_its_own(labels, noise, pairs, corrupt, seed):
+    samples = [(f"{'abcd'[label]}/{n // 4}{'.jpg' if n % 2 else '.png'}", label)
+               for n, label in enumerate(sorted(labels))]  # fmt: skip
+    samples = tuple(dict.fromkeys(samples))
+    dataset = Dataset(None, tuple("abcd"), samples)
+    pairs = min(pairs, 1 - noise)
+    planned = plan(dataset, noise, pairs, corrupt, seed)
+    assert len({image.path for image in planned}) == len(samples)
+    for image in planned:
+        assert image.path.startswith("abcd"[image.label] + "/")
+    half, n = Fraction(1, 2), len(samples)
+    wrong = sum(image.label != label for image, (_, label) in zip(planned, samples, strict=True))
+    # Of two rounded counts the second has what the first leaves.
+    assert wrong == min(n, int(n * noise + half) + int(n * pairs + half))
+    assert sum(bool(image.corruption) for image in planned) == int(n * corrupt + half)
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("shape", [(32, 32), (90, 120), (1, 1), (1, 50), (7, 300)])
+def test_a_corruption_changes_the_picture_not_its_shape(name, shape, rng):
+    picture = np.full((*shape, 3), 90, dtype=np.uint8)
+    picture[:, ::2] = (255, 128, 30)
+    before = picture.copy()
+    ruined = CORRUPTIONS[name](picture, np.random.default_rng(0))
+    assert ruined.shape == picture.shape
+    assert ruined.dtype == np.uint8
+    assert np.array_equal(picture, before)
+    again = CORRUPTIONS[name](picture, np.random.default_rng(0))
+    assert np.array_equal(ruined, again)
+    if min(shape) > 9:
+        assert np.abs(ruined.astype(int) - picture).mean() > 10
+
+
+def test_an_image_that_cannot_be_read_leaves_nothing(many, moderate, tmp_path):
+    (many / "b" / "3.png").write_text("<html>")
+    done = moderate("perturb", many, "-o", tmp_path / "p", "--corrupt", "1")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"moderate: {many}/b/3.png: is not an image in a known format; remove it first\n"
+    )
+    assert os.listdir(tmp_path) == ["many"]
+    assert moderate("perturb", many, "-o", tmp_path / "p", "--label-noise", "0.5").status == 0
+
+
+def test_the_command_says_what_it_did(many, moderate, tmp_path):
+    args = ("perturb", many, "-o", tmp_path / "p", "--label-noise", "0.1", "--corrupt", "0.5")
+    done = moderate(*args)
+    assert done == (
+        0,
+        "",
+        f"moderate: 40 images in {tmp_path}/p: 4 in a wrong class, 20 ruined; perturbed.csv says"
+        " which\n",
+    )
+    again = moderate(*args)
+    assert again.status == 1
+    assert again.stderr.startswith(f"moderate: {tmp_path}/p: exists; ")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "Missing option '--label-noise', '--pair-noise' or '--corrupt'"),
+        (("--corrupt", "1.5"), "1.5 is not in [0, 1]"),
+        (("--label-noise", "0.6", "--pair-noise", "0.6"), "together: 1.2 is not in [0, 1]"),
+        (("--seed", "-1", "--corrupt", "1"), "-1 is not in the range x>=0"),
+    ],
+)
+def test_wrong_arguments(args, message, many, moderate, tmp_path):
+    done = moderate("perturb", many, "-o", tmp_path / "p", *args)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert not (tmp_path / "p").exists()
+
+
+def test_it_never_writes_into_the_dataset(many, moderate):
+    done = moderate("perturb", many, "-o", many / "p", "--corrupt", "1")
+    assert done.status == 1
+    assert "lies in the dataset" in done.stderr
+
+
+def test_one_class_has_no_wrong_labels(tmp_path):
+    paint(tmp_path / "one" / "a" / "1.png", 1)
+    with pytest.raises(ArgumentError, match="one class only"):
+        perturb(scan(tmp_path / "one"), tmp_path / "p", label_noise=0.5)
+
+
+def test_odd_names_stay_whole(tmp_path):
+    names = ["-rf.png", "new\nline.png", os.fsdecode(b"\xff.png"), "deep/er/x.png", "\x1b[2J.png"]
+    for label in ("a", os.fsdecode(b"b\xfe")):
+        for name in names:
+            paint(tmp_path / "odd" / label / name, 9)
+    made = perturb(scan(tmp_path / "odd"), tmp_path / "p", label_noise=0.5, corrupt=0.5)
+    for image in made:
+        assert (tmp_path / "p" / image.path).is_file()
+    changed = {image.path for image in made if image.path != image.source or image.corruption}
+    assert {row["path"] for row in record(tmp_path / "p")} == changed

@@ -7,7 +7,17 @@ import pytest
 from conftest import paint
 
 from moderate_cli.derived import LabeledFeatures
-from moderate_cli.evaluation import FULL, Cell, Pool, ProbeLearner, Result, evaluate, probe
+from moderate_cli.evaluation import (
+    CANDIDATES,
+    FULL,
+    Cell,
+    Pool,
+    ProbeLearner,
+    Result,
+    choose,
+    evaluate,
+    probe,
+)
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.evaluation.summary import Estimate, estimate, smallest_within, summarize
@@ -137,6 +147,21 @@ def test_a_ledger_of_rubbish_is_none(tmp_path, rng):
         assert Ledger(path, {}).results == {}
 
 
+def test_the_best_on_held_out_images_is_chosen(data):
+    found = choose(data, "0.2", seeds=[3, 4])
+    assert {(cell.strategy, cell.quantile) for cell in found} == set(CANDIDATES)
+    means = [np.mean(values) for values in found.values()]
+    assert means == sorted(means, reverse=True)
+    cells = [cell._replace(seed=seed) for cell in found for seed in (3, 4)]
+    again = dict(
+        evaluate(data, sorted(cells, key=lambda cell: cell.seed), ProbeLearner(data, None))
+    )
+    for cell, values in found.items():
+        assert values == [again[cell._replace(seed=seed)].accuracy for seed in (3, 4)]
+    in_all = choose(data, "0.2", seeds=[3], selecting={"scope": "global"})
+    assert "matching" not in {cell.strategy for cell in in_all}
+
+
 @pytest.fixture
 def grays(tmp_path):
     """Four classes of gray levels that overlap a little."""
@@ -207,3 +232,23 @@ def test_wrong_arguments(args, message, grays, moderate):
     done = moderate("evaluate", grays, "--backbone", "pixels", *args)
     assert (done.status, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+def test_select_says_what_auto_takes(grays, moderate):
+    done = moderate("select", "-r", "0.5", "--strategy", "auto", grays)
+    assert len(done.stdout.splitlines()) == 40
+    words = done.stderr.split()
+    assert words[:4] == ["moderate:", "strategy", "auto", "takes"]
+    assert done.stderr.count("\n") == 1
+    name, _, quantile = words[4].partition(":")
+    plain = moderate(
+        "select", "-r", "0.5", "--strategy", name, "--quantile", quantile or "0.5", grays
+    )
+    assert plain.stdout == done.stdout
+    assert len(moderate("select", "--count", "7", "--strategy", "auto", grays).stdout.split()) == 7
+
+
+def test_auto_wants_labels(grays, moderate):
+    done = moderate("select", "-r", "1", "--strategy", "auto", "--labels", "kmeans:2", grays)
+    assert done.status == 2
+    assert "--strategy auto and --labels kmeans:K exclude each other" in done.stderr

@@ -25,11 +25,13 @@ from moderate_cli.selection import (
     SCOPES,
     STRATEGIES,
     emptied_classes,
+    exact,
     select,
 )
 from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
 
 Mask = npt.NDArray[np.bool_]
+AUTO, AUTO_SEEDS = "auto", 5
 
 
 @click.command()
@@ -45,9 +47,10 @@ Mask = npt.NDArray[np.bool_]
 @options.option("--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio.")
 @options.option(
     "--strategy",
-    type=click.Choice(STRATEGIES),
+    type=click.Choice([*STRATEGIES, AUTO]),
     default="moderate",
-    help="What to keep: the window around the median of scores, or what the README lists.",
+    help="What to keep: the window around the median of scores, or what the README lists; auto"
+    " tries them on this dataset.",
 )
 @options.option(
     "--scope",
@@ -160,8 +163,11 @@ def command(
         eligible = _without_duplicates(eligible, dedup)
     scores, masks = eligible.scores, {}
     for text, amount in amounts.items():
-        kept = select(scores, **amount, **how, min_per_class=min_per_class, features=found.features)
-        _warn_of_classes(eligible, kept, {**amount, **how})
+        way = how
+        if strategy == AUTO:
+            way = how | _best(eligible, amount, scope, balance, source, seed)
+        kept = select(scores, **amount, **way, min_per_class=min_per_class, features=found.features)
+        _warn_of_classes(eligible, kept, {**amount, **way})
         masks[text] = ~kept & found.readable if invert else kept
     if dry_run:
         console.write(_table(found.scores, masks, "dropped" if invert else "kept"))
@@ -178,7 +184,7 @@ def _check_features(
 ) -> None:
     """Refuse what compares features where there are none, or several sets of them."""
     comparing = {
-        f"--strategy {strategy}": strategy in PICKS,
+        f"--strategy {strategy}": strategy in (*PICKS, AUTO),
         "--dedup": dedup is not None,
         "--drop-suspects": drop_suspects is not None,
     }
@@ -188,8 +194,13 @@ def _check_features(
         for option, sets in (("backbone", "backbones"), ("features", "features_files")):
             if len(source[sets]) > 1:
                 raise click.UsageError(f"{name} wants one --{option}")
-    if drop_suspects is not None and isinstance(source["labels_file"], int):
-        raise click.UsageError("--drop-suspects and --labels kmeans:K exclude each other")
+    if isinstance(source["labels_file"], int):
+        for name, given in {
+            "--drop-suspects": drop_suspects is not None,
+            "--strategy auto": strategy == AUTO,
+        }.items():
+            if given:
+                raise click.UsageError(f"{name} and --labels kmeans:K exclude each other")
 
 
 def _warn_of_strangers(found: Source) -> None:
@@ -205,6 +216,32 @@ def _warn_of_strangers(found: Source) -> None:
             f"{100 * share:.0f} % of images lie nearer to most other classes than to their own;"
             f" {advice}"
         )
+
+
+def _best(
+    found: Source,
+    amount: dict[str, Any],
+    scope: str | None,
+    balance: str,
+    source: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Try strategies on held-out images, and say which is taken."""
+    from moderate_cli.evaluation import choose
+    from moderate_cli.evaluation.summary import estimate
+
+    data = replace(found.sets[0], readable=found.readable, folder=None)
+    ratio = str(amount.get("ratio") or Fraction(amount["count"], int(data.readable.sum())))
+    scoring = {name: source[name] for name in ("criterion", "center", "metric")} | {"seed": seed}
+    selecting = {"balance": balance, "scope": scope}
+    seeds = range(seed, seed + AUTO_SEEDS)
+    tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
+    said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
+    console.note(
+        f"strategy auto takes {said[0]} % right of held-out images; others: {', '.join(said[1:])}"
+    )
+    best = next(iter(tried))
+    return {"strategy": best.strategy, "quantile": exact(best.quantile)}
 
 
 def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:

@@ -19,11 +19,15 @@ from moderate_cli.derived import LabeledFeatures
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores, score_features
-from moderate_cli.selection import select
+from moderate_cli.selection import PICKS, select
 from moderate_cli.suspects import find_suspects
 
 POOL = Fraction(4, 5)
 FULL = "full set"
+CANDIDATES = (
+    ("moderate", "0.5"), ("moderate", "0.25"), ("easy", "0.5"), ("random", "0.5"),
+    ("stratified", "0.5"), ("matching", "0.5"), ("herding", "0.5"), ("k-center", "0.5"),
+)  # fmt: skip
 
 
 class Cell(NamedTuple):
@@ -128,6 +132,33 @@ def evaluate(
         predicted = learn(rows, pool.held_out, cell.seed)
         truth = data.labels[pool.held_out] if test is None else test.labels[test.readable]
         yield cell, Result(len(rows), *_judged(predicted == truth, truth))
+
+
+def choose(
+    data: LabeledFeatures,
+    ratio: str,
+    *,
+    seeds: Sequence[int],
+    scoring: Mapping[str, Any] | None = None,
+    selecting: Mapping[str, Any] | None = None,
+) -> dict[Cell, list[float]]:
+    """Try strategies on a dataset; return the accuracies of each over seeds, the best first.
+
+    Parameters are those of `evaluate`; each cell stands for its seeds. Of strategies with the same
+    mean accuracy the one that stands first in `CANDIDATES` does so here.
+    """
+    within_classes_only = PICKS if (selecting or {}).get("scope") == "global" else ()
+    cells = [
+        Cell(name, ratio, False, seed, quantile)
+        for seed in seeds
+        for name, quantile in CANDIDATES
+        if name not in within_classes_only
+    ]
+    found: dict[Cell, list[float]] = {}
+    learner = ProbeLearner(data, None)
+    for cell, result in evaluate(data, cells, learner, scoring=scoring, selecting=selecting):
+        found.setdefault(cell._replace(seed=seeds[0]), []).append(result.accuracy)
+    return dict(sorted(found.items(), key=lambda item: -sum(item[1])))
 
 
 class Pool:

@@ -20,7 +20,7 @@ from moderate_cli.fingerprints import NotAFile, read_file
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
 from moderate_cli.processors import in_threads
 from moderate_cli.records import Table, write_table
-from moderate_cli.selection import exact
+from moderate_cli.selection.counts import exact, round_half_up
 
 RECORD = "perturbed.csv"
 PART = 50  # images that one thread makes before it tells of progress
@@ -133,13 +133,13 @@ def plan(
     rng = np.random.default_rng(seed)
     labels = np.array([label for _, label in dataset.samples], dtype=np.int64)
     wrong, order = labels.copy(), rng.permutation(n)
-    any_other, pairs = _count(n, label_noise), _count(n, pair_noise)
+    any_other, pairs = round_half_up(n * label_noise), round_half_up(n * pair_noise)
     some = order[:any_other]
     wrong[some] = (labels[some] + rng.integers(1, classes, len(some))) % classes
     some = order[any_other : any_other + pairs]
     wrong[some] = (labels[some] + 1) % classes
     ruined = [""] * n
-    for number, row in enumerate(rng.permutation(n)[: _count(n, corrupt)].tolist()):
+    for number, row in enumerate(rng.permutation(n)[: round_half_up(n * corrupt)].tolist()):
         ruined[row] = list(CORRUPTIONS)[number % len(CORRUPTIONS)]
     names = _names(dataset, wrong.tolist(), ruined)
     return [
@@ -148,10 +148,6 @@ def plan(
             dataset.samples, names, wrong.tolist(), ruined, strict=True
         )
     ]
-
-
-def _count(n: int, share: Fraction) -> int:
-    return int(n * share + Fraction(1, 2))
 
 
 def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:

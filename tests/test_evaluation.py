@@ -188,12 +188,13 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
     # What is finished is not run again.
     monkeypatch.setattr("moderate_cli.evaluation.Probe", None)
     assert moderate("evaluate", grays, *ARGS, "--drop-suspects").stdout == done.stdout
-    assert moderate("evaluate", grays, *ARGS, "-o", tmp_path / "e.csv").stdout == ""
+    args = [arg for name in ("e.csv", "e.json", "e.svg") for arg in ("-o", tmp_path / name)]
+    assert moderate("evaluate", grays, *ARGS, *args).stdout.count("\n") == 8
     with (tmp_path / "e.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
     assert float(rows[0]["to_full"]) == 0
-    moderate("evaluate", grays, *ARGS, "-o", tmp_path / "e.json")
+    assert "moderate:0.25" in (tmp_path / "e.svg").read_text()
     assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == "64"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,7 @@ from moderate_cli.cli.inputs import features_of
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, ProbeLearner, evaluate
+from moderate_cli.evaluation.curves import SUFFIXES, draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.summary import Estimate, Line, smallest_within, summarize
 from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, write_table
@@ -30,6 +32,16 @@ def _strategies(text: str) -> list[tuple[str, str]]:
             raise click.BadParameter(f"{part.strip()!r} is none of {', '.join(STRATEGIES)}.")
         found.append((name, str(float(options.share(quantile or "0.5")))))
     return list(dict.fromkeys(found))
+
+
+def _write_records(destination: str, lines: list[Line]) -> None:
+    write_table(destination, _records(lines))
+
+
+FORMATS: dict[str, Callable[[str, list[Line]], None]] = {
+    **dict.fromkeys(TABLE_FORMATS, _write_records),
+    **dict.fromkeys(SUFFIXES, draw_curves),
+}
 
 
 def _points(text: str) -> float:
@@ -77,9 +89,11 @@ def _points(text: str) -> float:
 @options.option(
     "-o",
     "--output",
+    "outputs",
     type=options.PATH,
+    multiple=True,
     metavar="FILE",
-    help="Write to a .txt, .csv or .json file in place of stdout.",
+    help="Write to a .csv, .json or .txt file, or curves to a .png or .svg file, too.",
 )
 @options.scoring
 @options.embedding
@@ -93,7 +107,7 @@ def command(
     seeds: int,
     within: float | None,
     scope: str | None,
-    output: str | None,
+    outputs: tuple[str, ...],
     criterion: str,
     center: str,
     metric: str,
@@ -109,8 +123,7 @@ def command(
     Each seed selects from other four fifths of DATA. Finished parts are kept: an interrupted
     evaluation goes on where it stopped.
     """
-    if output is not None:
-        check_suffix(output, TABLE_FORMATS)
+    writers = [check_suffix(output, FORMATS) for output in outputs]
     if len(embedding["backbones"]) > 1:
         raise click.UsageError("evaluate wants one --backbone")
     store = features_of(data, **embedding)[1][0]
@@ -132,11 +145,10 @@ def command(
             ledger.add(cell, result)
             move(len(cells) - len(missing) + done + 1, len(cells))
     lines = summarize({cell: ledger.results[cell] for cell in cells})
-    if output is None:
-        header, *rows = _shown(lines)
-        console.write(console.table(header, rows).encode())
-    else:
-        write_table(output, _records(lines))
+    header, *rows = _shown(lines)
+    console.write(console.table(header, rows).encode())
+    for output, write in zip(outputs, writers, strict=True):
+        write(output, lines)
     if within is not None:
         console.note(_advice(smallest_within(lines, within), within))
 

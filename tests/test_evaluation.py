@@ -70,19 +70,19 @@ def data(rng):
 
 def test_a_pool_is_four_fifths_of_each_class(data):
     pool = Pool(data, 3, {})
-    full = pool.select(Cell(FULL, "1", False, 3), {})
+    full = pool.select(Cell(FULL, "1", "", 3), {})
     # Of 39 readable images 31.2, rounded up.
     assert np.bincount(data.labels[full]).tolist() == [32, 24, 16, 8]
     assert np.array_equal(np.union1d(full, pool.held_out), np.flatnonzero(data.readable))
     assert len(np.intersect1d(full, pool.held_out)) == 0
-    kept = pool.select(Cell("random", "0.5", False, 3), {})
+    kept = pool.select(Cell("random", "0.5", "", 3), {})
     assert len(kept) == 40
     assert np.isin(kept, full).all()
     assert not np.array_equal(Pool(data, 4, {}).held_out, pool.held_out)
 
 
 def test_cells_are_judged_on_what_they_did_not_see(data):
-    cells = [Cell(FULL, "1", False, 0), Cell("moderate", "0.2", False, 0, "0.25")]
+    cells = [Cell(FULL, "1", "", 0), Cell("moderate", "0.2", "", 0, "0.25")]
     asked = []
 
     def learn(rows, held_out, seed):
@@ -97,7 +97,7 @@ def test_cells_are_judged_on_what_they_did_not_see(data):
 
 def test_a_test_set_takes_the_place_of_the_part_held_out(data):
     learner = ProbeLearner(data, data)
-    ((_, result),) = evaluate(data, [Cell(FULL, "1", False, 0)], learner, test=data)
+    ((_, result),) = evaluate(data, [Cell(FULL, "1", "", 0)], learner, test=data)
     assert result.images == 80
     assert result.accuracy > 0.9
 
@@ -111,11 +111,11 @@ def test_estimates_can_be_worked_out_by_hand():
 def test_differences_are_between_equal_pools():
     results = {}
     for seed, (full, random, easy) in enumerate([(0.9, 0.7, 0.8), (0.8, 0.6, 0.5)]):
-        results[Cell(FULL, "1", False, seed)] = Result(80, full, 0.5)
-        results[Cell("random", "0.1", False, seed)] = Result(8, random, 0.25)
-        results[Cell("easy", "0.1", True, seed)] = Result(8, easy, 0.125)
+        results[Cell(FULL, "1", "", seed)] = Result(80, full, 0.5)
+        results[Cell("random", "0.1", "", seed)] = Result(8, random, 0.25)
+        results[Cell("easy", "0.1", "auto", seed)] = Result(8, easy, 0.125)
     full, random, easy = summarize(results)
-    assert easy.cell == Cell("easy", "0.1", True, 0)
+    assert easy.cell == Cell("easy", "0.1", "auto", 0)
     assert easy.to_random.mean == 0
     assert easy.to_random.half == pytest.approx(12.706 * 0.1)
     assert random.to_full == Estimate(-0.2, 0)
@@ -126,7 +126,7 @@ def test_differences_are_between_equal_pools():
 
 def test_what_is_finished_is_found_again(tmp_path):
     path = tmp_path / "e.jsonl"
-    one, two = Cell("easy", "0.1", False, 0), Cell("moderate", "0.1", True, 1, "0.25")
+    one, two = Cell("easy", "0.1", "", 0), Cell("moderate", "0.1", "auto", 1, "0.25")
     ledger = Ledger(path, {"with": "probe"})
     ledger.add(one, Result(3, 0.5, 0.25))
     ledger.add(two, Result(4, 0.75, 0.5))
@@ -175,7 +175,7 @@ ARGS = ("--seeds", "2", "--ratio", "0.2,0.5", "--strategy", "easy,moderate:0.25"
 
 
 def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
-    done = moderate("evaluate", grays, *ARGS, "--drop-suspects")
+    done = moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto")
     assert (done.status, done.stderr) == (0, "")
     table = [line.split() for line in done.stdout.splitlines()]
     assert table[0][:5] == ["strategy", "suspects", "ratio", "images", "accuracy"]
@@ -187,7 +187,7 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
     assert [row[3] for row in table[2:8]] == ["13"] * 3 + ["32"] * 3
     # What is finished is not run again.
     monkeypatch.setattr("moderate_cli.evaluation.Probe", None)
-    assert moderate("evaluate", grays, *ARGS, "--drop-suspects").stdout == done.stdout
+    assert moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto").stdout == done.stdout
     args = [arg for name in ("e.csv", "e.json", "e.svg") for arg in ("-o", tmp_path / name)]
     assert moderate("evaluate", grays, *ARGS, *args).stdout.count("\n") == 8
     with (tmp_path / "e.csv").open(newline="") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import click
 import numpy as np
@@ -77,7 +77,12 @@ def _points(text: str) -> float:
     default="moderate,random,stratified,matching",
     help="What to compare; moderate:Q has its window at another quantile.",
 )
-@options.option("--drop-suspects", is_flag=True, help="Compare each with suspects left out, too.")
+@options.option(
+    "--drop-suspects",
+    type=options.fraction,
+    metavar="auto|F",
+    help="Compare each with suspects left out, too, as select does it.",
+)
 @options.option("--seeds", type=click.IntRange(min=1), default=5, help="How often to repeat it.")
 @options.option(
     "--within",
@@ -103,7 +108,7 @@ def command(
     test: str | None,
     ratios: dict[str, Fraction],
     strategies: list[tuple[str, str]],
-    drop_suspects: bool,
+    drop_suspects: Fraction | Literal["auto"] | None,
     seeds: int,
     within: float | None,
     scope: str | None,
@@ -154,7 +159,10 @@ def command(
 
 
 def _cells(
-    strategies: list[tuple[str, str]], ratios: list[str], drop_suspects: bool, seeds: range
+    strategies: list[tuple[str, str]],
+    ratios: list[str],
+    drop_suspects: Fraction | Literal["auto"] | None,
+    seeds: range,
 ) -> list[Cell]:
     """List what is to be compared, seed by seed; random selection and the full set always."""
     if ("random", "0.5") not in strategies:
@@ -162,7 +170,7 @@ def _cells(
     return [
         cell
         for seed in seeds
-        for dropped in ((False, True) if drop_suspects else (False,))
+        for dropped in (("",) if drop_suspects is None else ("", str(drop_suspects)))
         for cell in (
             Cell(FULL, "1", dropped, seed),
             *(
@@ -218,7 +226,7 @@ def _records(lines: list[Line]) -> Table:
     rows = []
     for line in lines:
         cell = line.cell
-        row = [cell.name, str(cell.drop_suspects).lower(), cell.ratio, str(line.images)]
+        row = [cell.name, cell.drop_suspects, cell.ratio, str(line.images)]
         for estimate in (line.accuracy, line.worst_class, line.to_random, line.to_full):
             row += ["" if np.isnan(value) else f"{value:.6f}" for value in estimate]
         rows.append(tuple(row))
@@ -229,7 +237,7 @@ def _advice(best: Line | None, within: float) -> str:
     limit = f"{100 * within:g} % of the full set's accuracy"
     if best is None:
         return f"nothing that was compared is sure to stay within {limit}"
-    dropped = " --drop-suspects auto" if best.cell.drop_suspects else ""
+    dropped = best.cell.drop_suspects and f" --drop-suspects {best.cell.drop_suspects}"
     quantile = "" if best.cell.quantile == "0.5" else f" --quantile {best.cell.quantile}"
     return (
         f"--ratio {best.cell.ratio} --strategy {best.cell.strategy}{quantile}{dropped} stays within"

@@ -19,8 +19,8 @@ from moderate_cli.derived import LabeledFeatures
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores, score_features
-from moderate_cli.selection import PICKS, select
-from moderate_cli.suspects import find_suspects
+from moderate_cli.selection import PICKS, exact, select
+from moderate_cli.suspects import Suspects, find_suspects
 
 POOL = Fraction(4, 5)
 FULL = "full set"
@@ -40,7 +40,7 @@ class Cell(NamedTuple):
     ratio
         Fraction kept of the pool, as text.
     drop_suspects
-        Whether images with a probably wrong label are left out first.
+        Whether images with a probably wrong label are left out first: "", "auto", or a fraction.
     seed
         Number of the pool; seeds what is random, too.
     quantile
@@ -49,7 +49,7 @@ class Cell(NamedTuple):
 
     strategy: str
     ratio: str
-    drop_suspects: bool
+    drop_suspects: str
     seed: int
     quantile: str = "0.5"
 
@@ -149,7 +149,7 @@ def choose(
     """
     within_classes_only = PICKS if (selecting or {}).get("scope") == "global" else ()
     cells = [
-        Cell(name, ratio, False, seed, quantile)
+        Cell(name, ratio, "", seed, quantile)
         for seed in seeds
         for name, quantile in CANDIDATES
         if name not in within_classes_only
@@ -178,7 +178,9 @@ class Pool:
         """Return the rows that a cell keeps, ascending."""
         values = self._values.copy()
         if cell.drop_suspects:
-            values[self._suspects] = np.nan
+            fraction = cell.drop_suspects
+            rows = self._suspects.most_probable("auto" if fraction == "auto" else exact(fraction))
+            values[rows] = np.nan
         if cell.strategy == FULL:
             return np.flatnonzero(~np.isnan(values))
         kept = select(
@@ -199,11 +201,10 @@ class Pool:
         )
 
     @cached_property
-    def _suspects(self) -> Rows:
-        found = find_suspects(
+    def _suspects(self) -> Suspects:
+        return find_suspects(
             self._data.features, self._data.labels, seed=self.seed, readable=self._inside
         )
-        return found.most_probable()
 
 
 def _drawn(data: LabeledFeatures, seed: int) -> npt.NDArray[np.bool_]:

@@ -36,7 +36,7 @@ def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> N
         ) from None
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    ways: dict[tuple[str, bool], list[Line]] = {}
+    ways: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         ways.setdefault((line.cell.name, line.cell.drop_suspects), []).append(line)
     names = list(dict.fromkeys(name for name, _ in ways if name != FULL))

@@ -51,5 +51,5 @@ class Ledger:
         if entry["context"] == self._context:
             strategy, ratio, drop_suspects, seed, quantile = entry["cell"]
             images, accuracy, worst_class = entry["result"]
-            cell = Cell(str(strategy), str(ratio), bool(drop_suspects), int(seed), str(quantile))
+            cell = Cell(str(strategy), str(ratio), str(drop_suspects), int(seed), str(quantile))
             self.results[cell] = Result(int(images), float(accuracy), float(worst_class))

@@ -83,7 +83,7 @@ def _accuracy(
     results: Mapping[Cell, Result], cell: Cell, *, strategy: str, ratio: str | None = None
 ) -> float:
     """Accuracy of another strategy on the same pool; NaN where there is none."""
-    other = Cell(strategy, ratio or cell.ratio, False, cell.seed)
+    other = Cell(strategy, ratio or cell.ratio, "", cell.seed)
     return results[other].accuracy if other in results else math.nan
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
@@ -39,12 +42,21 @@ def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator
 def _signals_held() -> Iterator[None]:
     """Let signals wait while threads start: a thread that one interrupts would not be waited for.
 
-    It might go on writing to a folder that is being removed.
+    It might go on writing to a folder that is being removed. A mask would not do: threads of other
+    libraries take signals, too, and it is this thread that then runs the handler.
     """
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    )
+    if threading.current_thread() is not threading.main_thread():  # where no handler ever runs
+        yield
+        return
+    held: list[int] = []
+    before = {number: signal.getsignal(number) for number in ENDING}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _frame: held.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for waiting in held:
+            signal.raise_signal(waiting)

@@ -7,10 +7,11 @@ from typing import Any
 import click
 import numpy as np
 
-from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import features_of, tell_of_duplicates
+from moderate_cli.cli import options
+from moderate_cli.cli.inputs import feature_set_of, tell_of_duplicates
+from moderate_cli.cli.outputs import check_table, put_table
 from moderate_cli.duplicates import find_duplicates
-from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
+from moderate_cli.records import Table
 
 
 @click.command()
@@ -21,13 +22,7 @@ from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes
     default=0.95,
     help="Cosine of two features from which on images are near duplicates.",
 )
-@options.option(
-    "-o",
-    "--output",
-    type=options.PATH,
-    metavar="FILE",
-    help="Write to a .txt, .csv or .json file in place of stdout.",
-)
+@options.table_output
 @options.embedding
 @options.configuration
 def command(data: str, threshold: float, output: str | None, **embedding: Any) -> None:
@@ -37,11 +32,8 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     Those paths are the first of their group; `moderate select --dedup` keeps them and drops the
     others. Pairs with different classes are named on stderr.
     """
-    if output is not None:
-        check_suffix(output, TABLE_FORMATS)
-    if len(embedding["backbones"]) > 1:
-        raise click.UsageError("duplicates wants one --backbone")
-    _, (store,) = features_of(data, **embedding)
+    check_table(output)
+    _, store = feature_set_of(data, "duplicates", **embedding)
     found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
     tell_of_duplicates(found, store.labels, store.paths)
     table = Table(
@@ -51,7 +43,4 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
             for row, survivor, similarity in zip(*map(np.ndarray.tolist, found), strict=True)
         ],
     )
-    if output is None:
-        console.write(table_bytes(table))
-    else:
-        write_table(output, table)
+    put_table(output, table)

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import features_of
+from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, ProbeLearner, evaluate
@@ -58,7 +58,8 @@ def _points(text: str) -> float:
     "--test",
     type=options.PATH,
     metavar="DIR",
-    help="Dataset to judge by.  [default: a fifth of DATA]",
+    help="Dataset to judge by; its features lie in DIR.moderate, or with --store in STORE-test."
+    "  [default: a fifth of DATA]",
 )
 @options.option(
     "-r",
@@ -129,11 +130,12 @@ def command(
     evaluation goes on where it stopped.
     """
     writers = [check_suffix(output, FORMATS) for output in outputs]
-    if len(embedding["backbones"]) > 1:
-        raise click.UsageError("evaluate wants one --backbone")
-    store = features_of(data, **embedding)[1][0]
-    judge = None if test is None else features_of(test, **{**embedding, "store": None})[1][0]
-    judged = None if judge is None else _with_classes_of(store, judge, test or "")
+    _, store = feature_set_of(data, "evaluate", **embedding)
+    judge = judged = None
+    if test is not None:
+        embedding["store"] = embedding["store"] and f"{embedding['store']}-test"
+        _, judge = feature_set_of(test, "evaluate", **embedding)
+        judged = _with_classes_of(store, judge, test)
     scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
     context = {"with": "probe", "test": judge and judge.manifest.sums, "scope": scope, **scoring}
     ledger = Ledger(store.folder / "evaluations.jsonl", context)

@@ -216,6 +216,14 @@ def features_of(
     return dataset, stores
 
 
+def feature_set_of(data: str, what: str, **embedding: Any) -> tuple[Dataset, FeatureStore]:
+    """List a dataset and bring its feature set up to date, for what wants a single one."""
+    if len(embedding["backbones"]) > 1:
+        raise click.UsageError(f"{what} wants one --backbone")
+    dataset, (store,) = features_of(data, **embedding)
+    return dataset, store
+
+
 def check_backbones(backbones: Sequence[str], weights: str | None) -> None:
     """Refuse what several backbones leave unclear."""
     if len(backbones) > 1 and weights is not None:

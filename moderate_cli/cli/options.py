@@ -238,4 +238,11 @@ scoring = group(
     seed,
 )
 
+table_output = option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="FILE",
+    help="Write to a .txt, .csv or .json file in place of stdout.",
+)
 force = option("--force", is_flag=True, help="Replace an earlier export.")

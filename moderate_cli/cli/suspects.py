@@ -8,9 +8,10 @@ from typing import Any, Literal
 import click
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import features_of
+from moderate_cli.cli.inputs import feature_set_of
+from moderate_cli.cli.outputs import check_table, put_table
 from moderate_cli.derived import LabeledFeatures
-from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
+from moderate_cli.records import Table
 
 
 @click.command()
@@ -22,13 +23,7 @@ from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes
     default="auto",
     help="List those more probably wrong than not, or this fraction of all images.",
 )
-@options.option(
-    "-o",
-    "--output",
-    type=options.PATH,
-    metavar="FILE",
-    help="Write to a .txt, .csv or .json file in place of stdout.",
-)
+@options.table_output
 @options.seed
 @options.embedding
 @options.configuration
@@ -45,11 +40,8 @@ def command(
     like, tab, the probability that the label is wrong. `moderate select --drop-suspects` leaves
     them out. How many labels are wrong is estimated from the data, and said on stderr.
     """
-    if output is not None:
-        check_suffix(output, TABLE_FORMATS)
-    if len(embedding["backbones"]) > 1:
-        raise click.UsageError("suspects wants one --backbone")
-    _, (store,) = features_of(data, **embedding)
+    check_table(output)
+    _, store = feature_set_of(data, "suspects", **embedding)
     found = LabeledFeatures.of(store).suspects(seed=seed)
     classes, rows = store.manifest.classes, found.most_probable(fraction)
     table = Table(
@@ -67,7 +59,4 @@ def command(
     )
     number = console.count(len(rows), "suspect", "suspects")
     console.note(f"{number}; about {100 * found.noise_rate:.1f} % of all labels are wrong")
-    if output is None:
-        console.write(table_bytes(table))
-    else:
-        write_table(output, table)
+    put_table(output, table)

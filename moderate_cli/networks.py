@@ -91,7 +91,7 @@ def load_network(
     ArgumentError
         If the device or the runtime is not there.
     """
-    target = _device(device)
+    target = find_device(device)
     if spec.backbone == "pixels":
         module, preprocessing, dim = _pixels()
         source = ("none", "")
@@ -117,7 +117,8 @@ def load_network(
     return Network(start, preprocessing, dim, source, name, size)
 
 
-def _device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """Return the device that "auto", "cpu" or "cuda" stands for."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ArgumentError("--device cuda: torch finds no GPU; use --device cpu")
     if name == "auto":

@@ -253,3 +253,55 @@ def test_auto_wants_labels(grays, moderate):
     done = moderate("select", "-r", "1", "--strategy", "auto", "--labels", "kmeans:2", grays)
     assert done.status == 2
     assert "--strategy auto and --labels kmeans:K exclude each other" in done.stderr
+
+
+TRAIN = ("--with", "train", "--size", "8", "--seeds", "1", "--strategy", "easy", "-r", "0.5")
+
+
+def test_a_network_learns_what_gray_levels_tell(grays, moderate, monkeypatch):
+    done = moderate("evaluate", grays, *TRAIN, "--steps", "60")
+    assert (done.status, done.stderr) == (0, "")
+    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
+    assert float(full[5]) > 50  # a quarter would be chance
+    assert easy[:4] == ["easy", "kept", "0.5", "32"]
+    # What is finished is not run again; fewer steps are something else.
+    monkeypatch.setattr("moderate_cli.evaluation.training.TrainLearner", None)
+    assert moderate("evaluate", grays, *TRAIN, "--steps", "60").stdout == done.stdout
+    with pytest.raises(TypeError):
+        moderate("evaluate", grays, *TRAIN, "--steps", "1")
+
+
+def test_networks_of_torchvision_are_trained_on_a_test_set(grays, moderate, tmp_path):
+    paint(tmp_path / "test" / "a" / "x.png", 10)
+    args = (*TRAIN[:3], "32", *TRAIN[4:], "--steps", "1", "--test", tmp_path / "test")
+    done = moderate("evaluate", grays, *args, "--network", "mobilenet_v3_small")
+    assert done.status == 0
+    done = moderate("evaluate", grays, *args, "--network", "vit_b_16")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == (
+        "moderate: --network vit_b_16: does not work on pictures of 32 pixels; try --size 224\n"
+    )
+
+
+def test_the_same_seed_trains_the_same_network(grays):
+    from moderate_cli import scan
+    from moderate_cli.evaluation.recipe import Recipe
+    from moderate_cli.evaluation.training import TrainLearner, read_pictures
+
+    dataset = scan(grays)
+    labels = np.array([label for _, label in dataset.samples])
+    pictures = read_pictures(dataset, labels, np.ones(80, dtype=bool), 8)
+    assert pictures.pixels[:, 0, 0, 0].tolist() == [
+        50 * (n // 20) + 3 * (n % 20) for n in range(80)
+    ]
+    learn = TrainLearner(pictures, None, Recipe(steps=3, size=8, device="cpu"))
+    rows, held_out = np.arange(0, 80, 2), np.arange(1, 80, 2)
+    first, other = learn(rows, held_out, 1), learn(rows, held_out, 2)
+    assert np.array_equal(learn(rows, held_out, 1), first)
+    assert first.shape == other.shape == (40,)
+
+
+def test_options_of_training_want_training(grays, moderate):
+    done = moderate("evaluate", grays, "--steps", "7")
+    assert done.status == 2
+    assert "--with probe and --steps exclude each other" in done.stderr

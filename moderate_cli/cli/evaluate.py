@@ -12,15 +12,19 @@ import numpy as np
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of
+from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.errors import DatasetError
-from moderate_cli.evaluation import FULL, Cell, ProbeLearner, evaluate
+from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
 from moderate_cli.evaluation.curves import SUFFIXES, draw_curves
 from moderate_cli.evaluation.ledger import Ledger
+from moderate_cli.evaluation.recipe import NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import Estimate, Line, smallest_within, summarize
 from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, write_table
 from moderate_cli.selection import SCOPES, STRATEGIES, exact
 from moderate_cli.store import FeatureStore
+
+EVALUATORS = ("probe", "train")
 
 
 def _strategies(text: str) -> list[tuple[str, str]]:
@@ -60,6 +64,29 @@ def _points(text: str) -> float:
     metavar="DIR",
     help="Dataset to judge by; its features lie in DIR.moderate, or with --store in STORE-test."
     "  [default: a fifth of DATA]",
+)
+@options.option(
+    "--with",
+    "evaluator",
+    type=click.Choice(EVALUATORS),
+    default="probe",
+    help="A linear head on the features, or a network that is trained from scratch.",
+)
+@options.option(
+    "--network",
+    type=click.Choice(NETWORKS),
+    metavar="NAME",
+    default=SMALL,
+    help="What --with train trains: cnn, for small pictures, or a torchvision classifier.",
+)
+@options.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=1000,
+    help="Batches of 128 images that --with train trains on, for each selection.",
+)
+@options.option(
+    "--size", type=click.IntRange(min=8), default=32, help="Pixels a side for --with train."
 )
 @options.option(
     "-r",
@@ -107,6 +134,10 @@ def _points(text: str) -> float:
 def command(
     data: str,
     test: str | None,
+    evaluator: str,
+    network: str,
+    steps: int,
+    size: int,
     ratios: dict[str, Fraction],
     strategies: list[tuple[str, str]],
     drop_suspects: Fraction | Literal["auto"] | None,
@@ -123,26 +154,43 @@ def command(
     """Compare strategies on a dataset, by what a classifier learns from the images they keep.
 
     The classifier is a linear head on the features, with the strength of its penalty chosen on the
-    kept images alone. It takes seconds, and ranks strategies as far as they differ in which images
-    they keep; it under-rewards variety, which a network that is trained from scratch needs more.
+    kept images alone. It takes seconds; it under-rewards variety, which a network that is trained
+    from scratch needs more. --with train trains one, which takes minutes for each selection, and
+    is the verdict that counts: as many steps for each, test images used for no choice.
 
     Each seed selects from other four fifths of DATA. Finished parts are kept: an interrupted
     evaluation goes on where it stopped.
     """
     writers = [check_suffix(output, FORMATS) for output in outputs]
-    _, store = feature_set_of(data, "evaluate", **embedding)
-    judge = judged = None
+    recipe = None
+    if evaluator == "train":
+        recipe = Recipe(network, steps, size, embedding["device"])
+    else:
+        options.refuse_beside("--with probe", {"network", "steps", "size"})
+    dataset, store = feature_set_of(data, "evaluate", **embedding)
+    judge = judged = images = None
     if test is not None:
         embedding["store"] = embedding["store"] and f"{embedding['store']}-test"
-        _, judge = feature_set_of(test, "evaluate", **embedding)
+        images, judge = feature_set_of(test, "evaluate", **embedding)
         judged = _with_classes_of(store, judge, test)
     scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
-    context = {"with": "probe", "test": judge and judge.manifest.sums, "scope": scope, **scoring}
+    context = {
+        "with": evaluator if recipe is None else recipe[:-1],
+        "test": judge and judge.manifest.sums,
+        "scope": scope,
+        **scoring,
+    }
     ledger = Ledger(store.folder / "evaluations.jsonl", context)
     cells = _cells(strategies, list(ratios), drop_suspects, range(seed, seed + seeds))
     missing = [cell for cell in cells if cell not in ledger.results]
     found = LabeledFeatures.of(store)
-    learner = ProbeLearner(found, judged)
+    learner: Learner = ProbeLearner(found, judged)
+    if recipe is not None and missing:
+        learner = _trainer(
+            (dataset, found),
+            (images, judged) if images is not None and judged is not None else None,
+            recipe,
+        )
     with console.progress("evaluate", unit="cell") as move:
         for done, (cell, result) in enumerate(
             evaluate(
@@ -158,6 +206,20 @@ def command(
         write(output, lines)
     if within is not None:
         console.note(_advice(smallest_within(lines, within), within))
+
+
+def _trainer(
+    data: tuple[Dataset, LabeledFeatures],
+    test: tuple[Dataset, LabeledFeatures] | None,
+    recipe: Recipe,
+) -> Learner:
+    # torch takes seconds to load; a linear head does not need it.
+    from moderate_cli.evaluation.training import Pictures, TrainLearner, read_pictures
+
+    def pictures(dataset: Dataset, found: LabeledFeatures) -> Pictures:
+        return read_pictures(dataset, found.labels, found.readable, recipe.size)
+
+    return TrainLearner(pictures(*data), test and pictures(*test), recipe)
 
 
 def _cells(

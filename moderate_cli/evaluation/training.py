@@ -1,0 +1,163 @@
+"""The verdict that counts: a network that is trained from scratch on the kept images."""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision import models
+
+from moderate_cli.backbones import Preprocessing
+from moderate_cli.dataset import Dataset
+from moderate_cli.errors import ArgumentError
+from moderate_cli.evaluation.recipe import SMALL, Recipe
+from moderate_cli.images import read_image
+from moderate_cli.networks import find_device
+from moderate_cli.processors import in_threads
+from moderate_cli.rows import Rows
+
+BATCH = 128
+RATE, MOMENTUM, DECAY = 0.1, 0.9, 5e-4
+SHIFT = 8  # images are moved by up to this part of their side
+MEAN, STD = 127.5, 64.0
+
+
+class Pictures(NamedTuple):
+    """All images of a dataset, in memory.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (n, 3, size, size); zeros for those that cannot be read.
+    labels
+        int64 (n,).
+    readable
+        bool (n,), rows that count.
+    """
+
+    pixels: torch.Tensor
+    labels: Rows
+    readable: np.ndarray
+
+
+def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, size: int) -> Pictures:
+    """Read all images of a dataset, in threads."""
+    preprocessing = Preprocessing(size, size, "bilinear", (0.0,) * 3, (1.0,) * 3)
+    pixels = torch.zeros(len(dataset), 3, size, size, dtype=torch.uint8)
+
+    def read(row: int) -> None:
+        path, _ = dataset.samples[row]
+        found = read_image(f"{dataset.root}/{path}", preprocessing)
+        if found.pixels is not None:
+            pixels[row] = found.pixels
+
+    for _ in in_threads(read, np.flatnonzero(readable).tolist()):
+        pass
+    return Pictures(pixels, labels, readable)
+
+
+class TrainLearner:
+    """Trains a network anew for each selection, as many steps for each.
+
+    Stochastic gradient descent with one cycle of the learning rate (Smith and Topin, 2019); images
+    are moved by a few pixels and mirrored at random.
+
+    Parameters
+    ----------
+    data, test
+        Images; None holds out what is not selected from.
+    recipe
+        How to train.
+    """
+
+    def __init__(self, data: Pictures, test: Pictures | None, recipe: Recipe) -> None:
+        self._data, self._test, self._recipe = data, test, recipe
+        self._device = find_device(recipe.device)
+
+    def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
+        """Train on rows, and predict."""
+        torch.manual_seed(seed)
+        known, members = np.unique(self._data.labels[rows], return_inverse=True)
+        network = _network(self._recipe.network, len(known)).to(self._device)
+        network = network.to(memory_format=torch.channels_last)
+        self._train(network, rows, torch.from_numpy(members))
+        network.eval()
+        judged = self._data if self._test is None else self._test
+        where = held_out if self._test is None else np.flatnonzero(judged.readable)
+        with torch.inference_mode():
+            found = [
+                network(self._inputs(judged.pixels[where[start : start + BATCH]])).argmax(dim=1)
+                for start in range(0, len(where), BATCH)
+            ]
+        predicted: Rows = known[torch.cat(found).cpu().numpy()]
+        return predicted
+
+    def _train(self, network: nn.Module, rows: Rows, members: torch.Tensor) -> None:
+        optimizer = torch.optim.SGD(
+            network.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True
+        )
+        steps = self._recipe.steps
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+        numbers = torch.from_numpy(rows)
+        order = torch.empty(0, dtype=torch.int64)
+        network.train()
+        for _ in range(steps):
+            while len(order) < BATCH:  # one epoch after another, without a gap
+                order = torch.cat([order, torch.randperm(len(rows))])
+            batch, order = order[:BATCH], order[BATCH:]
+            inputs = self._inputs(_moved(self._data.pixels[numbers[batch]]))
+            try:
+                outputs = network(inputs)
+            except (RuntimeError, AssertionError, ValueError):
+                name, size = self._recipe.network, self._recipe.size
+                raise ArgumentError(
+                    f"--network {name}: does not work on pictures of {size} pixels; try --size 224"
+                ) from None
+            loss = nn.functional.cross_entropy(outputs, members[batch].to(self._device))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+
+    def _inputs(self, pixels: torch.Tensor) -> torch.Tensor:
+        moved = pixels.to(self._device).to(memory_format=torch.channels_last)
+        return (moved.float() - MEAN) / STD
+
+
+def _moved(pixels: torch.Tensor) -> torch.Tensor:
+    """Move and mirror each image of a batch, as others than the last time."""
+    size = pixels.shape[-1]
+    margin = max(1, size // SHIFT)
+    padded = nn.functional.pad(pixels, (margin,) * 4)
+    moved = torch.empty_like(pixels)
+    offsets = torch.randint(0, 2 * margin + 1, (len(pixels), 2)).tolist()
+    mirrored = (torch.rand(len(pixels)) < 0.5).tolist()
+    for image, ((top, left), mirror) in enumerate(zip(offsets, mirrored, strict=True)):
+        part = padded[image, :, top : top + size, left : left + size]
+        moved[image] = part.flip(-1) if mirror else part
+    return moved
+
+
+def _network(name: str, classes: int) -> nn.Module:
+    if name != SMALL:
+        found: nn.Module = models.get_model(name, weights=None, num_classes=classes)
+        return found
+    widths = (3, 16, 32, 64)
+    blocks = [
+        nn.Sequential(
+            nn.Conv2d(before, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+        )
+        for before, after in itertools.pairwise(widths)
+    ]
+    return nn.Sequential(
+        *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes)
+    )

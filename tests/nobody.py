@@ -32,9 +32,11 @@ def _as_nobody(folder: Path, args: list[str]) -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ |= {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
     # That user may perhaps not read what Python loads: a first run of everything loads it.
-    paint(folder / "first" / "cat" / "0.png", 0)
+    for image in range(8):
+        paint(folder / "first" / ("cat", "dog")[image % 2] / f"{image}.png", image)
     (folder / "first" / "cat" / "bad.png").touch()
-    _run(["select", "-r", "1", str(folder / "first")])
+    for more in ([], ["--on-error", "skip"]):
+        _run(["select", "-r", "1", str(folder / "first"), *more])
     for descriptor in (1, 2):
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -151,7 +151,7 @@ def command(
     seed: int,
     **embedding: Any,
 ) -> None:
-    """Compare strategies on a dataset, by what a classifier learns from the images they keep.
+    """Compare strategies by what a classifier learns from what they keep.
 
     The classifier is a linear head on the features, with the strength of its penalty chosen on the
     kept images alone. It takes seconds; it under-rewards variety, which a network that is trained

@@ -55,9 +55,9 @@ def command(
     link: str,
     seed: int,
 ) -> None:
-    """Make a copy of a dataset with wrong labels and ruined pictures, to try methods on.
+    """Make a copy of a dataset with wrong labels and ruined pictures.
 
-    DATA itself is never changed. What was done to which image is listed in DIR/perturbed.csv. A
+    It is there to try methods on. DATA itself is never changed. What was done to which image is listed in DIR/perturbed.csv. A
     --test set for it is the clean one that belongs to DATA.
     """
     if label_noise == pair_noise == corrupt == 0:

@@ -91,10 +91,10 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
             os.close(lock)
 
 
-def check_free(destination: str | os.PathLike[str]) -> None:
+def check_free(destination: str | os.PathLike[str], advice: str = "--force replaces it") -> None:
     """Refuse a destination for a folder where there is something already."""
     if os.path.lexists(destination) and not is_empty_folder(Path(destination)):
-        raise OutputError(f"{os.fspath(destination)}: exists; --force replaces it")
+        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
 
 
 def replace_folder(source: Path, destination: Path) -> None:

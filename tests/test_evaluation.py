@@ -255,6 +255,14 @@ def test_auto_wants_labels(grays, moderate):
     assert "--strategy auto and --labels kmeans:K exclude each other" in done.stderr
 
 
+def test_a_picture_that_cannot_be_drawn_is_refused_at_once(grays, moderate, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("moderate_cli.cli.evaluate.evaluate", None)
+    done = moderate("evaluate", grays, "-o", "c.png")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == "moderate: c.png: matplotlib draws it; pip install matplotlib\n"
+
+
 TRAIN = ("--with", "train", "--size", "8", "--seeds", "1", "--strategy", "easy", "-r", "0.5")
 
 

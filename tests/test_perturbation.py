@@ -149,7 +149,7 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
     )
     again = moderate(*args)
     assert again.status == 1
-    assert again.stderr.startswith(f"moderate: {tmp_path}/p: exists; ")
+    assert again.stderr == f"moderate: {tmp_path}/p: exists; name another folder\n"
 
 
 @pytest.mark.parametrize(

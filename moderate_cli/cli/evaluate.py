@@ -16,7 +16,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
-from moderate_cli.evaluation.curves import SUFFIXES, draw_curves
+from moderate_cli.evaluation.curves import SUFFIXES, check_drawable, draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import Estimate, Line, smallest_within, summarize
@@ -162,6 +162,9 @@ def command(
     evaluation goes on where it stopped.
     """
     writers = [check_suffix(output, FORMATS) for output in outputs]
+    for output, write in zip(outputs, writers, strict=True):
+        if write is draw_curves:
+            check_drawable(output)
     recipe = None
     if evaluator == "train":
         recipe = Recipe(network, steps, size, embedding["device"])

@@ -57,8 +57,8 @@ def command(
 ) -> None:
     """Make a copy of a dataset with wrong labels and ruined pictures.
 
-    It is there to try methods on. DATA itself is never changed. What was done to which image is listed in DIR/perturbed.csv. A
-    --test set for it is the clean one that belongs to DATA.
+    It is there to try methods on. DATA itself is never changed. What was done to which image is
+    listed in DIR/perturbed.csv. A --test set for it is the clean one that belongs to DATA.
     """
     if label_noise == pair_noise == corrupt == 0:
         raise click.UsageError("Missing option '--label-noise', '--pair-noise' or '--corrupt'")

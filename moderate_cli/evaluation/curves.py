@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Sequence
@@ -17,6 +18,18 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
 
 
+def check_drawable(destination: str | os.PathLike[str]) -> None:
+    """Refuse a picture that could not be drawn, before there is anything to draw.
+
+    Raises
+    ------
+    OutputError
+        If matplotlib is missing.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise OutputError(f"{os.fspath(destination)}: matplotlib draws it; pip install matplotlib")
+
+
 def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> None:
     """Write a .png or .svg picture of what `summarize` found.
 
@@ -28,12 +41,11 @@ def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> N
     OutputError
         If matplotlib is missing, or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise OutputError(
-            f"{os.fspath(destination)}: matplotlib draws it; pip install 'moderate-cli[plots]'"
-        ) from None
+    check_drawable(destination)
+    # It takes half a second to load.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     ways: dict[tuple[str, str], list[Line]] = {}
@@ -71,7 +83,5 @@ def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> N
     kind = os.path.splitext(os.fspath(destination))[1].lower().lstrip(".")
     # No date and no random names, so that the same results make the same file.
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    from matplotlib import rc_context
-
     with rc_context({"svg.hashsalt": "moderate"}), new_file(destination) as file:
         figure.savefig(file, format=kind, dpi=150, metadata=metadata)

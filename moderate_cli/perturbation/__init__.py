@@ -15,7 +15,7 @@ from PIL import Image
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.exporting import LINKS, check_apart, place
-from moderate_cli.files import new_folder
+from moderate_cli.files import check_free, new_folder
 from moderate_cli.fingerprints import NotAFile, read_file
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
 from moderate_cli.processors import in_threads
@@ -94,6 +94,7 @@ def perturb(
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     check_apart(dataset, Path(os.path.abspath(destination)), os.fspath(destination))
+    check_free(destination, "name another folder")
     with new_folder(destination) as folder:
         folders = {os.path.dirname(image.path) for image in planned} | set(dataset.classes)
         for name in folders:

@@ -10,6 +10,8 @@ import time
 import pytest
 from conftest import paint
 
+from moderate_cli import cli
+
 KEPT = "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
 
 
@@ -127,3 +129,32 @@ def test_an_interrupted_copy_leaves_nothing(embedded, shell, tmp_path):
     assert done.stdout.split() == before
     assert shell("rm -rf out && moderate select -r 1 data/train --copy-to out").status == 0
     assert sorted(os.listdir(tmp_path)) == [*before, "out"]
+
+
+def test_a_signal_that_is_swallowed_interrupts_a_moment_later(monkeypatch):
+    signals = cli._Signals()
+    monkeypatch.setattr(sys, "unraisablehook", signals.try_again)
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in (
+            (signal.SIGTERM, signals.arrive), (signal.SIGALRM, signals.interrupt)
+        )
+    }  # fmt: skip
+
+    class Odd:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    def run():
+        Odd()
+        time.sleep(5)
+
+    start = time.monotonic()
+    try:
+        with pytest.raises(cli.Terminated):
+            run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert time.monotonic() - start < 3
+    assert signals.received == [signal.SIGTERM]

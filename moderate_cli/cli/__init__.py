@@ -80,6 +80,9 @@ def cli() -> None:
     """
 
 
+MOMENT = 0.01  # seconds
+
+
 class Terminated(BaseException):
     """A signal arrived that ends the command."""
 
@@ -98,8 +101,19 @@ class _Signals:
     def arrive(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal, and end the command if it still runs."""
         self.received.append(number)
+        self.interrupt(number)
+
+    def interrupt(self, _number: int, _frame: FrameType | None = None) -> None:
+        """End the command if it still runs."""
         if self.interrupting:
             raise Terminated
+
+    def try_again(self, swallowed: sys.UnraisableHookArgs) -> None:
+        """Where no exception can pass, as in a finalizer, interrupt a moment later."""
+        if isinstance(swallowed.exc_value, Terminated):
+            signal.setitimer(signal.ITIMER_REAL, MOMENT)
+        else:
+            sys.__unraisablehook__(swallowed)
 
 
 _signals = _Signals()
@@ -111,6 +125,8 @@ def main(args: Sequence[str] | None = None) -> None:
         # A signal that the parent ignores, as nohup does, stays ignored.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _signals.arrive)
+    signal.signal(signal.SIGALRM, _signals.interrupt)
+    sys.unraisablehook = _signals.try_again
     status = 0
     try:
         try:

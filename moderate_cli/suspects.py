@@ -98,8 +98,19 @@ def find_suspects(
     Raises
     ------
     ArgumentError
-        If there is one class only.
+        If there is one class only, or the arrays do not match.
+
+    Examples
+    --------
+    >>> features = np.repeat(np.eye(2), 20, axis=0)
+    >>> labels = np.repeat([5, 7], 20)
+    >>> labels[3] = 7
+    >>> found = find_suspects(features, labels)
+    >>> found.most_probable(), found.looks_like[3]
+    (array([3]), np.int64(5))
     """
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     known, members = np.unique(labels[rows], return_inverse=True)
     if len(known) < 2:

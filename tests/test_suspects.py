@@ -155,6 +155,11 @@ def test_one_class_is_refused():
         find_suspects(np.ones((3, 2)), np.zeros(3, dtype=int))
 
 
+def test_arrays_that_do_not_match_are_refused():
+    with pytest.raises(ArgumentError, match=r"features \(3, 2\) and labels \(4,\) do not match"):
+        find_suspects(np.ones((3, 2)), np.arange(4))
+
+
 def test_strangers_grow_with_wrong_labels_alone(rng):
     labels, features = clusters(rng, spread=2.0)
     assert share_of_strangers(features, labels) < 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 import numpy as np
@@ -161,47 +161,37 @@ def command(
     Each seed selects from other four fifths of DATA. Finished parts are kept: an interrupted
     evaluation goes on where it stopped.
     """
-    writers = [check_suffix(output, FORMATS) for output in outputs]
-    for output, write in zip(outputs, writers, strict=True):
-        if write is draw_curves:
-            check_drawable(output)
+    writers = _writers(outputs)
     recipe = None
     if evaluator == "train":
         recipe = Recipe(network, steps, size, embedding["device"])
     else:
         options.refuse_beside("--with probe", {"network", "steps", "size"})
-    dataset, store = feature_set_of(data, "evaluate", **embedding)
-    judge = judged = images = None
-    if test is not None:
-        embedding["store"] = embedding["store"] and f"{embedding['store']}-test"
-        images, judge = feature_set_of(test, "evaluate", **embedding)
-        judged = _with_classes_of(store, judge, test)
+    own = _own(data, **embedding)
+    judge = None if test is None else _judge(test, own, **embedding)
     scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
     context = {
         "with": evaluator if recipe is None else recipe[:-1],
-        "test": judge and judge.manifest.sums,
+        "test": judge and judge.store.manifest.sums,
         "scope": scope,
         **scoring,
     }
-    ledger = Ledger(store.folder / "evaluations.jsonl", context)
+    ledger = Ledger(own.store.folder / "evaluations.jsonl", context)
     cells = _cells(strategies, list(ratios), drop_suspects, range(seed, seed + seeds))
     missing = [cell for cell in cells if cell not in ledger.results]
-    found = LabeledFeatures.of(store)
-    learner: Learner = ProbeLearner(found, judged)
-    if recipe is not None and missing:
-        learner = _trainer(
-            (dataset, found),
-            (images, judged) if images is not None and judged is not None else None,
-            recipe,
+    if missing:
+        found = evaluate(
+            own.features,
+            missing,
+            _learner(own, judge, recipe),
+            test=judge and judge.features,
+            scoring=scoring,
+            selecting={"scope": scope},
         )
-    with console.progress("evaluate", unit="cell") as move:
-        for done, (cell, result) in enumerate(
-            evaluate(
-                found, missing, learner, test=judged, scoring=scoring, selecting={"scope": scope}
-            )
-        ):
-            ledger.add(cell, result)
-            move(len(cells) - len(missing) + done + 1, len(cells))
+        with console.progress("evaluate", unit="cell") as move:
+            for done, (cell, result) in enumerate(found, len(cells) - len(missing) + 1):
+                ledger.add(cell, result)
+                move(done, len(cells))
     lines = summarize({cell: ledger.results[cell] for cell in cells})
     header, *rows = _shown(lines)
     console.write(console.table(header, rows).encode())
@@ -211,18 +201,53 @@ def command(
         console.note(_advice(smallest_within(lines, within), within))
 
 
-def _trainer(
-    data: tuple[Dataset, LabeledFeatures],
-    test: tuple[Dataset, LabeledFeatures] | None,
-    recipe: Recipe,
-) -> Learner:
+def _writers(outputs: tuple[str, ...]) -> list[Callable[[str, list[Line]], None]]:
+    """Find fault before minutes of training, not after."""
+    writers = [check_suffix(output, FORMATS) for output in outputs]
+    for output, write in zip(outputs, writers, strict=True):
+        if write is draw_curves:
+            check_drawable(output)
+    return writers
+
+
+class _Set(NamedTuple):
+    """Images, and their features with labels."""
+
+    dataset: Dataset
+    store: FeatureStore
+    features: LabeledFeatures
+
+
+def _own(data: str, **embedding: Any) -> _Set:
+    dataset, store = feature_set_of(data, "evaluate", **embedding)
+    return _Set(dataset, store, LabeledFeatures.of(store))
+
+
+def _judge(test: str, own: _Set, **embedding: Any) -> _Set:
+    """Embed a test set, and number its classes as those of the data."""
+    embedding["store"] = embedding["store"] and f"{embedding['store']}-test"
+    found = _own(test, **embedding)
+    numbers = {name: number for number, name in enumerate(own.features.classes)}
+    names, labels = found.features.classes, found.features.labels
+    used = np.unique(labels[found.features.readable]).tolist()
+    unknown = [names[label] for label in used if names[label] not in numbers]
+    if unknown:
+        raise DatasetError(f"{test}: its class {unknown[0]!r} is none of the data's; name others")
+    renumbered = np.array([numbers.get(name, -1) for name in names])[labels]
+    return found._replace(features=replace(found.features, labels=renumbered))
+
+
+def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None) -> Learner:
+    if recipe is None:
+        return ProbeLearner(own.features, judge and judge.features)
     # torch takes seconds to load; a linear head does not need it.
     from moderate_cli.evaluation.training import Pictures, TrainLearner, read_pictures
 
-    def pictures(dataset: Dataset, found: LabeledFeatures) -> Pictures:
-        return read_pictures(dataset, found.labels, found.readable, recipe.size)
+    def pictures(one: _Set) -> Pictures:
+        features = one.features
+        return read_pictures(one.dataset, features.labels, features.readable, recipe.size)
 
-    return TrainLearner(pictures(*data), test and pictures(*test), recipe)
+    return TrainLearner(pictures(own), judge and pictures(judge), recipe)
 
 
 def _cells(
@@ -247,19 +272,6 @@ def _cells(
             ),
         )
     ]
-
-
-def _with_classes_of(data: FeatureStore, test: FeatureStore, path: str) -> LabeledFeatures:
-    """Number the classes of a test set as those of the data."""
-    numbers = {name: number for number, name in enumerate(data.manifest.classes)}
-    names = test.manifest.classes
-    used = np.unique(test.labels[test.readable]).tolist()
-    unknown = [names[label] for label in used if names[label] not in numbers]
-    if unknown:
-        raise DatasetError(f"{path}: its class {unknown[0]!r} is none of the data's; name others")
-    found = LabeledFeatures.of(test)
-    labels = np.array([numbers.get(name, -1) for name in names])[test.labels]
-    return replace(found, labels=labels)
 
 
 def _shown(lines: list[Line]) -> list[tuple[str, ...]]:

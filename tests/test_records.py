@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.records import (
+    TABLE_FORMATS,
+    Table,
     decode_paths,
     encode_paths,
     read_features,
@@ -32,6 +35,22 @@ def test_paths_of_any_bytes_survive(names):
     paths = [name.decode(errors="surrogateescape") for name in names]
     assert decode_paths(encode_paths(paths)) == paths
     assert decode_paths(encode_paths(paths, nul=True)) == paths
+
+
+CELLS = st.binary().map(lambda b: b.replace(b"\0", b"_").decode(errors="surrogateescape"))
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS)))
+def test_tables_of_any_bytes_survive(rows):
+    table = Table(("one", "two", "three"), rows)
+    files = {suffix: io.BytesIO() for suffix in (".csv", ".json")}
+    for suffix, file in files.items():
+        TABLE_FORMATS[suffix](file, table)
+    text = files[".csv"].getvalue().decode(errors="surrogateescape")
+    found = list(csv.reader(io.StringIO(text, newline="")))
+    assert found == [list(table.header), *map(list, rows)]
+    found = json.loads(files[".json"].getvalue())
+    assert found == [dict(zip(table.header, row, strict=True)) for row in rows]
 
 
 def test_a_newline_in_a_name_is_an_error_without_nul():

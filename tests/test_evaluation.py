@@ -263,6 +263,18 @@ def test_a_picture_that_cannot_be_drawn_is_refused_at_once(grays, moderate, monk
     assert done.stderr == "moderate: c.png: matplotlib draws it; pip install matplotlib\n"
 
 
+def test_what_cannot_be_held_out_is_said(moderate, tmp_path):
+    for name in "ab":
+        for image in range(4):
+            paint(tmp_path / "few" / name / f"{image}.png", 9 * image)
+    for args in (("evaluate",), ("select", "-r", "1", "--strategy", "auto")):
+        done = moderate(*args, tmp_path / "few")
+        assert (done.status, done.stdout) == (2, "")
+        assert "no class has five images" in done.stderr
+    done = moderate("evaluate", tmp_path / "few", "--test", tmp_path / "few", "--seeds", "1")
+    assert done.status == 0
+
+
 TRAIN = ("--with", "train", "--size", "8", "--seeds", "1", "--strategy", "easy", "-r", "0.5")
 
 

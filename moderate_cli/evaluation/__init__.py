@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.errors import ArgumentError
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores, score_features
@@ -123,11 +124,20 @@ def evaluate(
         part of the data that is not in the pool.
     scoring, selecting
         Further options of `score_features` and of `select`.
+
+    Raises
+    ------
+    ArgumentError
+        If there is nothing to hold out, and no test set.
     """
     pool = None
     for cell in cells:
         if pool is None or pool.seed != cell.seed:
             pool = Pool(data, cell.seed, scoring or {})
+            if test is None and len(pool.held_out) == 0:
+                raise ArgumentError(
+                    "evaluation: no class has five images, of which one is held out; give a test set"
+                )
         rows = pool.select(cell, selecting or {})
         predicted = learn(rows, pool.held_out, cell.seed)
         truth = data.labels[pool.held_out] if test is None else test.labels[test.readable]

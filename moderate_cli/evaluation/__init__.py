@@ -136,7 +136,7 @@ def evaluate(
             pool = Pool(data, cell.seed, scoring or {})
             if test is None and len(pool.held_out) == 0:
                 raise ArgumentError(
-                    "evaluation: no class has five images, of which one is held out; give a test set"
+                    "evaluation: no class has five images, to hold one out of; give a test set"
                 )
         rows = pool.select(cell, selecting or {})
         predicted = learn(rows, pool.held_out, cell.seed)

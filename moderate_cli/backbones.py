@@ -30,7 +30,8 @@ TORCHVISION_BACKBONES = tuple(
     vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
     """.split()
 )
-BACKBONES = (DEFAULT_BACKBONE, "pixels", *TORCHVISION_BACKBONES)
+CLASSIFIERS = (DEFAULT_BACKBONE, *TORCHVISION_BACKBONES)
+BACKBONES = (*CLASSIFIERS, "pixels")  # colors of a thumbnail; has no weights, and no head
 
 DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")

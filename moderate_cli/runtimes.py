@@ -24,9 +24,11 @@ OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class Normalised(nn.Module):
-    """A backbone that takes uint8 pixels."""
+    """A network that takes pixels in 0..255, of any type, as preprocessing says."""
 
-    def __init__(self, module: nn.Module, preprocessing: Preprocessing, dtype: torch.dtype) -> None:
+    def __init__(
+        self, module: nn.Module, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         self.module = module
         self.dtype = dtype
@@ -36,7 +38,7 @@ class Normalised(nn.Module):
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map uint8 (b, 3, h, w) to float32 (b, d)."""
+        """Map (b, 3, h, w) to float32 (b, d)."""
         levels = (images.float() - self.mean) / self.std
         features: torch.Tensor = self.module(levels.to(self.dtype))
         return features.float()

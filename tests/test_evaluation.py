@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from conftest import paint
+from torchvision import models
 
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.evaluation import (
@@ -310,11 +312,12 @@ def test_the_same_seed_trains_the_same_network(grays):
 
     dataset = scan(grays)
     labels = np.array([label for _, label in dataset.samples])
-    pictures = read_pictures(dataset, labels, np.ones(80, dtype=bool), 8)
+    recipe = Recipe(steps=3, size=8, device="cpu")
+    pictures = read_pictures(dataset, labels, np.ones(80, dtype=bool), recipe)
     assert pictures.pixels[:, 0, 0, 0].tolist() == [
         50 * (n // 20) + 3 * (n % 20) for n in range(80)
     ]
-    learn = TrainLearner(pictures, None, Recipe(steps=3, size=8, device="cpu"))
+    learn = TrainLearner(pictures, None, recipe)
     rows, held_out = np.arange(0, 80, 2), np.arange(1, 80, 2)
     first, other = learn(rows, held_out, 1), learn(rows, held_out, 2)
     assert np.array_equal(learn(rows, held_out, 1), first)
@@ -325,3 +328,23 @@ def test_options_of_training_want_training(grays, moderate):
     done = moderate("evaluate", grays, "--steps", "7")
     assert done.status == 2
     assert "--with probe and --steps exclude each other" in done.stderr
+
+
+def test_fine_tuning_goes_on_from_the_weights_of_the_features(grays, moderate, tmp_path):
+    torch.manual_seed(0)
+    torch.save(models.resnet18(num_classes=7).state_dict(), tmp_path / "own.pt")
+    args = ("evaluate", grays, "--with", "fine-tune", "--seeds", "1", "--strategy", "easy")
+    args += ("-r", "0.5", "--backbone", "resnet18", "--weights", tmp_path / "own.pt")
+    done = moderate(*args, "--steps", "30", "--size", "32")
+    assert (done.status, done.stderr) == (0, "")
+    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
+    assert float(full[5]) > 50  # a quarter would be chance
+    assert easy[:4] == ["easy", "kept", "0.5", "32"]
+
+
+def test_what_cannot_be_fine_tuned_is_refused(grays, moderate):
+    done = moderate("evaluate", grays, "--with", "fine-tune")
+    assert done.status == 2
+    assert "--with fine-tune wants one --backbone, with weights" in done.stderr
+    done = moderate("evaluate", grays, "--with", "fine-tune", "--network", "cnn")
+    assert "--with fine-tune and --network exclude each other" in done.stderr

@@ -12,6 +12,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TORCH = {
     "images.py",
     "evaluation/training.py",
+    "perturbation/attacks.py",
+    "classifiers.py",
     "networks.py",
     "efficientnet_lite.py",
     "runtimes.py",

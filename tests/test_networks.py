@@ -11,10 +11,11 @@ from torch import nn
 from torchvision import models
 
 from moderate_cli.backbones import FeatureSpec
+from moderate_cli.classifiers import _efficientnet_lite0
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import WeightsError
 from moderate_cli.images import read_image
-from moderate_cli.networks import _efficientnet_lite0, load_network
+from moderate_cli.networks import load_network
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 

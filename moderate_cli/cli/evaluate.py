@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import click
 import numpy as np
 
+from moderate_cli.backbones import CLASSIFIERS
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.dataset import Dataset
@@ -18,13 +19,14 @@ from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
 from moderate_cli.evaluation.curves import SUFFIXES, check_drawable, draw_curves
 from moderate_cli.evaluation.ledger import Ledger
-from moderate_cli.evaluation.recipe import NETWORKS, SMALL, Recipe
+from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import Estimate, Line, smallest_within, summarize
 from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, write_table
 from moderate_cli.selection import SCOPES, STRATEGIES, exact
 from moderate_cli.store import FeatureStore
 
-EVALUATORS = ("probe", "train")
+EVALUATORS = ("probe", "train", "fine-tune")
+STEPS = {"train": 1000, "fine-tune": 200}
 
 
 def _strategies(text: str) -> list[tuple[str, str]]:
@@ -70,7 +72,8 @@ def _points(text: str) -> float:
     "evaluator",
     type=click.Choice(EVALUATORS),
     default="probe",
-    help="A linear head on the features, or a network that is trained from scratch.",
+    help="A linear head on the features, a network that is trained from scratch, or the backbone"
+    " of the features, trained on.",
 )
 @options.option(
     "--network",
@@ -82,11 +85,13 @@ def _points(text: str) -> float:
 @options.option(
     "--steps",
     type=click.IntRange(min=1),
-    default=1000,
-    help="Batches of 128 images that --with train trains on, for each selection.",
+    help=f"Batches of {BATCH} images to train on, for each selection.  [default:"
+    f" {STEPS['train']}, or {STEPS['fine-tune']} to fine-tune]",
 )
 @options.option(
-    "--size", type=click.IntRange(min=8), default=32, help="Pixels a side for --with train."
+    "--size",
+    type=click.IntRange(min=8),
+    help="Pixels a side to train on.  [default: 32, or what the backbone wants]",
 )
 @options.option(
     "-r",
@@ -136,8 +141,8 @@ def command(
     test: str | None,
     evaluator: str,
     network: str,
-    steps: int,
-    size: int,
+    steps: int | None,
+    size: int | None,
     ratios: dict[str, Fraction],
     strategies: list[tuple[str, str]],
     drop_suspects: Fraction | Literal["auto"] | None,
@@ -155,23 +160,20 @@ def command(
 
     The classifier is a linear head on the features, with the strength of its penalty chosen on the
     kept images alone. It takes seconds; it under-rewards variety, which a network that is trained
-    from scratch needs more. --with train trains one, which takes minutes for each selection, and
-    is the verdict that counts: as many steps for each, test images used for no choice.
+    from scratch needs more. --with train trains one, which takes seconds to minutes for each
+    selection, and is the verdict that counts: as many steps for each, test images used for no
+    choice. --with fine-tune goes on from the backbone's weights.
 
     Each seed selects from other four fifths of DATA. Finished parts are kept: an interrupted
     evaluation goes on where it stopped.
     """
     writers = _writers(outputs)
-    recipe = None
-    if evaluator == "train":
-        recipe = Recipe(network, steps, size, embedding["device"])
-    else:
-        options.refuse_beside("--with probe", {"network", "steps", "size"})
+    recipe = _recipe(evaluator, network, steps, size, **embedding)
     own = _own(data, **embedding)
     judge = None if test is None else _judge(test, own, **embedding)
     scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
     context = {
-        "with": evaluator if recipe is None else recipe[:-1],
+        "with": evaluator if recipe is None else recipe.changes,
         "test": judge and judge.store.manifest.sums,
         "scope": scope,
         **scoring,
@@ -199,6 +201,24 @@ def command(
         write(output, lines)
     if within is not None:
         console.note(_advice(smallest_within(lines, within), within))
+
+
+def _recipe(
+    evaluator: str, network: str, steps: int | None, size: int | None, **embedding: Any
+) -> Recipe | None:
+    if evaluator == "probe":
+        options.refuse_beside("--with probe", {"network", "steps", "size"})
+        return None
+    steps, device = steps or STEPS[evaluator], embedding["device"]
+    if evaluator == "train":
+        return Recipe(network, steps, size or 32, device=device)
+    options.refuse_beside("--with fine-tune", {"network"})
+    backbones = embedding["backbones"]
+    if len(backbones) > 1 or backbones[0] not in CLASSIFIERS:
+        raise click.UsageError("--with fine-tune wants one --backbone, with weights")
+    return Recipe(
+        backbones[0], steps, size or 0, tuned=True, weights=embedding["weights"], device=device
+    )
 
 
 def _writers(outputs: tuple[str, ...]) -> list[Callable[[str, list[Line]], None]]:
@@ -245,7 +265,7 @@ def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None) -> Learner:
 
     def pictures(one: _Set) -> Pictures:
         features = one.features
-        return read_pictures(one.dataset, features.labels, features.readable, recipe.size)
+        return read_pictures(one.dataset, features.labels, features.readable, recipe)
 
     return TrainLearner(pictures(own), judge and pictures(judge), recipe)
 

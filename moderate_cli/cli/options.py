@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
@@ -65,12 +65,23 @@ def refuse_beside(flag: str, names: Iterable[str]) -> None:
 
     In the environment or in a config file they may stand, for other commands.
     """
+    for long in _given(names):
+        raise click.UsageError(f"{flag} and {long} exclude each other")
+
+
+def refuse_without(flag: str, names: Iterable[str]) -> None:
+    """Refuse options on the command line that have no effect where `flag` is not given."""
+    for long in _given(names):
+        raise click.UsageError(f"{long} wants {flag}")
+
+
+def _given(names: Iterable[str]) -> Iterator[str]:
+    """Return the long form of those options that stand on the command line."""
     context = click.get_current_context()
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name in names and source is ParameterSource.COMMANDLINE:
-            long = max(parameter.opts, key=len)
-            raise click.UsageError(f"{flag} and {long} exclude each other")
+            yield max(parameter.opts, key=len)
 
 
 def share(text: str) -> Fraction:
@@ -154,6 +165,10 @@ store = option(
     "--store", type=PATH, metavar="DIR", help="Where features lie.  [default: DATA.moderate]"
 )
 
+device = option(
+    "--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs."
+)
+
 embedding = group(
     store,
     option(
@@ -198,12 +213,7 @@ embedding = group(
         type=click.IntRange(min=1),
         help="Threads that decode images.  [default: one a processor]",
     ),
-    option(
-        "--device",
-        type=click.Choice(DEVICES),
-        default="auto",
-        help="Where the backbone runs.",
-    ),
+    device,
     option(
         "--runtime",
         type=click.Choice(RUNTIMES),

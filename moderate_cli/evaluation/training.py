@@ -1,8 +1,8 @@
-"""The verdict that counts: a network that is trained from scratch on the kept images."""
+"""The verdict that counts: a network that is trained on the kept images."""
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +11,20 @@ from torch import nn
 from torchvision import models
 
 from moderate_cli.backbones import Preprocessing
+from moderate_cli.classifiers import load_classifier, put_head
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
-from moderate_cli.evaluation.recipe import SMALL, Recipe
+from moderate_cli.evaluation.recipe import BATCH, SMALL, Recipe
 from moderate_cli.images import read_image
 from moderate_cli.networks import find_device
 from moderate_cli.processors import in_threads
 from moderate_cli.rows import Rows
+from moderate_cli.runtimes import Normalised
 
-BATCH = 128
-RATE, MOMENTUM, DECAY = 0.1, 0.9, 5e-4
-SHIFT = 8  # images are moved by up to this part of their side
-MEAN, STD = 127.5, 64.0
+RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
+TUNING_RATE = 0.01  # for weights that are good already
+SHIFT = 16  # images are moved by up to this part of their side
+LEVELS = Preprocessing(0, 0, "bilinear", (127.5,) * 3, (64.0,) * 3)
 
 
 class Pictures(NamedTuple):
@@ -43,14 +45,18 @@ class Pictures(NamedTuple):
     readable: np.ndarray
 
 
-def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, size: int) -> Pictures:
+def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: Recipe) -> Pictures:
     """Read all images of a dataset, in threads."""
-    preprocessing = Preprocessing(size, size, "bilinear", (0.0,) * 3, (1.0,) * 3)
-    pixels = torch.zeros(len(dataset), 3, size, size, dtype=torch.uint8)
+    wanted = LEVELS
+    if recipe.tuned:
+        wanted = load_classifier(recipe.network, recipe.weights).preprocessing
+    if recipe.size:
+        wanted = replace(wanted, resize=recipe.size, crop=recipe.size)
+    pixels = torch.zeros(len(dataset), 3, wanted.crop, wanted.crop, dtype=torch.uint8)
 
     def read(row: int) -> None:
         path, _ = dataset.samples[row]
-        found = read_image(f"{dataset.root}/{path}", preprocessing)
+        found = read_image(f"{dataset.root}/{path}", wanted)
         if found.pixels is not None:
             pixels[row] = found.pixels
 
@@ -63,7 +69,7 @@ class TrainLearner:
     """Trains a network anew for each selection, as many steps for each.
 
     Stochastic gradient descent with one cycle of the learning rate (Smith and Topin, 2019); images
-    are moved by a few pixels and mirrored at random.
+    are moved by a few pixels and mirrored at random. It computes in bfloat16 where the device does.
 
     Parameters
     ----------
@@ -76,12 +82,13 @@ class TrainLearner:
     def __init__(self, data: Pictures, test: Pictures | None, recipe: Recipe) -> None:
         self._data, self._test, self._recipe = data, test, recipe
         self._device = find_device(recipe.device)
+        self._half = _computes_in_half(self._device)
 
     def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
         """Train on rows, and predict."""
         torch.manual_seed(seed)
         known, members = np.unique(self._data.labels[rows], return_inverse=True)
-        network = _network(self._recipe.network, len(known)).to(self._device)
+        network = _network(self._recipe, len(known)).to(self._device)
         network = network.to(memory_format=torch.channels_last)
         self._train(network, rows, torch.from_numpy(members))
         network.eval()
@@ -89,18 +96,19 @@ class TrainLearner:
         where = held_out if self._test is None else np.flatnonzero(judged.readable)
         with torch.inference_mode():
             found = [
-                network(self._inputs(judged.pixels[where[start : start + BATCH]])).argmax(dim=1)
+                self._run(network, judged.pixels[where[start : start + BATCH]]).argmax(dim=1)
                 for start in range(0, len(where), BATCH)
             ]
         predicted: Rows = known[torch.cat(found).cpu().numpy()]
         return predicted
 
     def _train(self, network: nn.Module, rows: Rows, members: torch.Tensor) -> None:
+        rate = TUNING_RATE if self._recipe.tuned else RATE
         optimizer = torch.optim.SGD(
-            network.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True
+            network.parameters(), lr=rate, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True
         )
         steps = self._recipe.steps
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
         numbers = torch.from_numpy(rows)
         order = torch.empty(0, dtype=torch.int64)
         network.train()
@@ -108,9 +116,8 @@ class TrainLearner:
             while len(order) < BATCH:  # one epoch after another, without a gap
                 order = torch.cat([order, torch.randperm(len(rows))])
             batch, order = order[:BATCH], order[BATCH:]
-            inputs = self._inputs(_moved(self._data.pixels[numbers[batch]]))
             try:
-                outputs = network(inputs)
+                outputs = self._run(network, _moved(self._data.pixels[numbers[batch]]))
             except (RuntimeError, AssertionError, ValueError):
                 name, size = self._recipe.network, self._recipe.size
                 raise ArgumentError(
@@ -122,9 +129,19 @@ class TrainLearner:
             optimizer.step()
             schedule.step()
 
-    def _inputs(self, pixels: torch.Tensor) -> torch.Tensor:
-        moved = pixels.to(self._device).to(memory_format=torch.channels_last)
-        return (moved.float() - MEAN) / STD
+    def _run(self, network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits of a batch, float32 (b, classes)."""
+        inputs = pixels.to(self._device).to(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            logits: torch.Tensor = network(inputs)
+        return logits.float()
+
+
+def _computes_in_half(device: torch.device) -> bool:
+    """Whether bfloat16 is not only known to a device, but fast."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _moved(pixels: torch.Tensor) -> torch.Tensor:
@@ -141,23 +158,36 @@ def _moved(pixels: torch.Tensor) -> torch.Tensor:
     return moved
 
 
-def _network(name: str, classes: int) -> nn.Module:
-    if name != SMALL:
-        found: nn.Module = models.get_model(name, weights=None, num_classes=classes)
-        return found
-    widths = (3, 16, 32, 64)
-    blocks = [
-        nn.Sequential(
-            nn.Conv2d(before, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(after, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-        )
-        for before, after in itertools.pairwise(widths)
-    ]
+def _network(recipe: Recipe, classes: int) -> nn.Module:
+    """Build a network that takes uint8 pixels."""
+    if recipe.tuned:
+        module, preprocessing, _, _ = load_classifier(recipe.network, recipe.weights)
+        put_head(module, classes)
+        return Normalised(module, preprocessing)
+    if recipe.network != SMALL:
+        module = models.get_model(recipe.network, weights=None, num_classes=classes)
+    else:
+        module = _small(classes)
+    return Normalised(module, LEVELS)
+
+
+def _small(classes: int) -> nn.Module:
+    """Build four convolutions, the first of which halves the picture."""
     return nn.Sequential(
-        *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes)
+        *_convolution(3, 32, 4, stride=2),
+        *_convolution(32, 32, 3),
+        nn.MaxPool2d(2),
+        *_convolution(32, 64, 3),
+        *_convolution(64, 64, 3),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
     )
+
+
+def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, kernel, stride, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    ]

@@ -19,10 +19,11 @@ from torchvision.datasets import ImageFolder
 
 import moderate_cli
 from moderate_cli.backbones import FeatureSpec, Preprocessing
+from moderate_cli.classifiers import _efficientnet_lite0, _torchvision
 from moderate_cli.efficientnet_lite import convert_weights
 from moderate_cli.embedding.local import embed_blocks
 from moderate_cli.images import read_image
-from moderate_cli.networks import _efficientnet_lite0, _torchvision, load_network
+from moderate_cli.networks import load_network
 from moderate_cli.processors import processors
 from tests.benchmarks.stages import MODERATE, Comparison, Measured, process, timed
 

@@ -1,19 +1,26 @@
 import csv
 import os
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage
+import torch
 from conftest import paint
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision import models
 from torchvision.datasets import ImageFolder
 
+from moderate_cli.classifiers import load_classifier
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.errors import ArgumentError
-from moderate_cli.perturbation import RECORD, perturb, plan
+from moderate_cli.images import read_image
+from moderate_cli.perturbation import RECORD, Attack, perturb, plan
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
+from moderate_cli.runtimes import Normalised
 
 
 def record(folder):
@@ -100,7 +107,7 @@ def test_every_image_has_a_path_of_its_own(labels, noise, pairs, corrupt, seed):
     samples = tuple(dict.fromkeys(samples))
     dataset = Dataset(None, tuple("abcd"), samples)
     pairs = min(pairs, 1 - noise)
-    planned = plan(dataset, noise, pairs, corrupt, seed)
+    planned = plan(dataset, noise, pairs, corrupt, None, seed)
     assert len({image.path for image in planned}) == len(samples)
     for image in planned:
         assert image.path.startswith("abcd"[image.label] + "/")
@@ -155,10 +162,13 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((), "Missing option '--label-noise', '--pair-noise' or '--corrupt'"),
+        ((), "Missing option '--label-noise', '--pair-noise', '--corrupt' or '--attack'"),
         (("--corrupt", "1.5"), "1.5 is not in [0, 1]"),
         (("--label-noise", "0.6", "--pair-noise", "0.6"), "together: 1.2 is not in [0, 1]"),
         (("--seed", "-1", "--corrupt", "1"), "-1 is not in the range x>=0"),
+        (("--corrupt", "0.6", "--attack", "pgd", "--attack-fraction", "0.6"), "together: 1.2"),
+        (("--attack", "pgd", "--network", "pixels"), "'pixels' is not one of"),
+        (("--corrupt", "1", "--epsilon", "4"), "--epsilon wants --attack"),
     ],
 )
 def test_wrong_arguments(args, message, many, moderate, tmp_path):
@@ -190,3 +200,70 @@ def test_odd_names_stay_whole(tmp_path):
         assert (tmp_path / "p" / image.path).is_file()
     changed = {image.path for image in made if image.path != image.source or image.corruption}
     assert {row["path"] for row in record(tmp_path / "p")} == changed
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Four real photos in one class, small ones, and not square."""
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+        with Image.open(Path(skimage.__file__).parent / "data" / name) as photo:
+            small = photo.convert("RGB").resize((120, 100))
+        small.save(tmp_path / "photos" / "a" / f"{Path(name).stem}.png")
+    return tmp_path / "photos"
+
+
+def seen_in(folder):
+    """Class that the default backbone sees in each picture of a folder."""
+    module, preprocessing, _, _ = load_classifier("efficientnet_lite0")
+    network = Normalised(module.eval(), preprocessing)
+    found = {}
+    for path in sorted(folder.rglob("*.png")):
+        pixels = read_image(str(path), preprocessing).pixels
+        with torch.inference_mode():
+            found[path.name] = int(network(pixels[None]).argmax())
+    return found
+
+
+@pytest.mark.parametrize("name", ["pgd", "fgsm"])
+def test_an_attack_misleads_its_network_by_small_changes(name, photos, tmp_path):
+    perturb(scan(photos), tmp_path / "p", attack=Attack(name))
+    assert {row["corruption"] for row in record(tmp_path / "p")} == {name}
+    before, after = seen_in(photos), seen_in(tmp_path / "p")
+    assert before.keys() == after.keys()
+    misled = sum(before[photo] != after[photo] for photo in before)
+    assert misled == 4 if name == "pgd" else misled >= 3
+    for photo in before:
+        clean, changed = (
+            np.asarray(Image.open(root / "a" / photo)).astype(int)
+            for root in (photos, tmp_path / "p")
+        )
+        assert clean.shape == changed.shape
+        assert 0 < np.abs(changed - clean).max() <= 8
+
+
+def test_the_same_seed_makes_the_same_attack(photos, tmp_path):
+    attack = Attack("pgd", fraction=0.5, epsilon=2)
+    for name in "pq":
+        perturb(scan(photos), tmp_path / name, attack=attack, seed=3)
+    assert len(record(tmp_path / "p")) == 2
+    for path in (tmp_path / "p" / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "q" / "a" / path.name).read_bytes()
+
+
+def test_an_attack_wants_a_network_with_a_head(photos, moderate, tmp_path):
+    model = models.resnet18(num_classes=3)
+    state = {key: value for key, value in model.state_dict().items() if key[:3] != "fc."}
+    torch.save(state, tmp_path / "body.pt")
+    torch.save(model.state_dict(), tmp_path / "whole.pt")
+    args = ("perturb", photos, "-o", tmp_path / "p", "--attack", "fgsm", "--network", "resnet18")
+    done = moderate(*args, "--weights", tmp_path / "body.pt")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == ("moderate: body.pt: has no head; save the whole model.state_dict()\n")
+    assert not (tmp_path / "p").exists()
+    done = moderate(*args, "--weights", tmp_path / "whole.pt")
+    assert (done.status, done.stdout) == (0, "")
+    assert done.stderr == (
+        f"moderate: 4 images in {tmp_path}/p: 0 in a wrong class, 4 ruined; perturbed.csv says"
+        " which\n"
+    )

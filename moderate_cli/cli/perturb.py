@@ -6,10 +6,13 @@ from fractions import Fraction
 
 import click
 
+from moderate_cli.backbones import CLASSIFIERS, DEFAULT_BACKBONE
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import images_of
 from moderate_cli.exporting import LINKS
-from moderate_cli.perturbation import RECORD, perturb
+from moderate_cli.perturbation import ATTACKS, RECORD, Attack, perturb
+
+ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 
 
 @click.command()
@@ -39,6 +42,39 @@ from moderate_cli.perturbation import RECORD, perturb
     help="Fraction of the images to ruin: by noise, occlusion, low resolution, fog, motion blur.",
 )
 @options.option(
+    "--attack",
+    "attack_name",
+    type=click.Choice(ATTACKS),
+    help="Change images by hardly more than can be seen, to mislead a network.",
+)
+@options.option(
+    "--attack-fraction",
+    type=options.share,
+    metavar="F",
+    default="1",
+    help="Fraction of the images that --attack is made on.",
+)
+@options.option(
+    "--epsilon",
+    type=click.IntRange(1, 255),
+    default=8,
+    help="The most that --attack changes a value, of 255.",
+)
+@options.option(
+    "--network",
+    type=click.Choice(CLASSIFIERS),
+    metavar="NAME",
+    default=DEFAULT_BACKBONE,
+    help="What --attack misleads: efficientnet_lite0, or a torchvision classifier.",
+)
+@options.option(
+    "--weights",
+    type=options.PATH,
+    metavar="FILE",
+    help="State dict for the network, with its head.",
+)
+@options.device
+@options.option(
     "--link",
     type=click.Choice(list(LINKS)),
     default="symbolic",
@@ -52,6 +88,12 @@ def command(
     label_noise: Fraction,
     pair_noise: Fraction,
     corrupt: Fraction,
+    attack_name: str | None,
+    attack_fraction: Fraction,
+    epsilon: int,
+    network: str,
+    weights: str | None,
+    device: str,
     link: str,
     seed: int,
 ) -> None:
@@ -59,9 +101,19 @@ def command(
 
     It is there to try methods on. DATA itself is never changed. What was done to which image is
     listed in DIR/perturbed.csv. A --test set for it is the clean one that belongs to DATA.
+
+    --attack misleads a network, away from the class that it sees in the picture; what is changed
+    is the picture at its full size.
     """
-    if label_noise == pair_noise == corrupt == 0:
-        raise click.UsageError("Missing option '--label-noise', '--pair-noise' or '--corrupt'")
+    attack = None
+    if attack_name is not None:
+        attack = Attack(attack_name, attack_fraction, epsilon, network, weights, device)
+    else:
+        options.refuse_without("--attack", ATTACK_OPTIONS)
+        if label_noise == pair_noise == corrupt == 0:
+            raise click.UsageError(
+                "Missing option '--label-noise', '--pair-noise', '--corrupt' or '--attack'"
+            )
     dataset = images_of(data)
     with console.progress("perturb") as move:
         made = perturb(
@@ -70,6 +122,7 @@ def command(
             label_noise=label_noise,
             pair_noise=pair_noise,
             corrupt=corrupt,
+            attack=attack,
             seed=seed,
             link=link,
             on_progress=move,

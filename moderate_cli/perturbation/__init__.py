@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,32 +16,17 @@ from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.exporting import LINKS, check_apart, place
 from moderate_cli.files import check_free, new_folder
 from moderate_cli.fingerprints import NotAFile, read_file
-from moderate_cli.perturbation.corruptions import CORRUPTIONS
+from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
+from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
 from moderate_cli.records import Table, write_table
-from moderate_cli.selection.counts import exact, round_half_up
+from moderate_cli.selection.counts import exact
+
+__all__ = ["ATTACKS", "RECORD", "Attack", "Perturbed", "perturb", "plan"]
 
 RECORD = "perturbed.csv"
+Ruin = Callable[[Pixels, np.random.Generator], Pixels]
 PART = 50  # images that one thread makes before it tells of progress
-
-
-class Perturbed(NamedTuple):
-    """What becomes of an image.
-
-    Attributes
-    ----------
-    source, path
-        Path in the dataset, and in the copy.
-    label
-        Index of the class that it is put in.
-    corruption
-        A key of `CORRUPTIONS`, or "".
-    """
-
-    source: str
-    path: str
-    label: int
-    corruption: str
 
 
 def perturb(
@@ -52,6 +36,7 @@ def perturb(
     label_noise: float | str | Fraction = 0,
     pair_noise: float | str | Fraction = 0,
     corrupt: float | str | Fraction = 0,
+    attack: Attack | None = None,
     seed: int = 0,
     link: str = "symbolic",
     on_progress: Callable[[int, int], None] | None = None,
@@ -72,6 +57,8 @@ def perturb(
         in the class that comes next ("pairs").
     corrupt
         Fraction that is ruined, as many by each of `CORRUPTIONS`, and written as PNG.
+    attack
+        What is done to others, which are written as PNG, too.
     seed
         For what is drawn at random.
     link
@@ -86,15 +73,21 @@ def perturb(
 
     Raises
     ------
-    ArgumentError, DatasetError, OutputError
-        If an argument is out of range, an image cannot be ruined for it cannot be read, or the
-        folder cannot be written. Nothing is left then.
+    ArgumentError, DatasetError, OutputError, WeightsError
+        If an argument is out of range, an image cannot be ruined for it cannot be read, the
+        folder cannot be written, or the weights cannot be had. Nothing is left then.
     """
-    planned = plan(dataset, exact(label_noise), exact(pair_noise), exact(corrupt), seed)
+    planned = plan(dataset, exact(label_noise), exact(pair_noise), exact(corrupt), attack, seed)
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     check_apart(dataset, Path(os.path.abspath(destination)), os.fspath(destination))
     check_free(destination, "name another folder")
+    ruin: Mapping[str, Ruin] = CORRUPTIONS
+    if attack is not None:
+        # torch takes seconds to load.
+        from moderate_cli.perturbation.attacks import load_attack
+
+        ruin = {**CORRUPTIONS, attack.name: load_attack(attack)}
     with new_folder(destination) as folder:
         folders = {os.path.dirname(image.path) for image in planned} | set(dataset.classes)
         for name in folders:
@@ -102,7 +95,7 @@ def perturb(
 
         def make(rows: range) -> int:
             for row in rows:
-                _make(dataset, folder, planned[row], link, (seed, row))
+                _make(dataset, folder, planned[row], link, ruin, (seed, row))
             return len(rows)
 
         parts = [
@@ -118,62 +111,13 @@ def perturb(
     return planned
 
 
-def plan(
-    dataset: Dataset, label_noise: Fraction, pair_noise: Fraction, corrupt: Fraction, seed: int
-) -> list[Perturbed]:
-    """Say what will become of each image; the arguments are those of `perturb`."""
-    n, classes = len(dataset), len(dataset.classes)
-    for name, share in (
-        ("label_noise", label_noise), ("pair_noise", pair_noise), ("corrupt", corrupt),
-        ("label_noise and pair_noise together", label_noise + pair_noise),
-    ):  # fmt: skip
-        if not 0 <= share <= 1:
-            raise ArgumentError(f"{name}: {float(share)} is not in [0, 1]")
-    if label_noise + pair_noise > 0 and classes < 2:
-        raise ArgumentError("label_noise: there is one class only, so no label can be wrong")
-    rng = np.random.default_rng(seed)
-    labels = np.array([label for _, label in dataset.samples], dtype=np.int64)
-    wrong, order = labels.copy(), rng.permutation(n)
-    any_other, pairs = round_half_up(n * label_noise), round_half_up(n * pair_noise)
-    some = order[:any_other]
-    wrong[some] = (labels[some] + rng.integers(1, classes, len(some))) % classes
-    some = order[any_other : any_other + pairs]
-    wrong[some] = (labels[some] + 1) % classes
-    ruined = [""] * n
-    for number, row in enumerate(rng.permutation(n)[: round_half_up(n * corrupt)].tolist()):
-        ruined[row] = list(CORRUPTIONS)[number % len(CORRUPTIONS)]
-    names = _names(dataset, wrong.tolist(), ruined)
-    return [
-        Perturbed(path, name, label, corruption)
-        for (path, _), name, label, corruption in zip(
-            dataset.samples, names, wrong.tolist(), ruined, strict=True
-        )
-    ]
-
-
-def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:
-    """Return the new path of each image; what does not change keeps its own."""
-    names = [path for path, _ in dataset.samples]
-    changed = [
-        row for row, (_, label) in enumerate(dataset.samples) if label != labels[row] or ruined[row]
-    ]
-    taken = set(names) - {names[row] for row in changed}
-    for row in changed:
-        own = dataset.classes[dataset.samples[row][1]]
-        stem, suffix = os.path.splitext(os.path.relpath(names[row], own))
-        suffix = ".png" if ruined[row] else suffix
-        folder, number = dataset.classes[labels[row]], 0
-        name = os.path.normpath(f"{folder}/{stem}{suffix}")
-        while name in taken:
-            number += 1
-            name = os.path.normpath(f"{folder}/{stem}-{number}{suffix}")
-        taken.add(name)
-        names[row] = name
-    return names
-
-
 def _make(
-    dataset: Dataset, folder: Path, image: Perturbed, link: str, seed: tuple[int, int]
+    dataset: Dataset,
+    folder: Path,
+    image: Perturbed,
+    link: str,
+    ruin: Mapping[str, Ruin],
+    seed: tuple[int, int],
 ) -> None:
     source = dataset.root / image.source
     target = folder / image.path
@@ -189,7 +133,7 @@ def _make(
         raise DatasetError(f"{source}: {error.strerror}; remove it first") from None
     except (UnreadableImage, NotAFile) as error:
         raise DatasetError(f"{source}: {error}; remove it first") from None
-    changed = CORRUPTIONS[image.corruption](pixels, np.random.default_rng(seed))
+    changed = ruin[image.corruption](pixels, np.random.default_rng(seed))
     Image.fromarray(changed).save(target, "png")
 
 

@@ -1,0 +1,129 @@
+"""What becomes of each image: drawn, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.backbones import DEFAULT_BACKBONE
+from moderate_cli.dataset import Dataset
+from moderate_cli.errors import ArgumentError
+from moderate_cli.perturbation.corruptions import CORRUPTIONS
+from moderate_cli.selection.counts import exact, round_half_up
+
+ATTACKS = ("pgd", "fgsm")
+
+
+class Attack(NamedTuple):
+    """An adversarial attack on some of the images.
+
+    Attributes
+    ----------
+    name
+        One of `ATTACKS`.
+    fraction
+        Of the images that are attacked.
+    epsilon
+        The most that a value in 0..255 is changed by.
+    network
+        What is to be misled: one of `moderate_cli.backbones.CLASSIFIERS`.
+    weights
+        Its state dict, with the head; None for its own.
+    device
+        "auto", "cpu" or "cuda".
+    """
+
+    name: str
+    fraction: float | str | Fraction = 1
+    epsilon: int = 8
+    network: str = DEFAULT_BACKBONE
+    weights: str | os.PathLike[str] | None = None
+    device: str = "auto"
+
+
+class Perturbed(NamedTuple):
+    """What becomes of an image.
+
+    Attributes
+    ----------
+    source, path
+        Path in the dataset, and in the copy.
+    label
+        Index of the class that it is put in.
+    corruption
+        A key of `CORRUPTIONS`, the name of an attack, or "".
+    """
+
+    source: str
+    path: str
+    label: int
+    corruption: str
+
+
+def plan(
+    dataset: Dataset,
+    label_noise: Fraction,
+    pair_noise: Fraction,
+    corrupt: Fraction,
+    attack: Attack | None,
+    seed: int,
+) -> list[Perturbed]:
+    """Say what will become of each image; the arguments are those of `perturb`."""
+    n, classes = len(dataset), len(dataset.classes)
+    attacked = Fraction(0) if attack is None else exact(attack.fraction)
+    for name, share in (
+        ("label_noise", label_noise), ("pair_noise", pair_noise), ("corrupt", corrupt),
+        ("attack.fraction", attacked), ("corrupt and attack.fraction together", corrupt + attacked),
+        ("label_noise and pair_noise together", label_noise + pair_noise),
+    ):  # fmt: skip
+        if not 0 <= share <= 1:
+            raise ArgumentError(f"{name}: {float(share)} is not in [0, 1]")
+    if label_noise + pair_noise > 0 and classes < 2:
+        raise ArgumentError("label_noise: there is one class only, so no label can be wrong")
+    rng = np.random.default_rng(seed)
+    labels = np.array([label for _, label in dataset.samples], dtype=np.int64)
+    wrong, order = labels.copy(), rng.permutation(n)
+    any_other, pairs = round_half_up(n * label_noise), round_half_up(n * pair_noise)
+    some = order[:any_other]
+    wrong[some] = (labels[some] + rng.integers(1, classes, len(some))) % classes
+    some = order[any_other : any_other + pairs]
+    wrong[some] = (labels[some] + 1) % classes
+    ruined = [""] * n
+    order, corruptions = rng.permutation(n).tolist(), round_half_up(n * corrupt)
+    for number, row in enumerate(order[:corruptions]):
+        ruined[row] = list(CORRUPTIONS)[number % len(CORRUPTIONS)]
+    if attack is not None:
+        for row in order[corruptions : corruptions + round_half_up(n * attacked)]:
+            ruined[row] = attack.name
+    names = _names(dataset, wrong.tolist(), ruined)
+    return [
+        Perturbed(path, name, label, corruption)
+        for (path, _), name, label, corruption in zip(
+            dataset.samples, names, wrong.tolist(), ruined, strict=True
+        )
+    ]
+
+
+def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:
+    """Return the new path of each image; what does not change keeps its own."""
+    names = [path for path, _ in dataset.samples]
+    changed = [
+        row for row, (_, label) in enumerate(dataset.samples) if label != labels[row] or ruined[row]
+    ]
+    taken = set(names) - {names[row] for row in changed}
+    for row in changed:
+        own = dataset.classes[dataset.samples[row][1]]
+        stem, suffix = os.path.splitext(os.path.relpath(names[row], own))
+        suffix = ".png" if ruined[row] else suffix
+        folder, number = dataset.classes[labels[row]], 0
+        name = os.path.normpath(f"{folder}/{stem}{suffix}")
+        while name in taken:
+            number += 1
+            name = os.path.normpath(f"{folder}/{stem}-{number}{suffix}")
+        taken.add(name)
+        names[row] = name
+    return names

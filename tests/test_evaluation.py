@@ -197,7 +197,11 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
     assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
     assert float(rows[0]["to_full"]) == 0
     assert "moderate:0.25" in (tmp_path / "e.svg").read_text()
-    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == "64"
+    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == 64
+    # On stdout it is the same.
+    for name in ("csv", "json"):
+        shown = moderate("evaluate", grays, *ARGS, f"--{name}").stdout
+        assert shown == (tmp_path / f"e.{name}").read_text()
 
 
 def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):

@@ -226,7 +226,12 @@ embedding = group(
         default="fail",
         help="Whether unreadable images end the command or are left out.",
     ),
-    option("-v", "--verbose", is_flag=True, help="Say where the time went."),
+    option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Say where the time went; select also what each class keeps.",
+    ),
 )
 
 seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")

@@ -142,6 +142,14 @@ configuration = option(
 data_required = click.argument("data", type=PATH)
 data_optional = click.argument("data", type=PATH, required=False)
 
+labels_option = option(
+    "--labels",
+    "labels_file",
+    type=labels,
+    metavar="FILE|kmeans:K",
+    help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
+    " in place of classes.",
+)
 arrays = group(
     option(
         "--features",
@@ -151,14 +159,7 @@ arrays = group(
         metavar="FILE",
         help="Your own features, .npy (n, d), in place of DATA; several are ranked together.",
     ),
-    option(
-        "--labels",
-        "labels_file",
-        type=labels,
-        metavar="FILE|kmeans:K",
-        help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
-        " in place of classes.",
-    ),
+    labels_option,
 )
 
 store = option(

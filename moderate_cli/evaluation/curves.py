@@ -61,7 +61,7 @@ def curves(lines: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
     return alt.layer(
         reference.mark_rule(color=REFERENCE, strokeWidth=1.2).encode(strokeDash=dash),
         alt.Chart(alt.InlineData(values=full[:1]))
-        .mark_text(align="left", baseline="bottom", x=4, dy=-3, color=REFERENCE, fontSize=11)
+        .mark_text(align="left", baseline="top", x=4, dy=4, color=REFERENCE, fontSize=11)
         .encode(accuracy, text="strategy:N"),
         base.mark_rule(strokeWidth=1).encode(
             alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high"

@@ -16,7 +16,7 @@ SUFFIXES = (".png", ".svg")
 # Colors that readers with any color vision tell apart (Okabe and Ito, 2008), and marks beside them.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F98")
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-KEPT, DROPPED, REFERENCE = COLORS[0], "#C3CAD4", "#8A8F98"
+KEPT, DROPPED, REFERENCE, INK = COLORS[0], "#C3CAD4", "#8A8F98", "#333333"
 
 MODULES = ("altair", "jinja2", "vl_convert")
 PIXELS_PER_INCH = 300

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.drawing import COLORS, DROPPED, KEPT, MARKS, REFERENCE
+from moderate_cli.drawing import COLORS, DROPPED, INK, KEPT, MARKS, REFERENCE
 from moderate_cli.histogram import histogram
 from moderate_cli.report.facts import ClassFacts, Subject
 from moderate_cli.report.projection import Projection
@@ -29,7 +29,13 @@ def score_chart(subject: Subject) -> alt.LayerChart | alt.FacetChart:
     import altair as alt
 
     values = subject.scores.values
-    x = alt.X("from:Q", bin="binned", title=subject.measure, axis=alt.Axis(tickCount=8))
+    x = alt.X(
+        "from:Q",
+        bin="binned",
+        title=subject.measure,
+        axis=alt.Axis(tickCount=8),
+        scale=alt.Scale(nice=False),
+    )
     fates = alt.Scale(domain=["kept", "dropped"], range=[KEPT, DROPPED])
     bars = (
         alt.Chart(alt.InlineData(values=score_bins(subject), name="bins"))
@@ -171,7 +177,7 @@ def map_chart(
     )
     rings = (
         base.transform_filter("datum.suspect")
-        .mark_point(filled=False, size=110, strokeWidth=1.2, color=REFERENCE)
+        .mark_point(filled=False, size=110, strokeWidth=1.2, color=INK)
         .encode(opacity=alt.OpacityValue(alt.expr(f"{seen} ? 1 : 0.05")), tooltip="class:N")
     )
     return alt.layer(points, rings).add_params(chosen)

@@ -14,7 +14,7 @@ import numpy as np
 from moderate_cli.drawing import vega_lite_version
 from moderate_cli.evaluation.curves import curves
 from moderate_cli.evaluation.summary import Line
-from moderate_cli.report.charts import map_chart, score_chart, window_of
+from moderate_cli.report.charts import map_chart, score_bins, score_chart, window_of
 from moderate_cli.report.facts import Subject, class_facts, shown, warnings
 from moderate_cli.report.gallery import Shelf, gallery
 from moderate_cli.report.projection import Projection
@@ -68,6 +68,8 @@ def render(
             for member, own in shelves.items()
         },
         "pictures": pictures,
+        "bins": score_bins(subject),
+        "window": window_of(subject),
         "charts": {
             "scores": score_chart(subject).to_dict(),
             "map": map_chart(subject, projection, points).to_dict(),
@@ -91,7 +93,7 @@ def render(
         sentence=_sentence(subject),
         warnings=list(warnings(subject)),
         options=subject.options,
-        window=bool(window_of(subject)),
+        window=bool(data["window"]),
         thousandths=thousandths,
         slider_reason=_slider_reason(numbers["rule"]),
         slider_note=_slider_note(numbers),
@@ -214,7 +216,7 @@ def _bundle() -> str:
     import vl_convert
 
     return vl_convert.javascript_bundle(
-        "window.vegaEmbed = vegaEmbed; window.vega = vega;", vl_version=vega_lite_version()
+        "window.vegaEmbed = vegaEmbed;", vl_version=vega_lite_version()
     )
 
 

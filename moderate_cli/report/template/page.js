@@ -28,7 +28,7 @@ const ranking = { ...data.ranking, scores: unpacked(data.ranking.scores), member
 
 // ---- Theme
 
-const DARK_COLORS = { "#0072B2": "#56B4E9", "#56B4E9": "#A9DCF7", "#C3CAD4": "#4A5360", "#8A8F98": "#9BA3AE" };
+const DARK_COLORS = { "#0072B2": "#56B4E9", "#56B4E9": "#A9DCF7", "#C3CAD4": "#4A5360", "#8A8F98": "#9BA3AE", "#333333": "#E8EAED" };
 const INK = { light: ["#1b1f24", "#5b636d", "#e3e5e8"], dark: ["#e8eaed", "#a2aab4", "#2d333b"] };
 
 function remembered() {
@@ -173,8 +173,8 @@ function say(percent, k) {
 function showWindow() {
   const view = views.scores;
   if (!view || (found !== null && found.inside === null)) return;
-  const bins = data.charts.scores.datasets.bins.map((bin) => ({ ...bin }));
-  let window = data.charts.scores.datasets.window;
+  const bins = data.bins.map((bin) => ({ ...bin }));
+  let window = data.window;
   if (found !== null) {
     let at = 0;
     let past = 0;
@@ -194,8 +194,7 @@ function showWindow() {
       window = [{ from: value(start), to: value(start + part - 1) }];
     }
   }
-  const replace = (values) => vega.changeset().remove(() => true).insert(values);
-  view.change("bins", replace(bins)).change("window", replace(window.map((one) => ({ ...one })))).run();
+  view.data("bins", bins).data("window", window.map((one) => ({ ...one }))).run();
 }
 
 let waiting = false;

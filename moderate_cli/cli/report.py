@@ -16,6 +16,7 @@ from moderate_cli.drawing import check_drawable
 from moderate_cli.errors import OutputError
 from moderate_cli.report import Subject, map_of, write_plots, write_report
 from moderate_cli.report.evaluations import evaluations_in
+from moderate_cli.selection import PICKS
 from moderate_cli.store import open_store
 
 
@@ -108,6 +109,7 @@ def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
 def _options(how: Any, chosen_by: dict[str, Any]) -> dict[str, str]:
     """Name what led to the selection, by the long names of options."""
     named = {name: how.get(name) for name in ("ratio", "count", "strategy", "scope", "balance")}
+    named["scope"] = how["scope"] or ("class" if how["strategy"] in PICKS else "global")
     named |= {"quantile": how["quantile"], "min-per-class": how["min_per_class"]}
     named |= {
         name.replace("_", "-"): chosen_by[name]

@@ -67,7 +67,7 @@ def curves(lines: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
             alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high"
         ),
         base.mark_line(strokeWidth=1.8).encode(accuracy, strokeDash=dash),
-        base.mark_point(size=45, filled=True, opacity=1).encode(
+        base.mark_point(size=55, filled=True, opacity=1).encode(
             accuracy, shape=shape, tooltip=tooltip
         ),
     )

@@ -52,7 +52,7 @@ def score_chart(subject: Subject) -> alt.LayerChart | alt.FacetChart:
     )
     window = (
         alt.Chart(alt.InlineData(values=window_of(subject), name="window"))
-        .mark_rect(color=KEPT, opacity=0.15)
+        .mark_rect(color=KEPT, opacity=0.2)
         .encode(x, alt.X2("to:Q"))
     )
     middle = [{"from": float(np.median(values[subject.readable])), "text": "median"}]
@@ -156,7 +156,7 @@ def map_chart(
     """
     import altair as alt
 
-    names = subject.class_names()
+    names = _marked(subject)
     colors = [COLORS[number % len(COLORS)] for number in range(len(names))]
     marks = [MARKS[number // len(COLORS) % len(MARKS)] for number in range(len(names))]
     legend = alt.Legend(symbolOpacity=1) if len(names) <= MOST_IN_LEGEND else None
@@ -183,11 +183,17 @@ def map_chart(
     return alt.layer(points, rings).add_params(chosen)
 
 
+def _marked(subject: Subject) -> list[str]:
+    """Return what the marks of a map are told apart by: class names while a legend shows them."""
+    names = subject.class_names()
+    return names if len(names) <= MOST_IN_LEGEND else list(map(str, range(len(names))))
+
+
 def _places(
     subject: Subject, projection: Projection, more: Sequence[Mapping[str, Any]] | None
 ) -> Points:
     """Return the points of a map, those that are dropped first, so that none hides what is kept."""
-    names, rows = subject.class_names(), projection.rows
+    names, rows = _marked(subject), projection.rows
     suspects = np.isin(rows, subject.suspected)
     order = np.argsort(subject.kept[rows], kind="stable").tolist()
     return [

@@ -23,6 +23,7 @@ Mask = npt.NDArray[np.bool_]
 NEAR = 0.95  # cosine from which on two images are near duplicates
 MOST_COMPARED = 20_000  # images: comparing all with all takes time that grows with the square
 MOST_NAMED, LONGEST_NAME = 8, 120
+MOST_CLASSES, ALL_NAMES = 65_536, 600_000  # characters
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ class Subject:
         return shown("/".join(self.dataset.root.parts[-2:]))
 
     def class_names(self) -> list[str]:
-        """Names of the classes that occur, as they are shown."""
-        return [shown(self.scores.class_name(label)) for label in self.labels.tolist()]
+        """Names of the classes that occur, as they are shown; the shorter the more there are."""
+        longest = max(8, min(LONGEST_NAME // 2, ALL_NAMES // len(self.labels)))
+        return [shown(self.scores.class_name(label), longest) for label in self.labels.tolist()]
 
     @cached_property
     def suspects(self) -> Suspects | None:
@@ -155,7 +157,11 @@ def class_facts(subject: Subject) -> list[ClassFacts]:
     quartiles = [np.quantile(group, (0.25, 0.5, 0.75)).tolist() for group in groups]
     counts = (images, eligible, kept, suspects)
     return [
-        ClassFacts(name, *(int(column[at]) for column in counts), *quartiles[at])
+        ClassFacts(
+            name,
+            *(int(column[at]) for column in counts),
+            *(float(f"{value:.6g}") for value in quartiles[at]),
+        )
         for at, name in enumerate(names)
     ]
 
@@ -241,22 +247,23 @@ def _of_duplicates(subject: Subject) -> Iterator[Warned]:
     labels, paths = subject.data.labels, subject.data.paths
     torn = np.flatnonzero(labels[found.rows] != labels[found.survivors]).tolist()
     pairs = [f"{paths[found.rows[at]]} and {paths[found.survivors[at]]}" for at in torn]
-    detail = f"{len(torn):,} of them have another class than their twin: " if torn else ""
+    have = "has" if len(torn) == 1 else "have"
+    detail = f"{len(torn):,} {have} another class than their twin: " if torn else ""
     fate = "They were left out first." if subject.dedup else "--dedup leaves them out."
     yield Warned(
         _count(found.rows, "near duplicate"), f"{detail}{_some(pairs)}{'. ' if torn else ''}{fate}"
     )
 
 
-def shown(name: str) -> str:
+def shown(name: str, longest: int = LONGEST_NAME) -> str:
     r"""Return a name that is safe to show and not too long.
 
     >>> shown("a\u202eb.jpg"), len(shown(300 * "x"))
     ('a\\u202eb.jpg', 120)
     """
     text = printable(name)
-    half = LONGEST_NAME // 2
-    return text if len(text) <= LONGEST_NAME else f"{text[: half - 1]}…{text[-half:]}"
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def _count(things: Sequence[Any] | Rows, one: str, more: str = "") -> str:

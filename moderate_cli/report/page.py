@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from importlib.resources import files
@@ -15,7 +16,7 @@ from moderate_cli.drawing import vega_lite_version
 from moderate_cli.evaluation.curves import curves
 from moderate_cli.evaluation.summary import Line
 from moderate_cli.report.charts import map_chart, score_bins, score_chart, window_of
-from moderate_cli.report.facts import Subject, class_facts, shown, warnings
+from moderate_cli.report.facts import ClassFacts, Subject, class_facts, shown, warnings
 from moderate_cli.report.gallery import Shelf, gallery
 from moderate_cli.report.projection import Projection
 from moderate_cli.report.ranking import ranking, rule_of
@@ -24,9 +25,14 @@ from moderate_cli.report.thumbnails import thumbnails
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# Pixels a side, and characters that the pictures may take: the page is to stay below 10 MB.
-GALLERY_SIDE, GALLERY_ROOM = 112, 3_000_000
-MAP_SIDE, MAP_ROOM = 64, 2_000_000
+MOST_BYTES = 9_800_000
+MOST_FOR_PICTURES = 5_000_000
+GALLERY_SIDE, MAP_SIDE = 112, 64  # pixels
+MARKUP = (
+    200_000  # bytes of a page beside its data and scripts, and of what JSON takes for <, > and &
+)
+JSON: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False, "ensure_ascii": False}
+MOST_QUOTAS = 24  # classes in the summary
 
 
 def render(
@@ -48,26 +54,26 @@ def render(
     bytes
         HTML, the same for the same arguments.
     """
-    shelves = gallery(subject)
-    places, pictures = _pictures(subject, shelves, projection)
-    numbers = ranking(subject)
-    thousandths = max(1, round(1000 * int(np.count_nonzero(subject.kept)) / numbers["n"]))
-    points = [_image(subject, row, places) for row in projection.rows.tolist()]
-    data = {
-        "classes": [one._asdict() for one in class_facts(subject)],
+    shelves, numbers, classes = gallery(subject), ranking(subject), class_facts(subject)
+    kept = int(np.count_nonzero(subject.kept))
+    thousandths = max(1, round(1000 * kept / numbers["n"]))
+    sizes = np.array([one.images for one in classes])
+    largest = np.sort(np.argsort(-sizes, kind="stable")[:MOST_QUOTAS]).tolist()
+    points = [_image(subject, row) for row in projection.rows.tolist()]
+    data: dict[str, Any] = {
+        "classes": dict(zip(ClassFacts._fields, zip(*classes, strict=True), strict=True)),
         "thousandths": thousandths,
         "ranking": numbers,
         "gallery": {
             member: [
                 {
                     "title": shelf.title,
-                    "images": [_image(subject, row, places) for row in shelf.rows.tolist()],
+                    "images": [_image(subject, row) for row in shelf.rows.tolist()],
                 }
                 for shelf in own
             ]
             for member, own in shelves.items()
         },
-        "pictures": pictures,
         "bins": score_bins(subject),
         "window": window_of(subject),
         "charts": {
@@ -77,6 +83,9 @@ def render(
         },
     }
     scripts = [_bundle(), _template("windows.js"), _template("page.js")]
+    used = len(json.dumps(data, **JSON).encode()) + sum(map(len, scripts)) + MARKUP
+    room = max(0, min(MOST_FOR_PICTURES, MOST_BYTES - used))
+    data["pictures"] = _pictures(subject, shelves, projection, room)
     page = _environment().get_template("page.html")
     return page.render(
         subject=subject,
@@ -87,11 +96,13 @@ def render(
         data=data,
         images=int(np.count_nonzero(subject.readable)),
         able=numbers["n"],
-        kept=int(np.count_nonzero(subject.kept)),
+        kept=kept,
         suspects=len(subject.suspected),
         tiles=_tiles(subject),
         sentence=_sentence(subject),
         warnings=list(warnings(subject)),
+        quotas=[classes[at] for at in largest],
+        more_quotas=len(classes) - len(largest),
         options=subject.options,
         window=bool(data["window"]),
         thousandths=thousandths,
@@ -104,9 +115,9 @@ def render(
 
 
 def _pictures(
-    subject: Subject, shelves: Mapping[int, Sequence[Shelf]], projection: Projection
-) -> tuple[dict[int, int], list[str]]:
-    """Draw the images that are shown; return the place of each row's picture, and the pictures."""
+    subject: Subject, shelves: Mapping[int, Sequence[Shelf]], projection: Projection, room: int
+) -> dict[int, str]:
+    """Draw the images that are shown, by row; in the gallery larger than on the map."""
     # The first of each shelf before the second of any, should there not be room for all.
     ranked = sorted(
         (place, member, number, row)
@@ -115,23 +126,25 @@ def _pictures(
         for place, row in enumerate(shelf.rows.tolist())
     )
     large = list(dict.fromkeys(row for *_, row in ranked))
-    paths, root = subject.data.paths, subject.dataset.root
-    drawn = thumbnails(root, [paths[row] for row in large], GALLERY_SIDE, GALLERY_ROOM)
-    found = {row: picture for row, picture in zip(large, drawn, strict=True) if picture}
+    found = _drawn(subject, large, GALLERY_SIDE, room * 3 // 5)
     small = [row for row in projection.rows.tolist() if row not in found]
-    drawn = thumbnails(root, [paths[row] for row in small], MAP_SIDE, MAP_ROOM)
-    found |= {row: picture for row, picture in zip(small, drawn, strict=True) if picture}
-    return {row: place for place, row in enumerate(found)}, list(found.values())
+    return found | _drawn(subject, small, MAP_SIDE, room - sum(map(len, found.values())))
 
 
-def _image(subject: Subject, row: int, places: Mapping[int, int]) -> dict[str, Any]:
+def _drawn(subject: Subject, rows: list[int], side: int, room: int) -> dict[int, str]:
+    paths = [subject.data.paths[row] for row in rows]
+    pictures = thumbnails(subject.dataset.root, paths, side, room)
+    return {row: picture for row, picture in zip(rows, pictures, strict=True) if picture}
+
+
+def _image(subject: Subject, row: int) -> dict[str, Any]:
     """Say what a page is to know of an image."""
     fate = "kept" if subject.kept[row] else "dropped" if subject.eligible[row] else "out"
     found: dict[str, Any] = {
         "path": shown(subject.data.paths[row]),
         "score": float(f"{subject.scores.values[row]:.6g}"),
         "fate": fate,
-        "picture": places.get(row, -1),
+        "row": row,
     }
     suspects = subject.suspects
     if suspects is not None and suspects.probability[row] > 0.5:
@@ -237,7 +250,7 @@ def _environment() -> Environment:
     found = Environment(
         autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_template)
     )
-    found.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    found.policies["json.dumps_kwargs"] = JSON
     return found
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.report.facts import Subject
+from moderate_cli.errors import ArgumentError
+from moderate_cli.report.facts import MOST_CLASSES, Subject
 from moderate_cli.selection import MEDIAN, PICKS, WINDOWS, exact
 
 MOST_RANKS = 300_000  # images; of more every second, third, ... is carried
@@ -21,6 +22,10 @@ def ranking(subject: Subject) -> dict[str, Any]:
     Scores are rounded to 65,536 levels; their order, on which the window depends, is that of the
     full numbers. `step` tells how many images one in the lists stands for.
     """
+    if len(subject.labels) > MOST_CLASSES:
+        raise ArgumentError(
+            f"report: {len(subject.labels)} classes are more than a page can show, {MOST_CLASSES}"
+        )
     rows = np.flatnonzero(subject.eligible)
     values, members = subject.scores.values[rows], subject.members[rows]
     order = np.argsort(values, kind="stable")

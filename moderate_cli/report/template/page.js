@@ -2,9 +2,12 @@
 // The page: charts, table, gallery and slider from the data that it carries.
 
 const data = JSON.parse(document.getElementById("data").textContent);
+data.classes = data.classes.name.map((_, i) =>
+  Object.fromEntries(Object.entries(data.classes).map(([key, column]) => [key, column[i]])),
+);
 const byId = (id) => document.getElementById(id);
 const grouped = (number) => number.toLocaleString("en-US");
-const score = (number) => Number(number.toPrecision(4)).toString();
+const score = (number) => (Math.abs(number) < 1e4 ? number.toPrecision(4) : grouped(Math.round(number)));
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -75,7 +78,8 @@ function fateOf(image) {
 
 function showCard(image, x, y) {
   const lines = [];
-  if (image.picture) lines.push(element("img", { src: image.picture, alt: "", width: 112, height: 112 }));
+  const picture = data.pictures[image.row];
+  if (picture) lines.push(element("img", { src: picture, alt: "", width: 112, height: 112 }));
   lines.push(element("p", {}, element("bdi", {}, image.path)));
   lines.push(element("p", { class: "fine" }, `${image.class} · ${score(image.score)} · ${fateOf(image)}`));
   if (image.like) lines.push(element("p", { class: "some" }, `looks like ${image.like}`));
@@ -127,8 +131,8 @@ async function drawChart(name, host, spec, change = () => {}, tooltip = undefine
 
 function showPoint(_handler, event, item, value) {
   if (!value) return hideCard();
-  const image = { ...item.datum, picture: data.pictures[item.datum.picture] };
-  return showCard(image, event.clientX, event.clientY);
+  const { name } = data.classes[item.datum.member];
+  return showCard({ ...item.datum, class: name }, event.clientX, event.clientY);
 }
 
 async function drawCharts() {
@@ -308,7 +312,7 @@ const chooser = byId("class");
 function picture(image) {
   const caption = element("figcaption", {}, element("b", {}, score(image.score)), ` ${fateOf(image)}`);
   if (image.like) caption.append(element("em", {}, image.like));
-  const inside = image.picture ? element("img", { src: image.picture, alt: "", loading: "lazy" }) : element("span", {}, "no picture");
+  const inside = data.pictures[image.row] ? element("img", { src: data.pictures[image.row], alt: "" }) : element("span", {}, "no picture");
   const label = `${image.path}, ${score(image.score)}, ${fateOf(image)}${image.like ? `, looks like ${image.like}` : ""}`;
   const figure = element("figure", { class: image.fate, tabindex: 0, role: "img", "aria-label": label }, element("div", { class: "picture" }, inside), caption);
   figure.addEventListener("pointermove", (event) => showCard(image, event.clientX, event.clientY));
@@ -329,7 +333,7 @@ function chooseClass(i) {
     element(
       "div", { class: "shelf" },
       element("h3", {}, title),
-      element("div", { class: "grid" }, ...images.map((image) => picture({ ...image, class: name, picture: data.pictures[image.picture] }))),
+      element("div", { class: "grid" }, ...images.map((image) => picture({ ...image, class: name }))),
     ),
   );
   byId("shelves").replaceChildren(...shelves);

@@ -50,15 +50,16 @@ def score_chart(subject: Subject) -> alt.LayerChart | alt.FacetChart:
             tooltip=["from:Q", "to:Q", "fate:N", "images:Q"],
         )
     )
+    band = window_of(subject)
     window = (
-        alt.Chart(alt.InlineData(values=window_of(subject), name="window"))
+        alt.Chart(alt.InlineData(values=band, name="window"))
         .mark_rect(color=KEPT, opacity=0.2)
         .encode(x, alt.X2("to:Q"))
     )
     middle = [{"from": float(np.median(values[subject.readable])), "text": "median"}]
     median = alt.Chart(alt.InlineData(values=middle, name="median")).encode(alt.X("from:Q"))
     return alt.layer(
-        window,
+        *([window] if band else []),
         bars,
         median.mark_rule(color=REFERENCE, strokeDash=[4, 3]),
         median.mark_text(align="left", baseline="top", dx=4, y=0, color=REFERENCE).encode(

@@ -78,6 +78,7 @@ def principal_components(inputs: Points) -> Points:
 
 
 def _scaled(points: Points) -> Points:
-    low, high = points.min(axis=0), points.max(axis=0)
-    scaled: Points = (points - low) / np.where(high > low, high - low, 1)
+    low, span = points.min(axis=0), np.ptp(points, axis=0)
+    # Where there is but one direction, what rounding leaves of the other is not blown up.
+    scaled: Points = (points - low) / np.where(span > 1e-6 * span.max(), span, 1)
     return scaled

@@ -91,8 +91,15 @@ function showCard(image, x, y) {
   card.style.top = `${Math.max(8, Math.min(y + 12, innerHeight - height - 8))}px`;
 }
 
+function showCardAt(figure) {
+  const { left, bottom } = figure.getBoundingClientRect();
+  showCard(figure.image, left, bottom);
+}
+
 const hideCard = () => (card.hidden = true);
-addEventListener("scroll", hideCard, { passive: true });
+// What the keyboard is on may have been scrolled to.
+const scrolled = () => (document.activeElement.image && !card.hidden ? showCardAt(document.activeElement) : hideCard());
+addEventListener("scroll", scrolled, { passive: true });
 addEventListener("keydown", (event) => event.key === "Escape" && hideCard());
 
 // ---- Charts
@@ -198,7 +205,9 @@ function showWindow() {
       window = [{ from: value(start), to: value(start + part - 1) }];
     }
   }
-  view.data("bins", bins).data("window", window.map((one) => ({ ...one }))).run();
+  view.data("bins", bins);
+  if (window.length) view.data("window", window.map((one) => ({ ...one })));
+  view.run();
 }
 
 let waiting = false;
@@ -317,10 +326,8 @@ function picture(image) {
   const figure = element("figure", { class: image.fate, tabindex: 0, role: "img", "aria-label": label }, element("div", { class: "picture" }, inside), caption);
   figure.addEventListener("pointermove", (event) => showCard(image, event.clientX, event.clientY));
   figure.addEventListener("pointerleave", hideCard);
-  figure.addEventListener("focus", () => {
-    const { left, bottom } = figure.getBoundingClientRect();
-    showCard(image, left, bottom);
-  });
+  figure.image = image;
+  figure.addEventListener("focus", () => showCardAt(figure));
   figure.addEventListener("blur", hideCard);
   return figure;
 }

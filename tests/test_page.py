@@ -125,7 +125,7 @@ def test_every_section_is_drawn(page, browse):
     browser = browse(page)
     assert texts(browser, "h1") == ["data0/train"]
     assert texts(browser, "main h2") == [
-        "To know", "Kept of each class", "Options", "Scores", "Classes", "Gallery", "Map",
+        "Warnings", "Kept of each class", "Options", "Scores", "Classes", "Gallery", "Map",
         "Accuracy",
     ]  # fmt: skip
     tiles = dict(zip(texts(browser, ".tiles dt"), texts(browser, ".tiles dd"), strict=True))

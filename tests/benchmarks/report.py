@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,13 +39,15 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
     paths = [path for path, _ in dataset.samples]
 
     def ours() -> None:
+        before = time.process_time()
         data = LabeledFeatures(
             np.load(features, mmap_mode="r"), labels, every, dataset.classes, paths
         )
         scores = data.score()
         subject = Subject(dataset, data, scores, every, select(scores, **HOW), HOW)
         write_report(page, subject, map_of(subject), {})
-        print(f"{page.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
+        size, spent = page.stat().st_size / 1e6, time.process_time() - before
+        print(f"{size:.1f} MB, in {spent:.0f} s of processor time", file=sys.stderr)
 
     def read() -> None:
         with features.open("rb", buffering=0) as file:

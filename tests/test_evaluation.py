@@ -199,7 +199,11 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
     assert "moderate:0.25" in (tmp_path / "e.svg").read_text()
     assert moderate("evaluate", grays, *ARGS, "-o", tmp_path / "again.svg").status == 0
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "e.svg").read_bytes()
-    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == "64"
+    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == 64
+    # On stdout it is the same.
+    for name in ("csv", "json"):
+        shown = moderate("evaluate", grays, *ARGS, f"--{name}").stdout
+        assert shown == (tmp_path / f"e.{name}").read_text()
 
 
 def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):

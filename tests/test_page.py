@@ -232,6 +232,7 @@ def test_kept_counts_and_shares_are_exact(page, browse, rng):
     ("way", "disabled", "note"),
     [
         (("--strategy", "random"), True, "has no window that could be moved here"),
+        (("--strategy", "trimmed"), True, "has no window that could be moved here"),
         (("--strategy", "matching"), False, "Counts are those of moderate select. Which images"),
         (("--scope", "class"), False, "Counts are those of moderate select, exactly."),
     ],

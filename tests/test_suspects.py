@@ -193,7 +193,7 @@ def test_suspects_are_listed(mixed, moderate, tmp_path):
     with (tmp_path / "s.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [header, [path, label, other, probability]]
     moderate("suspects", mixed, "-o", tmp_path / "s.json")
-    row = dict(zip(header, (path, label, other, probability), strict=True))
+    row = dict(zip(header, (path, label, other, float(probability)), strict=True))
     assert json.loads((tmp_path / "s.json").read_text()) == [row]
 
 

@@ -172,7 +172,7 @@ def _tiles(subject: Subject) -> dict[str, str]:
 def _sentence(subject: Subject) -> str:
     how = subject.how
     rule = rule_of(subject)
-    place = "in each class" if rule["kind"] in ("class windows", "shares") else "over all images"
+    place = "in each class" if rule["within"] else "over all images"
     if how["strategy"] == "moderate":
         middle = "the median" if rule["median"] else f"the quantile {float(how['quantile']):g}"
         return f"those around {middle} of the {subject.measure}, {place}"
@@ -184,7 +184,7 @@ def _slider_reason(rule: Mapping[str, Any]) -> str:
     if rule["kind"] != "fixed":
         return ""
     return (
-        f"Strategy {rule['strategy']} over all images has no window that could be moved here;"
+        f"Strategy {rule['strategy']} has no window that could be moved here;"
         " moderate select --dry-run shows what other ratios keep."
     )
 

@@ -52,11 +52,13 @@ def rule_of(subject: Subject) -> dict[str, Any]:
     strategy = how["strategy"]
     within = how["scope"] == "class" or strategy in PICKS or how["balance"] != "proportional"
     quantile = WINDOWS.get(strategy) if strategy != "moderate" else exact(how["quantile"])
-    kind = "shares" if within else "fixed"
+    # What trimmed leaves out first, and so each class's share of the rest, differs with the ratio.
+    kind = "shares" if within and strategy != "trimmed" else "fixed"
     if strategy in WINDOWS:
         kind = "class windows" if within else "global window"
     return {
         "kind": kind,
+        "within": within,
         "strategy": strategy,
         "median": quantile == MEDIAN,
         "quantile": [str(part) for part in (quantile or MEDIAN).as_integer_ratio()],

@@ -293,6 +293,16 @@ def test_a_report_keeps_what_select_keeps(way, embedded, moderate, tmp_path, mon
     assert sum(found["classes"]["kept"]) == len(kept)
 
 
+def test_scores_of_several_backbones_are_called_ranks(data, moderate, tmp_path, monkeypatch):
+    monkeypatch.setattr("moderate_cli.report.page._bundle", lambda: "")
+    both = ("--backbone", "pixels", "--backbone", "efficientnet_lite0")
+    done = moderate("report", data, *both, "-o", tmp_path / "r.html")
+    assert done.status == 0, done.stderr
+    page = (tmp_path / "r.html").read_text()
+    assert "its rank by several feature sets" in page
+    assert "<bdi>pixels, efficientnet_lite0</bdi>" in page
+
+
 def test_unreadable_images_are_named(data, moderate, tmp_path, monkeypatch):
     monkeypatch.setattr("moderate_cli.report.page._bundle", lambda: "")
     (data / "cat" / "1.png").write_bytes(b"")

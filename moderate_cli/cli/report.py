@@ -100,6 +100,7 @@ def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
         how=kept.how,
         rescued=kept.rescued,
         lost=kept.lost,
+        several_sets=len(found.sets) > 1,
         dedup=chosen.duplicates,
         unreadable=unreadable,
         options=_options(kept.how, chosen_by),

@@ -75,7 +75,6 @@ def write_plots(
         If libraries are missing, or a file cannot be written.
     """
     check_drawable(folder)
-    sides = {"width": WIDTH, "height": HEIGHT}
     charts = {
         "scores": score_chart(subject).properties(width=WIDTH, height=200),
         "classes": class_chart(class_facts(subject)).properties(width=360),
@@ -83,7 +82,7 @@ def write_plots(
     }
     for number, lines in enumerate(evaluations.values(), 1):
         name = "accuracy" if len(evaluations) == 1 else f"accuracy-{number}"
-        charts[name] = curves(lines).properties(**sides)
+        charts[name] = curves(lines).properties(width=WIDTH, height=HEIGHT)
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)

@@ -46,6 +46,8 @@ class Subject:
         What `select` was given.
     rescued, lost
         Classes that would be empty but for the least that each keeps, and those that are.
+    several_sets
+        Whether scores come from several feature sets.
     dedup
         Near duplicates that were left out first, if so asked.
     unreadable
@@ -62,6 +64,7 @@ class Subject:
     how: Mapping[str, Any]
     rescued: Sequence[int] = ()
     lost: Sequence[int] = ()
+    several_sets: bool = False
     dedup: Duplicates | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +88,7 @@ class Subject:
     def measure(self) -> str:
         """What a score is."""
         criterion = self.options.get("criterion", "center")
-        if self.options.get("feature sets", "1") != "1":
+        if self.several_sets:
             return "rank by several feature sets"
         return "distance to the class center" if criterion == "center" else f"{criterion} score"
 

@@ -15,9 +15,10 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.drawing import SUFFIXES, check_drawable
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
-from moderate_cli.evaluation.curves import SUFFIXES, check_drawable, draw_curves
+from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import (

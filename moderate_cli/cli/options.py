@@ -142,6 +142,14 @@ configuration = option(
 data_required = click.argument("data", type=PATH)
 data_optional = click.argument("data", type=PATH, required=False)
 
+labels_option = option(
+    "--labels",
+    "labels_file",
+    type=labels,
+    metavar="FILE|kmeans:K",
+    help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
+    " in place of classes.",
+)
 arrays = group(
     option(
         "--features",
@@ -151,14 +159,7 @@ arrays = group(
         metavar="FILE",
         help="Your own features, .npy (n, d), in place of DATA; several are ranked together.",
     ),
-    option(
-        "--labels",
-        "labels_file",
-        type=labels,
-        metavar="FILE|kmeans:K",
-        help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
-        " in place of classes.",
-    ),
+    labels_option,
 )
 
 store = option(
@@ -226,7 +227,12 @@ embedding = group(
         default="fail",
         help="Whether unreadable images end the command or are left out.",
     ),
-    option("-v", "--verbose", is_flag=True, help="Say where the time went."),
+    option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Say where the time went; select also what each class keeps.",
+    ),
 )
 
 seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")

@@ -247,6 +247,13 @@ def embed(folder: Path, data: str | None) -> Iterator[Comparison]:
     yield from comparisons(folder, data)
 
 
+def report(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """The page of a large dataset."""
+    from tests.benchmarks.report import comparisons
+
+    yield from comparisons(folder)
+
+
 Stage = Callable[[Path, str | None], Iterator[Comparison]]
 STAGES: dict[str, Stage] = {
     "start": start,
@@ -257,4 +264,5 @@ STAGES: dict[str, Stage] = {
     "strategies": strategies,
     "export": export,
     "embed": embed,
+    "report": report,
 }

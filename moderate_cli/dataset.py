@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moderate_cli.errors import DatasetError
@@ -43,6 +43,10 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def part(self, rows: Iterable[int]) -> Dataset:
+        """Return some of the images as a dataset, which numbers them anew."""
+        return replace(self, samples=tuple(self.samples[row] for row in rows))
 
     @property
     def empty_classes(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ TORCH = {
     "efficientnet_lite.py",
     "runtimes.py",
     "embedding/local.py",
+    "embedding/worker.py",
 }
 NUMPY_FREE = {"errors.py", "text.py", "files.py", "dataset.py", "backbones.py", "processors.py"}
 # What a module is allowed to know of the modules beside it.

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from moderate_cli.backbones import DEFAULT_BACKBONE
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.engines import Cluster, open_engine
 from moderate_cli.embedding.filling import Filling, Seconds, move_in_place, partial_folder
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import DatasetError, StoreError
@@ -63,6 +64,7 @@ def embed(
     workers: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
+    cluster: Cluster | None = None,
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_timing: Callable[[Timing], None] | None = None,
@@ -101,6 +103,10 @@ def embed(
     runtime
         "torch", "openvino", or "auto": OpenVINO on a CPU where it is installed. The two agree to
         1e-5 relative, so rows of both may stand in one set.
+    cluster
+        A Ray cluster that shall do the work; None for this process. On a cluster `workers` are
+        the threads, and processors, of each worker; None for one, or for as many as there are for
+        each GPU. `device` follows from `Cluster.gpus_per_worker`.
     on_progress
         Called with the number of images done and the number of all.
     on_wait
@@ -118,6 +124,8 @@ def embed(
     ArgumentError, WeightsError, StoreError
         If an option is out of range, weights are missing or do not fit, or the store cannot be
         written.
+    ClusterError
+        If the cluster cannot be reached, has no room, or loses its workers again and again.
     DatasetError
         If images changed meanwhile; what was embedded is kept.
     """
@@ -150,34 +158,32 @@ def embed(
             return done
         if store is not None:
             _refuse_other_dataset(job)
-        return _fill(job, on_progress, on_timing)
+        return _fill(job, cluster, on_progress, on_timing)
 
 
 def _fill(
-    job: Job, on_progress: Progress | None, on_timing: Callable[[Timing], None] | None
+    job: Job,
+    cluster: Cluster | None,
+    on_progress: Progress | None,
+    on_timing: Callable[[Timing], None] | None,
 ) -> FeatureStore:
-    # torch takes seconds to load, so it is loaded only where something is to be embedded.
-    from moderate_cli.embedding.local import embed_blocks
-
-    network, manifest = job.load()
-    filling = Filling.begin(job.folder, job.dataset, job.stats, manifest)
-    try:
-        blocks = list(filling.pending())
-        on_image = _counter(len(job.dataset), blocks, on_progress)
-        spent, write, start = Seconds(), 0.0, time.perf_counter()
-        for block in embed_blocks(
-            job.dataset, blocks, network, workers=job.workers, on_image=on_image
-        ):
-            begun = time.perf_counter()
-            filling.write(block)
-            write += time.perf_counter() - begun
-            spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
-        images, elapsed = sum(len(rows) for _, rows in blocks), time.perf_counter() - start
-        done = filling.finish()
-    finally:
-        filling.close()
+    with open_engine(job, cluster) as engine:
+        filling = Filling.begin(job.folder, job.dataset, job.stats, engine.manifest)
+        try:
+            blocks = list(filling.pending())
+            on_image = _counter(len(job.dataset), blocks, on_progress)
+            spent, write, start = Seconds(), 0.0, time.perf_counter()
+            for block in engine.embed(blocks, on_image):
+                begun = time.perf_counter()
+                filling.write(block)
+                write += time.perf_counter() - begun
+                spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
+            images, elapsed = sum(len(rows) for _, rows in blocks), time.perf_counter() - start
+            done = filling.finish()
+        finally:
+            filling.close()
     if on_timing is not None and images:
-        on_timing(Timing(images, elapsed, *spent, write, job.workers))
+        on_timing(Timing(images, elapsed, *spent, write, engine.threads))
     _check_unchanged(job.dataset, done)
     return done
 

@@ -50,7 +50,7 @@ class Job:
     weights: str | os.PathLike[str] | None
     folder: Path
     batch_size: int | None
-    workers: int
+    workers: int | None
     device: str
     runtime: str
 
@@ -91,10 +91,15 @@ class Job:
             weights=weights,
             folder=store_folder(dataset.root, store) / spec.name,
             batch_size=batch_size,
-            workers=workers or processors(),
+            workers=workers,
             device=device,
             runtime=runtime,
         )
+
+    @property
+    def threads(self) -> int:
+        """How many threads decode images in this process."""
+        return self.workers or processors()
 
     def done(self, folder: Path | None = None) -> FeatureStore | None:
         """Open the feature set, if it is there and true.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import click
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import check_backbones, features_of, images_of
+from moderate_cli.embedding import embed, embed_part
 from moderate_cli.embedding.engines import Cluster
 from moderate_cli.embedding.estimate import Estimate, estimate
 
@@ -18,6 +20,13 @@ ENGINES = ("local", "ray")
 @options.data_required
 @options.option(
     "-n", "--dry-run", is_flag=True, help="Show what it would take, from a sample; write nothing."
+)
+@options.option(
+    "--part",
+    type=options.part,
+    metavar="I/N",
+    help="Do the I-th of N parts, while other processes, on any machine, do theirs in the same"
+    " store.",
 )
 @options.option(
     "--engine",
@@ -47,6 +56,7 @@ ENGINES = ("local", "ray")
 def command(
     data: str,
     dry_run: bool,
+    part: tuple[int, int] | None,
     engine: str,
     ray_address: str | None,
     gpus_per_worker: float | None,
@@ -66,11 +76,20 @@ def command(
     else:
         options.refuse_without("--engine ray", {"ray_address", "gpus_per_worker", "num_workers"})
     if dry_run:
+        options.refuse_beside("--dry-run", {"part"})
         _estimate(data, **embedding)
         return
-    for store in features_of(data, **embedding, cluster=cluster)[1]:
+    work = embed if part is None else functools.partial(embed_part, part=part)
+    stores = features_of(data, **embedding, work=work, cluster=cluster)[1]
+    for store in stores:
         count, dim = store.features.shape
         console.note(f"{count} images, {dim} features each, in {store.folder}")
+    if part is not None and len(stores) < len(embedding["backbones"]):
+        number, of = part
+        console.note(
+            f"part {number} of {of} is done; the last of them, or moderate embed without --part,"
+            " completes the features"
+        )
 
 
 def _estimate(

@@ -114,6 +114,14 @@ def labels(text: str | int) -> str | int:
     return int(number)
 
 
+def part(text: str) -> tuple[int, int]:
+    """Read the number of a part, from 1, and how many there are."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter(f"{text!r} is no part, as 1/8 to 8/8 are.")
+    return int(number), int(of)
+
+
 def ratios(text: str) -> dict[str, Fraction]:
     """Read one ratio or several with commas, each with the text it was written as."""
     found = {part.strip(): _number(part.strip()) for part in str(text).split(",")}

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import DEVICES, RUNTIMES, FeatureSpec, weights_digest
+from moderate_cli.backbones import (
+    DEFAULT_BACKBONE,
+    DEVICES,
+    RUNTIMES,
+    FeatureSpec,
+    weights_digest,
+)
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
 from moderate_cli.fingerprints import file_stats
@@ -58,17 +64,17 @@ class Job:
     def of(
         cls,
         dataset: Dataset,
-        backbone: str,
+        backbone: str = DEFAULT_BACKBONE,
         *,
-        weights: str | os.PathLike[str] | None,
-        store: str | os.PathLike[str] | None,
-        precision: str,
-        dtype: str,
-        decode: str,
-        batch_size: int | None,
-        workers: int | None,
-        device: str,
-        runtime: str,
+        weights: str | os.PathLike[str] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        precision: str = "float32",
+        dtype: str = "float16",
+        decode: str = "full",
+        batch_size: int | None = None,
+        workers: int | None = None,
+        device: str = "auto",
+        runtime: str = "auto",
     ) -> Job:
         """Check what was asked for, before anything is loaded.
 

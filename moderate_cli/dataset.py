@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moderate_cli.errors import DatasetError
+from moderate_cli.sources import FILES, Source
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -35,18 +36,23 @@ class Dataset:
     samples
         Path relative to `root` and class index of each image. A name that is not valid UTF-8
         holds surrogates, as `os.fsdecode` makes them.
+    source
+        What images are read from.
     """
 
     root: Path
     classes: tuple[str, ...]
     samples: tuple[tuple[str, int], ...]
+    source: Source = FILES
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def part(self, rows: Iterable[int]) -> Dataset:
         """Return some of the images as a dataset, which numbers them anew."""
-        return replace(self, samples=tuple(self.samples[row] for row in rows))
+        samples = tuple(self.samples[row] for row in rows)
+        source = self.source.part(f"{self.root}/{path}" for path, _ in samples)
+        return replace(self, samples=samples, source=source)
 
     @property
     def empty_classes(self) -> tuple[str, ...]:

@@ -31,9 +31,10 @@ from moderate_cli.files import (
     remove_stale,
     replace_folder,
 )
-from moderate_cli.fingerprints import DIGEST_SIZE, content_digest, is_readable
+from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.matrix import Matrix
 from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.sources import is_readable
 from moderate_cli.store import (
     DIGESTS,
     FEATURES,
@@ -332,7 +333,8 @@ def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
     """Whether a file that could not be read before is one that can."""
     digests = read_array(partial / DIGESTS)
     return any(
-        not digests[row].any() and is_readable(f"{dataset.root}/{dataset.samples[row][0]}")
+        not digests[row].any()
+        and is_readable(f"{dataset.root}/{dataset.samples[row][0]}", dataset.source)
         for row in _read_journal(partial)[1]
     )
 

@@ -15,12 +15,12 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.exporting import LINKS, check_apart, place
 from moderate_cli.files import check_free, new_folder
-from moderate_cli.fingerprints import NotAFile, read_file
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
 from moderate_cli.records import Table, write_table
 from moderate_cli.selection.counts import exact
+from moderate_cli.sources import NotAFile, read_file
 
 __all__ = ["ATTACKS", "RECORD", "Attack", "Perturbed", "perturb", "plan"]
 

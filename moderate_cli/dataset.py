@@ -61,6 +61,11 @@ class Dataset:
         return tuple(name for label, name in enumerate(self.classes) if label not in present)
 
     @property
+    def in_files(self) -> bool:
+        """Whether each image is a file of this machine."""
+        return self.source == FILES
+
+    @property
     def flat(self) -> bool:
         """Whether there are no class folders."""
         return self.classes == (FLAT,)
@@ -74,6 +79,9 @@ class Dataset:
 def scan(root: str | os.PathLike[str]) -> Dataset:
     """List the images below `root`, in the order of torchvision's `ImageFolder`.
 
+    `root` may also be an URL that fsspec knows, or the name of tar files as WebDataset makes them:
+    see `moderate_cli.remote` and `moderate_cli.tars`.
+
     No image is opened. Unlike for `ImageFolder`, a class without images is no error: it keeps its
     index and is listed in `Dataset.empty_classes`. Nor are images without any class folder.
 
@@ -82,6 +90,14 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     DatasetError
         If `root` is no folder, or holds no image.
     """
+    if "://" in os.fspath(root):
+        from moderate_cli.remote import scan_remote
+
+        return scan_remote(os.fspath(root))
+    if os.fspath(root).endswith(".tar") and not os.path.isdir(root):
+        from moderate_cli.tars import scan_tars
+
+        return scan_tars(os.fspath(root))
     top = os.path.abspath(root)
     try:
         with os.scandir(top) as entries:

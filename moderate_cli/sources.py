@@ -35,6 +35,10 @@ class Source(Protocol):
             If it cannot be read.
         """
 
+    @property
+    def has_neighbors(self) -> bool:
+        """Whether features can lie beside the dataset."""
+
     def part(self, names: Iterable[str]) -> Source:
         """Return what can read these, at least; it may be sent to another machine."""
 
@@ -42,6 +46,8 @@ class Source(Protocol):
 @dataclass(frozen=True)
 class Files:
     """Files of this machine, or of a file system that is mounted on it."""
+
+    has_neighbors = True
 
     def stat(self, name: str) -> Stat:
         """Size in bytes and modification time in nanoseconds of a file; -1 if missing."""

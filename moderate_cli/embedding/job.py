@@ -89,6 +89,10 @@ class Job:
         for name, value, choices in (("device", device, DEVICES), ("runtime", runtime, RUNTIMES)):
             if value not in choices:
                 raise ArgumentError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        if store is None and not dataset.source.has_neighbors:
+            raise ArgumentError(
+                f"{dataset.root}: is not on this machine; name a --store for its features"
+            )
         spec = FeatureSpec(backbone, weights_digest(weights), precision, dtype, decode)
         return cls(
             dataset=dataset,

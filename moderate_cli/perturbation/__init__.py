@@ -80,6 +80,8 @@ def perturb(
     planned = plan(dataset, exact(label_noise), exact(pair_noise), exact(corrupt), attack, seed)
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
+    if not dataset.in_files:
+        raise DatasetError(f"{dataset.root}: is not in files of this machine, which perturb wants")
     check_apart(dataset, Path(os.path.abspath(destination)), os.fspath(destination))
     check_free(destination, "name another folder")
     ruin: Mapping[str, Ruin] = CORRUPTIONS

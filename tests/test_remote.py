@@ -22,6 +22,11 @@ print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 server.stop()
 """
+HEADERS = {
+    "Content-Type": "image/png",  # without it, it would be taken for a form
+    "Authorization": "AWS4-HMAC-SHA256 Credential=some/20200101/us-east-1/s3/aws4_request,"
+    " SignedHeaders=host, Signature=none",
+}
 ACCESS = {
     "AWS_ACCESS_KEY_ID": "some",
     "AWS_SECRET_ACCESS_KEY": "thing",
@@ -30,7 +35,7 @@ ACCESS = {
 
 
 def put(url, content=b""):
-    request = urllib.request.Request(url, data=content, method="PUT")
+    request = urllib.request.Request(url, content, HEADERS, method="PUT")
     with urllib.request.urlopen(request, timeout=60):
         pass
 
@@ -91,10 +96,8 @@ def test_only_objects_that_changed_are_read_again(far, server, data, tmp_path):
 
 
 def test_a_remote_dataset_wants_a_store(far):
-    told = "moderate: bucket/train: is not on this machine; name a --store for its features"
-    assert far("embed", URL) == (2, "", f"{told} (see 'moderate embed --help')\n") or far(
-        "embed", URL
-    ) == (2, "", f"{told}\n")
+    told = "moderate: bucket/train: is not on this machine; name a --store for its features\n"
+    assert far("embed", URL) == (2, "", told)
 
 
 def test_remote_images_are_not_copied(far, tmp_path):

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moderate_cli.dataset import Dataset, scan
     from moderate_cli.derived import score
-    from moderate_cli.embedding import embed
+    from moderate_cli.embedding import embed, embed_part
+    from moderate_cli.embedding.engines import Cluster
     from moderate_cli.embedding.estimate import Estimate, estimate
     from moderate_cli.errors import ModerateError
     from moderate_cli.exporting import export
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from moderate_cli.suspects import Suspects, find_suspects
 
 __all__ = [
+    "Cluster",
     "Dataset",
     "Estimate",
     "FeatureStore",
@@ -35,6 +37,7 @@ __all__ = [
     "Scores",
     "Suspects",
     "embed",
+    "embed_part",
     "estimate",
     "export",
     "find_suspects",
@@ -48,6 +51,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Cluster": "embedding.engines",
     "Dataset": "dataset",
     "Estimate": "embedding.estimate",
     "FeatureStore": "store",
@@ -55,6 +59,7 @@ _MODULES = {
     "Scores": "scoring",
     "Suspects": "suspects",
     "embed": "embedding",
+    "embed_part": "embedding",
     "estimate": "embedding.estimate",
     "export": "exporting",
     "find_suspects": "suspects",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from moderate_cli.errors import DatasetError
+from moderate_cli.sources import FILES, Source
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -35,20 +36,34 @@ class Dataset:
     samples
         Path relative to `root` and class index of each image. A name that is not valid UTF-8
         holds surrogates, as `os.fsdecode` makes them.
+    source
+        What images are read from.
     """
 
     root: Path
     classes: tuple[str, ...]
     samples: tuple[tuple[str, int], ...]
+    source: Source = FILES
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def part(self, rows: Iterable[int]) -> Dataset:
+        """Return some of the images as a dataset, which numbers them anew."""
+        samples = tuple(self.samples[row] for row in rows)
+        source = self.source.part(f"{self.root}/{path}" for path, _ in samples)
+        return replace(self, samples=samples, source=source)
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
         """Classes without a single image."""
         present = {label for _, label in self.samples}
         return tuple(name for label, name in enumerate(self.classes) if label not in present)
+
+    @property
+    def in_files(self) -> bool:
+        """Whether each image is a file of this machine."""
+        return self.source == FILES
 
     @property
     def flat(self) -> bool:
@@ -64,6 +79,9 @@ class Dataset:
 def scan(root: str | os.PathLike[str]) -> Dataset:
     """List the images below `root`, in the order of torchvision's `ImageFolder`.
 
+    `root` may also be an URL that fsspec knows, or the name of tar files as WebDataset makes them:
+    see `moderate_cli.remote` and `moderate_cli.tars`.
+
     No image is opened. Unlike for `ImageFolder`, a class without images is no error: it keeps its
     index and is listed in `Dataset.empty_classes`. Nor are images without any class folder.
 
@@ -72,6 +90,14 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     DatasetError
         If `root` is no folder, or holds no image.
     """
+    if "://" in os.fspath(root):
+        from moderate_cli.remote import scan_remote
+
+        return scan_remote(os.fspath(root))
+    if os.fspath(root).endswith(".tar") and not os.path.isdir(root):
+        from moderate_cli.tars import scan_tars
+
+        return scan_tars(os.fspath(root))
     top = os.path.abspath(root)
     try:
         with os.scandir(top) as entries:

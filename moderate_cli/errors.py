@@ -25,6 +25,10 @@ class DeviceError(ModerateError):
     """A device that cannot do what is asked of it."""
 
 
+class ClusterError(ModerateError):
+    """A cluster that cannot be reached, or cannot do what is asked of it."""
+
+
 class StoreError(ModerateError):
     """A feature set on disk that cannot be read or written."""
 

@@ -17,6 +17,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_folder
 from moderate_cli.processors import in_threads
+from moderate_cli.tars import Tars, write_tars
 
 PART = 500  # files that one thread places before it tells of progress
 
@@ -31,6 +32,8 @@ def export(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write the kept images to a new folder with the same classes, whole or not at all.
+
+    Of a dataset in tar files, the folder holds tar files of the same names.
 
     Parameters
     ----------
@@ -56,6 +59,16 @@ def export(
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     target = Path(os.path.abspath(destination))
+    if isinstance(dataset.source, Tars):
+        if link != "none":
+            raise ArgumentError(f"link: {link!r} wants images in folders, not in tar files")
+        _export_tars(dataset, dataset.source, kept, target, force, on_progress)
+        return
+    if not dataset.in_files:
+        raise OutputError(
+            f"{os.fspath(destination)}: images of {dataset.root} are not on this machine; -o lists"
+            " those that are kept"
+        )
     check_apart(dataset, target, os.fspath(destination))
     samples = [sample for sample, keep in zip(dataset.samples, kept, strict=True) if keep]
     _check_classes(dataset, {label for _, label in samples}, os.fspath(destination))
@@ -77,6 +90,30 @@ def export(
                 done += count
                 if on_progress is not None:
                     on_progress(done, len(samples))
+
+
+def _export_tars(
+    dataset: Dataset,
+    source: Tars,
+    kept: npt.NDArray[Any],
+    target: Path,
+    force: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    names = {os.path.basename(shard) for shard in source.shards}
+    if force and os.path.lexists(target):
+        odd = next((name for name in os.listdir(target) if name not in names), None)
+        if odd is not None or any(Path(shard).parent == target for shard in source.shards):
+            raise OutputError(f"{target}: is no export of these tar files; name another folder")
+    if len(names) < len(source.shards):
+        raise OutputError(f"{target}: two of the tar files have the same name; rename one")
+    keys = {key for (key, _), keep in zip(dataset.samples, kept, strict=True) if keep}
+    done = 0
+    with new_folder(target, replace=force) as folder:
+        for _ in write_tars(source, keys, folder):
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(keys))
 
 
 def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

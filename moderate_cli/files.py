@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import re
@@ -37,7 +38,7 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(destination))
     if path.is_dir():
         raise OutputError(f"{os.fspath(destination)}: is a folder; name a file")
-    _remove_stale(path)
+    remove_stale(path)
     temporary = _temporary(path)
     try:
         with _named(destination, temporary), temporary.open("xb") as file:
@@ -77,7 +78,7 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     try:
         with _named(destination, temporary):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_stale(path)
+            remove_stale(path)
             temporary.mkdir()
             lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -89,6 +90,47 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     finally:
         if lock >= 0:
             os.close(lock)
+
+
+@contextlib.contextmanager
+def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
+    """Fill a folder that takes its place at `destination` unless another process comes first.
+
+    Of several that do so at once, one succeeds, and all find a whole folder there. Needs no locks,
+    which some network file systems do not have.
+    """
+    path = Path(os.path.abspath(destination))
+    temporary = _temporary(path)
+    temporary.mkdir()
+    lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield temporary
+        try:
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Try to be the only one to do what a file at `path` stands for; yields whether that is so.
+
+    Needs no locks. Who is killed leaves the file; somebody who knows must remove it.
+    """
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def check_free(destination: str | os.PathLike[str], advice: str = "--force replaces it") -> None:
@@ -112,7 +154,9 @@ def is_empty_folder(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+def lock(
+    path: Path, on_wait: Callable[[str], None] | None = None, *, shared: bool = False
+) -> Iterator[None]:
     """Hold the lock file at `path`; wait for another process that holds it.
 
     The kernel drops the lock when its holder dies, so none is ever stale.
@@ -123,7 +167,10 @@ def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
         The lock file, made if it is missing.
     on_wait
         Called once, with the holder's name, before waiting.
+    shared
+        Hold it together with all others that share it.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -132,11 +179,11 @@ def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
         ) from None
     with os.fdopen(descriptor, "r+b") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is not None:
                 on_wait(file.read(256).decode(errors="replace").strip() or "another process")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, kind)
         file.seek(0)
         file.truncate()
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -180,7 +227,8 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{name}.{secrets.token_hex(4)}.moderate-tmp")
 
 
-def _remove_stale(path: Path) -> None:
+def remove_stale(path: Path) -> None:
+    """Remove temporaries of a destination that killed writers left."""
     name = os.fsdecode(os.fsencode(path.name)[:200])
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.moderate-tmp", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:

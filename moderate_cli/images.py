@@ -19,13 +19,8 @@ from torchvision.transforms.v2 import functional as transforms
 
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
-from moderate_cli.fingerprints import (
-    NO_DIGEST,
-    NotAFile,
-    content_digest,
-    file_stat,
-    read_file,
-)
+from moderate_cli.fingerprints import NO_DIGEST, content_digest
+from moderate_cli.sources import FILES, NotAFile, Source
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg
@@ -70,12 +65,12 @@ class ReadImage(NamedTuple):
     transforming: float
 
 
-def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
+def read_image(path: str, preprocessing: Preprocessing, source: Source = FILES) -> ReadImage:
     """Read, decode, resize and crop one image; never raises for a bad file."""
     found, digest, pixels, reason = None, NO_DIGEST, None, ""
     start = decoded = time.perf_counter()
     try:
-        content, found = read_file(path)
+        content, found = source.read(path)
         digest = content_digest(content)
         enough = REDUCING_GAP * preprocessing.resize if preprocessing.decode == "reduced" else None
         whole = decode(content, enough)
@@ -86,7 +81,7 @@ def read_image(path: str, preprocessing: Preprocessing) -> ReadImage:
     except (UnreadableImage, NotAFile) as error:
         reason = str(error)
     end = time.perf_counter()
-    found = found or file_stat(path)
+    found = found or source.stat(path)
     return ReadImage(pixels, reason, found, digest, decoded - start, end - decoded)
 
 

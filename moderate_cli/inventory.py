@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from moderate_cli.embedding.filling import PLAN, progress_of
 from moderate_cli.errors import StoreError
 from moderate_cli.store import MANIFEST, PARTIAL_SUFFIX, SUFFIX, open_store, store_folder
+from moderate_cli.tars import root_of
 
 
 class SetInfo(NamedTuple):
@@ -59,6 +60,8 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
         If there is none.
     """
     folder = Path(os.path.abspath(path))
+    if folder.suffix == ".tar" and not folder.is_dir():
+        folder = root_of(os.fspath(path))
     places = [folder] if store is None else []
     places.append(store_folder(folder, store))
     for place in places:

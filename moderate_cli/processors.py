@@ -16,11 +16,19 @@ Part = TypeVar("Part")
 Done = TypeVar("Done")
 
 
+_shares: list[int] = []
+
+
 def processors() -> int:
     """Return their number, which a container or `taskset` may make smaller than the machine's."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min([len(os.sched_getaffinity(0)), *_shares])
+    return min([os.cpu_count() or 1, *_shares])
+
+
+def take_share(count: int) -> None:
+    """Leave all but `count` processors to other processes on this machine, from now on."""
+    _shares.append(count)
 
 
 def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator[Done, None, None]:

@@ -17,8 +17,9 @@ from moderate_cli.arrays import read_array
 from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.fingerprints import DIGEST_SIZE, content_digest, is_readable
+from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.sources import is_readable
 from moderate_cli.text import printable
 
 FORMAT = 2
@@ -192,7 +193,10 @@ class FeatureStore:
             and self.raw_paths == encode_paths(path for path, _ in dataset.samples)
             and np.array_equal(self.labels, [label for _, label in dataset.samples])
             and np.array_equal(self.stats, stats)
-            and not any(is_readable(f"{dataset.root}/{self.paths[row]}") for row in self.unread)
+            and not any(
+                is_readable(f"{dataset.root}/{self.paths[row]}", dataset.source)
+                for row in self.unread
+            )
         )
 
     def _load(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:

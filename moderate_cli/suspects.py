@@ -34,6 +34,7 @@ PRIOR = 10.0  # images a class that the overall rate of wrong labels counts for
 LEAST_RIGHT = 0.5  # of a class's images, at least this share is taken to have its label
 
 STRANGERS_SAMPLE = 8192
+DISTANCES = 1 << 22  # that are held at once
 FEW_CLASSES = 4
 # Shares from which on labels look wrong, and features look as if they did not know the classes; of
 # clean sets the share is 0.01 to 0.02, and where half of all labels are wrong some 0.3.
@@ -272,7 +273,7 @@ def share_of_strangers(
     judged = judged[counts[members[judged]] > 0]
     known = np.flatnonzero(counts)
     strangers = 0
-    for part in _parts(len(judged)):
+    for part in _parts(len(judged), max(1, min(BLOCK_ROWS, DISTANCES // classes))):
         points = read_rows(features, rows[judged[part]])
         distances = np.vecdot(centers, centers) - 2 * (points @ centers.T)
         own = distances[np.arange(len(points)), members[judged[part]]]
@@ -281,5 +282,5 @@ def share_of_strangers(
     return strangers / max(1, len(judged))
 
 
-def _parts(n: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS))
+def _parts(n: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))

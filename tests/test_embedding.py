@@ -21,9 +21,9 @@ def read(monkeypatch):
     """Names of the images that were decoded."""
     names = []
 
-    def spy(path, preprocessing, original=local.read_image):
+    def spy(path, *how, original=local.read_image):
         names.append(f"{Path(path).parent.name}/{Path(path).name}")
-        return original(path, preprocessing)
+        return original(path, *how)
 
     monkeypatch.setattr(local, "read_image", spy)
     return names
@@ -176,8 +176,8 @@ def test_rows_finished_before_a_change_are_kept_in_the_middle_of_a_run(data, rea
 
 
 def test_a_file_replaced_while_it_is_embedded_is_told_of_and_embedded_next_time(data, monkeypatch):
-    def replace(path, preprocessing, original=local.read_image):
-        found = original(path, preprocessing)
+    def replace(path, *how, original=local.read_image):
+        found = original(path, *how)
         if path.endswith("dog/0.png"):
             paint(data / "dog" / "0.png", 20)
             os.utime(path, ns=(1, 1))

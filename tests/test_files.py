@@ -128,3 +128,25 @@ def test_a_lock_makes_the_second_wait_and_names_the_first(tmp_path):
     thread.join()
     assert order == ["first", "second"]
     assert waited[0].startswith(f"process {os.getpid()} on ")
+
+
+def test_of_folders_made_at_once_the_first_stays(tmp_path):
+    with files.first_folder(tmp_path / "set") as first, files.first_folder(tmp_path / "set") as two:
+        (first / "a").touch()
+        (two / "b").touch()
+    assert os.listdir(tmp_path / "set") == ["b"]
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), files.first_folder(tmp_path / "set"):
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_one_has_a_claim_at_a_time(tmp_path):
+    with files.claim(tmp_path / "claim") as first, files.claim(tmp_path / "claim") as second:
+        assert (first, second) == (True, False)
+    assert os.listdir(tmp_path) == []
+    with files.claim(tmp_path / "claim") as again:
+        assert again

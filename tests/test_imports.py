@@ -18,8 +18,17 @@ TORCH = {
     "efficientnet_lite.py",
     "runtimes.py",
     "embedding/local.py",
+    "embedding/worker.py",
 }
-NUMPY_FREE = {"errors.py", "text.py", "files.py", "dataset.py", "backbones.py", "processors.py"}
+NUMPY_FREE = {
+    "errors.py",
+    "text.py",
+    "files.py",
+    "dataset.py",
+    "sources.py",
+    "backbones.py",
+    "processors.py",
+}
 # What a module is allowed to know of the modules beside it.
 PURE = {
     **{

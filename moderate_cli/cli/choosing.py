@@ -24,6 +24,7 @@ from moderate_cli.selection import (
     STRATEGIES,
     emptied_classes,
     exact,
+    preparation_for,
     select,
 )
 from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
@@ -141,6 +142,11 @@ def choose(
     """Select as the options say, from what they name; say on stderr what the user should know."""
     how = _strategy(strategy, scope, balance, quantile)
     how |= {"min_per_class": min_per_class, "seed": seed}
+    wanted = preparation_for(strategy)
+    if options.left_alone("criterion"):
+        source["criterion"] = wanted.criterion
+    if drop_suspects is None and wanted.drop_suspects:
+        drop_suspects = "auto"
     _check_features(strategy, dedup, drop_suspects, source)
     found = source_from(**source, seed=seed)
     eligible, duplicates = found, None

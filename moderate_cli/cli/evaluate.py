@@ -183,7 +183,9 @@ def command(
     recipe = _recipe(evaluator, network, steps, size, **embedding)
     own = _own(data, **embedding)
     judge = None if test is None else _judge(test, own, **embedding)
-    scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
+    scoring = {"center": center, "metric": metric, "seed": seed}
+    if not options.left_alone("criterion"):
+        scoring["criterion"] = criterion
     context = {
         "with": evaluator if recipe is None else recipe.changes,
         "test": judge and judge.store.manifest.sums,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -174,9 +174,17 @@ def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) 
 
 
 def features_of(
-    data: str, *, backbones: tuple[str, ...], on_error: str, verbose: bool, **embedding: Any
+    data: str,
+    *,
+    backbones: tuple[str, ...],
+    on_error: str,
+    verbose: bool,
+    work: Callable[..., FeatureStore | None] = embed,
+    **embedding: Any,
 ) -> tuple[Dataset, list[FeatureStore]]:
     """List a dataset and bring its feature sets up to date, one of each backbone.
+
+    `work` may be something that does a part of it; sets that are not complete are left out.
 
     Raises
     ------
@@ -188,7 +196,7 @@ def features_of(
     stores = []
     for backbone in backbones:
         with console.progress("embed") as move:
-            store = embed(
+            store = work(
                 dataset,
                 backbone,
                 **embedding,
@@ -198,7 +206,8 @@ def features_of(
                 ),
                 on_timing=_tell if verbose else None,
             )
-        stores.append(store)
+        if store is not None:
+            stores.append(store)
     images = len(dataset)
     reasons = {
         f"{data.rstrip('/')}/{store.paths[row]}": reason

@@ -60,6 +60,11 @@ def stronger(one: str, other: str) -> str | None:
     return next((one, other)[sources.index(source)] for source in order if source in sources)
 
 
+def left_alone(name: str) -> bool:
+    """Whether a parameter has its default because nobody set it."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT
+
+
 def refuse_beside(flag: str, names: Iterable[str]) -> None:
     """Refuse options on the command line that `flag` would leave without effect.
 
@@ -112,6 +117,14 @@ def labels(text: str | int) -> str | int:
             f"{text!r} does not name a number of clusters, as kmeans:100 does."
         )
     return int(number)
+
+
+def part(text: str) -> tuple[int, int]:
+    """Read the number of a part, from 1, and how many there are."""
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter(f"{text!r} is no part, as 1/8 to 8/8 are.")
+    return int(number), int(of)
 
 
 def ratios(text: str) -> dict[str, Fraction]:

@@ -6,18 +6,25 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import NamedTuple
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from moderate_cli.backbones import DEFAULT_BACKBONE
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.filling import Filling, Seconds, move_in_place, partial_folder
+from moderate_cli.embedding.engines import Block, Cluster, Engine, open_engine
+from moderate_cli.embedding.filling import (
+    Filling,
+    Seconds,
+    claim_file,
+    move_in_place,
+    partial_folder,
+)
 from moderate_cli.embedding.job import Job
-from moderate_cli.errors import DatasetError, StoreError
-from moderate_cli.files import lock
+from moderate_cli.errors import ArgumentError, DatasetError, StoreError
+from moderate_cli.files import claim, lock
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.store import FeatureStore, open_store
 
@@ -63,6 +70,7 @@ def embed(
     workers: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
+    cluster: Cluster | None = None,
     on_progress: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_timing: Callable[[Timing], None] | None = None,
@@ -101,6 +109,10 @@ def embed(
     runtime
         "torch", "openvino", or "auto": OpenVINO on a CPU where it is installed. The two agree to
         1e-5 relative, so rows of both may stand in one set.
+    cluster
+        A Ray cluster that shall do the work; None for this process. On a cluster `workers` are
+        the threads, and processors, of each worker; None for one, or for as many as there are for
+        each GPU. `device` follows from `Cluster.gpus_per_worker`.
     on_progress
         Called with the number of images done and the number of all.
     on_wait
@@ -118,6 +130,8 @@ def embed(
     ArgumentError, WeightsError, StoreError
         If an option is out of range, weights are missing or do not fit, or the store cannot be
         written.
+    ClusterError
+        If the cluster cannot be reached, has no room, or loses its workers again and again.
     DatasetError
         If images changed meanwhile; what was embedded is kept.
     """
@@ -138,48 +152,115 @@ def embed(
     if done is not None:
         _tidy(job)
         return done
-    parent = job.folder.parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"{parent}: {error.strerror}; --store DIR puts it elsewhere") from None
-    with lock(parent / "lock", on_wait):
+    with lock(_lock_file(job), on_wait):
         # Another process may have filled the set while this one waited for the lock.
         done = job.done() or _recover(job)
         if done is not None:
             return done
         if store is not None:
             _refuse_other_dataset(job)
-        return _fill(job, on_progress, on_timing)
+        with open_engine(job, cluster) as engine:
+            filling = Filling.begin(job.folder, job.dataset, job.stats, engine.manifest)
+            with closing(filling):
+                blocks = list(filling.pending())
+                timing = _fill(filling, blocks, engine, len(dataset), on_progress)
+                done = filling.finish()
+        if on_timing is not None and timing.images:
+            on_timing(timing)
+        _check_unchanged(dataset, done)
+        return done
+
+
+def embed_part(
+    dataset: Dataset,
+    backbone: str = DEFAULT_BACKBONE,
+    *,
+    part: tuple[int, int],
+    cluster: Cluster | None = None,
+    on_progress: Progress | None = None,
+    on_wait: Callable[[str], None] | None = None,
+    on_timing: Callable[[Timing], None] | None = None,
+    **options: Any,
+) -> FeatureStore | None:
+    """Do one part of what `embed` does, at the same time as others do theirs, on any machine.
+
+    They share nothing but the store, and need no locks: each writes the rows of its own blocks,
+    and names them in a journal of its own. The one that ends last puts the set in its place. A part
+    that was killed can be run again; `embed` does whatever is missing.
+
+    Parameters
+    ----------
+    dataset, backbone, cluster, on_progress, on_wait, on_timing, options
+        As in `embed`; the same in each part. Progress is that of the part.
+    part
+        Its number, from 1, and how many there are.
+
+    Returns
+    -------
+    FeatureStore or None
+        None if other parts are missing, or are being put in place by another process.
+
+    Raises
+    ------
+    StoreError
+        If the set was started with other images or options.
+    """
+    number, of = part
+    if not 1 <= number <= of:
+        raise ArgumentError(f"part: {number}/{of} is none of 1/{of} to {of}/{of}")
+    job = Job.of(dataset, backbone, **options)
+    done = job.done()
+    if done is not None:
+        return done
+    # Where there are locks, `embed` waits until all parts have ended.
+    with lock(_lock_file(job), on_wait, shared=True):
+        done = job.done()
+        if done is not None:
+            return done
+        if options.get("store") is not None:
+            _refuse_other_dataset(job)
+        with open_engine(job, cluster) as engine:
+            filling = Filling.join(job.folder, dataset, job.stats, engine.manifest)
+            with closing(filling):
+                blocks = [block for block in filling.pending() if block[0] % of == number - 1]
+                images = sum(len(rows) for _, rows in blocks)
+                timing = _fill(filling, blocks, engine, images, on_progress)
+    if on_timing is not None and timing.images:
+        on_timing(timing)
+    with lock(_lock_file(job), on_wait), claim(claim_file(job.folder)) as first:
+        done = job.done()
+        if done is None and first and filling.complete:
+            done = filling.finish()
+        if done is not None:
+            _check_unchanged(dataset, done)
+    return done
+
+
+def _lock_file(job: Job) -> Path:
+    parent = job.folder.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{parent}: {error.strerror}; --store DIR puts it elsewhere") from None
+    return parent / "lock"
 
 
 def _fill(
-    job: Job, on_progress: Progress | None, on_timing: Callable[[Timing], None] | None
-) -> FeatureStore:
-    # torch takes seconds to load, so it is loaded only where something is to be embedded.
-    from moderate_cli.embedding.local import embed_blocks
-
-    network, manifest = job.load()
-    filling = Filling.begin(job.folder, job.dataset, job.stats, manifest)
-    try:
-        blocks = list(filling.pending())
-        on_image = _counter(len(job.dataset), blocks, on_progress)
-        spent, write, start = Seconds(), 0.0, time.perf_counter()
-        for block in embed_blocks(
-            job.dataset, blocks, network, workers=job.workers, on_image=on_image
-        ):
-            begun = time.perf_counter()
-            filling.write(block)
-            write += time.perf_counter() - begun
-            spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
-        images, elapsed = sum(len(rows) for _, rows in blocks), time.perf_counter() - start
-        done = filling.finish()
-    finally:
-        filling.close()
-    if on_timing is not None and images:
-        on_timing(Timing(images, elapsed, *spent, write, job.workers))
-    _check_unchanged(job.dataset, done)
-    return done
+    filling: Filling,
+    blocks: list[Block],
+    engine: Engine,
+    total: int,
+    on_progress: Progress | None,
+) -> Timing:
+    on_image = _counter(total, blocks, on_progress)
+    spent, write, start = Seconds(), 0.0, time.perf_counter()
+    for block in engine.embed(blocks, on_image):
+        begun = time.perf_counter()
+        filling.write(block)
+        write += time.perf_counter() - begun
+        spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
+    images, elapsed = sum(len(rows) for _, rows in blocks), time.perf_counter() - start
+    return Timing(images, elapsed, *spent, write, engine.threads)
 
 
 def _check_unchanged(dataset: Dataset, store: FeatureStore) -> None:
@@ -230,9 +311,7 @@ def _refuse_other_dataset(job: Job) -> None:
         )
 
 
-def _counter(
-    total: int, blocks: list[tuple[int, npt.NDArray[np.int64]]], on_progress: Progress | None
-) -> Callable[[], None]:
+def _counter(total: int, blocks: list[Block], on_progress: Progress | None) -> Callable[[], None]:
     done = total - sum(len(rows) for _, rows in blocks)
 
     def count() -> None:

@@ -98,7 +98,7 @@ def estimate(
             (number, some[at : at + size]) for number, at in enumerate(range(0, len(some), size))
         ]
         counts, times = [0], [time.perf_counter()]
-        for block in embed_blocks(dataset, blocks, network, workers=job.workers, on_image=_nothing):
+        for block in embed_blocks(dataset, blocks, network, workers=job.threads, on_image=_nothing):
             counts.append(counts[-1] + len(block.rows))
             times.append(time.perf_counter())
             if times[-1] - times[0] > SAMPLE_SECONDS:

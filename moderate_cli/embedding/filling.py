@@ -2,7 +2,8 @@
 
 A set is made in a folder `<set>.partial` beside its place. Finished blocks of rows are named in a
 journal there; features of files that an older set holds unchanged are taken from it. When all rows
-are there the folder takes the set's place in one step.
+are there the folder takes the set's place in one step. Several processes may fill a set together,
+each with blocks and a journal of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +24,17 @@ from moderate_cli.arrays import read_array
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.reuse import Donor, find_reusable
 from moderate_cli.errors import StoreError
-from moderate_cli.files import new_file, new_folder, replace_folder
-from moderate_cli.fingerprints import DIGEST_SIZE, content_digest, is_readable
+from moderate_cli.files import (
+    first_folder,
+    new_file,
+    new_folder,
+    remove_stale,
+    replace_folder,
+)
+from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.matrix import Matrix
 from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.sources import is_readable
 from moderate_cli.store import (
     DIGESTS,
     FEATURES,
@@ -46,6 +55,8 @@ BLOCK_ROWS = 1024
 PLAN = "plan.json"  # the manifest of a set that is not complete
 PENDING = "pending.npy"
 JOURNAL = "journal.jsonl"
+JOURNALS = "journal*.jsonl"  # that, and those of processes that fill a set together
+CLAIM_SUFFIX = ".claim"  # beside a set: one of them is putting it in its place
 REUSED = -1  # the journal's block number for what was taken from an older set
 
 
@@ -86,9 +97,11 @@ class EmbeddedBlock(NamedTuple):
 
 
 class Filling:
-    """The single writer of a feature set; hold the store's lock while using it."""
+    """The writer of a feature set, or of some of its blocks; hold the store's lock meanwhile."""
 
-    def __init__(self, folder: Path, dataset: Dataset, manifest: Manifest) -> None:
+    def __init__(
+        self, folder: Path, dataset: Dataset, manifest: Manifest, journal: str = JOURNAL
+    ) -> None:
         self._folder = folder
         self._partial = partial_folder(folder)
         self._dataset = dataset
@@ -96,7 +109,7 @@ class Filling:
         self._features = Matrix(self._partial / FEATURES)
         self._stats = Matrix(self._partial / STATS)
         self._digests = Matrix(self._partial / DIGESTS)
-        self._journal = (self._partial / JOURNAL).open("a", encoding="ascii")
+        self._journal = (self._partial / journal).open("a", encoding="ascii")
 
     @classmethod
     def begin(
@@ -108,6 +121,38 @@ class Filling:
             with new_folder(partial, replace=True) as fresh:
                 _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
         return cls(folder, dataset, manifest)
+
+    @classmethod
+    def join(
+        cls, folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
+    ) -> Filling:
+        """Fill a set together with other processes; the first of them starts it.
+
+        Raises
+        ------
+        StoreError
+            If the set was started with other images or options.
+        """
+        partial = partial_folder(folder)
+        with _writing(partial):
+            if not os.path.lexists(partial):
+                with first_folder(partial) as fresh:
+                    _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
+            if not _is_resumable(partial, dataset, stats, manifest):
+                raise StoreError(
+                    f"{partial}: was started with other images, options or software, or is"
+                    " complete; moderate embed without --part goes on from it"
+                )
+            # Of its own even if a part runs twice, for lines of two writers may mingle.
+            return cls(folder, dataset, manifest, f"journal-{secrets.token_hex(8)}.jsonl")
+
+    @property
+    def complete(self) -> bool:
+        """Whether no block is missing, of those of other processes neither."""
+        try:
+            return bool(_finished(self._partial).all())
+        except (OSError, ValueError):  # another process has put it in its place
+            return False
 
     def pending(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield the blocks that are not finished, each with its rows that need embedding."""
@@ -169,9 +214,11 @@ class Filling:
 def move_in_place(folder: Path) -> FeatureStore:
     """Put a set in its place that is complete: the manifest, which is written last, is there."""
     partial = partial_folder(folder)
-    for name in (JOURNAL, PENDING, PLAN):
-        (partial / name).unlink(missing_ok=True)
+    for path in (*partial.glob(JOURNALS), partial / PENDING, partial / PLAN):
+        path.unlink(missing_ok=True)
     replace_folder(partial, folder)
+    claim_file(folder).unlink(missing_ok=True)  # of one that was killed
+    remove_stale(partial)
     store = open_store(folder)
     if store is None:
         raise StoreError(f"{folder}: another process has removed it; run again")
@@ -192,6 +239,11 @@ def _writing(partial: Path) -> Iterator[None]:
 def partial_folder(folder: Path) -> Path:
     """Where a set is filled before it takes its place."""
     return folder.with_name(folder.name + PARTIAL_SUFFIX)
+
+
+def claim_file(folder: Path) -> Path:
+    """What stands for putting a set in its place."""
+    return folder.with_name(folder.name + CLAIM_SUFFIX)
 
 
 def progress_of(partial: Path) -> tuple[Manifest, int]:
@@ -281,7 +333,8 @@ def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
     """Whether a file that could not be read before is one that can."""
     digests = read_array(partial / DIGESTS)
     return any(
-        not digests[row].any() and is_readable(f"{dataset.root}/{dataset.samples[row][0]}")
+        not digests[row].any()
+        and is_readable(f"{dataset.root}/{dataset.samples[row][0]}", dataset.source)
         for row in _read_journal(partial)[1]
     )
 
@@ -305,7 +358,9 @@ def _read_journal(partial: Path) -> tuple[list[int], dict[int, str]]:
     """
     blocks: list[int] = []
     unreadable: dict[int, str] = {}
-    for line in (partial / JOURNAL).read_text(encoding="ascii").splitlines(keepends=True):
+    journals = (partial / JOURNAL, *sorted(set(partial.glob(JOURNALS)) - {partial / JOURNAL}))
+    texts = [path.read_text(encoding="ascii") for path in journals]
+    for line in (line for text in texts for line in text.splitlines(keepends=True)):
         try:
             entry = json.loads(line)
             reasons = {int(row): reason for row, reason in entry["unreadable"].items()}

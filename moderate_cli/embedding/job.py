@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import DEVICES, RUNTIMES, FeatureSpec, weights_digest
+from moderate_cli.backbones import (
+    DEFAULT_BACKBONE,
+    DEVICES,
+    RUNTIMES,
+    FeatureSpec,
+    weights_digest,
+)
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
 from moderate_cli.fingerprints import file_stats
@@ -50,7 +56,7 @@ class Job:
     weights: str | os.PathLike[str] | None
     folder: Path
     batch_size: int | None
-    workers: int
+    workers: int | None
     device: str
     runtime: str
 
@@ -58,17 +64,17 @@ class Job:
     def of(
         cls,
         dataset: Dataset,
-        backbone: str,
+        backbone: str = DEFAULT_BACKBONE,
         *,
-        weights: str | os.PathLike[str] | None,
-        store: str | os.PathLike[str] | None,
-        precision: str,
-        dtype: str,
-        decode: str,
-        batch_size: int | None,
-        workers: int | None,
-        device: str,
-        runtime: str,
+        weights: str | os.PathLike[str] | None = None,
+        store: str | os.PathLike[str] | None = None,
+        precision: str = "float32",
+        dtype: str = "float16",
+        decode: str = "full",
+        batch_size: int | None = None,
+        workers: int | None = None,
+        device: str = "auto",
+        runtime: str = "auto",
     ) -> Job:
         """Check what was asked for, before anything is loaded.
 
@@ -83,6 +89,10 @@ class Job:
         for name, value, choices in (("device", device, DEVICES), ("runtime", runtime, RUNTIMES)):
             if value not in choices:
                 raise ArgumentError(f"{name}: {value!r} is none of {', '.join(choices)}")
+        if store is None and not dataset.source.has_neighbors:
+            raise ArgumentError(
+                f"{dataset.root}: is not on this machine; name a --store for its features"
+            )
         spec = FeatureSpec(backbone, weights_digest(weights), precision, dtype, decode)
         return cls(
             dataset=dataset,
@@ -91,10 +101,15 @@ class Job:
             weights=weights,
             folder=store_folder(dataset.root, store) / spec.name,
             batch_size=batch_size,
-            workers=workers or processors(),
+            workers=workers,
             device=device,
             runtime=runtime,
         )
+
+    @property
+    def threads(self) -> int:
+        """How many threads decode images in this process."""
+        return self.workers or processors()
 
     def done(self, folder: Path | None = None) -> FeatureStore | None:
         """Open the feature set, if it is there and true.

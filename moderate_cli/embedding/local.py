@@ -65,7 +65,7 @@ def embed_blocks(
 
         def ahead(count: int) -> None:
             while len(waiting) < count and (path := next(paths, None)) is not None:
-                waiting.append(pool.submit(read_image, path, network.preprocessing))
+                waiting.append(pool.submit(read_image, path, network.preprocessing, dataset.source))
 
         try:
             for block, rows in blocks:

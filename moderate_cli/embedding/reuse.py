@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.fingerprints import NotAFile, content_digest, is_readable, read_file
+from moderate_cli.fingerprints import content_digest
 from moderate_cli.processors import processors
+from moderate_cli.sources import NotAFile, Source, Stat, is_readable
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class Donor:
     unreadable: Mapping[int, str]
     finished: npt.NDArray[np.bool_]
 
-    def holds(self, source: int, stat: tuple[int, int], path: str) -> bool:
+    def holds(self, row: int, stat: Stat, path: str, source: Source) -> bool:
         """Whether a row is what embedding a file of this stat would give.
 
         A file that could not be read may be readable now: its permissions do not show in its stat.
         """
-        if tuple(self.stats[source].tolist()) != stat:
+        if tuple(self.stats[row].tolist()) != stat:
             return False
-        unread = source in self.unreadable and not self.digests[source].any()
-        return not (unread and is_readable(path))
+        unread = row in self.unreadable and not self.digests[row].any()
+        return not (unread and is_readable(path, source))
 
 
 class Reuse(NamedTuple):
@@ -51,7 +52,7 @@ class Reuse(NamedTuple):
     row: int
     donor: Donor
     source: int
-    stat: tuple[int, int]
+    stat: Stat
 
 
 def find_reusable(
@@ -75,22 +76,26 @@ def find_reusable(
     for row, (path, _) in enumerate(dataset.samples):
         stat = (int(stats[row, 0]), int(stats[row, 1]))
         found = by_path.get(path)
-        if found is not None and found[0].holds(found[1], stat, f"{dataset.root}/{path}"):
+        if found is not None and found[0].holds(
+            found[1], stat, f"{dataset.root}/{path}", dataset.source
+        ):
             reusable.append(Reuse(row, *found, stat))
         elif stat[0] in sizes:
             changed.append((row, f"{dataset.root}/{path}"))
     with ThreadPoolExecutor(processors()) as pool:
-        fingerprints = pool.map(_fingerprint, [path for _, path in changed])
+        fingerprints = pool.map(
+            lambda path: _fingerprint(path, dataset.source), [path for _, path in changed]
+        )
         for (row, _), fingerprint in zip(changed, fingerprints, strict=True):
             if fingerprint is not None and fingerprint[0] in by_digest:
                 reusable.append(Reuse(row, *by_digest[fingerprint[0]], fingerprint[1]))
     return sorted(reusable, key=lambda reuse: reuse.row)
 
 
-def _fingerprint(path: str) -> tuple[bytes, tuple[int, int]] | None:
+def _fingerprint(path: str, source: Source) -> tuple[bytes, Stat] | None:
     """Digest and stat of a file; None if it cannot be read, which embedding it will report."""
     try:
-        content, stat = read_file(path)
+        content, stat = source.read(path)
     except (OSError, NotAFile):
         return None
     return content_digest(content), stat

@@ -27,8 +27,7 @@ POOL = Fraction(4, 5)
 FULL = "full set"
 CANDIDATES = (
     ("moderate", "0.5"), ("moderate", "0.25"), ("easy", "0.5"), ("random", "0.5"),
-    ("stratified", "0.5"), ("trimmed", "0.5"), ("matching", "0.5"), ("herding", "0.5"),
-    ("k-center", "0.5"),
+    ("stratified", "0.5"), ("matching", "0.5"), ("herding", "0.5"), ("k-center", "0.5"),
 )  # fmt: skip
 
 

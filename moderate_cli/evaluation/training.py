@@ -56,7 +56,7 @@ def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: 
 
     def read(row: int) -> None:
         path, _ = dataset.samples[row]
-        found = read_image(f"{dataset.root}/{path}", wanted)
+        found = read_image(f"{dataset.root}/{path}", wanted, dataset.source)
         if found.pixels is not None:
             pixels[row] = found.pixels
 

@@ -15,12 +15,12 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.exporting import LINKS, check_apart, place
 from moderate_cli.files import check_free, new_folder
-from moderate_cli.fingerprints import NotAFile, read_file
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
 from moderate_cli.records import Table, write_table
 from moderate_cli.selection.counts import exact
+from moderate_cli.sources import NotAFile, read_file
 
 __all__ = ["ATTACKS", "RECORD", "Attack", "Perturbed", "perturb", "plan"]
 
@@ -80,6 +80,8 @@ def perturb(
     planned = plan(dataset, exact(label_noise), exact(pair_noise), exact(corrupt), attack, seed)
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
+    if not dataset.in_files:
+        raise DatasetError(f"{dataset.root}: is not in files of this machine, which perturb wants")
     check_apart(dataset, Path(os.path.abspath(destination)), os.fspath(destination))
     check_free(destination, "name another folder")
     ruin: Mapping[str, Ruin] = CORRUPTIONS

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from moderate_cli.fingerprints import read_file
 from moderate_cli.processors import in_threads
+from moderate_cli.sources import read_file
 
 QUALITY = 68
 

@@ -28,6 +28,7 @@ from moderate_cli.processors import processors
 from tests.benchmarks.stages import MODERATE, Comparison, Measured, process, timed
 
 IMAGES = 480
+RAY_IMAGES = 4096  # four blocks
 
 
 def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
@@ -58,6 +59,31 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
             limit = _limit(paths, network)
             yield Comparison(stage, "decode and forward alone", timed(ours), limit, "1/0.85")
     yield _whole(root, folder)
+
+
+def on_ray(folder: Path, data: str | None) -> Iterator[Comparison]:
+    """Compare two single-core workers on Ray with this process on two cores, once both are warm."""
+    source = Path(data) if data is not None else _draw(folder / "photos")
+    samples = moderate_cli.scan(source).samples
+    (folder / "many" / "class").mkdir(parents=True)
+    for image in range(RAY_IMAGES):
+        path = source / samples[image % len(samples)][0]
+        (folder / "many" / "class" / f"{image}.jpg").symlink_to(path.absolute())
+
+    def run(**options) -> float:
+        shutil.rmtree(folder / "store", ignore_errors=True)
+        told = []
+        dataset = moderate_cli.scan(folder / "many")
+        moderate_cli.embed(dataset, store=folder / "store", on_timing=told.append, **options)
+        return told[0].elapsed
+
+    yield Comparison(
+        f"embed {RAY_IMAGES} photos, 2 workers of 1 core on Ray",
+        "one process on 2 cores",
+        lambda: run(workers=1, cluster=moderate_cli.Cluster(num_workers=2)),
+        lambda: run(workers=2),
+        "1/0.9",
+    )
 
 
 def _whole(root: Path, folder: Path) -> Comparison:

@@ -138,11 +138,15 @@ class Measured:
         return self._peak
 
 
-class ImageNetOnDisk:
-    """1,281,167 x 1,280 float16 features in 1,000 classes, on disk and not in memory."""
+IMAGENET = {"n": 1_281_167, "classes": 1_000}
+IMAGENET_22K = {"n": 14_197_122, "classes": 21_841}
 
-    def __init__(self, folder: Path) -> None:
-        n, d, classes = 1_281_167, 1_280, 1_000
+
+class FeaturesOnDisk:
+    """1,280 float16 features of each of `n` images, on disk and not in memory."""
+
+    def __init__(self, folder: Path, n: int, classes: int) -> None:
+        d = 1_280
         rng = np.random.default_rng(0)
         some = rng.standard_normal((10_000, d), dtype=np.float32)
         centers = 0.3 * rng.standard_normal((classes, d), dtype=np.float32)
@@ -182,7 +186,7 @@ class ImageNetOnDisk:
 
 def score_from_disk(folder: Path, _data: str | None) -> Iterator[Comparison]:
     """Distances of the features of all of ImageNet."""
-    data = ImageNetOnDisk(folder)
+    data = FeaturesOnDisk(folder, **IMAGENET)
     for center, aim in (("mean", "2, 700 MB"), ("median", "1000 MB")):
         ours = data.moderate("score", "--center", center, "-o", f"{folder}/scores.npy")
         stage = f"score, {center}, from disk"
@@ -193,13 +197,29 @@ def strategies(folder: Path, _data: str | None) -> Iterator[Comparison]:
     """Keep a tenth of all of ImageNet, by each strategy, scores included; leave suspects out."""
     from moderate_cli.selection import STRATEGIES
 
-    data = ImageNetOnDisk(folder)
+    data = FeaturesOnDisk(folder, **IMAGENET)
     ways = [("--strategy", name) for name in STRATEGIES]
     for way in (*ways, ("--drop-suspects", "auto")):
         ours = data.moderate("select", "-r", "0.1", *way, "-o", f"{folder}/kept.npy")
         yield Comparison(
             f"select {' '.join(way)}", "two sequential reads", ours, data.read_twice,
             "2000 MB", ours.peak, once=True,
+        )  # fmt: skip
+
+
+def full_size(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """Score and select from the features of all of ImageNet-22k, 36 GB; wants 40 GB of disk."""
+    data = FeaturesOnDisk(folder, **IMAGENET_22K)
+    for args, output in (
+        (("score", "--center", "mean"), "scores.npy"),
+        (("score", "--center", "median"), "scores.npy"),
+        (("select", "-r", "0.3"), "kept.npy"),
+        (("select", "-r", "0.3", "--scope", "class"), "kept.npy"),
+    ):
+        ours = data.moderate(*args, "-o", f"{folder}/{output}")
+        yield Comparison(
+            f"{' '.join(args)}, 14 million", "two sequential reads", ours, data.read_twice,
+            "2, 2000 MB", ours.peak, once=True,
         )  # fmt: skip
 
 
@@ -254,6 +274,13 @@ def report(folder: Path, _data: str | None) -> Iterator[Comparison]:
     yield from comparisons(folder)
 
 
+def ray(folder: Path, data: str | None) -> Iterator[Comparison]:
+    """Features of photos on a Ray cluster of this machine, against this process."""
+    from tests.benchmarks.embedding import on_ray
+
+    yield from on_ray(folder, data)
+
+
 Stage = Callable[[Path, str | None], Iterator[Comparison]]
 STAGES: dict[str, Stage] = {
     "start": start,
@@ -262,7 +289,9 @@ STAGES: dict[str, Stage] = {
     "score-from-disk": score_from_disk,
     "select": select,
     "strategies": strategies,
+    "full-size": full_size,
     "export": export,
     "embed": embed,
     "report": report,
+    "ray": ray,
 }

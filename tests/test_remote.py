@@ -1,0 +1,133 @@
+"""Images on a real S3 server, which the tests start."""
+
+import subprocess
+import sys
+import urllib.request
+
+import numpy as np
+import pytest
+
+from moderate_cli import remote
+from moderate_cli.dataset import scan
+from moderate_cli.embedding import embed
+from moderate_cli.errors import DatasetError
+
+URL = "s3://bucket/train"
+SET = "store/pixels-float32-float32"
+SERVER = """
+import moto.server, sys
+server = moto.server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+server.stop()
+"""
+HEADERS = {
+    "Content-Type": "image/png",  # without it, it would be taken for a form
+    "Authorization": "AWS4-HMAC-SHA256 Credential=some/20200101/us-east-1/s3/aws4_request,"
+    " SignedHeaders=host, Signature=none",
+}
+ACCESS = {
+    "AWS_ACCESS_KEY_ID": "some",
+    "AWS_SECRET_ACCESS_KEY": "thing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def put(url, content=b""):
+    request = urllib.request.Request(url, content, HEADERS, method="PUT")
+    with urllib.request.urlopen(request, timeout=60):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Address of a server with an empty bucket."""
+    with (tmp_path_factory.mktemp("server") / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+        with process:
+            address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            put(f"{address}/bucket")
+            yield address
+            process.stdin.close()
+
+
+@pytest.fixture
+def far(server, data, moderate, monkeypatch, tmp_path):
+    """Run a command in a process of its own, with the shared dataset as objects at `URL`."""
+    for name, value in {**ACCESS, "AWS_ENDPOINT_URL": server}.items():
+        monkeypatch.setenv(name, value)
+    for path in data.rglob("*.png"):
+        put(f"{server}/bucket/train/{path.relative_to(data)}", path.read_bytes())
+    put(f"{server}/bucket/train/cat/notes.txt", b"none")
+
+    def run(*args):
+        command = [sys.executable, "-m", "moderate_cli", *args]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_remote_images_give_the_features_of_local_ones(far, data, tmp_path):
+    done = far("embed", URL, "--store", "store")
+    assert done == (0, "", f"moderate: 8 images, 192 features each, in {tmp_path / SET}\n")
+    here = embed(scan(data), "pixels", dtype="float32", runtime="torch").folder
+    for name in ("features.npy", "labels.npy", "paths.txt", "digests.npy"):
+        assert (tmp_path / SET / name).read_bytes() == (here / name).read_bytes()
+    done = far("select", "-r", "0.5", URL, "--store", "store")
+    assert done[1] == "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
+
+
+def test_only_objects_that_changed_are_read_again(far, server, data, tmp_path):
+    far("embed", URL, "--store", "store")
+    before = np.load(tmp_path / SET / "stats.npy")
+    put(f"{server}/bucket/train/cat/1.png", (data / "cat/3.png").read_bytes())
+    estimated = far("embed", URL, "--store", "store", "--dry-run")[1].splitlines()
+    assert estimated[1] == "to embed     0"  # its content is known
+    assert far("embed", URL, "--store", "store")[0] == 0
+    changed = (np.load(tmp_path / SET / "stats.npy") != before).any(axis=1)
+    assert np.flatnonzero(changed).tolist() == [1]
+
+
+def test_a_remote_dataset_wants_a_store(far):
+    told = "moderate: bucket/train: is not on this machine; name a --store for its features\n"
+    assert far("embed", URL) == (2, "", told)
+
+
+def test_remote_images_are_not_copied(far, tmp_path):
+    status, _, told = far("select", "-r", "0.5", URL, "--store", "store", "--copy-to", "out")
+    assert status == 1
+    assert told.splitlines()[-1] == (
+        "moderate: out: images of bucket/train are not on this machine; -o lists those that are"
+        " kept"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://bucket/nothing", "holds no images; name the folder that the class folders are in"),
+        ("s3://nowhere/train", "cannot be listed ("),
+        ("odd://bucket", "cannot be listed ("),
+    ],
+)
+def test_what_cannot_be_listed_is_one_line(far, url, message):
+    status, _, told = far("embed", url, "--store", "store")
+    assert status == 1
+    assert told.startswith(f"moderate: {url}: {message}")
+    assert len(told.splitlines()) == 1
+
+
+def test_without_fsspec_the_line_says_how_to_install_it(monkeypatch):
+    remote._file_system.cache_clear()
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(DatasetError) as caught:
+        scan(URL)
+    assert str(caught.value).endswith("; pip install 'moderate-cli[remote]'")

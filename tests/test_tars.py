@@ -1,0 +1,204 @@
+"""Datasets in tar files, as WebDataset makes them."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+from conftest import LEVELS
+from PIL import Image
+
+from moderate_cli.dataset import scan
+from moderate_cli.embedding import embed
+from moderate_cli.errors import DatasetError
+
+PATTERN = "shards/train-{000..002}.tar"
+READ = """
+import sys, webdataset
+for sample in webdataset.WebDataset(sys.argv[1:], shardshuffle=False).decode("pil"):
+    print(sample["__key__"], sample["cls"], sample["png"].getpixel((0, 0))[0])
+"""
+
+
+def png(level):
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9), (level, level, level)).save(file, "png")
+    return file.getvalue()
+
+
+def write(path, files):
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def shards(tmp_path, monkeypatch):
+    """The images of `LEVELS` in three tar files, of classes 10, 9 and 8."""
+    monkeypatch.chdir(tmp_path)
+    samples = [
+        (f"{label}{number}", 10 - label, level)
+        for label, levels in enumerate(LEVELS.values())
+        for number, level in enumerate(levels)
+    ]
+    for shard in range(3):
+        files = {}
+        for key, label, level in samples[3 * shard : 3 * shard + 3]:
+            own = {"png": png(level), "cls": str(label).encode(), "seg.txt": b"more"}
+            files |= {f"{key}.{extension}": content for extension, content in own.items()}
+        write(tmp_path / f"shards/train-00{shard}.tar", files)
+    return tmp_path / "shards"
+
+
+def pixels(pattern, **options):
+    return embed(scan(pattern), "pixels", dtype="float32", runtime="torch", **options)
+
+
+def grays(store):
+    return [round(255 * float(value), 3) for value in store.features[:, 0]]
+
+
+def names(path):
+    with tarfile.open(path) as tar:
+        return tar.getnames()
+
+
+def test_samples_are_listed_by_key_in_the_order_of_the_tars(shards):
+    dataset = scan(PATTERN)
+    assert dataset.classes == ("8", "9", "10")
+    assert dataset.samples == (
+        ("00", 2), ("01", 2), ("02", 2), ("03", 2), ("04", 2), ("10", 1), ("11", 1), ("20", 0)
+    )  # fmt: skip
+
+
+def test_features_lie_beside_the_tars(shards, moderate):
+    done = moderate("embed", PATTERN)
+    folder = shards / "train-000..002.moderate" / "pixels-float32-float32"
+    assert done == (0, "", f"moderate: 8 images, 192 features each, in {folder}\n")
+    assert grays(pixels(PATTERN)) == [0, 51, 102, 153, 255, 0, 255, 51]
+    assert moderate("info", PATTERN).stdout.startswith(f"feature set     {folder}\n")
+
+
+def test_the_index_lists_keys(shards, moderate):
+    done = moderate("select", "-r", "0.5", "--scope", "class", PATTERN)
+    assert done.stdout.split() == ["01", "03", "10", "20"]
+    moderate("select", "-r", "0.5", "--scope", "class", PATTERN, "-o", "kept.npy")
+    assert np.load("kept.npy").tolist() == [1, 3, 5, 7]
+
+
+def test_kept_samples_go_to_tars_that_webdataset_reads(shards, moderate, tmp_path):
+    kept = moderate("select", "-r", "0.5", "--scope", "class", PATTERN).stdout.split()
+    done = moderate("select", "-r", "0.5", "--scope", "class", PATTERN, "--copy-to", "out")
+    assert done == (0, "", "moderate: 4 of 8 images in out\n")
+    assert sorted(os.listdir("out")) == ["train-000.tar", "train-001.tar", "train-002.tar"]
+    assert names("out/train-002.tar") == ["20.png", "20.cls", "20.seg.txt"]
+    # In a process of its own, for it leaves its files open.
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *sorted(map(str, (tmp_path / "out").iterdir()))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    read = [line.split() for line in done.stdout.splitlines()]
+    assert [key for key, _, _ in read] == kept
+    assert [label for _, label, _ in read] == ["10", "10", "9", "8"]
+    assert [level for _, _, level in read] == ["51", "153", "0", "51"]
+
+
+def test_a_copy_of_everything_is_the_same_and_replaces_an_earlier_one(shards, moderate):
+    moderate("select", "-r", "0.3", "--scope", "class", PATTERN, "--copy-to", "out")
+    assert moderate("select", "-r", "1", PATTERN, "--copy-to", "out").status == 1
+    assert moderate("select", "-r", "1", PATTERN, "--copy-to", "out", "--force").status == 0
+    for name in os.listdir("out"):
+        with open(f"out/{name}", "rb") as copy, open(f"shards/{name}", "rb") as source:
+            assert copy.read() == source.read()
+
+
+def test_an_export_neither_replaces_the_tars_nor_links(shards, moderate):
+    done = moderate("select", "-r", "1", PATTERN, "--copy-to", "shards", "--force")
+    assert (done.status, done.stderr) == (
+        1,
+        f"moderate: {shards}: is no export of these tar files; name another folder\n",
+    )
+    assert moderate("select", "-r", "1", PATTERN, "--copy-to", "o", "--link", "hard").status == 2
+    assert len(scan(PATTERN)) == 8
+
+
+def test_only_new_contents_of_a_tar_are_embedded_again(shards):
+    pixels(PATTERN)
+    files = {"11.png": png(255), "11.cls": b"9", "20.png": png(7), "20.cls": b"8"}
+    write(shards / "train-002.tar", files)
+    counts = []
+    store = pixels(PATTERN, on_progress=lambda *count: counts.append(count))
+    assert grays(store) == [0, 51, 102, 153, 255, 0, 255, 7]
+    assert counts == [(7, 8), (8, 8)]
+
+
+def test_classes_may_stand_in_json_or_nowhere(tmp_path):
+    write(
+        tmp_path / "a.tar",
+        {
+            "x/1.JPG": png(1),
+            "x/1.json": json.dumps({"label": "cat"}).encode(),
+            "x/2.png": png(2),
+            "x/2.json": json.dumps({"cls": 3}).encode(),
+            "README.txt": b"",
+        },
+    )
+    assert scan(tmp_path / "a.tar").classes == ("3", "cat")
+    assert scan(tmp_path / "a.tar").samples == (("x/1", 1), ("x/2", 0))
+    write(tmp_path / "b.tar", {"1.png": png(1), "2.png": png(2), "2.json": b"[]"})
+    assert scan(tmp_path / "b.tar").flat
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"1.txt": b""}, "holds no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)"),
+        (
+            {"1.png": b"", "1.cls": b"0", "2.png": b""},
+            "2 has no class, in .cls or .json, as others have",
+        ),
+    ],
+)
+def test_tars_that_are_no_dataset_are_named(tmp_path, files, message):
+    write(tmp_path / "a.tar", files)
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("nowhere.tar", "{}/nowhere.tar: No such file or directory; name tar files"),
+        ("odd.tar", "{}/odd.tar: is no tar file that can be read in parts (invalid header)"),
+        ("shards/train-{{000.tar", "shards/train-{{000.tar: its braces do not match"),
+        (
+            "shards/train-{{000,000}}.tar",
+            "shards/train-{{000,000}}.tar: 00 is the key of two samples, in train-000.tar and"
+            " train-000.tar; keys must tell samples apart",
+        ),
+    ],
+)
+def test_what_cannot_be_read_as_tars_is_named(tmp_path, shards, pattern, message):
+    (tmp_path / "odd.tar").write_bytes(b"?" * 2000)
+    with pytest.raises(DatasetError) as caught:
+        scan(pattern.format())
+    assert str(caught.value) == message.format(tmp_path)
+
+
+def test_bad_images_are_named_by_key(shards, moderate):
+    write(shards / "train-002.tar", {"20.png": b"", "20.cls": b"8"})
+    done = moderate("embed", PATTERN)
+    assert (done.status, done.stderr.splitlines()[0]) == (1, f"moderate: {PATTERN}/20: is empty")
+
+
+def test_perturb_wants_files(shards, moderate):
+    done = moderate("perturb", PATTERN, "-o", "out", "--label-noise", "0.2")
+    assert (done.status, done.stderr.endswith("which perturb wants\n")) == (1, True)

@@ -118,12 +118,15 @@ class Chosen(NamedTuple):
         Near duplicates, if they were left out.
     kept
         The selection for each amount, by the text it was written as.
+    prepared
+        The criterion, and which suspects were left out, if any.
     """
 
     found: Source
     eligible: Source
     duplicates: Duplicates | None
     kept: dict[str, Kept]
+    prepared: dict[str, Any]
 
 
 def choose(
@@ -165,7 +168,8 @@ def choose(
         mask = select(eligible.scores, **way, features=found.features)
         kept[text] = Kept(mask, way, *_emptied(eligible.scores, mask, way))
         _warn_of_classes(eligible.scores, kept[text])
-    return Chosen(found, eligible, duplicates, kept)
+    prepared = {"criterion": source["criterion"], "drop-suspects": drop_suspects}
+    return Chosen(found, eligible, duplicates, kept, prepared)
 
 
 def amounts_of(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:

@@ -103,19 +103,17 @@ def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
         several_sets=len(found.sets) > 1,
         dedup=chosen.duplicates,
         unreadable=unreadable,
-        options=_options(kept.how, chosen_by),
+        options=_options(kept.how, chosen.prepared, chosen_by),
     )
 
 
-def _options(how: Any, chosen_by: dict[str, Any]) -> dict[str, str]:
+def _options(how: Any, prepared: dict[str, Any], chosen_by: dict[str, Any]) -> dict[str, str]:
     """Name what led to the selection, by the long names of options."""
     named = {name: how.get(name) for name in ("ratio", "count", "strategy", "scope", "balance")}
     named["scope"] = how["scope"] or ("class" if how["strategy"] in PICKS else "global")
     named |= {"quantile": how["quantile"], "min-per-class": how["min_per_class"]}
-    named |= {
-        name.replace("_", "-"): chosen_by[name]
-        for name in ("criterion", "center", "metric", "drop_suspects", "dedup", "seed")
-    }
+    named |= {name: prepared[name] for name in ("criterion", "drop-suspects")}
+    named |= {name: chosen_by[name] for name in ("center", "metric", "dedup", "seed")}
     named |= {"labels": chosen_by["labels_file"], "backbone": ", ".join(chosen_by["backbones"])}
     named |= {name: chosen_by[name] for name in ("precision", "dtype", "decode")}
     return {

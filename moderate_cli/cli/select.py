@@ -87,8 +87,8 @@ def command(
     amounts = amounts_of(ratios, count)
     _check_outputs(amounts, output, copy_to, dry_run, force, chosen_by)
     _check_companions(output, copy_to, link, nul, force)
-    found, _, _, kept = choose(amounts, **chosen_by)
-    masks = {text: one.mask for text, one in kept.items()}
+    chosen = choose(amounts, **chosen_by)
+    found, masks = chosen.found, {text: one.mask for text, one in chosen.kept.items()}
     if invert:
         masks = {text: ~mask & found.readable for text, mask in masks.items()}
     table = _table(found.scores, masks, "dropped" if invert else "kept")

@@ -132,18 +132,29 @@ def score_bytes(scores: Scores, rows: Rows) -> bytes:
 
 
 class Table(NamedTuple):
-    """Rows of text.
+    """Rows of values.
 
     Attributes
     ----------
     header
         Names of the columns.
     rows
-        Their values.
+        Text and numbers. As text, a float has six decimals, and None is empty.
     """
 
     header: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+    rows: Sequence[tuple[str | int | float | None, ...]]
+
+    def texts(self) -> list[list[str]]:
+        """Return the rows as text.
+
+        >>> Table(("path", "share", "images"), [("a.png", 0.5, 3), ("b.png", None, 4)]).texts()
+        [['a.png', '0.500000', '3'], ['b.png', '', '4']]
+        """
+        return [
+            [f"{v:.6f}" if isinstance(v, float) else "" if v is None else str(v) for v in row]
+            for row in self.rows
+        ]
 
 
 def write_table(destination: str | os.PathLike[str], table: Table) -> None:
@@ -161,14 +172,22 @@ def write_table(destination: str | os.PathLike[str], table: Table) -> None:
         writer(file, table)
 
 
+def formatted(table: Table, suffix: str) -> bytes:
+    """Return what `write_table` would write to a file with this suffix."""
+    file = io.BytesIO()
+    TABLE_FORMATS[suffix](file, table)
+    return file.getvalue()
+
+
 def table_bytes(table: Table) -> bytes:
     """Lines of values with tabs between them."""
-    for row in table.rows:
+    rows = table.texts()
+    for row in rows:
         for value in row:
             if "\n" in value or "\t" in value:
                 what = "newline" if "\n" in value else "tab"
                 raise OutputError(f"{printable(value)}: holds a {what}; -o FILE.csv quotes it")
-    return os.fsencode("".join("\t".join(row) + "\n" for row in table.rows))
+    return os.fsencode("".join("\t".join(row) + "\n" for row in rows))
 
 
 def read_features(path: str) -> npt.NDArray[np.floating[Any]]:
@@ -272,12 +291,13 @@ def _write_table_json(file: BinaryIO, table: Table) -> None:
 def _write_table_csv(file: BinaryIO, table: Table) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
     # Before Python 3.13 a carriage return, which ends a line for readers, is not quoted by itself.
-    odd = any("\r" in value for row in table.rows for value in row)
+    rows = table.texts()
+    odd = any("\r" in value for row in rows for value in row)
     writer = csv.writer(
         text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
     )
     writer.writerow(table.header)
-    writer.writerows(table.rows)
+    writer.writerows(rows)
     text.flush()
     text.detach()
 

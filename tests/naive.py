@@ -171,6 +171,7 @@ def graph(points, k, values):
 
 
 PICKS = {
+    "trimmed": matching,  # of what is left of the class
     "matching": matching,
     "herding": herding,
     "k-center": k_center,

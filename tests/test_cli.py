@@ -64,6 +64,19 @@ def test_dry_run_shows_a_table_and_writes_nothing(embedded, moderate):
     )
 
 
+def test_verbose_says_what_each_class_keeps_and_leaves_stdout_to_data(embedded, moderate):
+    done = moderate("select", "--ratio", "0.5", "-v", "--scope", "class", embedded)
+    assert done == (
+        0,
+        "cat/1.png\ncat/3.png\ndog/0.png\nowl/0.png\n",
+        "moderate: class  images  kept\n"
+        "moderate: cat         5     2\n"
+        "moderate: dog         2     1\n"
+        "moderate: owl         1     1\n"
+        "moderate: total       8     4\n",
+    )
+
+
 def test_several_ratios_make_several_files(embedded, moderate, tmp_path):
     done = moderate("select", "-r", "0.5,1", embedded, "-o", tmp_path / "kept-{ratio}.txt")
     assert done.status == 0

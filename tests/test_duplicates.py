@@ -96,7 +96,7 @@ def test_duplicates_are_listed_and_torn_pairs_named(twins, moderate, tmp_path):
         assert list(csv.reader(file)) == [header, *rows]
     moderate("duplicates", twins, "-o", tmp_path / "d.json")
     found = json.loads((tmp_path / "d.json").read_text())
-    assert found == [dict(zip(header, row, strict=True)) for row in rows]
+    assert found == [dict(zip(header, (1.0, *row[1:]), strict=True)) for row in rows]
 
 
 def test_dedup_keeps_the_first_of_each_group(twins, moderate):

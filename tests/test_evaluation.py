@@ -197,7 +197,13 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
     assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
     assert float(rows[0]["to_full"]) == 0
     assert "moderate:0.25" in (tmp_path / "e.svg").read_text()
-    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == "64"
+    assert moderate("evaluate", grays, *ARGS, "-o", tmp_path / "again.svg").status == 0
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "e.svg").read_bytes()
+    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == 64
+    # On stdout it is the same.
+    for name in ("csv", "json"):
+        shown = moderate("evaluate", grays, *ARGS, f"--{name}").stdout
+        assert shown == (tmp_path / f"e.{name}").read_text()
 
 
 def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
@@ -262,7 +268,9 @@ def test_a_picture_that_cannot_be_drawn_is_refused_at_once(grays, moderate, monk
     monkeypatch.setattr("moderate_cli.cli.evaluate.evaluate", None)
     done = moderate("evaluate", grays, "-o", "c.png")
     assert (done.status, done.stdout) == (1, "")
-    assert done.stderr == "moderate: c.png: matplotlib draws it; pip install matplotlib\n"
+    assert done.stderr == (
+        "moderate: c.png: wants the extra 'report'; pip install altair jinja2 vl-convert-python\n"
+    )
 
 
 def test_what_cannot_be_held_out_is_said(moderate, tmp_path):

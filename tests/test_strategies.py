@@ -104,7 +104,7 @@ def test_random_in_classes_is_stratified():
 def test_other_classes_change_nothing_within_a_class(rng):
     points, values = random_class(0, 60)
     labels = np.repeat([0, 1], 30)
-    for strategy in (*ORDERS, *PICKS):
+    for strategy in {*ORDERS, *PICKS} - {"trimmed"}:
         how = {"ratio": 0.5, "strategy": strategy, "scope": "class", "features": points}
         both = select(values, labels, **how)
         shuffled = np.concatenate([np.arange(30), 30 + rng.permutation(30)])
@@ -139,6 +139,25 @@ def test_features_on_disk_give_the_same_as_in_memory(strategy, tmp_path):
     how = {"ratio": 0.3, "strategy": strategy}
     on_disk = select(values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r"))
     assert np.array_equal(on_disk, select(values, labels, **how, features=points))
+
+
+@pytest.mark.parametrize("ratio", ["0.1", "0.5", "0.8"])
+def test_trimmed_is_matching_on_all_but_the_easiest_of_all_classes(ratio):
+    points, values = random_class(2, 90)
+    values = values.round(1) + np.arange(90) % 3  # ties, and classes that are harder than others
+    labels = np.arange(90) % 3
+    how = {"features": points, "count": kept_count(90, ratio)}
+    ranked = sorted(range(90), key=lambda row: (-values[row], row))
+    left = ranked[: max(how["count"], 63)]
+    rest = np.full(90, np.nan)
+    rest[left] = values[left]
+    kept = select(values, labels, strategy="trimmed", **how, min_per_class=0)
+    assert np.array_equal(kept, select(rest, labels, strategy="matching", **how, min_per_class=0))
+    # The easiest class loses most, but not its last image.
+    counts = [Counter(labels[kept].tolist())[label] for label in range(3)]
+    assert counts[0] < min(counts[1:])
+    kept = select(values - 9 * (labels == 0), labels, strategy="trimmed", **how)
+    assert np.count_nonzero(labels[kept] == 0) >= 1
 
 
 def test_herding_stays_near_the_mean_and_matching_near_the_median():

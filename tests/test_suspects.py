@@ -193,7 +193,7 @@ def test_suspects_are_listed(mixed, moderate, tmp_path):
     with (tmp_path / "s.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [header, [path, label, other, probability]]
     moderate("suspects", mixed, "-o", tmp_path / "s.json")
-    row = dict(zip(header, (path, label, other, probability), strict=True))
+    row = dict(zip(header, (path, label, other, float(probability)), strict=True))
     assert json.loads((tmp_path / "s.json").read_text()) == [row]
 
 
@@ -256,3 +256,14 @@ def test_a_dataset_of_one_class_has_none(tmp_path, moderate):
     done = moderate("suspects", tmp_path / "one")
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr == "moderate: suspects: there is one class only, so no label can be wrong\n"
+
+
+def test_trimmed_leaves_suspects_out_and_scores_by_the_margin(mixed, moderate):
+    done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
+    assert done.status == 0
+    assert done.stderr == "moderate: 1 suspect is left out\n"
+    assert "e/x.png" not in done.stdout
+    args = ("--drop-suspects", "auto", "--criterion", "margin")
+    assert moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed, *args) == done
+    other = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed, "--criterion", "center")
+    assert other.stdout != done.stdout

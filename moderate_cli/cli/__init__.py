@@ -21,6 +21,7 @@ COMMANDS = {
     "select": "Choose which images of a dataset to keep.",
     "embed": "Write the features of a dataset's images beside it.",
     "score": "Write the distance of each image to its class center.",
+    "report": "Make a page that shows what is kept and why.",
     "suspects": "List images that probably have a wrong label.",
     "evaluate": "Compare strategies by what a classifier learns from what they keep.",
     "perturb": "Make a copy of a dataset with wrong labels and ruined pictures.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,20 @@ def write(content: bytes) -> None:
 def _shown(line: bytes) -> bytes:
     cells = line.decode(errors="surrogateescape").split("\t")
     return "\t".join(map(printable, cells)).encode()
+
+
+def can_show(text: str) -> bool:
+    """Whether the encoding of stdout has all of these characters."""
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def width() -> int:
+    """Columns of the terminal: what COLUMNS says, or the terminal itself, or else 80."""
+    return shutil.get_terminal_size().columns
 
 
 def count(number: int, one: str, more: str) -> str:

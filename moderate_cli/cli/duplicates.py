@@ -39,7 +39,7 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     table = Table(
         ("similarity", "path", "duplicate_of"),
         [
-            (f"{similarity:.6f}", store.paths[row], store.paths[survivor])
+            (round(similarity, 6), store.paths[row], store.paths[survivor])
             for row, survivor, similarity in zip(*map(np.ndarray.tolist, found), strict=True)
         ],
     )

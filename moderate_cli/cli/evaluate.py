@@ -15,13 +15,20 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.drawing import SUFFIXES, check_drawable
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
-from moderate_cli.evaluation.curves import SUFFIXES, check_drawable, draw_curves
+from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
-from moderate_cli.evaluation.summary import Estimate, Line, smallest_within, summarize
-from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, write_table
+from moderate_cli.evaluation.summary import (
+    Estimate,
+    Line,
+    as_table,
+    smallest_within,
+    summarize,
+)
+from moderate_cli.records import TABLE_FORMATS, check_suffix, formatted, write_table
 from moderate_cli.selection import SCOPES, STRATEGIES, exact
 from moderate_cli.store import FeatureStore
 
@@ -41,7 +48,7 @@ def _strategies(text: str) -> list[tuple[str, str]]:
 
 
 def _write_records(destination: str, lines: list[Line]) -> None:
-    write_table(destination, _records(lines))
+    write_table(destination, as_table(lines))
 
 
 FORMATS: dict[str, Callable[[str, list[Line]], None]] = {
@@ -125,6 +132,10 @@ def _points(text: str) -> float:
 )
 @options.option("--scope", type=click.Choice(SCOPES), help="As in select.")
 @options.option(
+    "--csv", "shown_as", flag_value=".csv", help="Write the table to stdout as csv, in fractions."
+)
+@options.option("--json", "shown_as", flag_value=".json", help="The same as JSON.")
+@options.option(
     "-o",
     "--output",
     "outputs",
@@ -149,6 +160,7 @@ def command(
     seeds: int,
     within: float | None,
     scope: str | None,
+    shown_as: str | None,
     outputs: tuple[str, ...],
     criterion: str,
     center: str,
@@ -171,7 +183,9 @@ def command(
     recipe = _recipe(evaluator, network, steps, size, **embedding)
     own = _own(data, **embedding)
     judge = None if test is None else _judge(test, own, **embedding)
-    scoring = {"criterion": criterion, "center": center, "metric": metric, "seed": seed}
+    scoring = {"center": center, "metric": metric, "seed": seed}
+    if not options.left_alone("criterion"):
+        scoring["criterion"] = criterion
     context = {
         "with": evaluator if recipe is None else recipe.changes,
         "test": judge and judge.store.manifest.sums,
@@ -195,8 +209,11 @@ def command(
                 ledger.add(cell, result)
                 move(done, len(cells))
     lines = summarize({cell: ledger.results[cell] for cell in cells})
-    header, *rows = _shown(lines)
-    console.write(console.table(header, rows).encode())
+    if shown_as is None:
+        header, *rows = _shown(lines)
+        console.write(console.table(header, rows).encode())
+    else:
+        console.write(formatted(as_table(lines), shown_as))
     for output, write in zip(outputs, writers, strict=True):
         write(output, lines)
     if within is not None:
@@ -315,21 +332,6 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
 def _percent(estimate: Estimate, sign: str = "") -> str:
     half = "" if np.isnan(estimate.half) else f" ± {100 * estimate.half:.1f}"
     return f"{100 * estimate.mean:{sign}.1f}{half}"
-
-
-def _records(lines: list[Line]) -> Table:
-    """Fractions, for a program."""
-    header = ["strategy", "drop_suspects", "ratio", "images"]
-    for name in ("accuracy", "worst_class", "to_random", "to_full"):
-        header += [name, f"{name}_half"]
-    rows = []
-    for line in lines:
-        cell = line.cell
-        row = [cell.name, cell.drop_suspects, cell.ratio, str(line.images)]
-        for estimate in (line.accuracy, line.worst_class, line.to_random, line.to_full):
-            row += ["" if np.isnan(value) else f"{value:.6f}" for value in estimate]
-        rows.append(tuple(row))
-    return Table(tuple(header), rows)
 
 
 def _advice(best: Line | None, within: float) -> str:

@@ -60,6 +60,11 @@ def stronger(one: str, other: str) -> str | None:
     return next((one, other)[sources.index(source)] for source in order if source in sources)
 
 
+def left_alone(name: str) -> bool:
+    """Whether a parameter has its default because nobody set it."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT
+
+
 def refuse_beside(flag: str, names: Iterable[str]) -> None:
     """Refuse options on the command line that `flag` would leave without effect.
 
@@ -150,6 +155,14 @@ configuration = option(
 data_required = click.argument("data", type=PATH)
 data_optional = click.argument("data", type=PATH, required=False)
 
+labels_option = option(
+    "--labels",
+    "labels_file",
+    type=labels,
+    metavar="FILE|kmeans:K",
+    help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
+    " in place of classes.",
+)
 arrays = group(
     option(
         "--features",
@@ -159,14 +172,7 @@ arrays = group(
         metavar="FILE",
         help="Your own features, .npy (n, d), in place of DATA; several are ranked together.",
     ),
-    option(
-        "--labels",
-        "labels_file",
-        type=labels,
-        metavar="FILE|kmeans:K",
-        help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
-        " in place of classes.",
-    ),
+    labels_option,
 )
 
 store = option(
@@ -234,7 +240,12 @@ embedding = group(
         default="fail",
         help="Whether unreadable images end the command or are left out.",
     ),
-    option("-v", "--verbose", is_flag=True, help="Say where the time went."),
+    option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Say where the time went; select also what each class keeps.",
+    ),
 )
 
 seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")

@@ -9,6 +9,7 @@ import numpy as np
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import source_from
+from moderate_cli.histogram import ASCII, EIGHTHS, bars
 from moderate_cli.records import SCORE_FORMATS, check_suffix, score_bytes, write_scores
 
 
@@ -21,11 +22,14 @@ from moderate_cli.records import SCORE_FORMATS, check_suffix, score_bytes, write
     metavar="FILE",
     help="Write to a .txt, .csv or .npy file in place of stdout.",
 )
+@options.option(
+    "--histogram", "draw", is_flag=True, help="Draw the distribution in place of the lines."
+)
 @options.scoring
 @options.arrays
 @options.embedding
 @options.configuration
-def command(output: str | None, **source: Any) -> None:
+def command(output: str | None, draw: bool, **source: Any) -> None:
     """Write the distance of each image to its class center.
 
     One line an image, in the order of ImageFolder: distance, tab, path relative to DATA. With
@@ -34,7 +38,11 @@ def command(output: str | None, **source: Any) -> None:
     if output is not None:
         check_suffix(output, SCORE_FORMATS)
     scores = source_from(**source).scores
-    if output is None:
-        console.write(score_bytes(scores, np.flatnonzero(~np.isnan(scores.values))))
-    else:
+    readable = ~np.isnan(scores.values)
+    if output is not None:
         write_scores(output, scores)
+    if draw:
+        blocks = EIGHTHS if console.can_show(EIGHTHS) else ASCII
+        console.write(bars(scores.values[readable], console.width(), blocks=blocks).encode())
+    elif output is None:
+        console.write(score_bytes(scores, np.flatnonzero(readable)))

@@ -47,7 +47,7 @@ def command(
     table = Table(
         ("path", "class", "looks_like", "probability"),
         [
-            (store.paths[row], classes[label], classes[other], f"{probability:.6f}")
+            (store.paths[row], classes[label], classes[other], round(probability, 6))
             for row, label, other, probability in zip(
                 rows.tolist(),
                 store.labels[rows].tolist(),

@@ -20,7 +20,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores, score_features
-from moderate_cli.selection import PICKS, exact, select
+from moderate_cli.selection import PICKS, exact, preparation_for, select
 from moderate_cli.suspects import Suspects, find_suspects
 
 POOL = Fraction(4, 5)
@@ -123,7 +123,8 @@ def evaluate(
         Features and labels of a test set, whose classes are those of `data`; None holds out the
         part of the data that is not in the pool.
     scoring, selecting
-        Further options of `score_features` and of `select`.
+        Further options of `score_features` and of `select`; without a criterion, each strategy has
+        the one that it wants.
 
     Raises
     ------
@@ -177,6 +178,7 @@ class Pool:
     def __init__(self, data: LabeledFeatures, seed: int, scoring: Mapping[str, Any]) -> None:
         self.seed = seed
         self._data, self._scoring = data, scoring
+        self._scored: dict[str, npt.NDArray[np.float64]] = {}
         self._inside = _drawn(data, seed)
 
     @property
@@ -186,10 +188,11 @@ class Pool:
 
     def select(self, cell: Cell, how: Mapping[str, Any]) -> Rows:
         """Return the rows that a cell keeps, ascending."""
-        values = self._values.copy()
-        if cell.drop_suspects:
-            fraction = cell.drop_suspects
-            rows = self._suspects.most_probable("auto" if fraction == "auto" else exact(fraction))
+        wanted = preparation_for(cell.strategy)
+        values = self._scores(wanted.criterion).copy()
+        dropped = cell.drop_suspects or wanted.drop_suspects
+        if dropped:
+            rows = self._suspects.most_probable("auto" if dropped == "auto" else exact(dropped))
             values[rows] = np.nan
         if cell.strategy == FULL:
             return np.flatnonzero(~np.isnan(values))
@@ -204,11 +207,14 @@ class Pool:
         )
         return np.flatnonzero(kept)
 
-    @cached_property
-    def _values(self) -> npt.NDArray[np.float64]:
-        return score_features(
-            self._data.features, self._data.labels, readable=self._inside, **self._scoring
-        )
+    def _scores(self, criterion: str) -> npt.NDArray[np.float64]:
+        """Score the pool, once, by the criterion that was asked for, or else by this one."""
+        how = {"criterion": criterion, **self._scoring}
+        if how["criterion"] not in self._scored:
+            self._scored[how["criterion"]] = score_features(
+                self._data.features, self._data.labels, readable=self._inside, **how
+            )
+        return self._scored[how["criterion"]]
 
     @cached_property
     def _suspects(self) -> Suspects:

@@ -2,86 +2,98 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from moderate_cli.errors import OutputError
+from moderate_cli.drawing import COLORS, MARKS, REFERENCE, check_drawable, draw
 from moderate_cli.evaluation import FULL
 from moderate_cli.evaluation.summary import Line
-from moderate_cli.files import new_file
 
-SUFFIXES = (".png", ".svg")
-# Colors that readers with any color vision tell apart (Okabe and Ito, 2008), and marks beside them.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "p")
+if TYPE_CHECKING:
+    import altair as alt
 
-
-def check_drawable(destination: str | os.PathLike[str]) -> None:
-    """Refuse a picture that could not be drawn, before there is anything to draw.
-
-    Raises
-    ------
-    OutputError
-        If matplotlib is missing.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise OutputError(f"{os.fspath(destination)}: matplotlib draws it; pip install matplotlib")
+WIDTH, HEIGHT = 480, 320
 
 
 def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> None:
     """Write a .png or .svg picture of what `summarize` found.
 
-    Whiskers are 95 % intervals over seeds; broken lines stand for suspects left out; the horizontal
-    line is the full set.
-
     Raises
     ------
     OutputError
-        If matplotlib is missing, or the file cannot be written.
+        If libraries are missing, or the file cannot be written.
     """
     check_drawable(destination)
-    # It takes half a second to load.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    draw(destination, curves(lines).properties(width=WIDTH, height=HEIGHT))
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    ways: dict[tuple[str, str], list[Line]] = {}
-    for line in lines:
-        ways.setdefault((line.cell.name, line.cell.drop_suspects), []).append(line)
-    names = list(dict.fromkeys(name for name, _ in ways if name != FULL))
-    for (name, dropped), points in ways.items():
-        label = f"{name}, suspects dropped" if dropped else name
-        style = "--" if dropped else "-"
-        if name == FULL:
-            height = 100 * points[0].accuracy.mean
-            axes.axhline(height, color="0.5", linestyle=style, linewidth=1, label=label)
-            continue
-        points = sorted(points, key=lambda line: float(line.cell.ratio))
-        number = names.index(name)
-        halves = [line.accuracy.half for line in points]
-        axes.errorbar(
-            [float(line.cell.ratio) for line in points],
-            [100 * line.accuracy.mean for line in points],
-            yerr=[0 if math.isnan(half) else 100 * half for half in halves],
-            color=COLORS[number % len(COLORS)],
-            marker=MARKS[number % len(MARKS)],
-            markersize=5,
-            linestyle=style,
-            linewidth=1.5,
-            elinewidth=0.8,
-            capsize=2,
-            label=label,
-        )
-    axes.set_xlabel("fraction kept")
-    axes.set_ylabel("accuracy, %")
-    axes.grid(color="0.9")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
-    kind = os.path.splitext(os.fspath(destination))[1].lower().lstrip(".")
-    # No date and no random names, so that the same results make the same file.
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "moderate"}), new_file(destination) as file:
-        figure.savefig(file, format=kind, dpi=150, metadata=metadata)
+
+def curves(lines: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
+    """Return the chart of what `summarize` found.
+
+    Whiskers are 95 % intervals over seeds; broken lines stand for suspects left out; the horizontal
+    line is the full set.
+    """
+    # It takes half a second to load.
+    import altair as alt
+
+    points = [_point(line) for line in lines if line.cell.strategy != FULL]
+    full = [_point(line) for line in lines if line.cell.strategy == FULL]
+    _set_side_by_side(points)
+    names = list(dict.fromkeys(point["strategy"] for point in points))
+    colors = [COLORS[number % len(COLORS)] for number in range(len(names))]
+    marks = [MARKS[number % len(MARKS)] for number in range(len(names))]
+    both = len({point["suspects"] for point in points}) > 1
+    base = alt.Chart(alt.InlineData(values=points)).encode(
+        alt.X("place:Q", title="fraction kept", axis=alt.Axis(format="~g", tickCount=6)),
+        alt.Color("strategy:N", title=None, scale=alt.Scale(domain=names, range=colors)),
+    )
+    accuracy = alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False))
+    dash = alt.StrokeDash(
+        "suspects:N",
+        scale=alt.Scale(domain=["kept", "dropped"], range=[[1, 0], [5, 3]]),
+        legend=alt.Legend(title="suspects", symbolType="stroke") if both else None,
+    )
+    shape = alt.Shape("strategy:N", title=None, scale=alt.Scale(domain=names, range=marks))
+    tooltip = ["strategy:N", "suspects:N", "ratio:Q", "images:Q", "accuracy:Q", "half:Q"]
+    reference = alt.Chart(alt.InlineData(values=full)).encode(accuracy)
+    return alt.layer(
+        reference.mark_rule(color=REFERENCE, strokeWidth=1.2).encode(strokeDash=dash),
+        alt.Chart(alt.InlineData(values=full[:1]))
+        .mark_text(align="left", baseline="top", x=4, dy=4, color=REFERENCE, fontSize=11)
+        .encode(accuracy, text="strategy:N"),
+        base.mark_rule(strokeWidth=1).encode(
+            alt.Y("low:Q", scale=alt.Scale(zero=False)), y2="high"
+        ),
+        base.mark_line(strokeWidth=1.8).encode(accuracy, strokeDash=dash),
+        base.mark_point(size=55, filled=True, opacity=1).encode(
+            accuracy, shape=shape, tooltip=tooltip
+        ),
+    )
+
+
+def _set_side_by_side(points: list[dict[str, Any]]) -> None:
+    """Give each a place a little beside its ratio, so that whiskers do not cover each other."""
+    ways = list(dict.fromkeys((point["strategy"], point["suspects"]) for point in points))
+    widest = max((point["ratio"] for point in points), default=0.0)
+    for point in points:
+        aside = ways.index((point["strategy"], point["suspects"])) - (len(ways) - 1) / 2
+        point["place"] = round(point["ratio"] + 0.006 * widest * aside, 6)
+
+
+def _point(line: Line) -> dict[str, Any]:
+    """Numbers of one way to select, in percent."""
+    mean, half = (100 * value for value in line.accuracy)
+    half = 0.0 if math.isnan(half) else half
+    dropped = "dropped" if line.cell.drop_suspects else "kept"
+    return {
+        "strategy": line.cell.name,
+        "suspects": dropped,
+        "ratio": float(line.cell.ratio),
+        "images": line.images,
+        "accuracy": round(mean, 3),
+        "half": round(half, 3),
+        "low": round(mean - half, 3),
+        "high": round(mean + half, 3),
+    }

@@ -53,3 +53,16 @@ class Ledger:
             images, accuracy, worst_class = entry["result"]
             cell = Cell(str(strategy), str(ratio), str(drop_suspects), int(seed), str(quantile))
             self.results[cell] = Result(int(images), float(accuracy), float(worst_class))
+
+
+def ledgers(path: Path) -> list[tuple[Mapping[str, Any], Ledger]]:
+    """Return each context that a file has results of, with its ledger, in the order they came."""
+    found: dict[str, Mapping[str, Any]] = {}
+    with contextlib.suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                text = json.loads(line)["context"]
+                context = json.loads(text)
+                if isinstance(context, dict):
+                    found[text] = context
+    return [(context, Ledger(path, context)) for context in found.values()]

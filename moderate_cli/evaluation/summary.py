@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moderate_cli.evaluation import FULL, Cell, Result
+from moderate_cli.records import Table
 
 # Student's t at 0.975 by degrees of freedom, 1 to 30.
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
@@ -100,6 +101,20 @@ def estimate(values: Sequence[float]) -> Estimate:
     variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
     t = T[min(n - 1, len(T)) - 1]
     return Estimate(round(mean, 12), round(t * math.sqrt(variance / n), 12))
+
+
+def as_table(lines: Sequence[Line]) -> Table:
+    """Return all figures as fractions of one, for a program; None where there is no interval."""
+    header = ["strategy", "drop_suspects", "ratio", "images"]
+    for name in ("accuracy", "worst_class", "to_random", "to_full"):
+        header += [name, f"{name}_half"]
+    rows = []
+    for line in lines:
+        cell = line.cell
+        figures = (line.accuracy, line.worst_class, line.to_random, line.to_full)
+        values = [None if math.isnan(v) else round(v, 6) for found in figures for v in found]
+        rows.append((cell.name, cell.drop_suspects, cell.ratio, line.images, *values))
+    return Table(tuple(header), rows)
 
 
 def smallest_within(lines: Sequence[Line], points: float) -> Line | None:

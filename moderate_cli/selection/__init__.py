@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from moderate_cli.selection.floors import raise_to_floors
 from moderate_cli.selection.graph import graph
 from moderate_cli.selection.matching import herding, matching
 from moderate_cli.selection.sampling import random, stratified, two_ends
+from moderate_cli.selection.trimming import trim
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "emptied_classes",
     "exact",
     "kept_count",
+    "preparation_for",
     "quotas",
     "select",
 ]
@@ -64,6 +66,7 @@ ORDERS: dict[str, Callable[[Values, int, np.random.Generator], Counts]] = {
 }
 # Features of a class, number to keep, scores -> what is kept.
 PICKS: dict[str, Callable[[Points, int, Values], Counts]] = {
+    "trimmed": lambda points, k, _: matching(points, k),
     "matching": lambda points, k, _: matching(points, k),
     "herding": lambda points, k, _: herding(points, k),
     "k-center": lambda points, k, _: k_center(points, k),
@@ -71,6 +74,25 @@ PICKS: dict[str, Callable[[Points, int, Values], Counts]] = {
     "graph": graph,
 }
 STRATEGIES = (*WINDOWS, *ORDERS, *PICKS)
+
+
+class Preparation(NamedTuple):
+    """What a strategy wants to be done before it, unless the user says otherwise.
+
+    Attributes
+    ----------
+    criterion
+        A key of `moderate_cli.scoring.CRITERIA`.
+    drop_suspects
+        Whether images with a probably wrong label are left out first: "" or "auto".
+    """
+
+    criterion: str = "center"
+    drop_suspects: str = ""
+
+
+# What leaves out easy images is left with the wrong labels, unless these are left out first.
+PREPARATIONS = {"trimmed": Preparation("margin", "auto")}
 
 # Larger classes are picked from in parts: the matrices of all pairs grow with the square.
 PART_ROWS = 4096
@@ -107,7 +129,8 @@ def select(
         One of `STRATEGIES`. "moderate", "easy" and "hard" are windows of scores, around the
         quantile, at the lowest and at the highest ones; "two-ends", "random" and "stratified" are
         described in `moderate_cli.selection.sampling`; the others, in the modules `matching`,
-        `coverage` and `graph` beside it, work on features.
+        `coverage` and `graph` beside it, work on features. "trimmed" is "matching" on what
+        `moderate_cli.selection.trimming` leaves; `preparation_for` says what it wants done first.
     scope
         "global": from all images at once. "class": from each class its share. None is "class"
         for strategies that work on features, and where `balance` is not "proportional", which
@@ -151,6 +174,11 @@ def select(
     values, k = values[rows], _kept(len(rows), ratio, count)
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, min_per_class)
+    if strategy == "trimmed":
+        left = trim(values, members, k, floors)
+        rows, values = rows[left], values[left]
+        members, sizes = members_of(labels[rows])
+        floors = np.minimum(sizes, min_per_class)
     if strategy in WINDOWS and not within:
         inside = global_window(values, members, k, floors, where)
     elif strategy in ORDERS and not within:
@@ -168,6 +196,15 @@ def select(
         ]
         inside = _mask(np.concatenate(kept), len(values))
     return _mask(rows[inside], len(labels))
+
+
+def preparation_for(strategy: str) -> Preparation:
+    """Return what a strategy wants to be done before it.
+
+    >>> preparation_for("trimmed")
+    Preparation(criterion='margin', drop_suspects='auto')
+    """
+    return PREPARATIONS.get(strategy, Preparation())
 
 
 def emptied_classes(scores: Scores, mask: Mask) -> list[int]:

@@ -267,6 +267,13 @@ def embed(folder: Path, data: str | None) -> Iterator[Comparison]:
     yield from comparisons(folder, data)
 
 
+def report(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """The page of a large dataset."""
+    from tests.benchmarks.report import comparisons
+
+    yield from comparisons(folder)
+
+
 def ray(folder: Path, data: str | None) -> Iterator[Comparison]:
     """Features of photos on a Ray cluster of this machine, against this process."""
     from tests.benchmarks.embedding import on_ray
@@ -285,5 +292,6 @@ STAGES: dict[str, Stage] = {
     "full-size": full_size,
     "export": export,
     "embed": embed,
+    "report": report,
     "ray": ray,
 }

@@ -1,0 +1,326 @@
+"""Options -> what is kept, the same for every command that selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.cli import console, options
+from moderate_cli.cli.inputs import Source, source_from, tell_of_duplicates
+from moderate_cli.duplicates import Duplicates, find_duplicates
+from moderate_cli.rows import Rows
+from moderate_cli.scoring import Scores
+from moderate_cli.selection import (
+    BALANCES,
+    MEDIAN,
+    PICKS,
+    SCOPES,
+    STRATEGIES,
+    emptied_classes,
+    exact,
+    preparation_for,
+    select,
+)
+from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
+
+Mask = npt.NDArray[np.bool_]
+AUTO, AUTO_SEEDS = "auto", 5
+
+count = options.option(
+    "--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio."
+)
+
+selecting = options.group(
+    options.option(
+        "--strategy",
+        type=click.Choice([*STRATEGIES, AUTO]),
+        default="moderate",
+        help="What to keep: the window around the median of scores, or what the README lists; auto"
+        " tries them on this dataset.",
+    ),
+    options.option(
+        "--scope",
+        type=click.Choice(SCOPES),
+        help="From all images at once, or from each class its share.  [default: global; class for"
+        " strategies that compare features]",
+    ),
+    options.option(
+        "--balance",
+        type=click.Choice(list(BALANCES)),
+        default="proportional",
+        help="What the shares of classes follow: their sizes, the square roots, or nothing.",
+    ),
+    options.option(
+        "--quantile",
+        type=options.share,
+        metavar="Q",
+        default="0.5",
+        help="Where the moderate window sits: 0 nearest the centers, 1 farthest.",
+    ),
+    options.option(
+        "--min-per-class",
+        type=click.IntRange(min=0),
+        default=1,
+        help="Keep at least so many of each class; 0 leaves the window as it is.",
+    ),
+    options.option(
+        "--dedup",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="THRESHOLD",
+        help="First leave out near duplicates: images with a cosine to an earlier one from which"
+        " on.",
+    ),
+    options.option(
+        "--drop-suspects",
+        type=options.fraction,
+        metavar="auto|F",
+        help="First leave out images that probably have a wrong label: those more probably wrong"
+        " than not, or a fraction of all.",
+    ),
+)
+
+
+class Kept(NamedTuple):
+    """One selection.
+
+    Attributes
+    ----------
+    mask
+        bool (n,).
+    how
+        What `select` was given: an amount, a strategy and its options.
+    rescued, lost
+        Classes that would be empty but for --min-per-class, and those that are.
+    """
+
+    mask: Mask
+    how: Mapping[str, Any]
+    rescued: list[int]
+    lost: list[int]
+
+
+class Chosen(NamedTuple):
+    """What the user's options lead to.
+
+    Attributes
+    ----------
+    found
+        What was selected from, with all images.
+    eligible
+        The same, without what was left out before anything was chosen.
+    duplicates
+        Near duplicates, if they were left out.
+    kept
+        The selection for each amount, by the text it was written as.
+    """
+
+    found: Source
+    eligible: Source
+    duplicates: Duplicates | None
+    kept: dict[str, Kept]
+
+
+def choose(
+    amounts: Mapping[str, Mapping[str, Any]],
+    *,
+    strategy: str,
+    scope: str | None,
+    balance: str,
+    quantile: Fraction,
+    min_per_class: int,
+    dedup: float | None,
+    drop_suspects: Fraction | Literal["auto"] | None,
+    seed: int,
+    **source: Any,
+) -> Chosen:
+    """Select as the options say, from what they name; say on stderr what the user should know."""
+    how = _strategy(strategy, scope, balance, quantile)
+    how |= {"min_per_class": min_per_class, "seed": seed}
+    wanted = preparation_for(strategy)
+    if options.left_alone("criterion"):
+        source["criterion"] = wanted.criterion
+    if drop_suspects is None and wanted.drop_suspects:
+        drop_suspects = "auto"
+    _check_features(strategy, dedup, drop_suspects, source)
+    found = source_from(**source, seed=seed)
+    eligible, duplicates = found, None
+    if drop_suspects is not None:
+        eligible = _without_suspects(eligible, drop_suspects, seed)
+    else:
+        _warn_of_strangers(found)
+    if dedup is not None:
+        duplicates = _duplicates(eligible, dedup)
+        eligible = _without(eligible, duplicates.rows, "near duplicates of others")
+    kept = {}
+    for text, amount in amounts.items():
+        way = {**how, **amount}
+        if strategy == AUTO:
+            way |= _best(eligible, amount, scope, balance, source, seed)
+        mask = select(eligible.scores, **way, features=found.features)
+        kept[text] = Kept(mask, way, *_emptied(eligible.scores, mask, way))
+        _warn_of_classes(eligible.scores, kept[text])
+    return Chosen(found, eligible, duplicates, kept)
+
+
+def amounts_of(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:
+    """Return the text of each amount to keep, and how `select` takes it."""
+    if ratios is not None and count is not None:
+        match options.stronger("ratios", "count"):
+            case "ratios":
+                count = None
+            case "count":
+                ratios = None
+            case _:
+                raise click.UsageError("--ratio and --count exclude each other")
+    if count is not None:
+        return {str(count): {"count": count}}
+    if ratios is None:
+        raise click.UsageError("Missing option '--ratio' or '--count'")
+    return {text: {"ratio": ratio} for text, ratio in ratios.items()}
+
+
+def _strategy(strategy: str, scope: str | None, balance: str, quantile: Fraction) -> dict[str, Any]:
+    """Return how to select; what a preset says of other strategies gives way."""
+    if strategy in PICKS and scope == "global":
+        if options.stronger("strategy", "scope") != "strategy":
+            raise click.UsageError(f"--strategy {strategy} and --scope global exclude each other")
+        scope = None
+    if strategy != "moderate" and quantile != MEDIAN:
+        if options.stronger("strategy", "quantile") != "strategy":
+            raise click.UsageError(f"--strategy {strategy} and --quantile exclude each other")
+        quantile = MEDIAN
+    if balance != "proportional":
+        if scope == "global" and options.stronger("balance", "scope") != "balance":
+            raise click.UsageError(f"--balance {balance} and --scope global exclude each other")
+        scope = "class"
+    return {"strategy": strategy, "scope": scope, "balance": balance, "quantile": quantile}
+
+
+def _check_features(
+    strategy: str,
+    dedup: float | None,
+    drop_suspects: Fraction | Literal["auto"] | None,
+    source: dict[str, Any],
+) -> None:
+    """Refuse what compares features where there are none, or several sets of them."""
+    comparing = {
+        f"--strategy {strategy}": strategy in (*PICKS, AUTO),
+        "--dedup": dedup is not None,
+        "--drop-suspects": drop_suspects is not None,
+    }
+    for name in [name for name, given in comparing.items() if given]:
+        if source["scores_file"] is not None:
+            raise click.UsageError(f"{name} wants features, not --scores")
+        for option, sets in (("backbone", "backbones"), ("features", "features_files")):
+            if len(source[sets]) > 1:
+                raise click.UsageError(f"{name} wants one --{option}")
+    if isinstance(source["labels_file"], int):
+        for name, given in {
+            "--drop-suspects": drop_suspects is not None,
+            "--strategy auto": strategy == AUTO,
+        }.items():
+            if given:
+                raise click.UsageError(f"{name} and --labels kmeans:K exclude each other")
+
+
+def _warn_of_strangers(found: Source) -> None:
+    """Say so where labels look wrong, by a test that takes no time."""
+    if not found.sets or found.sets[0].labeling:
+        return
+    share = min(features.strangers() for features in found.sets)
+    if share > MANY_STRANGERS:
+        advice = "are labels wrong? See 'moderate suspects', and --drop-suspects auto"
+        if share > MOSTLY_STRANGERS:
+            advice = "do the features know these classes? Another --backbone, or --weights, may"
+        console.note(
+            f"{100 * share:.0f} % of images lie nearer to most other classes than to their own;"
+            f" {advice}"
+        )
+
+
+def _best(
+    found: Source,
+    amount: Mapping[str, Any],
+    scope: str | None,
+    balance: str,
+    source: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Try strategies on held-out images, and say which is taken."""
+    from moderate_cli.evaluation import choose
+    from moderate_cli.evaluation.summary import estimate
+
+    data = replace(found.sets[0], readable=found.readable, folder=None)
+    ratio = str(amount.get("ratio") or Fraction(amount["count"], int(data.readable.sum())))
+    scoring = {name: source[name] for name in ("criterion", "center", "metric")} | {"seed": seed}
+    selecting = {"balance": balance, "scope": scope}
+    seeds = range(seed, seed + AUTO_SEEDS)
+    tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
+    said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
+    console.note(
+        f"strategy auto takes {said[0]} % right of held-out images; others: {', '.join(said[1:])}"
+    )
+    best = next(iter(tried))
+    return {"strategy": best.strategy, "quantile": exact(best.quantile)}
+
+
+def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:
+    suspects = found.sets[0].suspects(seed=seed).most_probable(fraction)
+    number = console.count(len(suspects), "suspect is", "suspects are")
+    console.note(f"{number} left out")
+    return _without(found, suspects, "suspects")
+
+
+def _duplicates(found: Source, threshold: float) -> Duplicates:
+    scores, features = found.scores, found.features
+    assert features is not None
+    duplicates = find_duplicates(features, np.flatnonzero(found.readable), threshold)
+    everyone = np.arange(len(scores))
+    tell_of_duplicates(duplicates, scores.labels, scores.paths or scores.names(everyone))
+    return duplicates
+
+
+def _without(found: Source, rows: Rows, what: str) -> Source:
+    """Leave images out; say so where that is all of a class."""
+    scores, values = found.scores, found.scores.values.copy()
+    values[rows] = np.nan
+    left = scores.labels[~np.isnan(values)]
+    lost = np.setdiff1d(scores.labels[found.readable], left).tolist()
+    if lost:
+        names = console.some([scores.class_name(label) for label in lost])
+        number = console.count(len(lost), "class", "classes")
+        console.note(f"of {number} all images are {what}: {names}")
+    return found._replace(scores=replace(scores, values=values))
+
+
+def _emptied(scores: Scores, kept: Mask, how: Mapping[str, Any]) -> tuple[list[int], list[int]]:
+    """Classes that would be empty but for --min-per-class, and those that stay empty."""
+    if scores.labels.min() == scores.labels.max():
+        return [], []
+    lost = emptied_classes(scores, kept)
+    if _in_classes(how):
+        return [], lost
+    plain = select(scores, **{**how, "min_per_class": 0})
+    return sorted(set(emptied_classes(scores, plain)) - set(lost)), lost
+
+
+def _in_classes(how: Mapping[str, Any]) -> bool:
+    return how["scope"] == "class" or how["strategy"] in PICKS
+
+
+def _warn_of_classes(scores: Scores, kept: Kept) -> None:
+    strategy = kept.how["strategy"]
+    what = "the window" if strategy == "moderate" else f"strategy {strategy}"
+    advice = "keep more images" if _in_classes(kept.how) else "--scope class gives each its share"
+    fates = ((kept.rescued, "an image of each is kept"), (kept.lost, "no image of them is kept"))
+    for labels, fate in fates:
+        if labels:
+            number = console.count(len(labels), "class", "classes")
+            names = console.some([scores.class_name(label) for label in labels])
+            console.note(f"{what} leaves out {number}, {fate}: {names}; {advice}")

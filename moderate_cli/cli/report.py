@@ -1,0 +1,125 @@
+"""`moderate report`: a page that shows what is kept and why."""
+
+from __future__ import annotations
+
+import webbrowser
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from moderate_cli.cli import console, options
+from moderate_cli.cli.choosing import Chosen, amounts_of, choose, count, selecting
+from moderate_cli.drawing import check_drawable
+from moderate_cli.errors import OutputError
+from moderate_cli.report import Subject, map_of, write_plots, write_report
+from moderate_cli.report.evaluations import evaluations_in
+from moderate_cli.selection import PICKS
+from moderate_cli.store import open_store
+
+
+@click.command()
+@options.data_required
+@options.option(
+    "-o",
+    "--output",
+    type=options.PATH,
+    metavar="FILE",
+    required=True,
+    help="The page to write, an .html file.",
+)
+@options.option(
+    "-r",
+    "--ratio",
+    "ratios",
+    type=options.ratios,
+    metavar="R",
+    default="0.3",
+    help="Fraction to keep, 0 < R <= 1.",
+)
+@count
+@selecting
+@options.option("--png", type=options.PATH, metavar="DIR", help="Write the plots as files, too.")
+@options.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
+@options.scoring
+@options.labels_option
+@options.embedding
+@options.configuration
+def command(
+    data: str,
+    output: str,
+    ratios: dict[str, Fraction] | None,
+    count: int | None,
+    png: str | None,
+    open_it: bool,
+    **chosen_by: Any,
+) -> None:
+    """Make a page that shows what is kept and why.
+
+    Chooses as `moderate select` does, with the same options, and writes one HTML file: the
+    distribution of scores, the share of each class, images that are kept, dropped or suspect, a map
+    of the features, and what `moderate evaluate` found. It needs no network and nothing beside it.
+    With --png, the plots also go to DIR, as .png and .svg files for a paper.
+    """
+    for destination in (output, png):
+        if destination is not None:
+            check_drawable(destination)
+    if not output.lower().endswith((".html", ".htm")):
+        raise click.UsageError(f"--output {output} must end in .html")
+    amounts = amounts_of(ratios, count)
+    if len(amounts) > 1:
+        raise click.UsageError("a report wants one --ratio")
+    chosen = choose(amounts, data=data, features_files=(), scores_file=None, **chosen_by)
+    subject = _subject(chosen, chosen_by)
+    projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)
+    write_report(output, subject, projection, evaluations)
+    if png is not None:
+        write_plots(png, subject, projection, evaluations)
+    console.note(f"{np.count_nonzero(subject.kept)} of {len(subject.scores)} images in {output}")
+    if open_it and not webbrowser.open(Path(output).absolute().as_uri()):
+        raise OutputError(f"{output}: there is no browser to open it in")
+
+
+def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
+    (kept,) = chosen.kept.values()
+    found, eligible = chosen.found, chosen.eligible
+    assert found.dataset is not None
+    unreadable: dict[str, str] = {}
+    for features in found.sets:
+        store = None if features.folder is None else open_store(features.folder)
+        if store is not None:
+            unreadable |= {store.paths[row]: why for row, why in store.unreadable.items()}
+    return Subject(
+        dataset=found.dataset,
+        data=found.sets[0],
+        scores=found.scores,
+        eligible=eligible.readable,
+        kept=kept.mask,
+        how=kept.how,
+        rescued=kept.rescued,
+        lost=kept.lost,
+        several_sets=len(found.sets) > 1,
+        dedup=chosen.duplicates,
+        unreadable=unreadable,
+        options=_options(kept.how, chosen_by),
+    )
+
+
+def _options(how: Any, chosen_by: dict[str, Any]) -> dict[str, str]:
+    """Name what led to the selection, by the long names of options."""
+    named = {name: how.get(name) for name in ("ratio", "count", "strategy", "scope", "balance")}
+    named["scope"] = how["scope"] or ("class" if how["strategy"] in PICKS else "global")
+    named |= {"quantile": how["quantile"], "min-per-class": how["min_per_class"]}
+    named |= {
+        name.replace("_", "-"): chosen_by[name]
+        for name in ("criterion", "center", "metric", "drop_suspects", "dedup", "seed")
+    }
+    named |= {"labels": chosen_by["labels_file"], "backbone": ", ".join(chosen_by["backbones"])}
+    named |= {name: chosen_by[name] for name in ("precision", "dtype", "decode")}
+    return {
+        name: f"{float(value):g}" if isinstance(value, Fraction) else str(value)
+        for name, value in named.items()
+        if value is not None
+    }

@@ -1,0 +1,278 @@
+"""What a report says of a selection, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.derived import LabeledFeatures
+from moderate_cli.duplicates import Duplicates, find_duplicates
+from moderate_cli.rows import Rows
+from moderate_cli.scoring import Scores
+from moderate_cli.suspects import MANY_STRANGERS, Suspects
+from moderate_cli.text import printable
+
+Mask = npt.NDArray[np.bool_]
+
+NEAR = 0.95  # cosine from which on two images are near duplicates
+MOST_COMPARED = 20_000  # images: comparing all with all takes time that grows with the square
+MOST_NAMED, LONGEST_NAME = 8, 120
+MOST_CLASSES, ALL_NAMES = 65_536, 600_000  # characters
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A selection that is to be shown.
+
+    Attributes
+    ----------
+    dataset
+        Where the images are.
+    data
+        Their features and classes; of several feature sets the first.
+    scores
+        Of all images; NaN of those that cannot be read.
+    eligible
+        bool (n,), what could be kept: what can be read, and was not left out first.
+    kept
+        bool (n,).
+    how
+        What `select` was given.
+    rescued, lost
+        Classes that would be empty but for the least that each keeps, and those that are.
+    several_sets
+        Whether scores come from several feature sets.
+    dedup
+        Near duplicates that were left out first, if so asked.
+    unreadable
+        Path -> reason.
+    options
+        What else led to this selection: name -> value.
+    """
+
+    dataset: Dataset
+    data: LabeledFeatures
+    scores: Scores
+    eligible: Mask
+    kept: Mask
+    how: Mapping[str, Any]
+    rescued: Sequence[int] = ()
+    lost: Sequence[int] = ()
+    several_sets: bool = False
+    dedup: Duplicates | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> Mask:
+        """Bool (n,), whether an image has a score."""
+        return ~np.isnan(self.scores.values)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Classes that occur, ascending."""
+        return np.unique(self.scores.labels[self.readable])
+
+    @cached_property
+    def members(self) -> Rows:
+        """int64 (n,), the position of each image's class in `labels`."""
+        return np.searchsorted(self.labels, self.scores.labels)
+
+    @property
+    def measure(self) -> str:
+        """What a score is."""
+        criterion = self.options.get("criterion", "center")
+        if self.several_sets:
+            return "rank by several feature sets"
+        return "distance to the class center" if criterion == "center" else f"{criterion} score"
+
+    @property
+    def name(self) -> str:
+        """The dataset's folder, and the one that it is in."""
+        return shown("/".join(self.dataset.root.parts[-2:]))
+
+    def class_names(self) -> list[str]:
+        """Names of the classes that occur, as they are shown; the shorter the more there are."""
+        longest = max(8, min(LONGEST_NAME // 2, ALL_NAMES // len(self.labels)))
+        return [shown(self.scores.class_name(label), longest) for label in self.labels.tolist()]
+
+    @cached_property
+    def suspects(self) -> Suspects | None:
+        """Which labels are probably wrong; None where there is nothing to say of that."""
+        if self.data.labeling or len(self.labels) < 2:
+            return None
+        return self.data.suspects(seed=self.how["seed"])
+
+    @cached_property
+    def suspected(self) -> Rows:
+        """Rows of the images whose label is more probably wrong than not, the surest first."""
+        return np.empty(0, np.int64) if self.suspects is None else self.suspects.most_probable()
+
+    @cached_property
+    def duplicates(self) -> Duplicates | None:
+        """Near duplicates; None where there are too many images to compare."""
+        rows = np.flatnonzero(self.readable)
+        if self.dedup is not None or len(rows) > MOST_COMPARED:
+            return self.dedup
+        return find_duplicates(self.data.features, rows, NEAR)
+
+
+class ClassFacts(NamedTuple):
+    """One class in numbers.
+
+    Attributes
+    ----------
+    name
+        As it is shown.
+    images, eligible, kept, suspects
+        How many: readable, that could be kept, kept, and with a probably wrong label.
+    low, median, high
+        Quartiles of the scores.
+    """
+
+    name: str
+    images: int
+    eligible: int
+    kept: int
+    suspects: int
+    low: float
+    median: float
+    high: float
+
+
+def class_facts(subject: Subject) -> list[ClassFacts]:
+    """Return the numbers of each class that occurs."""
+    names, members = subject.class_names(), subject.members
+    every = len(names)
+    masks = (subject.readable, subject.eligible, subject.kept)
+    images, eligible, kept = (np.bincount(members[mask], minlength=every) for mask in masks)
+    suspects = np.bincount(members[subject.suspected], minlength=every)
+    rows = np.flatnonzero(subject.readable)
+    values = subject.scores.values[rows]
+    order = np.argsort(members[rows], kind="stable")
+    groups = np.split(values[order], np.cumsum(images)[:-1])
+    quartiles = [np.quantile(group, (0.25, 0.5, 0.75)).tolist() for group in groups]
+    counts = (images, eligible, kept, suspects)
+    return [
+        ClassFacts(
+            name,
+            *(int(column[at]) for column in counts),
+            *(float(f"{value:.6g}") for value in quartiles[at]),
+        )
+        for at, name in enumerate(names)
+    ]
+
+
+class Warned(NamedTuple):
+    """What the reader should know.
+
+    Attributes
+    ----------
+    title
+        The fact.
+    detail
+        What it concerns, and what to do about it.
+    """
+
+    title: str
+    detail: str
+
+
+def warnings(subject: Subject) -> Iterator[Warned]:
+    """Say what may be wrong with the data, or with what is kept of it."""
+    yield from _of_classes(subject)
+    if subject.unreadable:
+        reasons = [f"{path} ({reason})" for path, reason in subject.unreadable.items()]
+        yield Warned(f"{_count(reasons, 'image')} cannot be read", f"Left out: {_some(reasons)}.")
+    yield from _of_suspects(subject)
+    yield from _of_duplicates(subject)
+
+
+def _of_classes(subject: Subject) -> Iterator[Warned]:
+    scores, empty = subject.scores, subject.dataset.empty_classes
+    fates = (
+        (subject.rescued, "would be left empty", "An image or more of each is kept all the same"),
+        (subject.lost, "is left empty", "Keep more images, or take --scope class"),
+    )
+    for labels, fate, detail in fates:
+        if labels:
+            names = [scores.class_name(label) for label in labels]
+            few = _count(names, "class", "classes")
+            yield Warned(f"{few} {_verb(names, fate)}", f"{detail}: {_some(names)}.")
+    if empty:
+        few = _count(empty, "class folder", "class folders")
+        yield Warned(f"{few} without images", f"{_some(empty)}.")
+
+
+def _verb(names: Sequence[str], fate: str) -> str:
+    return fate.replace("is ", "are ") if len(names) > 1 else fate
+
+
+def _of_suspects(subject: Subject) -> Iterator[Warned]:
+    if subject.suspects is None:
+        return
+    rows = subject.suspected
+    if len(rows):
+        kept = int(np.count_nonzero(subject.kept[rows]))
+        left = int(np.count_nonzero(~subject.eligible[rows]))
+        fate = f"{left:,} were left out first." if left else "--drop-suspects leaves them out."
+        yield Warned(
+            f"{_count(rows, 'image')} probably with a wrong label",
+            f"About {100 * subject.suspects.noise_rate:.1f} % of all labels are wrong."
+            f" {kept:,} of the suspects are kept. {fate}",
+        )
+    share = subject.data.strangers()
+    if share > MANY_STRANGERS:
+        yield Warned(
+            f"{100 * share:.0f} % of images lie nearer to most other classes than to their own",
+            "Labels may be wrong, or the features do not know these classes: try another --backbone"
+            " or --weights.",
+        )
+
+
+def _of_duplicates(subject: Subject) -> Iterator[Warned]:
+    found = subject.duplicates
+    if found is None:
+        yield Warned(
+            "Near duplicates were not searched for",
+            f"There are more than {MOST_COMPARED:,} images, and comparing all with all takes long;"
+            " --dedup does it.",
+        )
+        return
+    if len(found.rows) == 0:
+        return
+    labels, paths = subject.data.labels, subject.data.paths
+    torn = np.flatnonzero(labels[found.rows] != labels[found.survivors]).tolist()
+    pairs = [f"{paths[found.rows[at]]} and {paths[found.survivors[at]]}" for at in torn]
+    have = "has" if len(torn) == 1 else "have"
+    detail = f"{len(torn):,} {have} another class than their twin: " if torn else ""
+    fate = "They were left out first." if subject.dedup else "--dedup leaves them out."
+    yield Warned(
+        _count(found.rows, "near duplicate"), f"{detail}{_some(pairs)}{'. ' if torn else ''}{fate}"
+    )
+
+
+def shown(name: str, longest: int = LONGEST_NAME) -> str:
+    r"""Return a name that is safe to show and not too long.
+
+    >>> shown("a\u202eb.jpg"), len(shown(300 * "x"))
+    ('a\\u202eb.jpg', 120)
+    """
+    text = printable(name)
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def _count(things: Sequence[Any] | Rows, one: str, more: str = "") -> str:
+    return f"{len(things):,} {one if len(things) == 1 else more or one + 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    found = [shown(name) for name in names[:MOST_NAMED]]
+    return ", ".join([*found, "…"] if len(names) > MOST_NAMED else found)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from benchmarks.tables import shown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -85,3 +86,7 @@ def test_every_preset_is_in_the_table():
     for path in (ROOT / "configs").glob("*.toml"):
         assert f"`{path.stem}`" in README
         assert tomllib.loads(path.read_text())
+
+
+def test_tables_of_strategies_are_those_of_the_results():
+    assert shown("fashion-mnist") in README

@@ -11,11 +11,21 @@ import numpy.typing as npt
 Features = npt.NDArray[np.floating[Any]]
 Rows = npt.NDArray[np.int64]
 
+# Rows read before their pages are handed back: the system maps up to 2 MB around each of them.
+SCATTERED = 128
+
 
 def read_rows(features: Features, rows: Rows) -> npt.NDArray[np.float64]:
     """Copy rows, given in ascending order, to memory: float64 (m, d)."""
-    copied = features[as_slice(rows)].astype(np.float64)
-    release(features)
+    place = as_slice(rows)
+    if isinstance(place, slice):
+        copied = features[place].astype(np.float64)
+        release(features)
+        return copied
+    copied = np.empty((len(rows), features.shape[1]))
+    for start in range(0, len(rows), SCATTERED):
+        copied[start : start + SCATTERED] = features[rows[start : start + SCATTERED]]
+        release(features)
     return copied
 
 

@@ -23,7 +23,7 @@ RECIPES = {
     "resnet18 from scratch, 224 pixels": Recipe("resnet18", 0, 224),
     "efficientnet_lite0 fine-tuned, 224 pixels": Recipe("efficientnet_lite0", 0, 0, tuned=True),
 }
-FEW, MORE, RUNS = 1, 4, 3
+FEW, MORE, RUNS = 1, 2, 2
 HEADER = (
     "| training | images/s | an epoch of all, s | saved of it, s | epochs that repay the chain |"
 )

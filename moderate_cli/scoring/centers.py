@@ -17,7 +17,7 @@ from moderate_cli.rows import Features, Rows, as_slice, release
 
 Doubles = npt.NDArray[np.float64]
 
-BLOCK_BYTES = 1 << 21  # a block of float64 rows that stays in the processor's cache
+BLOCK_BYTES = 1 << 22  # a block of float64 rows: larger ones leave the cache, smaller ones wait
 STRIP_BYTES = 1 << 17  # a strip of columns that is turned within it
 HELD_BYTES = 1 << 28  # as much of classes is held in memory, by all threads together
 
@@ -43,67 +43,60 @@ def center_distances(
     float64 (m,) of each class.
     """
     find_center, distances = CENTERS[center], METRICS[metric]
-    threads = processors()
-    scratch = _Scratch()
 
-    def score_class(members: Rows) -> Doubles:
-        points = _Points(features, members, scratch, HELD_BYTES // threads)
-        # Values that are not finite make scores that are not, and that is how they are told of.
-        with np.errstate(invalid="ignore", over="ignore"):
-            middle = find_center(points)
-            return np.concatenate([distances(part, middle) for part in points.blocks()])
+    def score_class(points: _Points) -> Doubles:
+        middle = find_center(points)
+        return np.concatenate([distances(part, middle) for part in points.blocks()])
 
-    with ThreadPoolExecutor(threads) as pool:
-        # Classes do not depend on each other, and numpy lets other threads run meanwhile.
-        return list(pool.map(score_class, classes))
+    return _each_class(features, classes, score_class)
 
 
 def class_centers(features: Features, classes: list[Rows], center: str) -> Doubles:
     """The centers of all classes, float64 (c, d)."""
-    threads = processors()
-    scratch = _Scratch()
+    return np.stack(_each_class(features, classes, CENTERS[center]))
 
-    def find(members: Rows) -> Doubles:
+
+def _each_class(
+    features: Features, classes: list[Rows], work: Callable[[_Points], Doubles]
+) -> list[Doubles]:
+    """Do the work on each class, on all processors."""
+    threads = processors()
+    budget = HELD_BYTES // threads
+    lent = threading.local()
+
+    def take(members: Rows) -> Doubles:
+        # What is not touched takes no memory; what was, is used again for the next class.
+        if not hasattr(lent, "memory"):
+            lent.memory = np.empty(max(budget // 8, features.shape[1]))
+        # Values that are not finite make scores that are not, and that is how they are told of.
         with np.errstate(invalid="ignore", over="ignore"):
-            return CENTERS[center](_Points(features, members, scratch, HELD_BYTES // threads))
+            return work(_Points(features, members, lent.memory))
 
     with ThreadPoolExecutor(threads) as pool:
-        return np.stack(list(pool.map(find, classes)))
-
-
-class _Scratch(threading.local):
-    """Memory that each thread takes once, for one class after another."""
-
-    def __init__(self) -> None:
-        self._memory: Doubles = np.empty(0)
-
-    def array(self, n: int, d: int) -> Doubles:
-        """Return an array (n, d) that holds whatever its last use has left."""
-        if self._memory.size < n * d:
-            self._memory = np.empty(n * d)
-        return self._memory[: n * d].reshape(n, d)
+        # Classes do not depend on each other, and numpy lets other threads run meanwhile.
+        return list(pool.map(take, classes))
 
 
 class _Points:
-    """The features of one class, read once where they fit into `budget` bytes."""
+    """The features of one class, read once where they fit into the memory that is lent, (k,)."""
 
-    def __init__(self, features: Features, members: Rows, scratch: _Scratch, budget: int) -> None:
-        self.shape = (len(members), features.shape[1])
+    def __init__(self, features: Features, members: Rows, memory: Doubles) -> None:
+        n, d = self.shape = (len(members), features.shape[1])
         self._features = features
         self._rows = members
-        self._scratch = scratch
-        self._budget = budget
-        self._fits = 8 * len(members) * features.shape[1] <= budget
+        self._step = max(1, min(BLOCK_BYTES // 8, memory.size) // max(1, d))
+        self._fits = n * d <= memory.size
+        rows = n if self._fits else self._step
+        self._memory = memory[: rows * d].reshape(rows, d)
+        self._budget = memory.nbytes
         self._held = False
 
     def blocks(self) -> Iterator[Doubles]:
         """Yield all rows in float64, some at a time; each is only lent until the next."""
-        n, d = self.shape
-        step = max(1, BLOCK_BYTES // (8 * max(1, d)))
-        whole = self._scratch.array(n if self._fits else min(step, n), d)
-        for start in range(0, n, step):
-            stop = min(start + step, n)
-            block = whole[start:stop] if self._fits else whole[: stop - start]
+        n = len(self._rows)
+        for start in range(0, n, self._step):
+            stop = min(start + self._step, n)
+            block = self._memory[start:stop] if self._fits else self._memory[: stop - start]
             if not self._held:
                 np.copyto(block, self._features[as_slice(self._rows[start:stop])])
                 release(self._features)

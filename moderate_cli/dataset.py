@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from moderate_cli.errors import DatasetError
+from moderate_cli.paths import Paths
 from moderate_cli.sources import FILES, Source
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
@@ -22,7 +26,7 @@ SPLIT_NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
 
@@ -33,32 +37,35 @@ class Dataset:
     classes
         Names of the class folders, sorted; a class index is a position here. `FLAT` alone if there
         are none.
-    samples
-        Path relative to `root` and class index of each image. A name that is not valid UTF-8
-        holds surrogates, as `os.fsdecode` makes them.
+    paths
+        Of each image, relative to `root`. A name that is not valid UTF-8 holds surrogates, as
+        `os.fsdecode` makes them.
+    labels
+        int64 (n,), the class index of each image.
     source
         What images are read from.
     """
 
     root: Path
     classes: tuple[str, ...]
-    samples: tuple[tuple[str, int], ...]
+    paths: Sequence[str]
+    labels: npt.NDArray[np.int64]
     source: Source = FILES
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.paths)
 
-    def part(self, rows: Iterable[int]) -> Dataset:
-        """Return some of the images as a dataset, which numbers them anew."""
-        samples = tuple(self.samples[row] for row in rows)
-        source = self.source.part(f"{self.root}/{path}" for path, _ in samples)
-        return replace(self, samples=samples, source=source)
+    def part(self, rows: npt.NDArray[np.int64]) -> Dataset:
+        """Return some of the images, int64 (m,), as a dataset, which numbers them anew."""
+        paths = Paths.of(self.paths[row] for row in rows.tolist())
+        source = self.source.part(f"{self.root}/{path}" for path in paths)
+        return replace(self, paths=paths, labels=self.labels[rows], source=source)
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
         """Classes without a single image."""
-        present = {label for _, label in self.samples}
-        return tuple(name for label, name in enumerate(self.classes) if label not in present)
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return tuple(self.classes[label] for label in np.flatnonzero(counts == 0).tolist())
 
     @property
     def in_files(self) -> bool:
@@ -112,23 +119,31 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
                 f"{os.fspath(root)}: holds no class folders and no images"
                 f" ({' '.join(IMAGE_EXTENSIONS)}); put images in one folder a class"
             )
-        return Dataset(Path(top), (FLAT,), tuple((name, 0) for name in images))
-    samples = [
-        (path, label) for label, name in enumerate(classes) for path in _image_paths(top, name)
-    ]
-    if not samples:
+        return Dataset(Path(top), (FLAT,), images, np.zeros(len(images), dtype=np.int64))
+    counts: list[int] = []
+    paths = Paths.of(_count(counts, (_image_paths(top, name) for name in classes)))
+    if not paths:
         raise DatasetError(
             f"{os.fspath(root)}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)});"
             " name the folder that the class folders are in"
         )
-    return Dataset(Path(top), tuple(classes), tuple(samples))
+    return Dataset(Path(top), tuple(classes), paths, np.repeat(np.arange(len(classes)), counts))
 
 
-def _image_paths(top: str, class_name: str) -> Iterator[str]:
+def _count(counts: list[int], lists: Iterable[list[str]]) -> Iterator[str]:
+    """Yield the members of all lists, and note the length of each."""
+    for members in lists:
+        counts.append(len(members))
+        yield from members
+
+
+def _image_paths(top: str, class_name: str) -> list[str]:
     # ImageFolder sorts folders by their whole path, so "a-b" comes between "a" and "a/b".
-    for folder, names in sorted(_walk(top, class_name)):
-        for name in sorted(names):
-            yield f"{folder}/{name}"
+    return [
+        f"{folder}/{name}"
+        for folder, names in sorted(_walk(top, class_name))
+        for name in sorted(names)
+    ]
 
 
 def _walk(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:

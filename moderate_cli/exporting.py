@@ -6,11 +6,12 @@ import errno
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
@@ -70,14 +71,14 @@ def export(
             " those that are kept"
         )
     check_apart(dataset, target, os.fspath(destination))
-    samples = [sample for sample, keep in zip(dataset.samples, kept, strict=True) if keep]
-    _check_classes(dataset, {label for _, label in samples}, os.fspath(destination))
+    rows = np.flatnonzero(kept)
+    _check_classes(dataset, set(dataset.labels[rows].tolist()), os.fspath(destination))
     if force:
         _check_replaceable(dataset, target, os.fspath(destination))
     with new_folder(destination, replace=force) as folder:
         for name in dataset.classes:
             (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
-        parts = list(_parts([path for path, _ in samples]))
+        parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
         for parent in {parent for parent, _ in parts}:
             (folder / parent).mkdir(parents=True, exist_ok=True)
         done = 0
@@ -89,7 +90,7 @@ def export(
             for count in counts:
                 done += count
                 if on_progress is not None:
-                    on_progress(done, len(samples))
+                    on_progress(done, len(rows))
 
 
 def _export_tars(
@@ -107,7 +108,7 @@ def _export_tars(
             raise OutputError(f"{target}: is no export of these tar files; name another folder")
     if len(names) < len(source.shards):
         raise OutputError(f"{target}: two of the tar files have the same name; rename one")
-    keys = {key for (key, _), keep in zip(dataset.samples, kept, strict=True) if keep}
+    keys = {dataset.paths[row] for row in np.flatnonzero(kept).tolist()}
     done = 0
     with new_folder(target, replace=force) as folder:
         for _ in write_tars(source, keys, folder):
@@ -116,7 +117,7 @@ def _export_tars(
                 on_progress(done, len(keys))
 
 
-def _parts(paths: Sequence[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Yield parts of the images: a folder, and names in it, which they keep."""
     for parent, group in itertools.groupby(paths, os.path.dirname):
         names = [os.path.basename(path) for path in group]
@@ -182,7 +183,7 @@ def _check_replaceable(dataset: Dataset, target: Path, shown: str) -> None:
         return
     if target.is_symlink() or not target.is_dir():
         raise OutputError(f"{shown}: is not a folder; name another")
-    names = {path for path, _ in dataset.samples} if dataset.flat else set(dataset.classes)
+    names = set(dataset.paths) if dataset.flat else set(dataset.classes)
     for path in target.iterdir():
         own = path.name in names and (dataset.flat or not path.is_symlink())
         if not own or path.is_dir() == dataset.flat:

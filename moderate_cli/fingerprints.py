@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ NO_DIGEST = bytes(DIGEST_SIZE)
 def file_stats(dataset: Dataset) -> npt.NDArray[np.int64]:
     """Size and modification time of each image, as its source tells them, (n, 2); -1 if missing."""
     top, stat = os.fspath(dataset.root), dataset.source.stat
-    return np.array([stat(f"{top}/{path}") for path, _ in dataset.samples], dtype=np.int64)
+    numbers = chain.from_iterable(stat(f"{top}/{path}") for path in dataset.paths)
+    return np.fromiter(numbers, dtype=np.int64, count=2 * len(dataset)).reshape(-1, 2)
 
 
 def content_digest(content: bytes) -> bytes:

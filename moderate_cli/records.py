@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -16,53 +16,14 @@ import numpy.typing as npt
 from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.files import new_file
-from moderate_cli.scoring import Scores
+from moderate_cli.paths import encode_paths
+from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
 
 Rows = npt.NDArray[np.int64]
 Writer = Callable[[BinaryIO, Scores, Rows], None]
 Formats = dict[str, Writer]
 Format = TypeVar("Format")
-
-
-def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
-    r"""Join paths, as the bytes they have on disk, one a line.
-
-    Parameters
-    ----------
-    paths
-        As `os.fsdecode` gives them.
-    nul
-        End each with a NUL byte instead of a newline; None does so only if a path holds a newline.
-
-    Raises
-    ------
-    OutputError
-        If `nul` is False and a path holds a newline.
-
-    Examples
-    --------
-    >>> encode_paths(["cat/1.jpg", "cat/2.jpg"])
-    b'cat/1.jpg\ncat/2.jpg\n'
-    """
-    entries = list(paths)
-    lines = "\n".join([*entries, ""])
-    if nul or lines.count("\n") != len(entries):
-        if nul is False:
-            broken = printable(next(path for path in entries if "\n" in path))
-            raise OutputError(f"{broken}: holds a newline; -0 ends names with NUL instead")
-        lines = "\0".join([*entries, ""])
-    return os.fsencode(lines)
-
-
-def decode_paths(content: bytes) -> list[str]:
-    r"""Read what `encode_paths` wrote, whichever way entries end.
-
-    >>> decode_paths(b"cat/1.jpg\ncat/2.jpg\n"), decode_paths(b"odd\nname.jpg\0")
-    (['cat/1.jpg', 'cat/2.jpg'], ['odd\nname.jpg'])
-    """
-    end = "\0" if b"\0" in content else "\n"
-    return os.fsdecode(content).split(end)[:-1]
 
 
 def write_index(
@@ -121,14 +82,21 @@ def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:
         writer(file, scores, np.flatnonzero(~np.isnan(scores.values)))
 
 
-def score_bytes(scores: Scores, rows: Rows) -> bytes:
-    """Lines of score, tab, path."""
-    values, names = scores.values[rows].tolist(), scores.names(rows)
-    broken = next((name for name in names if "\n" in name), None)
+def score_lines(scores: Scores, rows: Rows) -> Iterator[bytes]:
+    """Yield lines of score, tab, path, many at a time.
+
+    Raises
+    ------
+    OutputError
+        If a path holds a newline; then there are no lines at all.
+    """
+    broken = next((name for name in scores.names(rows) if "\n" in name), None)
     if broken is not None:
         raise OutputError(f"{printable(broken)}: holds a newline; -o FILE.csv quotes it")
-    lines = (f"{value:.9g}\t{name}\n" for value, name in zip(values, names, strict=True))
-    return os.fsencode("".join(lines))
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        found = zip(scores.values[part].tolist(), scores.names(part), strict=True)
+        yield os.fsencode("".join(f"{value:.9g}\t{name}\n" for value, name in found))
 
 
 class Table(NamedTuple):
@@ -275,8 +243,8 @@ def _write_index_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
 
 
 def _write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:
-    records = [(path, name, f"{value:.9g}") for path, name, value in _records(scores, rows)]
-    _write_table_csv(file, Table(("path", "class", "score"), records))
+    records = ([path, name, f"{value:.9g}"] for path, name, value in _records(scores, rows))
+    _write_rows_csv(file, ("path", "class", "score"), records)
 
 
 def _write_table_txt(file: BinaryIO, table: Table) -> None:
@@ -289,37 +257,36 @@ def _write_table_json(file: BinaryIO, table: Table) -> None:
 
 
 def _write_table_csv(file: BinaryIO, table: Table) -> None:
+    _write_rows_csv(file, table.header, table.texts())
+
+
+def _write_rows_csv(file: BinaryIO, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
-    # Before Python 3.13 a carriage return, which ends a line for readers, is not quoted by itself.
-    rows = table.texts()
-    odd = any("\r" in value for row in rows for value in row)
-    writer = csv.writer(
-        text, lineterminator="\n", quoting=csv.QUOTE_ALL if odd else csv.QUOTE_MINIMAL
-    )
-    writer.writerow(table.header)
-    writer.writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(header)
+    for row in rows:
+        # Before Python 3.13 a carriage return, which ends a line for readers, is not quoted by
+        # itself.
+        (quoted if any("\r" in value for value in row) else plain).writerow(row)
     text.flush()
     text.detach()
 
 
 def _write_scores_txt(file: BinaryIO, scores: Scores, rows: Rows) -> None:
-    file.write(score_bytes(scores, rows))
+    file.writelines(score_lines(scores, rows))
 
 
 def _write_scores_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
     np.save(file, scores.values.astype(np.float32), allow_pickle=False)
 
 
-def _records(scores: Scores, rows: Rows) -> Sequence[tuple[str, str, float]]:
-    return [
-        (name, scores.class_name(label), value)
-        for name, label, value in zip(
-            scores.names(rows),
-            scores.labels[rows].tolist(),
-            scores.values[rows].tolist(),
-            strict=True,
-        )
-    ]
+def _records(scores: Scores, rows: Rows) -> Iterator[tuple[str, str, float]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[start : start + ROWS_AT_ONCE]
+        labels, values = scores.labels[part].tolist(), scores.values[part].tolist()
+        for name, label, value in zip(scores.names(part), labels, values, strict=True):
+            yield name, scores.class_name(label), value
 
 
 INDEX_FORMATS: Formats = {

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.sources import NO_STAT, Stat
@@ -83,13 +85,15 @@ def scan_remote(url: str) -> Dataset:
     images = [path for path in paths if path.lower().endswith(IMAGE_EXTENSIONS)]
     if classes:
         label_of = {name: label for label, name in enumerate(classes)}
-        samples = [(path, label_of[path.partition("/")[0]]) for path in images if "/" in path]
+        images = [path for path in images if "/" in path]
+        labels = [label_of[path.partition("/")[0]] for path in images]
     else:
-        classes, samples = [FLAT], [(path, 0) for path in images]
-    if not samples:
+        classes, labels = [FLAT], [0] * len(images)
+    if not images:
         raise DatasetError(f"{url}: holds no images; name the folder that the class folders are in")
-    stats = {f"{root}/{path}": _stat(found[f"{root}/{path}"]) for path, _ in samples}
-    return Dataset(Path(root), tuple(classes), tuple(samples), Remote(protocol, stats))
+    stats = {f"{root}/{path}": _stat(found[f"{root}/{path}"]) for path in images}
+    own = np.array(labels, dtype=np.int64)
+    return Dataset(Path(root), tuple(classes), images, own, Remote(protocol, stats))
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
-from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.paths import Paths
 from moderate_cli.sources import is_readable
 from moderate_cli.text import printable
 
@@ -141,28 +141,23 @@ class FeatureStore:
         """(n,) class indices."""
         return self._load(LABELS, (self.manifest.rows,), "int64")
 
-    @cached_property
+    @property
     def stats(self) -> npt.NDArray[np.int64]:
         """(n, 2) size in bytes and modification time in nanoseconds of each file when read."""
         return self._load(STATS, (self.manifest.rows, 2), "int64")
 
-    @cached_property
+    @property
     def digests(self) -> npt.NDArray[np.uint8]:
         """(n, 16) BLAKE2b of each file's bytes."""
         return self._load(DIGESTS, (self.manifest.rows, DIGEST_SIZE), "uint8")
 
     @cached_property
-    def paths(self) -> Sequence[str]:
+    def paths(self) -> Paths:
         """Path of each image, relative to the dataset."""
-        paths = decode_paths(self.raw_paths)
+        paths = Paths(self._read(PATHS))
         if len(paths) != self.manifest.rows:
             raise self._damaged(PATHS, f"{len(paths)} paths for {self.manifest.rows} rows")
         return paths
-
-    @property
-    def raw_paths(self) -> bytes:
-        """The bytes of the path list, for comparing two of them."""
-        return self._read(PATHS)
 
     @cached_property
     def unreadable(self) -> dict[int, str]:
@@ -190,8 +185,8 @@ class FeatureStore:
         return (
             self.manifest.classes == dataset.classes
             and self.manifest.rows == len(dataset)
-            and self.raw_paths == encode_paths(path for path, _ in dataset.samples)
-            and np.array_equal(self.labels, [label for _, label in dataset.samples])
+            and self.paths == Paths.of(dataset.paths)
+            and np.array_equal(self.labels, dataset.labels)
             and np.array_equal(self.stats, stats)
             and not any(
                 is_readable(f"{dataset.root}/{self.paths[row]}", dataset.source)

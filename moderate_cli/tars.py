@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.sources import NO_STAT, Stat
@@ -108,14 +110,14 @@ def scan_tars(pattern: str) -> Dataset:
         raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
     source = Tars(tuple(shards), {f"{root}/{key}": member for key, member in images.items()})
     if not labels:
-        return Dataset(root, (FLAT,), tuple((key, 0) for key in images), source)
+        return Dataset(root, (FLAT,), list(images), np.zeros(len(images), dtype=np.int64), source)
     without = next((key for key in images if key not in labels), None)
     if without is not None:
         raise DatasetError(f"{pattern}: {without} has no class, in .cls or .json, as others have")
     classes = sorted(set(labels.values()), key=_order)
     label_of = {name: label for label, name in enumerate(classes)}
-    samples = tuple((key, label_of[labels[key]]) for key in images)
-    return Dataset(root, tuple(classes), samples, source)
+    own = np.array([label_of[labels[key]] for key in images], dtype=np.int64)
+    return Dataset(root, tuple(classes), list(images), own, source)
 
 
 def root_of(pattern: str) -> Path:
@@ -180,12 +182,20 @@ def _expanded(pattern: str) -> list[str]:
 
 def _samples(shard: str) -> dict[str, _Sample]:
     samples: dict[str, _Sample] = {}
+    seen: set[tuple[str, str]] = set()
     try:
         with tarfile.open(shard, "r:") as tar:
             for member in tar:
                 if not member.isfile():
                     continue
                 key, extension = split_name(member.name)
+                if not os.path.basename(key):  # such as those that macOS adds, named ._photo.jpg
+                    continue
+                if (key, extension) in seen:
+                    raise DatasetError(
+                        f"{shard}: holds {member.name} twice; keys must tell samples apart"
+                    )
+                seen.add((key, extension))
                 sample = samples.setdefault(key, _Sample())
                 if _is_image(extension) and sample.image is None:
                     sample.image = Member(shard, member.offset_data, member.size)

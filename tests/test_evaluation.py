@@ -319,7 +319,7 @@ def test_the_same_seed_trains_the_same_network(grays):
     from moderate_cli.evaluation.training import TrainLearner, read_pictures
 
     dataset = scan(grays)
-    labels = np.array([label for _, label in dataset.samples])
+    labels = dataset.labels
     recipe = Recipe(steps=3, size=8, device="cpu")
     pictures = read_pictures(dataset, labels, np.ones(80, dtype=bool), recipe)
     assert pictures.pixels[:, 0, 0, 0].tolist() == [

@@ -24,7 +24,6 @@ NUMPY_FREE = {
     "errors.py",
     "text.py",
     "files.py",
-    "dataset.py",
     "sources.py",
     "backbones.py",
     "processors.py",

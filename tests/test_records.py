@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderate_cli.errors import ArgumentError, ArrayError, OutputError
+from moderate_cli.errors import ArgumentError, ArrayError
 from moderate_cli.records import (
     TABLE_FORMATS,
     Table,
-    decode_paths,
-    encode_paths,
     read_features,
     read_labels,
     read_scores,
@@ -30,13 +28,6 @@ SCORES = Scores(
 KEPT = np.array([True, False, False, True])
 
 
-@given(st.lists(st.binary(min_size=1).map(lambda b: b.replace(b"\0", b"_"))))
-def test_paths_of_any_bytes_survive(names):
-    paths = [name.decode(errors="surrogateescape") for name in names]
-    assert decode_paths(encode_paths(paths)) == paths
-    assert decode_paths(encode_paths(paths, nul=True)) == paths
-
-
 CELLS = st.binary().map(lambda b: b.replace(b"\0", b"_").decode(errors="surrogateescape"))
 
 
@@ -51,12 +42,6 @@ def test_tables_of_any_bytes_survive(rows):
     assert found == [list(table.header), *map(list, rows)]
     found = json.loads(files[".json"].getvalue())
     assert found == [dict(zip(table.header, row, strict=True)) for row in rows]
-
-
-def test_a_newline_in_a_name_is_an_error_without_nul():
-    with pytest.raises(OutputError) as caught:
-        encode_paths(["cat/a\nb.jpg"], nul=False)
-    assert str(caught.value) == "cat/a\\nb.jpg: holds a newline; -0 ends names with NUL instead"
 
 
 def test_index_formats(tmp_path):

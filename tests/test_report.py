@@ -46,7 +46,7 @@ def subject_of(tmp_path, values, labels, classes, how=HOW, left_out=(), **more):
     able = Scores(np.where(eligible, values, np.nan), labels, classes, paths)
     features = np.stack([values, values], axis=1)
     return Subject(
-        dataset=Dataset(tmp_path, tuple(classes), tuple(zip(paths, labels.tolist(), strict=True))),
+        dataset=Dataset(tmp_path, tuple(classes), paths, labels),
         data=LabeledFeatures(features, labels, ~np.isnan(values), classes, paths, labeling="own"),
         scores=Scores(values, labels, classes, paths),
         eligible=eligible,

@@ -73,9 +73,8 @@ def names(path):
 def test_samples_are_listed_by_key_in_the_order_of_the_tars(shards):
     dataset = scan(PATTERN)
     assert dataset.classes == ("8", "9", "10")
-    assert dataset.samples == (
-        ("00", 2), ("01", 2), ("02", 2), ("03", 2), ("04", 2), ("10", 1), ("11", 1), ("20", 0)
-    )  # fmt: skip
+    assert list(dataset.paths) == ["00", "01", "02", "03", "04", "10", "11", "20"]
+    assert dataset.labels.tolist() == [2, 2, 2, 2, 2, 1, 1, 0]
 
 
 def test_features_lie_beside_the_tars(shards, moderate):
@@ -151,7 +150,8 @@ def test_classes_may_stand_in_json_or_nowhere(tmp_path):
         },
     )
     assert scan(tmp_path / "a.tar").classes == ("3", "cat")
-    assert scan(tmp_path / "a.tar").samples == (("x/1", 1), ("x/2", 0))
+    assert list(scan(tmp_path / "a.tar").paths) == ["x/1", "x/2"]
+    assert scan(tmp_path / "a.tar").labels.tolist() == [1, 0]
     write(tmp_path / "b.tar", {"1.png": png(1), "2.png": png(2), "2.json": b"[]"})
     assert scan(tmp_path / "b.tar").flat
 
@@ -191,6 +191,21 @@ def test_what_cannot_be_read_as_tars_is_named(tmp_path, shards, pattern, message
     with pytest.raises(DatasetError) as caught:
         scan(pattern.format())
     assert str(caught.value) == message.format(tmp_path)
+
+
+def test_a_name_that_a_tar_holds_twice_is_an_error(tmp_path):
+    write(tmp_path / "a.tar", {"x/1.png": png(1)})
+    with tarfile.open(tmp_path / "a.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo("x/1.PNG"))
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    message = "holds x/1.PNG twice; keys must tell samples apart"
+    assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+def test_what_macos_adds_is_no_image(tmp_path):
+    write(tmp_path / "a.tar", {"x/1.png": png(1), "x/._1.png": b"?", ".x.png": b"?"})
+    assert list(scan(tmp_path / "a.tar").paths) == ["x/1"]
 
 
 def test_bad_images_are_named_by_key(shards, moderate):

@@ -285,8 +285,8 @@ def _duplicates(found: Source, threshold: float) -> Duplicates:
     scores, features = found.scores, found.features
     assert features is not None
     duplicates = find_duplicates(features, np.flatnonzero(found.readable), threshold)
-    everyone = np.arange(len(scores))
-    tell_of_duplicates(duplicates, scores.labels, scores.paths or scores.names(everyone))
+    names = scores.paths or list(scores.names(np.arange(len(scores))))
+    tell_of_duplicates(duplicates, scores.labels, names)
     return duplicates
 
 

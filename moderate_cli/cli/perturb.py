@@ -128,7 +128,7 @@ def command(
             on_progress=move,
         )
     moved = sum(
-        image.label != label for image, (_, label) in zip(made, dataset.samples, strict=True)
+        image.label != label for image, label in zip(made, dataset.labels.tolist(), strict=True)
     )
     ruined = sum(bool(image.corruption) for image in made)
     console.note(

@@ -10,7 +10,7 @@ import numpy as np
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import source_from
 from moderate_cli.histogram import ASCII, EIGHTHS, bars
-from moderate_cli.records import SCORE_FORMATS, check_suffix, score_bytes, write_scores
+from moderate_cli.records import SCORE_FORMATS, check_suffix, score_lines, write_scores
 
 
 @click.command()
@@ -45,4 +45,5 @@ def command(output: str | None, draw: bool, **source: Any) -> None:
         blocks = EIGHTHS if console.can_show(EIGHTHS) else ASCII
         console.write(bars(scores.values[readable], console.width(), blocks=blocks).encode())
     elif output is None:
-        console.write(score_bytes(scores, np.flatnonzero(readable)))
+        for lines in score_lines(scores, np.flatnonzero(readable)):
+            console.write(lines)

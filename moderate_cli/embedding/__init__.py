@@ -26,6 +26,7 @@ from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, DatasetError, StoreError
 from moderate_cli.files import claim, lock
 from moderate_cli.fingerprints import file_stats
+from moderate_cli.paths import Paths, same_paths
 from moderate_cli.store import FeatureStore, open_store
 
 Progress = Callable[[int, int], None]
@@ -269,7 +270,7 @@ def _check_unchanged(dataset: Dataset, store: FeatureStore) -> None:
     if len(changed):
         raise DatasetError(
             f"{dataset.root}: {len(changed)} of its images changed while they were embedded,"
-            f" {dataset.samples[changed[0]][0]} for one; run again to embed those"
+            f" {dataset.paths[changed[0]]} for one; run again to embed those"
         )
 
 
@@ -303,8 +304,7 @@ def _recover(job: Job) -> FeatureStore | None:
 def _refuse_other_dataset(job: Job) -> None:
     """Do not let a store named by hand lose the features of another dataset."""
     store = open_store(job.folder)
-    paths = (path for path, _ in job.dataset.samples)
-    if store is not None and set(store.paths).isdisjoint(paths):
+    if store is not None and not len(same_paths(Paths.of(job.dataset.paths), store.paths)[0]):
         raise StoreError(
             f"{job.folder}: holds the features of another dataset;"
             " name another --store or remove it"

@@ -15,7 +15,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.filling import rows_to_embed
 from moderate_cli.embedding.job import Job
 from moderate_cli.fingerprints import DIGEST_SIZE
-from moderate_cli.records import encode_paths
+from moderate_cli.paths import Paths
 
 SAMPLE_BATCHES = 64
 SAMPLE_SECONDS = 5.0
@@ -125,7 +125,7 @@ def _nothing() -> None:
 
 def _set_size(dataset: Dataset, dim: int, itemsize: int) -> int:
     """Bytes of a feature set: features, label, stat and digest of each image, and the paths."""
-    paths = len(encode_paths(path for path, _ in dataset.samples))
+    paths = len(Paths.of(dataset.paths).content)
     return len(dataset) * (dim * itemsize + 8 + 16 + DIGEST_SIZE) + paths
 
 

@@ -33,7 +33,7 @@ from moderate_cli.files import (
 )
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.matrix import Matrix
-from moderate_cli.records import decode_paths, encode_paths
+from moderate_cli.paths import Paths
 from moderate_cli.sources import is_readable
 from moderate_cli.store import (
     DIGESTS,
@@ -176,7 +176,7 @@ class Filling:
             if not good and row not in block.unreadable:
                 spec = self._manifest.spec
                 raise StoreError(
-                    f"{self._dataset.samples[row][0]}: its features are not finite numbers in"
+                    f"{self._dataset.paths[row]}: its features are not finite numbers in"
                     f" precision {spec.precision} and dtype {spec.dtype}; use float32 for both"
                 )
         with _writing(self._partial):
@@ -195,10 +195,9 @@ class Filling:
         """Put the complete set in its place."""
         self.close()
         unreadable = _read_journal(self._partial)[1]
-        paths = [path for path, _ in self._dataset.samples]
         with _writing(self._partial):
             with new_file(self._partial / UNREADABLE) as file:
-                file.write(encode_unreadable(unreadable, paths))
+                file.write(encode_unreadable(unreadable, self._dataset.paths))
             sums = {name: content_digest((self._partial / name).read_bytes()) for name in SUMMED}
             manifest = replace(self._manifest, sums={k: v.hex() for k, v in sums.items()})
             with new_file(self._partial / MANIFEST) as file:
@@ -272,7 +271,7 @@ def rows_to_embed(
         return np.flatnonzero(~_finished(partial))
     pending = np.ones(len(dataset), dtype=np.bool_)
     for reuse in find_reusable(dataset, stats, _donors(folder, manifest)):
-        pending[reuse.row] = False
+        pending[reuse.rows] = False
     return np.flatnonzero(pending)
 
 
@@ -289,25 +288,21 @@ def _create(
     digests = Matrix.create(folder / DIGESTS, (n, DIGEST_SIZE), np.uint8)
     pending = np.ones(n, dtype=np.bool_)
     unreadable: dict[int, str] = {}
-    reusable = find_reusable(dataset, stats, donors)
-    for donor in donors:
-        own = [reuse for reuse in reusable if reuse.donor is donor]
-        for start in range(0, len(own), BLOCK_ROWS):
-            part = own[start : start + BLOCK_ROWS]
-            rows, sources = (np.array([reuse[field] for reuse in part]) for field in (0, 2))
+    for donor, reuse in zip(donors, find_reusable(dataset, stats, donors), strict=True):
+        for start in range(0, len(reuse.rows), BLOCK_ROWS):
+            rows, sources, own = (part[start : start + BLOCK_ROWS] for part in reuse)
             features.write(rows, donor.features[sources])
-            stats_matrix.write(rows, np.array([reuse.stat for reuse in part]))
+            stats_matrix.write(rows, own)
             digests.write(rows, donor.digests[sources])
-            pending[rows] = False
-        for reuse in own:
-            if reuse.source in donor.unreadable:
-                unreadable[reuse.row] = donor.unreadable[reuse.source]
+        pending[reuse.rows] = False
+        for at in np.flatnonzero(np.isin(reuse.sources, list(donor.unreadable))).tolist():
+            unreadable[int(reuse.rows[at])] = donor.unreadable[int(reuse.sources[at])]
     for matrix in (features, stats_matrix, digests):
         matrix.sync()
         matrix.close()
     np.save(folder / PENDING, pending)
-    np.save(folder / LABELS, np.array([label for _, label in dataset.samples], dtype=np.int64))
-    (folder / PATHS).write_bytes(encode_paths(path for path, _ in dataset.samples))
+    np.save(folder / LABELS, dataset.labels)
+    (folder / PATHS).write_bytes(Paths.of(dataset.paths).content)
     (folder / JOURNAL).write_text(_journal_line(REUSED, unreadable), encoding="ascii")
     (folder / PLAN).write_bytes(manifest.to_json())
 
@@ -320,8 +315,8 @@ def _is_resumable(
         done = _finished(partial)
         return (
             (partial / PLAN).read_bytes() == manifest.to_json()
-            and (partial / PATHS).read_bytes() == encode_paths(path for path, _ in dataset.samples)
-            and read_array(partial / LABELS).tolist() == [label for _, label in dataset.samples]
+            and (partial / PATHS).read_bytes() == Paths.of(dataset.paths).content
+            and np.array_equal(read_array(partial / LABELS), dataset.labels)
             and np.array_equal(read_array(partial / STATS)[done], stats[done])
             and not _may_be_read_now(partial, dataset)
         )
@@ -334,7 +329,7 @@ def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
     digests = read_array(partial / DIGESTS)
     return any(
         not digests[row].any()
-        and is_readable(f"{dataset.root}/{dataset.samples[row][0]}", dataset.source)
+        and is_readable(f"{dataset.root}/{dataset.paths[row]}", dataset.source)
         for row in _read_journal(partial)[1]
     )
 
@@ -401,7 +396,7 @@ def _donor_of_partial(partial: Path, manifest: Manifest) -> Donor | None:
         if not _same_numbers(Manifest.from_json((partial / PLAN).read_bytes()), manifest):
             return None
         return Donor(
-            decode_paths((partial / PATHS).read_bytes()),
+            Paths((partial / PATHS).read_bytes()),
             read_array(partial / STATS),
             read_array(partial / DIGESTS),
             read_array(partial / FEATURES),

@@ -53,7 +53,7 @@ def embed_blocks(
     """
     blocks, batch_size = list(blocks), network.batch_size
     top = os.fspath(dataset.root)
-    paths = (f"{top}/{dataset.samples[row][0]}" for _, rows in blocks for row in rows.tolist())
+    paths = (f"{top}/{dataset.paths[row]}" for _, rows in blocks for row in rows.tolist())
 
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         # PIL warns of odd metadata, palettes and sizes in images that it reads all the same;

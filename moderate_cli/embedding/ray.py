@@ -229,7 +229,7 @@ class RayEngine:
         # The samples are sent with the blocks that need them.
         self._job = replace(
             job,
-            dataset=job.dataset.part(()),
+            dataset=job.dataset.part(np.arange(0)),
             stats=job.stats[:0],
             workers=share.cpus,
             device="cuda" if share.gpus else "cpu",
@@ -289,7 +289,7 @@ class RayEngine:
         workers = 1 + len(self._idle) + len(self._running)
         count = max(1, min(RUN, len(waiting) // (2 * workers)))
         run = [waiting.popleft() for _ in range(count)]
-        images = self._dataset.part(np.concatenate([rows for _, rows in run]).tolist())
+        images = self._dataset.part(np.concatenate([rows for _, rows in run]))
         stream = actor.embed.options(
             num_returns="streaming", _generator_backpressure_num_objects=UNTAKEN
         ).remote(images, run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,8 +12,14 @@ import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.fingerprints import content_digest
-from moderate_cli.processors import processors
-from moderate_cli.sources import NotAFile, Source, Stat, is_readable
+from moderate_cli.paths import Paths, same_paths
+from moderate_cli.processors import in_threads
+from moderate_cli.sources import NotAFile, Stat, is_readable
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+READ_AT_ONCE = 1 << 14  # files whose digests are taken before the next are thought of
 
 
 @dataclass(frozen=True)
@@ -28,74 +34,104 @@ class Donor:
         bool (n,), the rows that were written.
     """
 
-    paths: Sequence[str]
-    stats: npt.NDArray[np.int64]
+    paths: Paths
+    stats: Rows
     digests: npt.NDArray[np.uint8]
     features: npt.NDArray[np.floating[Any]]
     unreadable: Mapping[int, str]
-    finished: npt.NDArray[np.bool_]
-
-    def holds(self, row: int, stat: Stat, path: str, source: Source) -> bool:
-        """Whether a row is what embedding a file of this stat would give.
-
-        A file that could not be read may be readable now: its permissions do not show in its stat.
-        """
-        if tuple(self.stats[row].tolist()) != stat:
-            return False
-        unread = row in self.unreadable and not self.digests[row].any()
-        return not (unread and is_readable(path, source))
+    finished: Mask
 
 
 class Reuse(NamedTuple):
-    """Row `row` of the new set is row `source` of a donor; `stat` is its file's stat now."""
+    """What a new set takes from a donor.
 
-    row: int
-    donor: Donor
-    source: int
-    stat: Stat
+    Attributes
+    ----------
+    rows, sources
+        int64 (m,), rows of the new set, ascending, and the rows of the donor that they are.
+    stats
+        int64 (m, 2), size and modification time of each file now.
+    """
+
+    rows: Rows
+    sources: Rows
+    stats: Rows
 
 
-def find_reusable(
-    dataset: Dataset, stats: npt.NDArray[np.int64], donors: Sequence[Donor]
-) -> list[Reuse]:
-    """Find the rows that need no embedding, in ascending order.
+def find_reusable(dataset: Dataset, stats: Rows, donors: Sequence[Donor]) -> list[Reuse]:
+    """Find the rows that need no embedding, and what each donor gives of them.
 
     A file of the same path, size and modification time is taken to be unchanged. One of the size
-    of a known file is read: if its bytes are known it was renamed, touched or copied.
+    of a known file is read: if its bytes are known it was renamed, touched or copied. What several
+    donors hold comes from the last of them.
     """
-    by_path: dict[str, tuple[Donor, int]] = {}
-    by_digest: dict[bytes, tuple[Donor, int]] = {}
-    sizes: set[int] = set()
-    for donor in donors:
-        for source in np.flatnonzero(donor.finished).tolist():
-            by_path[donor.paths[source]] = (donor, source)
-            if source not in donor.unreadable:
-                by_digest[donor.digests[source].tobytes()] = (donor, source)
-                sizes.add(int(donor.stats[source, 0]))
-    reusable, changed = [], []
-    for row, (path, _) in enumerate(dataset.samples):
-        stat = (int(stats[row, 0]), int(stats[row, 1]))
-        found = by_path.get(path)
-        if found is not None and found[0].holds(
-            found[1], stat, f"{dataset.root}/{path}", dataset.source
-        ):
-            reusable.append(Reuse(row, *found, stat))
-        elif stat[0] in sizes:
-            changed.append((row, f"{dataset.root}/{path}"))
-    with ThreadPoolExecutor(processors()) as pool:
-        fingerprints = pool.map(
-            lambda path: _fingerprint(path, dataset.source), [path for _, path in changed]
-        )
-        for (row, _), fingerprint in zip(changed, fingerprints, strict=True):
-            if fingerprint is not None and fingerprint[0] in by_digest:
-                reusable.append(Reuse(row, *by_digest[fingerprint[0]], fingerprint[1]))
-    return sorted(reusable, key=lambda reuse: reuse.row)
+    now = stats.copy()
+    giver, source = np.full(len(dataset), -1), np.full(len(dataset), -1)
+    for number, donor in enumerate(donors):
+        rows, sources = _unchanged(dataset, stats, donor)
+        giver[rows], source[rows] = number, sources
+    sizes = [donor.stats[_read(donor), 0] for donor in donors]
+    known = np.isin(stats[:, 0], np.concatenate(sizes)) if sizes else np.zeros(len(now), np.bool_)
+    changed = np.flatnonzero((giver < 0) & known)
+    for start in range(0, len(changed), READ_AT_ONCE):
+        fingerprints = _fingerprints(dataset, changed[start : start + READ_AT_ONCE])
+        for number, donor in enumerate(donors):
+            for digest, known_as in _rows_of(donor, fingerprints).items():
+                for row, stat in fingerprints[digest]:
+                    giver[row], source[row], now[row] = number, known_as, stat
+    given = [np.flatnonzero(giver == number) for number in range(len(donors))]
+    return [Reuse(rows, source[rows], now[rows]) for rows in given]
 
 
-def _fingerprint(path: str, source: Source) -> tuple[bytes, Stat] | None:
-    """Digest and stat of a file; None if it cannot be read, which embedding it will report."""
-    try:
-        content, stat = source.read(path)
-    except (OSError, NotAFile):
-        return None
-    return content_digest(content), stat
+def _read(donor: Donor) -> Mask:
+    """Rows that are written, of images that could be read."""
+    mask = donor.finished.copy()
+    mask[list(donor.unreadable)] = False
+    return mask
+
+
+def _unchanged(dataset: Dataset, stats: Rows, donor: Donor) -> tuple[Rows, Rows]:
+    """Return the rows whose files have the path and stat of a donor's, and the donor's rows."""
+    rows, sources = same_paths(Paths.of(dataset.paths), donor.paths)
+    same = donor.finished[sources] & (donor.stats[sources] == stats[rows]).all(axis=1)
+    # One that could not be read may be readable now: its permissions do not show in its stat.
+    unread = [row for row in donor.unreadable if not donor.digests[row].any()]
+    for at in np.flatnonzero(same & np.isin(sources, unread)).tolist():
+        same[at] = not is_readable(f"{dataset.root}/{dataset.paths[rows[at]]}", dataset.source)
+    return rows[same], sources[same]
+
+
+Fingerprints = dict[bytes, list[tuple[int, Stat]]]
+
+
+def _fingerprints(dataset: Dataset, rows: Rows) -> Fingerprints:
+    """Digest -> rows of that content, each with its stat; of files that can be read.
+
+    Embedding will report the others.
+    """
+
+    def fingerprint(row: int) -> tuple[bytes, Stat] | None:
+        try:
+            content, stat = dataset.source.read(f"{dataset.root}/{dataset.paths[row]}")
+        except (OSError, NotAFile):
+            return None
+        return content_digest(content), stat
+
+    found: Fingerprints = {}
+    with closing(in_threads(fingerprint, rows.tolist())) as results:
+        for row, result in zip(rows.tolist(), results, strict=True):
+            if result is not None:
+                found.setdefault(result[0], []).append((row, result[1]))
+    return found
+
+
+def _rows_of(donor: Donor, wanted: Fingerprints) -> dict[bytes, int]:
+    """Digest -> a row of the donor, of the digests that it has."""
+    if not wanted:
+        return {}
+    # Half of a digest is enough to leave most rows aside.
+    halves = np.ascontiguousarray(donor.digests[:, :8]).view(np.uint64)[:, 0]
+    own = np.frombuffer(b"".join(digest[:8] for digest in wanted), dtype=np.uint64)
+    likely = np.flatnonzero(np.isin(halves, own) & _read(donor)).tolist()
+    found = {donor.digests[row].tobytes(): row for row in likely}
+    return {digest: row for digest, row in found.items() if digest in wanted}

@@ -55,8 +55,7 @@ def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: 
     pixels = torch.zeros(len(dataset), 3, wanted.crop, wanted.crop, dtype=torch.uint8)
 
     def read(row: int) -> None:
-        path, _ = dataset.samples[row]
-        found = read_image(f"{dataset.root}/{path}", wanted, dataset.source)
+        found = read_image(f"{dataset.root}/{dataset.paths[row]}", wanted, dataset.source)
         if found.pixels is not None:
             pixels[row] = found.pixels
 

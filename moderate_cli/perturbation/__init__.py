@@ -148,7 +148,7 @@ def _record(dataset: Dataset, planned: Sequence[Perturbed]) -> Table:
             dataset.classes[label],
             image.corruption,
         )
-        for image, (_, label) in zip(planned, dataset.samples, strict=True)
+        for image, label in zip(planned, dataset.labels.tolist(), strict=True)
         if image.label != label or image.corruption
     ]
     return Table(("path", "class", "original_path", "original_class", "corruption"), rows)

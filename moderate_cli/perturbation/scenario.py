@@ -85,7 +85,7 @@ def plan(
     if label_noise + pair_noise > 0 and classes < 2:
         raise ArgumentError("label_noise: there is one class only, so no label can be wrong")
     rng = np.random.default_rng(seed)
-    labels = np.array([label for _, label in dataset.samples], dtype=np.int64)
+    labels = dataset.labels
     wrong, order = labels.copy(), rng.permutation(n)
     any_other, pairs = round_half_up(n * label_noise), round_half_up(n * pair_noise)
     some = order[:any_other]
@@ -102,21 +102,19 @@ def plan(
     names = _names(dataset, wrong.tolist(), ruined)
     return [
         Perturbed(path, name, label, corruption)
-        for (path, _), name, label, corruption in zip(
-            dataset.samples, names, wrong.tolist(), ruined, strict=True
+        for path, name, label, corruption in zip(
+            dataset.paths, names, wrong.tolist(), ruined, strict=True
         )
     ]
 
 
 def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:
     """Return the new path of each image; what does not change keeps its own."""
-    names = [path for path, _ in dataset.samples]
-    changed = [
-        row for row, (_, label) in enumerate(dataset.samples) if label != labels[row] or ruined[row]
-    ]
+    names, own_labels = list(dataset.paths), dataset.labels.tolist()
+    changed = [row for row, label in enumerate(own_labels) if label != labels[row] or ruined[row]]
     taken = set(names) - {names[row] for row in changed}
     for row in changed:
-        own = dataset.classes[dataset.samples[row][1]]
+        own = dataset.classes[own_labels[row]]
         stem, suffix = os.path.splitext(os.path.relpath(names[row], own))
         suffix = ".png" if ruined[row] else suffix
         folder, number = dataset.classes[labels[row]], 0

@@ -58,7 +58,7 @@ def main(data: str) -> None:
 def _images_per_second(data: str, recipe: Recipe) -> float:
     """Time a few steps and some more: what they differ by is training alone."""
     dataset = moderate_cli.scan(data)
-    labels = np.array([label for _, label in dataset.samples])
+    labels = dataset.labels
     some = np.zeros(len(dataset), dtype=bool)
     some[:: max(1, len(dataset) // (2 * BATCH))] = True
     pictures = read_pictures(dataset, labels, some, recipe)

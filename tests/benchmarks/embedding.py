@@ -55,7 +55,7 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
             stage = f"embed {len(rows)} photos, {name}, {runtime}"
             usual = timed(lambda name=name: usual_loop(root, rows, name))
             yield Comparison(stage, "the usual loop", timed(ours), usual, aim)
-            paths = [f"{root}/{dataset.samples[row][0]}" for row in rows]
+            paths = [f"{root}/{dataset.paths[row]}" for row in rows]
             limit = _limit(paths, network)
             yield Comparison(stage, "decode and forward alone", timed(ours), limit, "1/0.85")
     yield _whole(root, folder)
@@ -64,10 +64,10 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
 def on_ray(folder: Path, data: str | None) -> Iterator[Comparison]:
     """Compare two single-core workers on Ray with this process on two cores, once both are warm."""
     source = Path(data) if data is not None else _draw(folder / "photos")
-    samples = moderate_cli.scan(source).samples
+    paths = moderate_cli.scan(source).paths
     (folder / "many" / "class").mkdir(parents=True)
     for image in range(RAY_IMAGES):
-        path = source / samples[image % len(samples)][0]
+        path = source / paths[image % len(paths)]
         (folder / "many" / "class" / f"{image}.jpg").symlink_to(path.absolute())
 
     def run(**options) -> float:

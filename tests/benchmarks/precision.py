@@ -62,7 +62,7 @@ def main(data: str) -> None:
 
 
 def _rows(dataset: Dataset) -> Iterator[Row]:
-    labels = np.array([label for _, label in dataset.samples])
+    labels = dataset.labels
     start = time.perf_counter()
     features = usual_loop(Path(dataset.root), np.arange(len(dataset)), "efficientnet_lite0")
     rate = len(dataset) / (time.perf_counter() - start)

@@ -81,8 +81,9 @@ def _driver(folder: Path) -> float:
     import ray
 
     n = BLOCKS * BLOCK_ROWS
-    samples = tuple((f"class/{row}.jpg", 0) for row in range(n))
-    dataset = moderate_cli.Dataset(folder, ("class",), samples)
+    paths = [f"class/{row}.jpg" for row in range(n)]
+    labels = np.zeros(n, dtype=np.int64)
+    dataset = moderate_cli.Dataset(folder, ("class",), paths, labels)
     stats = np.zeros((n, 2), dtype=np.int64)
     network = load_network(FeatureSpec("pixels"), device="cpu", runtime="torch")
     manifest = Manifest(

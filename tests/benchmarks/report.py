@@ -35,8 +35,8 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
     """Make the page, then move its slider."""
     dataset, features, page = _dataset(folder / "data"), _features(folder), folder / "report.html"
     every = np.ones(IMAGES, dtype=np.bool_)
-    labels = np.array([label for _, label in dataset.samples])
-    paths = [path for path, _ in dataset.samples]
+    labels = dataset.labels
+    paths = dataset.paths
 
     def ours() -> None:
         before = time.process_time()

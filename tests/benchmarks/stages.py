@@ -139,7 +139,6 @@ class Measured:
 
 
 IMAGENET = {"n": 1_281_167, "classes": 1_000}
-IMAGENET_22K = {"n": 14_197_122, "classes": 21_841}
 
 
 class FeaturesOnDisk:
@@ -208,19 +207,10 @@ def strategies(folder: Path, _data: str | None) -> Iterator[Comparison]:
 
 
 def full_size(folder: Path, _data: str | None) -> Iterator[Comparison]:
-    """Score and select from the features of all of ImageNet-22k, 36 GB; wants 40 GB of disk."""
-    data = FeaturesOnDisk(folder, **IMAGENET_22K)
-    for args, output in (
-        (("score", "--center", "mean"), "scores.npy"),
-        (("score", "--center", "median"), "scores.npy"),
-        (("select", "-r", "0.3"), "kept.npy"),
-        (("select", "-r", "0.3", "--scope", "class"), "kept.npy"),
-    ):
-        ours = data.moderate(*args, "-o", f"{folder}/{output}")
-        yield Comparison(
-            f"{' '.join(args)}, 14 million", "two sequential reads", ours, data.read_twice,
-            "2, 2000 MB", ours.peak, once=True,
-        )  # fmt: skip
+    """Score and select from the features of all of ImageNet-22k; wants 45 GB of disk."""
+    from tests.benchmarks.full_size import comparisons
+
+    yield from comparisons(folder)
 
 
 def select(folder: Path, _data: str | None) -> Iterator[Comparison]:

@@ -257,6 +257,24 @@ def test_select_says_what_auto_takes(grays, moderate):
     assert len(moderate("select", "--count", "7", "--strategy", "auto", grays).stdout.split()) == 7
 
 
+def test_auto_prepares_what_it_takes(grays, moderate, monkeypatch):
+    monkeypatch.setattr("moderate_cli.evaluation.CANDIDATES", (("trimmed", "0.5"),))
+    done = moderate("select", "-r", "0.5", "--strategy", "auto", grays)
+    plain = moderate("select", "-r", "0.5", "--strategy", "trimmed", grays)
+    assert done.stdout == plain.stdout
+    took, *rest = done.stderr.splitlines()
+    assert took.startswith("moderate: strategy auto takes trimmed")
+    assert rest == plain.stderr.splitlines()
+
+
+def test_auto_wants_two_classes(tmp_path, moderate):
+    for image in range(6):
+        paint(tmp_path / "one" / "a" / f"{image}.png", 9 * image)
+    done = moderate("select", "-r", "0.5", "--strategy", "auto", tmp_path / "one")
+    assert (done.status, done.stdout) == (2, "")
+    assert "there is one class only" in done.stderr
+
+
 def test_auto_wants_labels(grays, moderate):
     done = moderate("select", "-r", "1", "--strategy", "auto", "--labels", "kmeans:2", grays)
     assert done.status == 2

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import Source, source_from, tell_of_duplicates
+from moderate_cli.cli.inputs import Source, rescored, source_from, tell_of_duplicates
 from moderate_cli.duplicates import Duplicates, find_duplicates
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores
@@ -86,7 +86,28 @@ selecting = options.group(
 )
 
 
-class Kept(NamedTuple):
+class Prepared(NamedTuple):
+    """What a strategy chooses from.
+
+    Attributes
+    ----------
+    found
+        All images, and their scores.
+    eligible
+        The same, without what was left out before anything was chosen.
+    duplicates
+        Near duplicates, if they were left out.
+    options
+        The criterion, and which suspects were left out, if any.
+    """
+
+    found: Source
+    eligible: Source
+    duplicates: Duplicates | None
+    options: dict[str, Any]
+
+
+class Chosen(NamedTuple):
     """One selection.
 
     Attributes
@@ -97,36 +118,15 @@ class Kept(NamedTuple):
         What `select` was given: an amount, a strategy and its options.
     rescued, lost
         Classes that would be empty but for --min-per-class, and those that are.
+    prepared
+        What it was chosen from.
     """
 
     mask: Mask
     how: Mapping[str, Any]
     rescued: list[int]
     lost: list[int]
-
-
-class Chosen(NamedTuple):
-    """What the user's options lead to.
-
-    Attributes
-    ----------
-    found
-        What was selected from, with all images.
-    eligible
-        The same, without what was left out before anything was chosen.
-    duplicates
-        Near duplicates, if they were left out.
-    kept
-        The selection for each amount, by the text it was written as.
-    prepared
-        The criterion, and which suspects were left out, if any.
-    """
-
-    found: Source
-    eligible: Source
-    duplicates: Duplicates | None
-    kept: dict[str, Kept]
-    prepared: dict[str, Any]
+    prepared: Prepared
 
 
 def choose(
@@ -141,17 +141,65 @@ def choose(
     drop_suspects: Fraction | Literal["auto"] | None,
     seed: int,
     **source: Any,
-) -> Chosen:
-    """Select as the options say, from what they name; say on stderr what the user should know."""
+) -> dict[str, Chosen]:
+    """Select as the options say, from what they name; say on stderr what the user should know.
+
+    Returns
+    -------
+    The selection for each amount, by the text that the amount was written as.
+    """
     how = _strategy(strategy, scope, balance, quantile)
     how |= {"min_per_class": min_per_class, "seed": seed}
+    asked = source["criterion"]
+    source["criterion"], dropped = _preparation(strategy, asked, drop_suspects)
+    _check_features(strategy, dedup, dropped, source)
+    found = source_from(**source, seed=seed)
+    prepared: dict[Any, Prepared] = {}
+
+    def prepare(strategy: str) -> Prepared:
+        wanted = _preparation(strategy, asked, drop_suspects)
+        if wanted not in prepared:
+            criterion, dropped = wanted
+            own = found
+            if criterion != source["criterion"]:
+                near = {name: source[name] for name in ("center", "metric")}
+                own = rescored(found, {"criterion": criterion, **near, "seed": seed})
+            prepared[wanted] = _leave_out(own, criterion, dropped, dedup, seed)
+        return prepared[wanted]
+
+    chosen = {}
+    for text, amount in amounts.items():
+        way = {**how, **amount}
+        if strategy == AUTO:
+            way |= _best(prepare(AUTO).eligible, amount, scope, balance, source, seed)
+        base = prepare(way["strategy"])
+        scores = base.eligible.scores
+        mask = select(scores, **way, features=found.features)
+        chosen[text] = Chosen(mask, way, *_emptied(scores, mask, way), base)
+        _warn_of_classes(scores, chosen[text])
+    return chosen
+
+
+def _preparation(
+    strategy: str, criterion: str, drop_suspects: Fraction | Literal["auto"] | None
+) -> tuple[str, Fraction | Literal["auto"] | None]:
+    """Return the criterion and the suspects to leave out: as asked for, or what the strategy wants."""
     wanted = preparation_for(strategy)
     if options.left_alone("criterion"):
-        source["criterion"] = wanted.criterion
+        criterion = wanted.criterion
     if drop_suspects is None and wanted.drop_suspects:
         drop_suspects = "auto"
-    _check_features(strategy, dedup, drop_suspects, source)
-    found = source_from(**source, seed=seed)
+    return criterion, drop_suspects
+
+
+def _leave_out(
+    found: Source,
+    criterion: str,
+    drop_suspects: Fraction | Literal["auto"] | None,
+    dedup: float | None,
+    seed: int,
+) -> Prepared:
+    """Leave out what shall not be chosen from."""
     eligible, duplicates = found, None
     if drop_suspects is not None:
         eligible = _without_suspects(eligible, drop_suspects, seed)
@@ -160,16 +208,9 @@ def choose(
     if dedup is not None:
         duplicates = _duplicates(eligible, dedup)
         eligible = _without(eligible, duplicates.rows, "near duplicates of others")
-    kept = {}
-    for text, amount in amounts.items():
-        way = {**how, **amount}
-        if strategy == AUTO:
-            way |= _best(eligible, amount, scope, balance, source, seed)
-        mask = select(eligible.scores, **way, features=found.features)
-        kept[text] = Kept(mask, way, *_emptied(eligible.scores, mask, way))
-        _warn_of_classes(eligible.scores, kept[text])
-    prepared = {"criterion": source["criterion"], "drop-suspects": drop_suspects}
-    return Chosen(found, eligible, duplicates, kept, prepared)
+    return Prepared(
+        found, eligible, duplicates, {"criterion": criterion, "drop-suspects": drop_suspects}
+    )
 
 
 def amounts_of(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:
@@ -262,7 +303,9 @@ def _best(
 
     data = replace(found.sets[0], readable=found.readable, folder=None)
     ratio = str(amount.get("ratio") or Fraction(amount["count"], int(data.readable.sum())))
-    scoring = {name: source[name] for name in ("criterion", "center", "metric")} | {"seed": seed}
+    scoring = {name: source[name] for name in ("center", "metric")} | {"seed": seed}
+    if not options.left_alone("criterion"):  # else each strategy is tried with its own
+        scoring["criterion"] = source["criterion"]
     selecting = {"balance": balance, "scope": scope}
     seeds = range(seed, seed + AUTO_SEEDS)
     tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
@@ -318,7 +361,7 @@ def _in_classes(how: Mapping[str, Any]) -> bool:
     return how["scope"] == "class" or how["strategy"] in PICKS
 
 
-def _warn_of_classes(scores: Scores, kept: Kept) -> None:
+def _warn_of_classes(scores: Scores, kept: Chosen) -> None:
     strategy = kept.how["strategy"]
     what = "the window" if strategy == "moderate" else f"strategy {strategy}"
     advice = "keep more images" if _in_classes(kept.how) else "--scope class gives each its share"

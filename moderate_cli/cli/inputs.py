@@ -113,6 +113,11 @@ def source_from(
     return Source(scores, sets)
 
 
+def rescored(found: Source, how: dict[str, Any]) -> Source:
+    """Score the same images in another way: by a criterion, a center, a metric and a seed."""
+    return found._replace(scores=_scores(found.sets, how))
+
+
 def _own_features(paths: Sequence[str], labels_file: str | int) -> Iterator[LabeledFeatures]:
     n = None
     for path in paths:

@@ -71,7 +71,8 @@ def command(
     amounts = amounts_of(ratios, count)
     if len(amounts) > 1:
         raise click.UsageError("a report wants one --ratio")
-    chosen = choose(amounts, data=data, features_files=(), scores_file=None, **chosen_by)
+    found = choose(amounts, data=data, features_files=(), scores_file=None, **chosen_by)
+    chosen = next(iter(found.values()))
     subject = _subject(chosen, chosen_by)
     projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)
     write_report(output, subject, projection, evaluations)
@@ -83,8 +84,7 @@ def command(
 
 
 def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
-    (kept,) = chosen.kept.values()
-    found, eligible = chosen.found, chosen.eligible
+    found, eligible = chosen.prepared.found, chosen.prepared.eligible
     assert found.dataset is not None
     unreadable: dict[str, str] = {}
     for features in found.sets:
@@ -96,14 +96,14 @@ def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
         data=found.sets[0],
         scores=found.scores,
         eligible=eligible.readable,
-        kept=kept.mask,
-        how=kept.how,
-        rescued=kept.rescued,
-        lost=kept.lost,
+        kept=chosen.mask,
+        how=chosen.how,
+        rescued=chosen.rescued,
+        lost=chosen.lost,
         several_sets=len(found.sets) > 1,
-        dedup=chosen.duplicates,
+        dedup=chosen.prepared.duplicates,
         unreadable=unreadable,
-        options=_options(kept.how, chosen.prepared, chosen_by),
+        options=_options(chosen.how, chosen.prepared.options, chosen_by),
     )
 
 

@@ -88,10 +88,11 @@ def command(
     _check_outputs(amounts, output, copy_to, dry_run, force, chosen_by)
     _check_companions(output, copy_to, link, nul, force)
     chosen = choose(amounts, **chosen_by)
-    found, masks = chosen.found, {text: one.mask for text, one in chosen.kept.items()}
+    masks = {text: one.mask for text, one in chosen.items()}
+    found = {text: one.prepared.found for text, one in chosen.items()}
     if invert:
-        masks = {text: ~mask & found.readable for text, mask in masks.items()}
-    table = _table(found.scores, masks, "dropped" if invert else "kept")
+        masks = {text: ~mask & found[text].readable for text, mask in masks.items()}
+    table = _table(next(iter(found.values())).scores, masks, "dropped" if invert else "kept")
     if dry_run:
         console.write(table.encode())
         return
@@ -99,7 +100,7 @@ def command(
         for line in table.splitlines():
             console.note(line)
     for text, mask in masks.items():
-        _put_out(found, mask, text, output, copy_to, link=link, nul=nul, force=force)
+        _put_out(found[text], mask, text, output, copy_to, link=link, nul=nul, force=force)
 
 
 def _check_outputs(

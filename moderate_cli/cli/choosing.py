@@ -183,7 +183,7 @@ def choose(
 def _preparation(
     strategy: str, criterion: str, drop_suspects: Fraction | Literal["auto"] | None
 ) -> tuple[str, Fraction | Literal["auto"] | None]:
-    """Return the criterion and the suspects to leave out: as asked for, or what the strategy wants."""
+    """Return the criterion, and what suspects to leave out, as asked for or as it wants."""
     wanted = preparation_for(strategy)
     if options.left_alone("criterion"):
         criterion = wanted.criterion

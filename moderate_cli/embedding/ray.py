@@ -322,6 +322,7 @@ class RayEngine:
             if event in self._loading:
                 self._check(ray.get(event))
                 self._idle.append(self._loading.pop(event))
+                self._tries[None] = 0  # so it can be loaded; a long run may lose many workers
             else:
                 ray.get(event)
                 actor = self._arriving.pop(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ def scan_remote(url: str) -> Dataset:
 def _file_system(protocol: str) -> Any:
     import fsspec
 
+    # Of public buckets it would say, for each image, that there are no credentials.
+    logging.getLogger("gcsfs").setLevel(logging.ERROR)
     return fsspec.filesystem(protocol, use_listings_cache=False)
 
 

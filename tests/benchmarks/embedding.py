@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Subset
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models, transforms
 from torchvision.datasets import ImageFolder
 
@@ -23,11 +24,12 @@ from moderate_cli.classifiers import _efficientnet_lite0, _torchvision
 from moderate_cli.efficientnet_lite import convert_weights
 from moderate_cli.embedding.local import embed_blocks
 from moderate_cli.images import read_image
-from moderate_cli.networks import load_network
+from moderate_cli.networks import Network, load_network
 from moderate_cli.processors import processors
 from tests.benchmarks.stages import MODERATE, Comparison, Measured, process, timed
 
 IMAGES = 480
+SIDE = 2048  # of the matrices that show what arithmetic the machine can do
 RAY_IMAGES = 4096  # four blocks
 
 
@@ -58,6 +60,7 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
             paths = [f"{root}/{dataset.paths[row]}" for row in rows]
             limit = _limit(paths, network)
             yield Comparison(stage, "decode and forward alone", timed(ours), limit, "1/0.85")
+            yield _arithmetic(name, runtime, network)
     yield _whole(root, folder)
 
 
@@ -101,6 +104,14 @@ def _whole(root: Path, folder: Path) -> Comparison:
 
 def usual_loop(root: Path, rows: np.ndarray, name: str) -> np.ndarray:
     """Run ImageFolder, torchvision's transforms, two workers, an eager float32 network."""
+    network, preprocessing = _eager(name)
+    images = Subset(ImageFolder(root, _transforms(preprocessing)), rows)
+    with torch.no_grad():
+        batches = [network(batch) for batch, _ in DataLoader(images, batch_size=64, num_workers=2)]
+    return torch.cat(batches).numpy()
+
+
+def _eager(name: str) -> tuple[nn.Module, Preprocessing]:
     if name == "efficientnet_lite0":
         network, preprocessing, own_weights = _efficientnet_lite0()
         network.load_state_dict(convert_weights(own_weights()[0]))
@@ -108,11 +119,7 @@ def usual_loop(root: Path, rows: np.ndarray, name: str) -> np.ndarray:
     else:
         network, preprocessing, _ = _torchvision(name)
         network.fc = nn.Identity()
-    images = Subset(ImageFolder(root, _transforms(preprocessing)), rows)
-    network.eval()
-    with torch.no_grad():
-        batches = [network(batch) for batch, _ in DataLoader(images, batch_size=64, num_workers=2)]
-    return torch.cat(batches).numpy()
+    return network.eval(), preprocessing
 
 
 def _transforms(preprocessing: Preprocessing) -> transforms.Compose:
@@ -148,6 +155,29 @@ def _limit(paths: list[str], network):
         return (decoding + time.process_time() - start) / processors()
 
     return run
+
+
+def _arithmetic(name: str, runtime: str, network: Network) -> Comparison:
+    """Compare forward alone with matrix products of as many operations, all this machine can do."""
+    size = network.preprocessing.crop
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        _eager(name)[0](torch.zeros(1, 3, size, size))
+    pixels = torch.randint(0, 256, (IMAGES, 3, size, size), dtype=torch.uint8)
+    matrix = torch.rand(SIDE, SIDE)
+    products = round(IMAGES * counter.get_total_flops() / (2 * SIDE**3))
+
+    def forward() -> None:
+        for batch in pixels.split(network.batch_size):
+            network.forward(batch)
+
+    def multiply() -> None:
+        for _ in range(products):
+            matrix @ matrix
+
+    stage = f"forward of {IMAGES} images, {name}, {runtime}"
+    return Comparison(
+        stage, "matrix products of as many operations", timed(forward), timed(multiply), ""
+    )
 
 
 def _draw(root: Path) -> Path:

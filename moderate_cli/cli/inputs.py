@@ -213,6 +213,8 @@ def features_of(
             )
         if store is not None:
             stores.append(store)
+    if stores:  # the same lists, of which millions of images want no second copy
+        dataset = replace(dataset, paths=stores[0].paths, labels=stores[0].labels)
     images = len(dataset)
     reasons = {
         f"{data.rstrip('/')}/{store.paths[row]}": reason

@@ -102,10 +102,12 @@ def _export_tars(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     names = {os.path.basename(shard) for shard in source.shards}
-    if force and os.path.lexists(target):
-        odd = next((name for name in os.listdir(target) if name not in names), None)
-        if odd is not None or any(Path(shard).parent == target for shard in source.shards):
-            raise OutputError(f"{target}: is no export of these tar files; name another folder")
+    folders = {os.path.dirname(shard) for shard in source.shards}
+    folders |= {os.path.dirname(os.path.realpath(shard)) for shard in source.shards}
+    if os.path.realpath(target) in map(os.path.realpath, folders):
+        raise OutputError(f"{target}: the tar files lie there; name another folder")
+    if force and os.path.lexists(target) and not set(os.listdir(target)) <= names:
+        raise OutputError(f"{target}: is no export of these tar files; name another folder")
     if len(names) < len(source.shards):
         raise OutputError(f"{target}: two of the tar files have the same name; rename one")
     keys = {dataset.paths[row] for row in np.flatnonzero(kept).tolist()}

@@ -22,6 +22,9 @@ from typing import BinaryIO
 
 from moderate_cli.errors import OutputError, StoreError
 
+# How a network file system says that it has no locks, or none on a file that is open for reading.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+
 
 @contextlib.contextmanager
 def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -42,7 +45,8 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     temporary = _temporary(path)
     try:
         with _named(destination, temporary), temporary.open("xb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with _where_there_are_locks():
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -81,7 +85,8 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
             remove_stale(path)
             temporary.mkdir()
             lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with _where_there_are_locks():
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield temporary
             replace_folder(temporary, path)
     except BaseException:
@@ -104,7 +109,8 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
     temporary.mkdir()
     lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _where_there_are_locks():
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield temporary
         try:
             os.rename(temporary, path)
@@ -154,10 +160,8 @@ def is_empty_folder(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def lock(
-    path: Path, on_wait: Callable[[str], None] | None = None, *, shared: bool = False
-) -> Iterator[None]:
-    """Hold the lock file at `path`; wait for another process that holds it.
+def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file at `path`; wait for other processes that hold it.
 
     The kernel drops the lock when its holder dies, so none is ever stale.
 
@@ -167,10 +171,61 @@ def lock(
         The lock file, made if it is missing.
     on_wait
         Called once, with the holder's name, before waiting.
-    shared
-        Hold it together with all others that share it.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made, or the file system has no locks.
     """
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with _lock_file(path) as file:
+        try:
+            _flock(file, fcntl.LOCK_EX, on_wait)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            raise StoreError(
+                f"{path.parent}: its file system has no locks; --part 1/1 does without, and"
+                " --store DIR puts it elsewhere"
+            ) from None
+        yield
+
+
+@contextlib.contextmanager
+def shared_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the lock file as `lock` does, with all others that share it; go on where locks fail."""
+    with _lock_file(path) as file:
+        with _where_there_are_locks():
+            _flock(file, fcntl.LOCK_SH, on_wait)
+        yield
+
+
+@contextlib.contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock file if nobody does; yields whether that is so, or there are no locks."""
+    with _lock_file(path) as file:
+        try:
+            with _where_there_are_locks():
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+@contextlib.contextmanager
+def turn(folder: Path) -> Iterator[None]:
+    """Wait while another process has its turn in a folder, as far as locks on folders reach."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with _where_there_are_locks():
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _lock_file(path: Path) -> Iterator[BinaryIO]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
@@ -178,17 +233,30 @@ def lock(
             f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
         ) from None
     with os.fdopen(descriptor, "r+b") as file:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if on_wait is not None:
-                on_wait(file.read(256).decode(errors="replace").strip() or "another process")
-            fcntl.flock(file, kind)
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        file.flush()
+        yield file
+
+
+def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> None:
+    """Lock a file, tell before waiting for its holder, and write there who holds it now."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if on_wait is not None:
+            on_wait(file.read(256).decode(errors="replace").strip() or "another process")
+        fcntl.flock(file, kind)
+    file.seek(0)
+    file.truncate()
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    file.flush()
+
+
+@contextlib.contextmanager
+def _where_there_are_locks() -> Iterator[None]:
+    try:
         yield
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
 
 
 @contextlib.contextmanager
@@ -247,7 +315,9 @@ def _is_held(path: str) -> bool:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
+        if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
+            raise
         return True
     finally:
         os.close(descriptor)

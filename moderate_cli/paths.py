@@ -146,6 +146,11 @@ def same_paths(one: Paths, other: Paths) -> tuple[Rows, Rows]:
     places = order[np.searchsorted(known, numbers, sorter=order).clip(max=len(known) - 1)]
     rows = np.flatnonzero(known[places] == numbers)
     places = places[rows]
-    pairs = zip(rows.tolist(), places.tolist(), strict=True)
+    pairs = zip(_each(rows), _each(places), strict=True)
     same = np.fromiter((one[row] == other[place] for row, place in pairs), np.bool_, len(rows))
     return rows[same], places[same]
+
+
+def _each(rows: Rows) -> Iterator[int]:
+    for start in range(0, len(rows), AT_ONCE):
+        yield from rows[start : start + AT_ONCE].tolist()

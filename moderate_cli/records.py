@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
@@ -230,12 +231,13 @@ def _write_index_txt(file: BinaryIO, scores: Scores, rows: Rows) -> None:
 
 
 def _write_index_json(file: BinaryIO, scores: Scores, rows: Rows) -> None:
-    images = [
-        {"row": row, "path": path, "class": name, "score": value}
-        for row, (path, name, value) in zip(rows.tolist(), _records(scores, rows), strict=True)
-    ]
-    content = {"kept": len(rows), "of": len(scores), "images": images}
-    file.write((json.dumps(content, indent=1) + "\n").encode("ascii"))
+    # As json.dumps(..., indent=1) writes it, image by image: millions of them would not fit.
+    file.write(f'{{\n "kept": {len(rows)},\n "of": {len(scores)},\n "images": ['.encode())
+    for number, (path, name, value) in enumerate(_records(scores, rows)):
+        image = {"row": int(rows[number]), "path": path, "class": name, "score": value}
+        text = textwrap.indent(json.dumps(image, indent=1), "  ")
+        file.write((",\n" if number else "\n").encode() + text.encode("ascii"))
+    file.write(b"\n ]\n}\n" if len(rows) else b"]\n}\n")
 
 
 def _write_index_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:

@@ -78,6 +78,12 @@ def scan_remote(url: str) -> Dataset:
         ) from None
     except Exception as error:  # each file system has errors of its own
         raise DatasetError(f"{url}: cannot be listed ({_one_line(error)})") from None
+    if root in found:
+        raise DatasetError(
+            f"{url}: is a single object; name the folder that the class folders are in"
+        )
+    if os.fspath(Path(root)) != root or any(info.get("size") is None for info in found.values()):
+        raise DatasetError(f"{url}: is listed without the sizes or full names that are wanted")
     paths = sorted(
         (name.removeprefix(f"{root}/") for name in found),
         key=lambda path: (path.partition("/")[0], *os.path.split(path)),

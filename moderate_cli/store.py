@@ -178,7 +178,8 @@ class FeatureStore:
     @cached_property
     def unread(self) -> Sequence[int]:
         """Rows of files that could not even be read, such as for want of permission."""
-        return [row for row in self.unreadable if not self.digests[row].any()]
+        rows = np.array(list(self.unreadable), dtype=np.int64)
+        return [] if not len(rows) else rows[~self.digests[rows].any(axis=1)].tolist()
 
     def is_current(self, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:
         """Whether the dataset has the same classes and files, none changed since."""

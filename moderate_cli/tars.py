@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
 import os
 import tarfile
@@ -14,6 +16,7 @@ import numpy as np
 
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
+from moderate_cli.paths import Paths
 from moderate_cli.sources import NO_STAT, Stat
 
 LABELS = ("cls", "json")  # files that may tell the class of a sample, the first of them first
@@ -110,14 +113,16 @@ def scan_tars(pattern: str) -> Dataset:
         raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
     source = Tars(tuple(shards), {f"{root}/{key}": member for key, member in images.items()})
     if not labels:
-        return Dataset(root, (FLAT,), list(images), np.zeros(len(images), dtype=np.int64), source)
+        return Dataset(
+            root, (FLAT,), Paths.of(images), np.zeros(len(images), dtype=np.int64), source
+        )
     without = next((key for key in images if key not in labels), None)
     if without is not None:
         raise DatasetError(f"{pattern}: {without} has no class, in .cls or .json, as others have")
     classes = sorted(set(labels.values()), key=_order)
     label_of = {name: label for label, name in enumerate(classes)}
     own = np.array([label_of[labels[key]] for key in images], dtype=np.int64)
-    return Dataset(root, tuple(classes), list(images), own, source)
+    return Dataset(root, tuple(classes), Paths.of(images), own, source)
 
 
 def root_of(pattern: str) -> Path:
@@ -137,19 +142,16 @@ def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
     """
     for shard in source.shards:
         target = folder / os.path.basename(shard)
-        try:
-            with tarfile.open(shard, "r:") as tar, tarfile.open(target, "x:") as out:
-                written = set()
-                for member in tar:
-                    key, _ = split_name(member.name)
-                    if not member.isfile() or key not in keys:
-                        continue
-                    out.addfile(member, tar.extractfile(member))
-                    if key not in written:
-                        written.add(key)
-                        yield
-        except tarfile.TarError as error:
-            raise DatasetError(f"{shard}: {error}") from None
+        with _opened(shard) as tar, tarfile.open(target, "x:") as out:
+            written = set()
+            for member in _files(tar):
+                key, _ = split_name(member.name)
+                if key not in keys:
+                    continue
+                out.addfile(member, tar.extractfile(member))
+                if key not in written:
+                    written.add(key)
+                    yield
         if not written:
             target.unlink()
 
@@ -183,33 +185,57 @@ def _expanded(pattern: str) -> list[str]:
 def _samples(shard: str) -> dict[str, _Sample]:
     samples: dict[str, _Sample] = {}
     seen: set[tuple[str, str]] = set()
+    with _opened(shard) as tar:
+        for member in _files(tar):
+            key, extension = split_name(member.name)
+            if not os.path.basename(key):  # such as those that macOS adds, named ._photo.jpg
+                continue
+            if (key, extension) in seen:
+                raise DatasetError(
+                    f"{shard}: holds {member.name} twice; keys must tell samples apart"
+                )
+            seen.add((key, extension))
+            sample = samples.setdefault(key, _Sample())
+            if _is_image(extension) and sample.image is None:
+                sample.image = Member(shard, member.offset_data, member.size)
+            elif extension in LABELS:
+                file = tar.extractfile(member)
+                assert file is not None  # it is a file
+                label = _label(extension, file.read())
+                if label is not None:
+                    sample.labels[extension] = label
+    return samples
+
+
+@contextlib.contextmanager
+def _opened(shard: str) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
-                key, extension = split_name(member.name)
-                if not os.path.basename(key):  # such as those that macOS adds, named ._photo.jpg
-                    continue
-                if (key, extension) in seen:
-                    raise DatasetError(
-                        f"{shard}: holds {member.name} twice; keys must tell samples apart"
-                    )
-                seen.add((key, extension))
-                sample = samples.setdefault(key, _Sample())
-                if _is_image(extension) and sample.image is None:
-                    sample.image = Member(shard, member.offset_data, member.size)
-                elif extension in LABELS:
-                    file = tar.extractfile(member)
-                    assert file is not None  # it is a file
-                    label = _label(extension, file.read())
-                    if label is not None:
-                        sample.labels[extension] = label
-    except OSError as error:
+            yield tar
+    except FileNotFoundError as error:
         raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
     except tarfile.TarError as error:
         raise DatasetError(f"{shard}: is no tar file that can be read in parts ({error})") from None
-    return samples
+
+
+def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of a tar file; a hard link is one, with the content of what it leads to."""
+    files: dict[str, tarfile.TarInfo] = {}
+    for member in tar:
+        if member.islnk():
+            if member.linkname not in files:
+                raise tarfile.ReadError(f"{member.name} is a link to what is not before it")
+            linked = copy.copy(files[member.linkname])
+            linked.name = member.name
+            member = linked
+        if member.isfile():
+            files[member.name] = member
+            yield member
+    # A damaged header ends the iteration just as the end does, which is zeros or nothing.
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError(f"damaged at byte {tar.offset}")
 
 
 def _is_image(extension: str) -> bool:

@@ -267,6 +267,18 @@ def test_auto_prepares_what_it_takes(grays, moderate, monkeypatch):
     assert rest == plain.stderr.splitlines()
 
 
+def test_auto_takes_what_has_as_many_as_are_asked_for(grays, moderate, monkeypatch):
+    candidates = (("trimmed", "0.5"), ("matching", "0.5"))
+    monkeypatch.setattr("moderate_cli.evaluation.CANDIDATES", candidates)
+    (grays / "a" / "00.png").rename(grays / "d" / "odd.png")
+    done = moderate("select", "--count", "80", "--strategy", "auto", grays)
+    assert len(done.stdout.splitlines()) == 80
+    assert "auto takes matching" in done.stderr
+    done = moderate("select", "--count", "81", "--strategy", "auto", grays)
+    assert (done.status, done.stdout) == (2, "")
+    assert "count: 81 is not in [1, 80]" in done.stderr
+
+
 def test_auto_wants_two_classes(tmp_path, moderate):
     for image in range(6):
         paint(tmp_path / "one" / "a" / f"{image}.png", 9 * image)

@@ -10,14 +10,21 @@ import time
 import pytest
 from conftest import paint
 
+from moderate_cli import embedding, sources
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import embed, embed_part, filling
 from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.sources import read_file
 
 SET = "pixels-float32-float32"
 OPTIONS = {"dtype": "float32", "runtime": "torch"}
 # As on a network file system that has no locks.
-LOCKLESS = "import fcntl, sys; fcntl.flock = lambda *_: None; "
+LOCKLESS = """
+import errno, fcntl
+def flock(*_):
+    raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = flock
+"""
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ def store_of(root):
 
 
 def start(root, *args, before=""):
-    code = f"{before}import sys; from moderate_cli.cli import main; main(sys.argv[1:])"
+    code = f"{before}\nimport sys; from moderate_cli.cli import main; main(sys.argv[1:])"
     environment = os.environ | {
         "MODERATE_BACKBONE": "pixels",
         "MODERATE_DTYPE": "float32",
@@ -77,10 +84,7 @@ def test_parts_at_once_make_the_bytes_of_one_process(many, before):
     processes = [start(many, "--part", f"{number}/3", before=before) for number in (1, 2, 3)]
     told = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], told
-    if sum("images, 192 features each" in lines for lines in told) == 0:
-        # Two that end at once may each take the other for the one that completes the set.
-        assert before
-        assert start(many).communicate(timeout=300)[1]
+    assert sum("images, 192 features each" in lines for lines in told) >= 1
     assert contents(store_of(many) / SET) == expected
     assert sorted(os.listdir(store_of(many))) == ["lock", SET]
 
@@ -151,6 +155,47 @@ def test_parts_take_what_an_older_set_holds(data, small_blocks):
     ]  # fmt: skip
 
 
+def test_an_image_that_could_not_be_read_once_stops_no_part(data, small_blocks, monkeypatch):
+    expected, failed = whole(data), []
+
+    def read(path):
+        if path.endswith("cat/1.png") and not failed:
+            failed.append(path)
+            raise OSError(5, "Input/output error")
+        return read_file(path)
+
+    monkeypatch.setattr(sources, "read_file", read)
+    assert part(data, 1) is None
+    assert part(data, 2) is None
+    assert part(data, 3).unreadable == {1: "Input/output error"}
+    assert contents(embed(scan(data), "pixels", **OPTIONS).folder) == expected
+
+
+def test_a_part_that_has_ended_does_not_wait_for_others(data, small_blocks):
+    expected, ended = whole(data), []
+
+    def end_others(done, total):
+        if done == 1:
+            ended.extend([part(data, 1), part(data, 2)])
+
+    assert contents(part(data, 3, on_progress=end_others).folder) == expected
+    assert ended == [None, None]
+
+
+def test_where_there_are_no_locks_one_part_does_without(many):
+    process = start(many, before=LOCKLESS)
+    told = process.communicate(timeout=300)[1]
+    assert process.returncode == 1
+    assert told == (
+        f"moderate: {store_of(many)}: its file system has no locks; --part 1/1 does without, and"
+        " --store DIR puts it elsewhere\n"
+    )
+    process = start(many, "--part", "1/1", before=LOCKLESS)
+    assert "images, 192 features each" in process.communicate(timeout=300)[1]
+    process = start(many, before=LOCKLESS)  # there is nothing to write
+    assert process.communicate(timeout=300)[1].endswith(f"{store_of(many)}/{SET}\n")
+
+
 def test_parts_refuse_a_set_that_others_started_with_other_images(data, small_blocks):
     part(data, 1)
     paint(data / "cat" / "0.png", 9)
@@ -164,11 +209,14 @@ def test_parts_refuse_a_set_that_others_started_with_other_images(data, small_bl
     assert round(255 * float(done.features[0, 0])) == 9
 
 
-def test_what_is_left_of_one_killed_while_completing_goes_with_the_next_embed(data, small_blocks):
+def test_what_is_left_of_one_killed_while_completing_goes_with_the_next_embed(
+    data, small_blocks, monkeypatch
+):
     expected = whole(data)
     part(data, 1)
     part(data, 2)
     (store_of(data) / f"{SET}.claim").touch()
+    monkeypatch.setattr(embedding, "CLAIM_TRIES", 2)
     assert part(data, 3) is None
     assert contents(embed(scan(data), "pixels", **OPTIONS).folder) == expected
     assert sorted(os.listdir(store_of(data))) == ["lock", SET]

@@ -113,6 +113,24 @@ def test_a_lost_node_changes_nothing(many, nodes):
     assert contents(pixels(many, nodes, store=many.parent / "other", on_progress=lose)) == whole
 
 
+def test_workers_lost_while_idle_cost_no_block_a_try(many, nodes, monkeypatch):
+    import ray
+
+    whole, send, killed = contents(pixels(many)), engine.RayEngine._send, []
+
+    def kill_the_idle(self, waiting):
+        if not killed:
+            killed.extend(self._idle)
+            for actor in killed:
+                ray.kill(actor)
+        send(self, waiting)
+
+    monkeypatch.setattr(engine.RayEngine, "_send", kill_the_idle)
+    monkeypatch.setattr(engine, "TRIES", 1)
+    assert contents(pixels(many, nodes, store=many.parent / "other")) == whole
+    assert killed
+
+
 def test_what_always_ends_its_worker_is_given_up(many, nodes):
     def kill_all(done, total):
         for number in actors():
@@ -181,8 +199,9 @@ def test_a_cluster_that_is_not_there_is_one_line(data):
         "Ray at 127.0.0.1:1: cannot be reached (Connection refused); `ray start --head` starts a"
         " cluster, and prints its address"
     )
-    with pytest.raises(ClusterError):
-        pixels(data, cluster=Cluster("ray://localhost:10001"))
+    for address in ("ray://localhost:10001", "127.0.0.1:99999999999999999999"):
+        with pytest.raises(ClusterError):
+            pixels(data, cluster=Cluster(address))
 
 
 def test_without_ray_the_line_says_how_to_install_it(data, moderate, monkeypatch):

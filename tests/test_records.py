@@ -61,6 +61,10 @@ def test_index_formats(tmp_path):
             {"row": 3, "path": "dog/\udcff.jpg", "class": "dog", "score": 1 / 3},
         ],
     }
+    for kept in (KEPT, ~KEPT & False):
+        write_index(tmp_path / "kept.json", SCORES, kept)
+        text = (tmp_path / "kept.json").read_text()
+        assert text == json.dumps(json.loads(text), indent=1) + "\n"
     rows = np.load(tmp_path / "kept.npy")
     assert rows.dtype == np.int64
     assert rows.tolist() == [0, 3]

@@ -102,12 +102,12 @@ def test_a_remote_dataset_wants_a_store(far):
 
 def test_remote_images_are_not_copied(far, tmp_path):
     status, _, told = far("select", "-r", "0.5", URL, "--store", "store", "--copy-to", "out")
-    assert status == 1
-    assert told.splitlines()[-1] == (
-        "moderate: out: images of bucket/train are not on this machine; -o lists those that are"
-        " kept"
+    assert status == 2
+    assert told.startswith(
+        "moderate: --copy-to wants images on this machine; -o lists what is kept"
     )
     assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,11 @@ def test_remote_images_are_not_copied(far, tmp_path):
         ("s3://bucket/nothing", "holds no images; name the folder that the class folders are in"),
         ("s3://nowhere/train", "cannot be listed ("),
         ("odd://bucket", "cannot be listed ("),
+        (
+            "s3://bucket/train/cat/0.png",
+            "is a single object; name the folder that the class folders are in",
+        ),
+        ("memory://", "is listed without the sizes or full names that are wanted"),
     ],
 )
 def test_what_cannot_be_listed_is_one_line(far, url, message):

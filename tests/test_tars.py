@@ -122,10 +122,24 @@ def test_an_export_neither_replaces_the_tars_nor_links(shards, moderate):
     done = moderate("select", "-r", "1", PATTERN, "--copy-to", "shards", "--force")
     assert (done.status, done.stderr) == (
         1,
-        f"moderate: {shards}: is no export of these tar files; name another folder\n",
+        f"moderate: {shards}: the tar files lie there; name another folder\n",
     )
     assert moderate("select", "-r", "1", PATTERN, "--copy-to", "o", "--link", "hard").status == 2
     assert len(scan(PATTERN)) == 8
+
+
+def test_an_export_does_not_replace_what_links_lead_to(shards, moderate, tmp_path):
+    before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
+    (tmp_path / "folder").symlink_to(shards)
+    (tmp_path / "files").mkdir()
+    for path in shards.glob("*.tar"):
+        (tmp_path / "files" / path.name).symlink_to(path)
+    for folder in ("folder", "files"):
+        pattern = PATTERN.replace("shards", folder)
+        for target in ("shards", folder):
+            done = moderate("select", "-r", "0.5", pattern, "--copy-to", target, "--force")
+            assert (done.status, "the tar files lie there" in done.stderr) == (1, True)
+    assert {path.name: path.read_bytes() for path in shards.glob("*.tar")} == before
 
 
 def test_only_new_contents_of_a_tar_are_embedded_again(shards):
@@ -201,6 +215,35 @@ def test_a_name_that_a_tar_holds_twice_is_an_error(tmp_path):
         scan(tmp_path / "a.tar")
     message = "holds x/1.PNG twice; keys must tell samples apart"
     assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_a_tar_that_is_damaged_in_the_middle_is_an_error(tmp_path, damage):
+    write(tmp_path / "a.tar", {f"{image}.png": png(image) for image in range(9)})
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        at = tar.getmember("5.png").offset
+    content = bytearray((tmp_path / "a.tar").read_bytes())
+    content[at + 1] ^= 1
+    (tmp_path / "a.tar").write_bytes(content if damage == "flip" else content[: at + 100])
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    message = f"is no tar file that can be read in parts (damaged at byte {at})"
+    assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+def test_hard_links_in_a_tar_are_files(tmp_path, monkeypatch, moderate):
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("a.tar", "w") as tar:
+        for name, link in (("a.png", ""), ("b.png", "a.png"), ("c.png", "b.png")):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = (tarfile.LNKTYPE, link) if link else (b"0", "")
+            member.size = 0 if link else len(png(51))
+            tar.addfile(member, None if link else io.BytesIO(png(51)))
+    assert grays(pixels("a.tar")) == [51, 51, 51]
+    moderate("select", "--count", "1", "--quantile", "1", "a.tar", "--copy-to", "out")
+    (kept,) = scan("out/a.tar").paths
+    assert grays(pixels("out/a.tar")) == [51]
+    assert names("out/a.tar") == [f"{kept}.png"]
 
 
 def test_what_macos_adds_is_no_image(tmp_path):

@@ -24,6 +24,7 @@ from moderate_cli.selection import (
     STRATEGIES,
     emptied_classes,
     exact,
+    kept_count,
     preparation_for,
     select,
 )
@@ -171,7 +172,9 @@ def choose(
     for text, amount in amounts.items():
         way = {**how, **amount}
         if strategy == AUTO:
-            way |= _best(prepare(AUTO).eligible, amount, scope, balance, source, seed)
+            eligible = prepare(AUTO).eligible
+            kept_count(int(np.count_nonzero(eligible.readable)), **amount)  # find fault first
+            way |= _best(eligible, amount, scope, balance, source, seed)
         base = prepare(way["strategy"])
         scores = base.eligible.scores
         mask = select(scores, **way, features=found.features)
@@ -309,12 +312,23 @@ def _best(
     selecting = {"balance": balance, "scope": scope}
     seeds = range(seed, seed + AUTO_SEEDS)
     tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
+    if "count" in amount:
+        room = {cell: _room(found, cell.strategy, seed) for cell in tried}
+        tried = {cell: found for cell, found in tried.items() if room[cell] >= amount["count"]}
     said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
     console.note(
         f"strategy auto takes {said[0]} % right of held-out images; others: {', '.join(said[1:])}"
     )
     best = next(iter(tried))
     return {"strategy": best.strategy, "quantile": exact(best.quantile)}
+
+
+def _room(found: Source, strategy: str, seed: int) -> int:
+    """Return how many images there are, without what a strategy leaves out."""
+    eligible = found.readable
+    if preparation_for(strategy).drop_suspects:
+        eligible[found.sets[0].suspects(seed=seed).most_probable("auto")] = False
+    return int(np.count_nonzero(eligible))
 
 
 def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:

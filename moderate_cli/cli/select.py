@@ -122,6 +122,8 @@ def _check_outputs(
         raise click.UsageError("several ratios want -o or --copy-to with {ratio} in the name")
     if copy_to is not None and source["data"] is None:
         raise click.UsageError("--copy-to wants DATA, a dataset folder")
+    if copy_to is not None and "://" in source["data"]:
+        raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
     if output is not None:
         check_suffix(output, INDEX_FORMATS)
     if copy_to is not None and not force:

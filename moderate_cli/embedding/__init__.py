@@ -24,10 +24,12 @@ from moderate_cli.embedding.filling import (
 )
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, DatasetError, StoreError
-from moderate_cli.files import claim, lock
+from moderate_cli.files import claim, lock, lock_if_free, shared_lock
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.paths import Paths, same_paths
 from moderate_cli.store import FeatureStore, open_store
+
+CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
 
 Progress = Callable[[int, int], None]
 
@@ -214,7 +216,7 @@ def embed_part(
     if done is not None:
         return done
     # Where there are locks, `embed` waits until all parts have ended.
-    with lock(_lock_file(job), on_wait, shared=True):
+    with shared_lock(_lock_file(job), on_wait):
         done = job.done()
         if done is not None:
             return done
@@ -228,13 +230,22 @@ def embed_part(
                 timing = _fill(filling, blocks, engine, images, on_progress)
     if on_timing is not None and timing.images:
         on_timing(timing)
-    with lock(_lock_file(job), on_wait), claim(claim_file(job.folder)) as first:
-        done = job.done()
-        if done is None and first and filling.complete:
-            done = filling.finish()
-        if done is not None:
-            _check_unchanged(dataset, done)
+    # It is free for the one that ends last; where there are no locks, a claim must do.
+    with lock_if_free(_lock_file(job)) as free:
+        done = _complete(job, filling) if free else None
+    if done is not None:
+        _check_unchanged(dataset, done)
     return done
+
+
+def _complete(job: Job, filling: Filling) -> FeatureStore | None:
+    """Put a set in its place if it is complete, and nobody else does."""
+    for _ in range(CLAIM_TRIES):
+        with claim(claim_file(job.folder)) as first:
+            if first:
+                return job.done() or (filling.finish() if filling.complete else None)
+        time.sleep(CLAIM_PAUSE)  # the other one may have looked before this one was done
+    return job.done()
 
 
 def _lock_file(job: Job) -> Path:

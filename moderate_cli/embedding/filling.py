@@ -30,6 +30,7 @@ from moderate_cli.files import (
     new_folder,
     remove_stale,
     replace_folder,
+    turn,
 )
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.matrix import Matrix
@@ -135,10 +136,12 @@ class Filling:
         """
         partial = partial_folder(folder)
         with _writing(partial):
-            if not os.path.lexists(partial):
-                with first_folder(partial) as fresh:
-                    _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
-            if not _is_resumable(partial, dataset, stats, manifest):
+            with turn(partial.parent):
+                if not os.path.lexists(partial):
+                    with first_folder(partial) as fresh:
+                        _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
+            # An image that could not be read and now can is left to `begin`.
+            if not _is_of(partial, dataset, stats, manifest):
                 raise StoreError(
                     f"{partial}: was started with other images, options or software, or is"
                     " complete; moderate embed without --part goes on from it"
@@ -310,7 +313,14 @@ def _create(
 def _is_resumable(
     partial: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
 ) -> bool:
-    """Whether a partial set is of these very files and options, its finished rows still true."""
+    """Whether a partial set can be gone on with, its finished rows still true."""
+    return _is_of(partial, dataset, stats, manifest) and not _may_be_read_now(partial, dataset)
+
+
+def _is_of(
+    partial: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
+) -> bool:
+    """Whether a partial set is of these very files and options."""
     try:
         done = _finished(partial)
         return (
@@ -318,7 +328,6 @@ def _is_resumable(
             and (partial / PATHS).read_bytes() == Paths.of(dataset.paths).content
             and np.array_equal(read_array(partial / LABELS), dataset.labels)
             and np.array_equal(read_array(partial / STATS)[done], stats[done])
-            and not _may_be_read_now(partial, dataset)
         )
     except (OSError, ValueError):
         return False

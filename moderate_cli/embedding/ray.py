@@ -106,7 +106,7 @@ def _connect(address: str | None) -> None:
                 log_to_driver=False,
                 **own,
             )
-    except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+    except (RuntimeError, ValueError, OverflowError, OSError, ray.exceptions.RayError) as error:
         where = f"Ray at {address}: cannot be reached" if address else "Ray: cannot be started"
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise ClusterError(
@@ -285,7 +285,14 @@ class RayEngine:
 
     def _send(self, waiting: deque[Block]) -> None:
         """Give an idle actor a run; runs get shorter towards the end, so that all end together."""
+        import ray
+
         actor = self._idle.pop()
+        try:
+            ray.get(actor.arrive.remote(), timeout=PATIENCE)
+        except ray.exceptions.RayError:  # lost while it was idle, which is no fault of the blocks
+            self._hire()
+            return
         workers = 1 + len(self._idle) + len(self._running)
         count = max(1, min(RUN, len(waiting) // (2 * workers)))
         run = [waiting.popleft() for _ in range(count)]

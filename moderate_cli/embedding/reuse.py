@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -73,10 +73,11 @@ def find_reusable(dataset: Dataset, stats: Rows, donors: Sequence[Donor]) -> lis
     sizes = [donor.stats[_read(donor), 0] for donor in donors]
     known = np.isin(stats[:, 0], np.concatenate(sizes)) if sizes else np.zeros(len(now), np.bool_)
     changed = np.flatnonzero((giver < 0) & known)
+    contents = [_Contents(donor) for donor in donors] if len(changed) else []
     for start in range(0, len(changed), READ_AT_ONCE):
         fingerprints = _fingerprints(dataset, changed[start : start + READ_AT_ONCE])
-        for number, donor in enumerate(donors):
-            for digest, known_as in _rows_of(donor, fingerprints).items():
+        for number, known_contents in enumerate(contents):
+            for digest, known_as in known_contents.find(fingerprints).items():
                 for row, stat in fingerprints[digest]:
                     giver[row], source[row], now[row] = number, known_as, stat
     given = [np.flatnonzero(giver == number) for number in range(len(donors))]
@@ -125,13 +126,24 @@ def _fingerprints(dataset: Dataset, rows: Rows) -> Fingerprints:
     return found
 
 
-def _rows_of(donor: Donor, wanted: Fingerprints) -> dict[bytes, int]:
-    """Digest -> a row of the donor, of the digests that it has."""
-    if not wanted:
-        return {}
-    # Half of a digest is enough to leave most rows aside.
-    halves = np.ascontiguousarray(donor.digests[:, :8]).view(np.uint64)[:, 0]
-    own = np.frombuffer(b"".join(digest[:8] for digest in wanted), dtype=np.uint64)
-    likely = np.flatnonzero(np.isin(halves, own) & _read(donor)).tolist()
-    found = {donor.digests[row].tobytes(): row for row in likely}
-    return {digest: row for digest, row in found.items() if digest in wanted}
+class _Contents:
+    """The digests of a donor, to find rows by."""
+
+    def __init__(self, donor: Donor) -> None:
+        self._digests = donor.digests
+        self._rows = np.flatnonzero(_read(donor))
+        # Half of a digest is enough to leave most rows aside.
+        halves = np.ascontiguousarray(donor.digests[:, :8]).view(np.uint64)[self._rows, 0]
+        order = np.argsort(halves, kind="stable")
+        self._rows, self._halves = self._rows[order], halves[order]
+
+    def find(self, wanted: Iterable[bytes]) -> dict[bytes, int]:
+        """Digest -> a row of the donor, of the digests that it has."""
+        found = {}
+        for digest in wanted:
+            half = np.frombuffer(digest, dtype=np.uint64, count=1)[0]
+            first, end = (np.searchsorted(self._halves, half, side) for side in ("left", "right"))
+            for row in self._rows[first:end].tolist():
+                if self._digests[row].tobytes() == digest:
+                    found[digest] = row
+        return found

@@ -153,7 +153,7 @@ def select(
     Returns
     -------
     bool (n,)
-        Exactly `kept_count(n, ratio)`, or `count`, entries are True.
+        Exactly `kept_count(n, ratio, count)` entries are True.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def select(
     where = _check(strategy, scope, quantile, balance, min_per_class, seed, features, len(values))
     within = scope == "class" or strategy in PICKS or balance != "proportional"
     rows = np.flatnonzero(~np.isnan(values))
-    values, k = values[rows], _kept(len(rows), ratio, count)
+    values, k = values[rows], kept_count(len(rows), ratio, count)
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, min_per_class)
     if strategy == "trimmed":
@@ -262,18 +262,6 @@ def _check(
             raise ArgumentError(f"features {features.shape} and scores ({n},) do not match")
     own = WINDOWS.get(strategy)
     return where if own is None else own
-
-
-def _kept(n: int, ratio: float | str | Fraction | None, count: int | None) -> int:
-    if n == 0:
-        raise ArgumentError("there is no image to select from")
-    if ratio is not None and count is None:
-        return kept_count(n, ratio)
-    if count is None or ratio is not None:
-        raise ArgumentError("give one of ratio and count")
-    if not 1 <= count <= n:
-        raise ArgumentError(f"count: {count} is not in [1, {n}], the number of readable images")
-    return count
 
 
 def _from_class(

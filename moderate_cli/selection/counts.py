@@ -15,14 +15,30 @@ from moderate_cli.errors import ArgumentError
 Counts = npt.NDArray[np.int64]
 
 
-def kept_count(n: int, ratio: float | str | Fraction) -> int:
-    """Number of images kept of n: `floor(n * ratio + 1/2)`, at least 1.
+def kept_count(
+    n: int, ratio: float | str | Fraction | None = None, count: int | None = None
+) -> int:
+    """Number of images kept of n: `count`, or `floor(n * ratio + 1/2)`, at least 1.
 
     The ratio is the decimal number that was written, not its nearest binary fraction.
+
+    Raises
+    ------
+    ArgumentError
+        If n is 0, not one of the two is given, or it is out of range.
 
     >>> kept_count(3068, 0.3), kept_count(100, 0.145), kept_count(3, 0.001)
     (920, 15, 1)
     """
+    if n == 0:
+        raise ArgumentError("there is no image to select from")
+    if (ratio is None) == (count is None):
+        raise ArgumentError("give one of ratio and count")
+    if count is not None:
+        if not 1 <= count <= n:
+            raise ArgumentError(f"count: {count} is not in [1, {n}], the number of readable images")
+        return count
+    assert ratio is not None
     fraction = exact(ratio)
     if not 0 < fraction <= 1:
         raise ArgumentError(f"ratio: {ratio} is not in (0, 1]; it is the fraction kept")

@@ -29,7 +29,7 @@ from moderate_cli.selection.floors import raise_to_floors
 from moderate_cli.selection.graph import graph
 from moderate_cli.selection.matching import herding, matching
 from moderate_cli.selection.sampling import random, stratified, two_ends
-from moderate_cli.selection.trimming import trim
+from moderate_cli.selection.trimming import least, trim
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 
 __all__ = [
@@ -175,10 +175,11 @@ def select(
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, min_per_class)
     if strategy == "trimmed":
+        floors = np.maximum(floors, least(quotas(sizes, k, floors, balance)))
         left = trim(values, members, k, floors)
+        floors = floors[np.unique(members[left])]
         rows, values = rows[left], values[left]
         members, sizes = members_of(labels[rows])
-        floors = np.minimum(sizes, min_per_class)
     if strategy in WINDOWS and not within:
         inside = global_window(values, members, k, floors, where)
     elif strategy in ORDERS and not within:

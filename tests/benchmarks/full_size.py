@@ -25,15 +25,14 @@ from moderate_cli.store import (
     Manifest,
     store_folder,
 )
-from tests.benchmarks.stages import MODERATE, Comparison, FeaturesOnDisk, Measured
+from tests.benchmarks.stages import IMAGENET_22K, MODERATE, Comparison, FeaturesOnDisk, Measured
 
-SIZE = {"n": 14_197_122, "classes": 21_841}
 NAMES_A_FILE = 60_000  # some file systems give a file no more than 65,000 names
 
 
 def comparisons(folder: Path) -> Iterator[Comparison]:
     """Score and select, each in a process of its own."""
-    data = FeaturesOnDisk(folder, **SIZE)
+    data = FeaturesOnDisk(folder, **IMAGENET_22K)
     for args, output in (
         (("score", "--center", "mean"), "scores.npy"),
         (("score", "--center", "median"), "scores.npy"),

@@ -139,6 +139,7 @@ class Measured:
 
 
 IMAGENET = {"n": 1_281_167, "classes": 1_000}
+IMAGENET_22K = {"n": 14_197_122, "classes": 21_841}
 
 
 class FeaturesOnDisk:

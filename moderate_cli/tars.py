@@ -96,7 +96,11 @@ def scan_tars(pattern: str) -> Dataset:
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
     for shard in shards:
-        for key, sample in _samples(shard).items():
+        try:
+            samples = _samples(shard)
+        except OSError as error:
+            raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
+        for key, sample in samples.items():
             if sample.image is None:
                 continue
             if key in images:
@@ -212,8 +216,6 @@ def _opened(shard: str) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(shard, "r:") as tar:
             yield tar
-    except FileNotFoundError as error:
-        raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
     except tarfile.TarError as error:
         raise DatasetError(f"{shard}: is no tar file that can be read in parts ({error})") from None
 

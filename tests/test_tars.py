@@ -191,6 +191,7 @@ def test_tars_that_are_no_dataset_are_named(tmp_path, files, message):
     ("pattern", "message"),
     [
         ("nowhere.tar", "{}/nowhere.tar: No such file or directory; name tar files"),
+        ("{{folder,odd}}.tar", "{}/folder.tar: Is a directory; name tar files"),
         ("odd.tar", "{}/odd.tar: is no tar file that can be read in parts (invalid header)"),
         ("shards/train-{{000.tar", "shards/train-{{000.tar: its braces do not match"),
         (
@@ -202,6 +203,7 @@ def test_tars_that_are_no_dataset_are_named(tmp_path, files, message):
 )
 def test_what_cannot_be_read_as_tars_is_named(tmp_path, shards, pattern, message):
     (tmp_path / "odd.tar").write_bytes(b"?" * 2000)
+    (tmp_path / "folder.tar").mkdir()
     with pytest.raises(DatasetError) as caught:
         scan(pattern.format())
     assert str(caught.value) == message.format(tmp_path)

@@ -314,7 +314,7 @@ def _best(
     tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
     if "count" in amount:
         room = {cell: _room(found, cell.strategy, seed) for cell in tried}
-        tried = {cell: found for cell, found in tried.items() if room[cell] >= amount["count"]}
+        tried = {cell: own for cell, own in tried.items() if room[cell] >= amount["count"]}
     said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
     console.note(
         f"strategy auto takes {said[0]} % right of held-out images; others: {', '.join(said[1:])}"

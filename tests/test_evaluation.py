@@ -206,6 +206,14 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
         assert shown == (tmp_path / f"e.{name}").read_text()
 
 
+def test_a_strategy_that_drops_suspects_by_itself_is_run_once(grays, moderate):
+    args = ("--seeds", "1", "--ratio", "0.5", "--strategy", "trimmed")
+    done = moderate("evaluate", grays, *args, "--drop-suspects", "auto")
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[1] for row in rows if row[0] == "trimmed"] == ["dropped"]
+    assert [row[1] for row in rows if row[0] == "random"] == ["kept", "dropped"]
+
+
 def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
     paint(tmp_path / "test" / "a" / "x.png", 10)
     paint(tmp_path / "test" / "d" / "x.png", 190)

@@ -29,7 +29,7 @@ from moderate_cli.evaluation.summary import (
     summarize,
 )
 from moderate_cli.records import TABLE_FORMATS, check_suffix, formatted, write_table
-from moderate_cli.selection import SCOPES, STRATEGIES, exact
+from moderate_cli.selection import SCOPES, STRATEGIES, exact, preparation_for
 from moderate_cli.store import FeatureStore
 
 EVALUATORS = ("probe", "train", "fine-tune")
@@ -114,7 +114,7 @@ def _points(text: str) -> float:
     "strategies",
     type=_strategies,
     metavar="NAME[,NAME...]",
-    default="moderate,random,stratified,matching",
+    default="moderate,random,matching,trimmed",
     help="What to compare; moderate:Q has its window at another quantile.",
 )
 @options.option(
@@ -293,7 +293,10 @@ def _cells(
     drop_suspects: Fraction | Literal["auto"] | None,
     seeds: range,
 ) -> list[Cell]:
-    """List what is to be compared, seed by seed; random selection and the full set always."""
+    """List what is to be compared, seed by seed; random selection and the full set always.
+
+    A strategy that leaves suspects out by itself stands there once.
+    """
     if ("random", "0.5") not in strategies:
         strategies = [*strategies, ("random", "0.5")]
     return [
@@ -306,6 +309,7 @@ def _cells(
                 Cell(name, ratio, dropped, seed, quantile)
                 for ratio in ratios
                 for name, quantile in strategies
+                if not (dropped and preparation_for(name).drop_suspects == dropped)
             ),
         )
     ]
@@ -317,7 +321,7 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
     rows = [
         (
             line.cell.name,
-            "dropped" if line.cell.drop_suspects else "kept",
+            "dropped" if _drops_suspects(line.cell) else "kept",
             line.cell.ratio,
             str(line.images),
             _percent(line.accuracy),
@@ -327,6 +331,10 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
         for line in lines
     ]
     return [header, *rows]
+
+
+def _drops_suspects(cell: Cell) -> bool:
+    return bool(cell.drop_suspects or preparation_for(cell.strategy).drop_suspects)
 
 
 def _percent(estimate: Estimate, sign: str = "") -> str:

@@ -274,5 +274,6 @@ def _count(things: Sequence[Any] | Rows, one: str, more: str = "") -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    found = [shown(name) for name in names[:MOST_NAMED]]
-    return ", ".join([*found, "…"] if len(names) > MOST_NAMED else found)
+    found = ", ".join(shown(name) for name in names[:MOST_NAMED])
+    more = len(names) - MOST_NAMED
+    return f"{found} and {more:,} more" if more > 0 else found

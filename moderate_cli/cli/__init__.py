@@ -69,7 +69,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     help="Show the version and exit.",
 )
 def cli() -> None:
-    r"""Shrink an image dataset to the part that is worth training on.
+    """Shrink an image dataset to the part that is worth training on.
 
     \b
       moderate select --ratio 0.3 data/train                 kept paths on stdout
@@ -78,7 +78,7 @@ def cli() -> None:
 
     DATA is a folder with one sub-folder a class. Features and scores that are missing or out of
     date are computed first and kept in DATA.moderate, beside DATA.
-    """
+    """  # noqa: D301 - click takes a real backspace for "do not wrap"
 
 
 MOMENT = 0.01  # seconds

@@ -41,9 +41,10 @@ selecting = options.group(
     options.option(
         "--strategy",
         type=click.Choice([*STRATEGIES, AUTO]),
+        metavar="NAME",
         default="moderate",
-        help="What to keep: the window around the median of scores, or what the README lists; auto"
-        " tries them on this dataset.",
+        help="What to keep: the moderate window, around the median of scores; or what the README"
+        f" says of {options.listed(STRATEGIES, but='moderate')}; auto tries them on this dataset.",
     ),
     options.option(
         "--scope",
@@ -84,6 +85,7 @@ selecting = options.group(
         help="First leave out images that probably have a wrong label: those more probably wrong"
         " than not, or a fraction of all.",
     ),
+    section="Selection",
 )
 
 

@@ -14,7 +14,7 @@ from moderate_cli.duplicates import find_duplicates
 from moderate_cli.records import Table
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
     "--threshold",

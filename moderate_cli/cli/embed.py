@@ -16,7 +16,7 @@ from moderate_cli.embedding.estimate import Estimate, estimate
 ENGINES = ("local", "ray")
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
     "-n", "--dry-run", is_flag=True, help="Show what it would take, from a sample; write nothing."

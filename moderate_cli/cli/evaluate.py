@@ -65,7 +65,7 @@ def _points(text: str) -> float:
     return float(number / 100)
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
     "--test",

@@ -31,20 +31,56 @@ ON_ERROR = ("fail", "skip")
 PATH = click.Path(path_type=str)
 
 
+class Option(click.Option):
+    """An option that stands in a section of the help."""
+
+    section = "Options"
+
+
+class Sectioned(click.Command):
+    """A command whose help lists options by section, in the order in which sections come."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                name = param.section if isinstance(param, Option) else Option.section
+                sections.setdefault(name, []).append(record)
+        for name, records in sections.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
 def option(*names: str, **attributes: Any) -> Decorator[Any]:
     """Declare an option that `MODERATE_<NAME>` in the environment sets too."""
     long = max(names, key=len).lstrip("-")
     attributes.setdefault("envvar", f"MODERATE_{long.replace('-', '_').upper()}")
     attributes.setdefault("show_default", attributes.get("default") is not None)
-    return click.option(*names, **attributes)
+    return click.option(*names, cls=Option, **attributes)
 
 
-def group(*decorators: Decorator[Any]) -> Decorator[Any]:
-    """Apply several options as one, in the order they are to be listed."""
+def listed(names: Iterable[str], but: str) -> str:
+    """Put names in a sentence, without one that stands in it already.
+
+    >>> listed(["a", "b", "c", "d"], but="a")
+    'b, c and d'
+    """
+    *some, last = (name for name in names if name != but)
+    return f"{', '.join(some)} and {last}"
+
+
+def group(*decorators: Decorator[Any], section: str = "") -> Decorator[Any]:
+    """Apply several options as one, in the order in which the help lists them."""
 
     def decorate(command: Any) -> Any:
+        before = len(getattr(command, "__click_params__", ()))
         for decorator in reversed(decorators):
             command = decorator(command)
+        if section:
+            for param in command.__click_params__[before:]:
+                param.section = section
         return command
 
     return decorate
@@ -155,13 +191,16 @@ configuration = option(
 data_required = click.argument("data", type=PATH)
 data_optional = click.argument("data", type=PATH, required=False)
 
-labels_option = option(
-    "--labels",
-    "labels_file",
-    type=labels,
-    metavar="FILE|kmeans:K",
-    help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
-    " in place of classes.",
+labels_option = group(
+    option(
+        "--labels",
+        "labels_file",
+        type=labels,
+        metavar="FILE|kmeans:K",
+        help="Class of each row of --features or --scores, .npy (n,); or K clusters of features"
+        " in place of classes.",
+    ),
+    section="Features",
 )
 arrays = group(
     option(
@@ -173,6 +212,7 @@ arrays = group(
         help="Your own features, .npy (n, d), in place of DATA; several are ranked together.",
     ),
     labels_option,
+    section="Features",
 )
 
 store = option(
@@ -246,25 +286,33 @@ embedding = group(
         is_flag=True,
         help="Say where the time went; select also what each class keeps.",
     ),
+    section="Features",
 )
 
 seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")
 
 scoring = group(
-    option(
-        "--criterion",
-        type=click.Choice(list(CRITERIA)),
-        default="center",
-        help="What scores measure: distance to the class center, or what the README lists.",
-    ),
-    option("--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."),
-    option(
-        "--metric",
-        type=click.Choice(list(METRICS)),
-        default="euclidean",
-        help="Distance to the center.",
-    ),
     seed,
+    group(
+        option(
+            "--criterion",
+            type=click.Choice(list(CRITERIA)),
+            metavar="NAME",
+            default="center",
+            help="What scores measure: the distance to the class center, or what the README says of"
+            f" {listed(CRITERIA, but='center')}.",
+        ),
+        option(
+            "--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."
+        ),
+        option(
+            "--metric",
+            type=click.Choice(list(METRICS)),
+            default="euclidean",
+            help="Distance to the center.",
+        ),
+        section="Scores",
+    ),
 )
 
 table_output = option(

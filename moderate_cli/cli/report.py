@@ -20,7 +20,7 @@ from moderate_cli.selection import PICKS
 from moderate_cli.store import open_store
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
     "-o",

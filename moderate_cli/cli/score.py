@@ -13,7 +13,7 @@ from moderate_cli.histogram import ASCII, EIGHTHS, bars
 from moderate_cli.records import SCORE_FORMATS, check_suffix, score_lines, write_scores
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_optional
 @options.option(
     "-o",

@@ -22,7 +22,7 @@ from moderate_cli.text import printable
 Mask = npt.NDArray[np.bool_]
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_optional
 @options.option(
     "-r",

@@ -14,7 +14,7 @@ from moderate_cli.derived import LabeledFeatures
 from moderate_cli.records import Table
 
 
-@click.command()
+@click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
     "--fraction",

@@ -1,6 +1,7 @@
 """The measured tables: which strategy wins, on which data.
 
 python -m tests.benchmarks.tables fashion-mnist
+python -m tests.benchmarks.tables fashion-mnist-60000
 python -m tests.benchmarks.tables clothing --data DIR
 
 Each cell is one selection, trained on and judged; a finished one is kept in the work folder, and
@@ -30,7 +31,7 @@ from moderate_cli.derived import LabeledFeatures
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
 from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
-from moderate_cli.evaluation.recipe import Recipe
+from moderate_cli.evaluation.recipe import SMALL, Recipe
 from moderate_cli.evaluation.summary import Line, as_table, summarize
 from moderate_cli.perturbation import perturb
 from moderate_cli.records import Table, write_table
@@ -44,13 +45,40 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "corrupted-20": {"corrupt": 0.2},
 }
 RATIOS = ("0.05", "0.1", "0.2", "0.3", "0.5", "0.7")
-WITHOUT_SUSPECTS = ("random", "matching")
+Way = tuple[str, str]  # strategy, and whether suspects are dropped
+EVERY: list[Way] = [*((name, "") for name in STRATEGIES), ("random", "auto"), ("matching", "auto")]
+MAIN: list[Way] = [("random", ""), ("moderate", ""), ("trimmed", ""), ("matching", "auto")]
 DRAWN = (FULL, "random", "moderate", "easy", "hard", "stratified", "matching", "trimmed")
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
     "ankle-boot",
 )  # fmt: skip
 VERSIONS = ("moderate-cli", "numpy", "pillow", "torch", "torchvision", "openvino")
+
+
+class Plan(NamedTuple):
+    """What a table compares.
+
+    Attributes
+    ----------
+    ways
+        To select; random selection is among them.
+    images
+        Training images of Fashion-MNIST; 0 for another dataset.
+    steps
+        Batches that a network is trained on; 0 for a linear head on the features.
+    """
+
+    ways: list[Way]
+    images: int = 0
+    steps: int = 0
+
+
+PLANS = {
+    "fashion-mnist": Plan(EVERY, 6_000, 600),
+    "fashion-mnist-60000": Plan(MAIN, 60_000, 3_000),
+    "clothing": Plan(EVERY),
+}
 
 
 class Setting(NamedTuple):
@@ -60,6 +88,8 @@ class Setting(NamedTuple):
     ----------
     name
         Of the table, its results and its work folder.
+    ways
+        To select.
     train, test
         Datasets; the test set is always clean.
     recipe
@@ -67,39 +97,37 @@ class Setting(NamedTuple):
     """
 
     name: str
+    ways: list[Way]
     train: Path
     test: Path
     recipe: Recipe | None
 
 
 @click.command()
-@click.argument("table", type=click.Choice(["fashion-mnist", "clothing"]))
+@click.argument("table", type=click.Choice(list(PLANS)))
 @click.option("--work", type=click.Path(path_type=Path), default="tables", show_default=True)
 @click.option("--data", type=click.Path(path_type=Path), help="Where the data lies.")
-@click.option("--images", default=6000, show_default=True, help="Training images of Fashion-MNIST.")
-@click.option("--steps", default=600, show_default=True, help="Batches to train on.")
-@click.option("--network", default="cnn", show_default=True)
+@click.option("--network", default=SMALL, show_default=True, help="Another one for a GPU.")
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--jobs", default=2, show_default=True, help="Processes, of one thread each.")
 def main(
     table: str,
     work: Path,
     data: Path | None,
-    images: int,
-    steps: int,
     network: str,
     seeds: int,
     jobs: int,
 ) -> None:
     """Measure a table, cell by cell, and print it."""
-    if table == "fashion-mnist":
+    plan = PLANS[table]
+    if plan.images:
         source = data or Path("/usr/share/datasets/fashion-mnist")
-        train, test = _fashion(source, work / f"fashion-mnist-{images}", images)
-        setting = Setting(table, train, test, Recipe(network, steps, 28))
+        train, test = _fashion(source, work / table, plan.images)
+        setting = Setting(table, plan.ways, train, test, Recipe(network, plan.steps, 28))
     else:
         if data is None:
             raise click.UsageError("the table of clothing wants --data, with train and test in it")
-        setting = Setting(table, data / "train", data / "test", None)
+        setting = Setting(table, plan.ways, data / "train", data / "test", None)
     folders = {name: _scenario(name, setting.train, work / table) for name in SCENARIOS}
     _embed(setting.test, work / table)
     _measure(setting, folders, work / table, range(seeds), jobs)
@@ -155,14 +183,12 @@ def _embed(folder: Path, work: Path) -> tuple[Dataset, LabeledFeatures]:
     return dataset, LabeledFeatures.of(moderate_cli.embed(dataset, store=_store(folder, work)))
 
 
-def _cells(seed: int) -> list[Cell]:
+def _cells(setting: Setting, seed: int) -> list[Cell]:
     """List what is compared for one seed."""
-    ways = [(strategy, "") for strategy in STRATEGIES]
-    ways += [(strategy, "auto") for strategy in WITHOUT_SUSPECTS]
     return [
         Cell(FULL, "1", "", seed),
         Cell(FULL, "1", "auto", seed),
-        *(Cell(strategy, ratio, dropped, seed) for ratio in RATIOS for strategy, dropped in ways),
+        *(Cell(name, ratio, dropped, seed) for ratio in RATIOS for name, dropped in setting.ways),
     ]
 
 
@@ -194,7 +220,7 @@ def _ledger(setting: Setting, folder: Path, work: Path) -> Ledger:
 def _run(setting: Setting, folder: Path, work: Path, seed: int) -> None:
     """Judge the cells of one scenario and seed that are not finished yet."""
     ledger = _ledger(setting, folder, work)
-    missing = [cell for cell in _cells(seed) if cell not in ledger.results]
+    missing = [cell for cell in _cells(setting, seed) if cell not in ledger.results]
     if not missing:
         return
     own, judge = _embed(folder, work), _embed(setting.test, work)
@@ -221,7 +247,7 @@ def _learner(
 
 def _results(setting: Setting, folder: Path, work: Path, seeds: range) -> dict[Cell, Any]:
     ledger = _ledger(setting, folder, work)
-    return {cell: ledger.results[cell] for seed in seeds for cell in _cells(seed)}
+    return {cell: ledger.results[cell] for seed in seeds for cell in _cells(setting, seed)}
 
 
 def _write(setting: Setting, found: dict[str, list[Line]], seeds: int) -> None:

@@ -436,6 +436,10 @@ def test_the_table_of_commands_gives_the_first_line_of_each_help():
         assert command.help.split("\n\n")[0] == line
 
 
+def test_the_bare_command_shows_its_help(moderate):
+    assert moderate() == (2, "", moderate("--help").stdout)
+
+
 def test_every_option_has_help():
     for name in COMMANDS:
         for param in cli.get_command(None, name).params:

@@ -162,6 +162,9 @@ def _run(args: Sequence[str] | None) -> int:
 def _explain(error: Exception) -> int:
     """Say in one line, or one for each file, what went wrong; return the exit status."""
     match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            return error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx is not None else "moderate"
             console.note(f"{error.format_message()} (see '{command} --help')")

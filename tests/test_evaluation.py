@@ -212,6 +212,8 @@ def test_a_strategy_that_drops_suspects_by_itself_is_run_once(grays, moderate):
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [row[1] for row in rows if row[0] == "trimmed"] == ["dropped"]
     assert [row[1] for row in rows if row[0] == "random"] == ["kept", "dropped"]
+    # Random selection is what all others are compared with, itself without suspects, too.
+    assert [len(row) for row in rows if row[0] == "random"] == [6, 7]
 
 
 def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):

@@ -325,7 +325,7 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
             line.cell.ratio,
             str(line.images),
             _percent(line.accuracy),
-            "" if line.cell.strategy in (FULL, "random") else _percent(line.to_random, sign="+"),
+            "" if _is_baseline(line.cell) else _percent(line.to_random, sign="+"),
             f"{100 * line.worst_class.mean:.1f}",
         )
         for line in lines
@@ -335,6 +335,10 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
 
 def _drops_suspects(cell: Cell) -> bool:
     return bool(cell.drop_suspects or preparation_for(cell.strategy).drop_suspects)
+
+
+def _is_baseline(cell: Cell) -> bool:
+    return cell.strategy == FULL or (cell.strategy == "random" and not cell.drop_suspects)
 
 
 def _percent(estimate: Estimate, sign: str = "") -> str:

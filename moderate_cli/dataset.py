@@ -1,4 +1,4 @@
-"""A dataset folder with one sub-folder a class, listed as torchvision's ImageFolder lists it.
+"""A dataset folder with one sub-folder per class, listed as torchvision's ImageFolder lists it.
 
 A folder of images without sub-folders is one, too, of a single class.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from moderate_cli.sources import FILES, Source
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 FLAT = "."  # the only class of a folder without sub-folders
-SPLIT_NAMES = frozenset(
-    {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval"}
+# Of the splits of a dataset; a part of one, too, such as train-0.3.
+SPLIT_NAME = re.compile(
+    r"(train|training|val|valid|validation|dev|test|testing|eval)(-[\d.]+)?", re.IGNORECASE
 )
 
 
@@ -79,8 +81,14 @@ class Dataset:
 
     @property
     def looks_like_splits(self) -> bool:
-        """Whether the class folders are named like the splits of a dataset."""
-        return all(name.lower() in SPLIT_NAMES for name in self.classes)
+        """Whether the class folders that hold images are named like the splits of a dataset."""
+        empty = set(self.empty_classes)
+        return all(SPLIT_NAME.fullmatch(name) for name in self.classes if name not in empty)
+
+    @property
+    def looks_like_class(self) -> bool:
+        """Whether there are no class folders, and a folder beside this one holds images, too."""
+        return self.flat and self.in_files and any(map(_holds_images, _folders_beside(self.root)))
 
 
 def scan(root: str | os.PathLike[str]) -> Dataset:
@@ -117,7 +125,7 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
         if not images:
             raise DatasetError(
                 f"{os.fspath(root)}: holds no class folders and no images"
-                f" ({' '.join(IMAGE_EXTENSIONS)}); put images in one folder a class"
+                f" ({' '.join(IMAGE_EXTENSIONS)}); put images in one folder per class"
             )
         return Dataset(Path(top), (FLAT,), images, np.zeros(len(images), dtype=np.int64))
     counts: list[int] = []
@@ -160,6 +168,17 @@ def _walk(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
                 elif entry.name.lower().endswith(IMAGE_EXTENSIONS):
                     names.append(entry.name)
         yield folder, names
+
+
+def _folders_beside(folder: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
+        yield from (entry.path for entry in entries if _is_dir(entry) and entry.name != folder.name)
+
+
+def _holds_images(folder: str) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return any(entry.name.lower().endswith(IMAGE_EXTENSIONS) for entry in entries)
+    return False
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:

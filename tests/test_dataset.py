@@ -97,7 +97,7 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
         (
             ("1.txt",),
             "{}: holds no class folders and no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff"
-            " .webp); put images in one folder a class",
+            " .webp); put images in one folder per class",
         ),
         (
             ("a/1.txt",),
@@ -119,3 +119,16 @@ def test_folders_named_like_splits_are_noticed(tmp_path):
     touch(tmp_path, "train/cat/1.jpg", "Val/cat/1.jpg")
     assert scan(tmp_path).looks_like_splits
     assert not scan(tmp_path / "train").looks_like_splits
+    touch(tmp_path, "train-0.3/cat/1.jpg")
+    (tmp_path / "train.moderate").mkdir()
+    assert scan(tmp_path).looks_like_splits
+    touch(tmp_path, "train-station/1.jpg")
+    assert not scan(tmp_path).looks_like_splits
+
+
+def test_a_class_folder_is_noticed(tmp_path):
+    touch(tmp_path, "data/cat/1.jpg", "data/dog/notes.txt")
+    assert not scan(tmp_path / "data" / "cat").looks_like_class
+    touch(tmp_path, "data/dog/1.JPG")
+    assert scan(tmp_path / "data" / "cat").looks_like_class
+    assert not scan(tmp_path / "data").looks_like_class

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.dataset import Dataset, scan
+from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
@@ -85,7 +85,7 @@ def source_from(
     if data is not None:
         if isinstance(labels_file, str):
             raise click.UsageError("DATA and --labels FILE exclude each other")
-        dataset, stores = features_of(data, **embedding)
+        dataset, stores = features_of(data, clustered=labels_file is not None, **embedding)
         if dataset.flat and labels_file is None:
             console.note(
                 f"{data}: holds no class folders, so all images are of one class; --labels kmeans:K"
@@ -185,19 +185,28 @@ def features_of(
     on_error: str,
     verbose: bool,
     work: Callable[..., FeatureStore | None] = embed,
+    clustered: bool = False,
     **embedding: Any,
 ) -> tuple[Dataset, list[FeatureStore]]:
     """List a dataset and bring its feature sets up to date, one of each backbone.
 
     `work` may be something that does a part of it; sets that are not complete are left out.
+    `clustered` says that no class folders are wanted.
 
     Raises
     ------
+    DatasetError
+        If the store would lie among the class folders of what looks like another dataset.
     UnreadableImages
         If there are any and `on_error` is "fail"; all others are embedded by then.
     """
     check_backbones(backbones, embedding["weights"])
     dataset = images_of(data)
+    if dataset.looks_like_class and not clustered and embedding["store"] is None:
+        raise DatasetError(
+            f"{data}: holds no class folders; is it a class of {dataset.root.parent}? Name that, or"
+            " with --store a place for features of this folder alone"
+        )
     stores = []
     for backbone in backbones:
         with console.progress("embed") as move:
@@ -250,17 +259,20 @@ def check_backbones(backbones: Sequence[str], weights: str | None) -> None:
 
 
 def images_of(data: str) -> Dataset:
-    """List a dataset, and say so where it does not look like one."""
+    """List a dataset; refuse one that holds several, and name classes that hold nothing."""
     dataset = scan(data)
+    empty = dataset.empty_classes
     if dataset.looks_like_splits:
-        splits = ", ".join(dataset.classes)
-        console.note(
-            f"{data}: its folders {splits} look like splits, not classes;"
-            f" did you mean {data.rstrip('/')}/{dataset.classes[0]}?"
+        splits = [name for name in dataset.classes if name not in empty]
+        raise DatasetError(
+            f"{data}: its folders look like splits, not classes: {console.some(splits)}; name one,"
+            f" such as {data.rstrip('/')}/{splits[0]}"
         )
-    if dataset.empty_classes:
-        number = console.count(len(dataset.empty_classes), "class", "classes")
-        console.note(f"{data}: {number} without images: {console.some(dataset.empty_classes)}")
+    if empty:
+        number = console.count(len(empty), "class", "classes")
+        console.note(
+            f"{data}: {number} without images ({' '.join(IMAGE_EXTENSIONS)}): {console.some(empty)}"
+        )
     return dataset
 
 

@@ -41,6 +41,7 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(destination))
     if path.is_dir():
         raise OutputError(f"{os.fspath(destination)}: is a folder; name a file")
+    check_folder_of(destination)
     remove_stale(path)
     temporary = _temporary(path)
     try:
@@ -143,6 +144,13 @@ def check_free(destination: str | os.PathLike[str], advice: str = "--force repla
     """Refuse a destination for a folder where there is something already."""
     if os.path.lexists(destination) and not is_empty_folder(Path(destination)):
         raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+
+
+def check_folder_of(destination: str | os.PathLike[str]) -> None:
+    """Refuse a file in a folder that does not exist."""
+    if not os.path.isdir(os.path.dirname(os.path.realpath(destination))):
+        name = os.fspath(destination)
+        raise OutputError(f"{name}: there is no folder {os.path.dirname(name)}")
 
 
 def replace_folder(source: Path, destination: Path) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
-from moderate_cli.files import new_file
+from moderate_cli.files import check_folder_of, new_file
 from moderate_cli.paths import encode_paths
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
@@ -53,7 +53,7 @@ def write_index(
     ArgumentError
         If the suffix is unknown.
     """
-    writer = check_suffix(destination, INDEX_FORMATS)
+    writer = check_output(destination, INDEX_FORMATS)
     rows = np.flatnonzero(kept)
     with new_file(destination) as file:
         if nul and writer is _write_index_txt:
@@ -63,7 +63,7 @@ def write_index(
 
 
 def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
-    """Paths of the given rows, or row numbers where there are no paths, one a line."""
+    """Paths of the given rows, or row numbers where there are no paths, one per line."""
     return encode_paths(scores.names(rows), nul=nul)
 
 
@@ -78,7 +78,7 @@ def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:
     scores
         What to write, in row order.
     """
-    writer = check_suffix(destination, SCORE_FORMATS)
+    writer = check_output(destination, SCORE_FORMATS)
     with new_file(destination) as file:
         writer(file, scores, np.flatnonzero(~np.isnan(scores.values)))
 
@@ -136,7 +136,7 @@ def write_table(destination: str | os.PathLike[str], table: Table) -> None:
     table
         What to write.
     """
-    writer = check_suffix(destination, TABLE_FORMATS)
+    writer = check_output(destination, TABLE_FORMATS)
     with new_file(destination) as file:
         writer(file, table)
 
@@ -168,7 +168,7 @@ def read_labels(path: str, n: int) -> npt.NDArray[np.int64]:
     """Read a user's class indices (n,)."""
     labels = _read_array(path, ndim=1, kinds="iu", wanted="a vector of integers")
     if len(labels) != n:
-        raise ArrayError(f"{path}: {len(labels)} labels for {n} images; give one a row")
+        raise ArrayError(f"{path}: {len(labels)} labels for {n} images; give one per row")
     return labels.astype(np.int64)
 
 
@@ -211,18 +211,21 @@ def check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
             )
 
 
-def check_suffix(destination: str | os.PathLike[str], formats: Mapping[str, Format]) -> Format:
+def check_output(destination: str | os.PathLike[str], formats: Mapping[str, Format]) -> Format:
     """Return the writer for a file name, before there is anything to write.
 
     Raises
     ------
     ArgumentError
         If the suffix is unknown.
+    OutputError
+        If there is no folder for it.
     """
     suffix = Path(destination).suffix.lower()
     if suffix not in formats:
         known = ", ".join(formats)
         raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; use one of {known}")
+    check_folder_of(destination)
     return formats[suffix]
 
 

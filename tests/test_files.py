@@ -47,9 +47,7 @@ def test_a_link_goes_on_pointing_to_what_is_replaced(tmp_path):
 def test_what_cannot_be_written_is_named(tmp_path):
     with pytest.raises(OutputError) as caught:
         write(tmp_path / "nowhere" / "a", b"")
-    assert str(caught.value) == (
-        f"{tmp_path}/nowhere/a: cannot be written (No such file or directory)"
-    )
+    assert str(caught.value) == f"{tmp_path}/nowhere/a: there is no folder {tmp_path}/nowhere"
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -272,7 +272,7 @@ def test_labels_that_do_not_match_are_named(moderate, tmp_path):
     np.save(tmp_path / "f.npy", np.zeros((4, 2)))
     np.save(tmp_path / "y.npy", np.zeros(3, int))
     done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
-    assert done.stderr == (f"moderate: {tmp_path}/y.npy: 3 labels for 4 images; give one a row\n")
+    assert done.stderr == (f"moderate: {tmp_path}/y.npy: 3 labels for 4 images; give one per row\n")
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"])

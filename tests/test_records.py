@@ -141,4 +141,4 @@ def test_scores_and_labels_are_checked(tmp_path):
     assert read_labels(path, 2).tolist() == [1, 2]
     with pytest.raises(ArrayError) as caught:
         read_labels(path, 3)
-    assert str(caught.value) == f"{path}: 2 labels for 3 images; give one a row"
+    assert str(caught.value) == f"{path}: 2 labels for 3 images; give one per row"

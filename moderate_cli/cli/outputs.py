@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from moderate_cli.cli import console
-from moderate_cli.records import TABLE_FORMATS, Table, check_suffix, table_bytes, write_table
+from moderate_cli.records import TABLE_FORMATS, Table, check_output, table_bytes, write_table
 
 
 def check_table(output: str | None) -> None:
-    """Refuse a file of an unknown format before there is anything to write."""
+    """Refuse a file that could not be written before there is anything to write."""
     if output is not None:
-        check_suffix(output, TABLE_FORMATS)
+        check_output(output, TABLE_FORMATS)
 
 
 def put_table(output: str | None, table: Table) -> None:

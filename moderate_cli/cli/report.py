@@ -14,6 +14,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import Chosen, amounts_of, choose, count, selecting
 from moderate_cli.drawing import check_drawable
 from moderate_cli.errors import OutputError
+from moderate_cli.files import check_folder_of
 from moderate_cli.report import Subject, map_of, write_plots, write_report
 from moderate_cli.report.evaluations import evaluations_in
 from moderate_cli.selection import PICKS
@@ -68,6 +69,7 @@ def command(
             check_drawable(destination)
     if not output.lower().endswith((".html", ".htm")):
         raise click.UsageError(f"--output {output} must end in .html")
+    check_folder_of(output)
     amounts = amounts_of(ratios, count)
     if len(amounts) > 1:
         raise click.UsageError("a report wants one --ratio")

@@ -10,7 +10,7 @@ import numpy as np
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import source_from
 from moderate_cli.histogram import ASCII, EIGHTHS, bars
-from moderate_cli.records import SCORE_FORMATS, check_suffix, score_lines, write_scores
+from moderate_cli.records import SCORE_FORMATS, check_output, score_lines, write_scores
 
 
 @click.command(cls=options.Sectioned)
@@ -32,11 +32,11 @@ from moderate_cli.records import SCORE_FORMATS, check_suffix, score_lines, write
 def command(output: str | None, draw: bool, **source: Any) -> None:
     """Write the distance of each image to its class center.
 
-    One line an image, in the order of ImageFolder: distance, tab, path relative to DATA. With
+    One line per image, in the order of ImageFolder: distance, tab, path relative to DATA. With
     --features and --labels in place of DATA, row numbers stand for paths.
     """
     if output is not None:
-        check_suffix(output, SCORE_FORMATS)
+        check_output(output, SCORE_FORMATS)
     scores = source_from(**source).scores
     readable = ~np.isnan(scores.values)
     if output is not None:

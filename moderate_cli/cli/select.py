@@ -15,7 +15,7 @@ from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
 from moderate_cli.cli.inputs import Source
 from moderate_cli.exporting import LINKS, export
 from moderate_cli.files import check_free
-from moderate_cli.records import INDEX_FORMATS, check_suffix, index_bytes, write_index
+from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
 from moderate_cli.text import printable
 
@@ -124,10 +124,10 @@ def _check_outputs(
         raise click.UsageError("--copy-to wants DATA, a dataset folder")
     if copy_to is not None and "://" in source["data"]:
         raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
-    if output is not None:
-        check_suffix(output, INDEX_FORMATS)
-    if copy_to is not None and not force:
-        for text in amounts:
+    for text in amounts:
+        if output is not None:
+            check_output(output.replace("{ratio}", text), INDEX_FORMATS)
+        if copy_to is not None and not force:
             check_free(copy_to.replace("{ratio}", text))
 
 

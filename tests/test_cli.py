@@ -9,7 +9,7 @@ from conftest import paint
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
-from moderate_cli.cli import COMMANDS, cli
+from moderate_cli.cli import COMMANDS, cli, console
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import STRATEGIES
 
@@ -179,7 +179,8 @@ def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate)
     assert moderate("select", "-r", "1", "--on-error", "skip", tmp_path / "data") == (
         1,
         "",
-        f"moderate: {tmp_path}/data: 1 class without images: dog\n"
+        f"moderate: {tmp_path}/data: 1 class without images"
+        " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp): dog\n"
         f"moderate: {tmp_path}/data: none of its 1 images can be read; --on-error fail says why\n",
     )
 
@@ -213,14 +214,54 @@ def test_names_with_newlines_want_nul(data, moderate):
     assert "cat/a\nb.png\0" in done.stdout
 
 
-def test_folders_like_splits_get_a_hint(data, moderate):
-    paint(data.parent / "val" / "cat" / "1.png", 3)
-    done = moderate("select", "-r", "1", data.parent)
-    assert done.status == 0
-    assert done.stderr == (
-        f"moderate: {data.parent}: its folders train, val look like splits, not classes;"
-        f" did you mean {data.parent}/train?\n"
+def test_a_folder_of_splits_is_refused(embedded, moderate):
+    paint(embedded.parent / "val" / "cat" / "1.png", 3)
+    assert moderate("select", "-r", "1", embedded.parent) == (
+        1,
+        "",
+        f"moderate: {embedded.parent}: its folders look like splits, not classes: train, val; name"
+        f" one, such as {embedded.parent}/train\n",
     )
+
+
+def test_no_store_is_put_among_class_folders(embedded, moderate, tmp_path):
+    for command in (["select", "-r", "1"], ["embed"]):
+        assert moderate(*command, embedded / "cat") == (
+            1,
+            "",
+            f"moderate: {embedded}/cat: holds no class folders; is it a class of {embedded}? Name"
+            " that, or with --store a place for features of this folder alone\n",
+        )
+    assert sorted(os.listdir(embedded)) == ["cat", "dog", "owl"]
+    assert moderate("embed", embedded / "cat", "--store", tmp_path / "cat").status == 0
+
+
+def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
+    times = iter([0.0, 599.0, 600.0, 600.0, 1199.0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(times))
+    with console.progress("embed") as move:
+        for done in (1, 2, 3):
+            move(done, 9)
+    assert capsys.readouterr().err == "moderate: embed: 2 of 9\n"
+
+
+def test_more_images_of_each_class_than_are_kept_is_told(embedded, moderate):
+    done = moderate("select", "--count", "4", "--min-per-class", "3", embedded)
+    assert len(done.stdout.splitlines()) == 4
+    assert done.stderr.splitlines()[0] == (
+        "moderate: --min-per-class 3 takes 6 images, and 4 are kept; some classes have fewer"
+    )
+
+
+def test_an_output_without_a_folder_is_refused_before_anything_is_computed(data, moderate):
+    for command in (["select", "-r", "0.5"], ["score"], ["report"], ["suspects"], ["evaluate"]):
+        suffix = "html" if command == ["report"] else "csv"
+        assert moderate(*command, data, "-o", f"nowhere/a.{suffix}") == (
+            1,
+            "",
+            f"moderate: nowhere/a.{suffix}: there is no folder nowhere\n",
+        )
+    assert os.listdir(data.parent) == ["train"]
 
 
 def test_info_tells_what_a_set_holds(embedded, moderate):
@@ -305,7 +346,16 @@ def test_info_without_features(data, moderate):
         (["select", "-r", "0.5", "--count", "3", "DATA"], "--ratio and --count exclude each other"),
         (
             ["select", "-r", "30", "DATA"],
-            "Invalid value for '-r' / '--ratio': 30 is not in (0, 1]; it is the fraction kept.",
+            "Invalid value for '-r' / '--ratio': 30 is not in (0, 1]; it is the fraction kept."
+            " For 30 % write 0.3.",
+        ),
+        (
+            ["select", "-r", "30%", "DATA"],
+            "Invalid value for '-r' / '--ratio': '30%' is not a number. For 30 % write 0.3.",
+        ),
+        (
+            ["select", "-r", "0.3", "--drop-suspects", "x", "DATA"],
+            "Invalid value for '--drop-suspects': 'x' is neither auto nor a number.",
         ),
         (["select", "-r", "x", "DATA"], "Invalid value for '-r' / '--ratio': 'x' is not a number."),
         (

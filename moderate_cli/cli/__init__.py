@@ -76,7 +76,7 @@ def cli() -> None:
       moderate select --ratio 0.3 data/train -o kept.txt     an index file
       moderate select --ratio 0.3 data/train --copy-to DIR   a pruned ImageFolder
 
-    DATA is a folder with one sub-folder a class. Features and scores that are missing or out of
+    DATA is a folder with one sub-folder per class. Features and scores that are missing or out of
     date are computed first and kept in DATA.moderate, beside DATA.
     """  # noqa: D301 - click takes a real backspace for "do not wrap"
 

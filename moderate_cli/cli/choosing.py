@@ -32,6 +32,22 @@ from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
 
 Mask = npt.NDArray[np.bool_]
 AUTO, AUTO_SEEDS = "auto", 5
+# What each strategy keeps.
+KEPT = {
+    "moderate": "a window of scores around the median, or --quantile",
+    "easy": "the lowest scores",
+    "hard": "the highest scores",
+    "two-ends": "both ends of the scores",
+    "random": "a draw; with --scope class from each class its share",
+    "stratified": "a draw that is even over the range of scores, without the farthest tenth",
+    "matching": "herding to the geometric median of each class",
+    "trimmed": "matching, without suspects and without the easiest three tenths of all images",
+    "herding": "the mean of each class, as near as can be",
+    "k-center": "the least distance from any image to a kept one",
+    "facility-location": "the most similarity from all images to the kept ones",
+    "graph": "high scores in dense regions, then elsewhere",
+}
+AUTO_KEPT = "what a linear head does best with, on held-out images; stderr says which"
 
 count = options.option(
     "--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio."
@@ -43,8 +59,8 @@ selecting = options.group(
         type=click.Choice([*STRATEGIES, AUTO]),
         metavar="NAME",
         default="moderate",
-        help="What to keep: the moderate window, around the median of scores; or what the README"
-        f" says of {options.listed(STRATEGIES, but='moderate')}; auto tries them on this dataset.",
+        meanings=("Strategies", {**KEPT, AUTO: AUTO_KEPT}),
+        help="What to keep; see Strategies.",
     ),
     options.option(
         "--scope",
@@ -75,8 +91,8 @@ selecting = options.group(
         "--dedup",
         type=click.FloatRange(0, 1, min_open=True),
         metavar="THRESHOLD",
-        help="First leave out near duplicates: images with a cosine to an earlier one from which"
-        " on.",
+        help="First leave out near duplicates: images whose cosine similarity to an earlier one is"
+        " as high, such as 0.95.",
     ),
     options.option(
         "--drop-suspects",
@@ -378,9 +394,17 @@ def _in_classes(how: Mapping[str, Any]) -> bool:
 
 
 def _warn_of_classes(scores: Scores, kept: Chosen) -> None:
-    strategy = kept.how["strategy"]
+    strategy, least = kept.how["strategy"], kept.how["min_per_class"]
+    sizes = np.unique(scores.labels[~np.isnan(scores.values)], return_counts=True)[1]
+    number, wanted = int(np.count_nonzero(kept.mask)), int(np.minimum(sizes, least).sum())
+    if least > 1 and number < wanted:
+        console.note(
+            f"--min-per-class {least} takes {wanted} images, and {number} are kept; some classes"
+            " have fewer"
+        )
     what = "the window" if strategy == "moderate" else f"strategy {strategy}"
-    advice = "keep more images" if _in_classes(kept.how) else "--scope class gives each its share"
+    enough = number >= len(sizes) and not _in_classes(kept.how)
+    advice = "--scope class gives each its share" if enough else "keep more images"
     fates = ((kept.rescued, "an image of each is kept"), (kept.lost, "no image of them is kept"))
     for labels, fate in fates:
         if labels:

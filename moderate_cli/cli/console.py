@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ class StdoutError(Exception):
 
 class StdoutClosed(Exception):
     """Nobody reads stdout any more. Not an OSError, for click would take it for its own."""
+
+
+LINE_EVERY = 600.0  # seconds, for the log of a batch job
 
 
 def note(message: str) -> None:
@@ -139,13 +143,17 @@ def duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def progress(what: str, unit: str = "img") -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr if it is a terminal; yields the callback that moves it."""
+    """Show a bar on stderr, or now and then a line if it is no terminal; yields what moves it."""
     from tqdm import tqdm
 
     bar: tqdm[Any] | None = None
+    told = time.monotonic()
 
     def move(done: int, total: int) -> None:
-        nonlocal bar
+        nonlocal bar, told
+        if not sys.stderr.isatty() and time.monotonic() - told >= LINE_EVERY:
+            told = time.monotonic()
+            note(f"{what}: {done} of {total}")
         if bar is None:
             bar = tqdm(total=total, initial=done, desc=f"moderate: {what}", unit=unit, disable=None)
         else:

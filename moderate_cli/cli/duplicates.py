@@ -20,7 +20,7 @@ from moderate_cli.records import Table
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.95,
-    help="Cosine of two features from which on images are near duplicates.",
+    help="Cosine similarity from which on two images are near duplicates.",
 )
 @options.table_output
 @options.embedding
@@ -28,9 +28,9 @@ from moderate_cli.records import Table
 def command(data: str, threshold: float, output: str | None, **embedding: Any) -> None:
     """List images that are nearly the same as an earlier one.
 
-    One line a duplicate: similarity, tab, its path, tab, the path of the image that it duplicates.
-    Those paths are the first of their group; `moderate select --dedup` keeps them and drops the
-    others. Pairs with different classes are named on stderr.
+    One line per duplicate: similarity, tab, its path, tab, the path of the image that it
+    duplicates. Those paths are the first of their group; `moderate select --dedup` keeps them and
+    drops the others. Pairs with different classes are named on stderr.
     """
     check_table(output)
     _, store = feature_set_of(data, "duplicates", **embedding)

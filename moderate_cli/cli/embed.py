@@ -65,10 +65,10 @@ def command(
 ) -> None:
     """Write the features of a dataset's images beside it.
 
-    DATA is a folder with one sub-folder a class; or tar files, such as 'train-{000..146}.tar'; or
+    DATA is a folder with one sub-folder per class; or tar files, such as 'train-{000..146}.tar'; or
     the URL of a remote folder, with --store. Its features go to DATA.moderate, one folder for each
-    backbone and precision; a run that was interrupted is gone on with, and only files that changed
-    are embedded again.
+    backbone and precision. An interrupted run is continued, and only files that changed are
+    embedded again.
     """
     cluster = None
     if engine == "ray":

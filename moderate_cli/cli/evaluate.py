@@ -12,6 +12,7 @@ import numpy as np
 
 from moderate_cli.backbones import CLASSIFIERS
 from moderate_cli.cli import console, options
+from moderate_cli.cli.choosing import KEPT
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
@@ -28,7 +29,7 @@ from moderate_cli.evaluation.summary import (
     smallest_within,
     summarize,
 )
-from moderate_cli.records import TABLE_FORMATS, check_suffix, formatted, write_table
+from moderate_cli.records import TABLE_FORMATS, check_output, formatted, write_table
 from moderate_cli.selection import SCOPES, STRATEGIES, exact, preparation_for
 from moderate_cli.store import FeatureStore
 
@@ -115,7 +116,8 @@ def _points(text: str) -> float:
     type=_strategies,
     metavar="NAME[,NAME...]",
     default="moderate,random,matching,trimmed",
-    help="What to compare; moderate:Q has its window at another quantile.",
+    meanings=("Strategies", KEPT),
+    help="What to compare; see Strategies. moderate:Q has its window at another quantile.",
 )
 @options.option(
     "--drop-suspects",
@@ -240,7 +242,7 @@ def _recipe(
 
 def _writers(outputs: tuple[str, ...]) -> list[Callable[[str, list[Line]], None]]:
     """Find fault before minutes of training, not after."""
-    writers = [check_suffix(output, FORMATS) for output in outputs]
+    writers = [check_output(output, FORMATS) for output in outputs]
     for output, write in zip(outputs, writers, strict=True):
         if write is draw_curves:
             check_drawable(output)

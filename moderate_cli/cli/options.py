@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
@@ -29,12 +29,30 @@ Decorator = Callable[[Command], Command]
 ON_ERROR = ("fail", "skip")
 # A name that may start with a dash, or with bytes that are no UTF-8, is taken as it is.
 PATH = click.Path(path_type=str)
+# What each criterion measures.
+MEASURED = {
+    "center": "distance to the class center",
+    "margin": "distance to the own class center minus that to the nearest other one",
+    "neighbors": "share of the ten nearest neighbors, by cosine, that have another label",
+    "el2n": "error early in the training of a linear head",
+    "grand": "length of the gradient early in the training of a linear head",
+    "forgetting": "how often the head gets the image wrong after it had it right",
+    "aum": "how much higher another class stood than the label, mean over the head's training",
+    "prototypes": "cosine distance to the nearest of as many k-means centers as there are classes,"
+    " labels unseen",
+}
 
 
 class Option(click.Option):
-    """An option that stands in a section of the help."""
+    """An option that stands in a section of the help; another one tells what its values mean."""
 
     section = "Options"
+
+    def __init__(
+        self, *names: Any, meanings: tuple[str, Mapping[str, str]] | None = None, **attributes: Any
+    ) -> None:
+        super().__init__(*names, **attributes)
+        self.meanings = meanings
 
 
 class Sectioned(click.Command):
@@ -43,11 +61,16 @@ class Sectioned(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections."""
         sections: dict[str, list[tuple[str, str]]] = {}
+        meanings: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
                 name = param.section if isinstance(param, Option) else Option.section
                 sections.setdefault(name, []).append(record)
+            if isinstance(param, Option) and param.meanings is not None:
+                title, values = param.meanings
+                meanings[title] = list(values.items())
+        sections |= meanings
         for name, records in sections.items():
             with formatter.section(name):
                 formatter.write_dl(records)
@@ -59,16 +82,6 @@ def option(*names: str, **attributes: Any) -> Decorator[Any]:
     attributes.setdefault("envvar", f"MODERATE_{long.replace('-', '_').upper()}")
     attributes.setdefault("show_default", attributes.get("default") is not None)
     return click.option(*names, cls=Option, **attributes)
-
-
-def listed(names: Iterable[str], but: str) -> str:
-    """Put names in a sentence, without one that stands in it already.
-
-    >>> listed(["a", "b", "c", "d"], but="a")
-    'b, c and d'
-    """
-    *some, last = (name for name in names if name != but)
-    return f"{', '.join(some)} and {last}"
 
 
 def group(*decorators: Decorator[Any], section: str = "") -> Decorator[Any]:
@@ -137,9 +150,9 @@ def fraction(text: str) -> Fraction | Literal["auto"]:
     """Read a number in (0, 1), or "auto"."""
     if text == "auto":
         return "auto"
-    number = _number(text)
+    number = _number(text, "neither auto nor a number")
     if not 0 < number < 1:
-        raise click.BadParameter(f"{text} is not in (0, 1).")
+        raise click.BadParameter(f"{text} is not in (0, 1).{_as_fraction(text)}")
     return number
 
 
@@ -168,15 +181,31 @@ def ratios(text: str) -> dict[str, Fraction]:
     found = {part.strip(): _number(part.strip()) for part in str(text).split(",")}
     for part, ratio in found.items():
         if not 0 < ratio <= 1:
-            raise click.BadParameter(f"{part} is not in (0, 1]; it is the fraction kept.")
+            raise click.BadParameter(
+                f"{part} is not in (0, 1]; it is the fraction kept.{_as_fraction(part)}"
+            )
     return found
 
 
-def _number(text: str) -> Fraction:
+def _number(text: str, otherwise: str = "not a number") -> Fraction:
     try:
         return exact(text)
     except ArgumentError:
-        raise click.BadParameter(f"{text!r} is not a number.") from None
+        raise click.BadParameter(f"{text!r} is {otherwise}.{_as_fraction(text)}") from None
+
+
+def _as_fraction(text: str) -> str:
+    """Say how to write what looks like a percentage.
+
+    >>> _as_fraction("30%"), _as_fraction("30"), _as_fraction("-1")
+    (' For 30 % write 0.3.', ' For 30 % write 0.3.', '')
+    """
+    number = text.removesuffix("%").strip()
+    try:
+        value = exact(number)
+    except ArgumentError:
+        return ""
+    return f" For {number} % write {float(value / 100):g}." if 1 < value < 100 else ""
 
 
 configuration = option(
@@ -259,13 +288,13 @@ embedding = group(
     option(
         "--batch-size",
         type=click.IntRange(min=1),
-        help="Images at once.  [default: 8 a processor, 256 on a GPU]",
+        help="Images at once.  [default: 8 per processor, 256 on a GPU]",
     ),
     option(
         "-j",
         "--workers",
         type=click.IntRange(min=1),
-        help="Threads that decode images.  [default: one a processor]",
+        help="Threads that decode images.  [default: one per processor]",
     ),
     device,
     option(
@@ -284,7 +313,7 @@ embedding = group(
         "-v",
         "--verbose",
         is_flag=True,
-        help="Say where the time went; select also what each class keeps.",
+        help="Say where the time went, and, in select, what each class keeps.",
     ),
     section="Features",
 )
@@ -299,8 +328,8 @@ scoring = group(
             type=click.Choice(list(CRITERIA)),
             metavar="NAME",
             default="center",
-            help="What scores measure: the distance to the class center, or what the README says of"
-            f" {listed(CRITERIA, but='center')}.",
+            meanings=("Criteria", MEASURED),
+            help="What scores measure; see Criteria.",
         ),
         option(
             "--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."

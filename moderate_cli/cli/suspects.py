@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """List images that probably have a wrong label.
 
-    One line an image, the most probable first: path, tab, its class, tab, the class that it looks
+    One line per image, the most probable first: path, tab, its class, tab, the class that it looks
     like, tab, the probability that the label is wrong. `moderate select --drop-suspects` leaves
     them out. How many labels are wrong is estimated from the data, and said on stderr.
     """

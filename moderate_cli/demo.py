@@ -33,7 +33,7 @@ class Drawing(NamedTuple):
 
 
 def draw_dataset(root: Path, seed: int = 0) -> Drawing:
-    """Draw an ImageFolder: `PER_CLASS` pictures a class, always the same for a seed.
+    """Draw an ImageFolder: `PER_CLASS` pictures per class, always the same for a seed.
 
     In each class `PLANTED_PER_CLASS` pictures show another class, and as many are ruined.
     """

@@ -57,7 +57,7 @@ def histogram(values: npt.NDArray[Any], bins: int) -> Histogram:
 
 
 def bars(values: npt.NDArray[Any], width: int, *, rows: int = 20, blocks: str = EIGHTHS) -> str:
-    """Draw the distribution of values in so many columns, a line a bin.
+    """Draw the distribution of values in so many columns, a line per bin.
 
     Each line has the edge from which on it counts, the number, and a bar; the last line has the
     median and the quartiles.

@@ -16,7 +16,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.processors import processors
 from moderate_cli.runtimes import choose_runtime, openvino_start, torch_start
 
-# On a CPU a small batch keeps activations in its cache: 8 a core is 1.3x as fast as 32 a core
+# On a CPU a small batch keeps activations in its cache: 8 per core is 1.3x as fast as 32 per core
 # (two cores, EfficientNet-Lite0).
 BATCH_SIZES = {"cpu": 8 * processors(), "cuda": 256}
 

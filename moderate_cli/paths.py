@@ -22,7 +22,7 @@ SCANNED_AT_ONCE = 1 << 24  # bytes that are searched for ends
 
 
 def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
-    r"""Join paths, as the bytes they have on disk, one a line.
+    r"""Join paths, as the bytes they have on disk, one per line.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def take_share(count: int) -> None:
 
 
 def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator[Done, None, None]:
-    """Work on parts in one thread a processor; yield what becomes of them, in order.
+    """Work on parts in one thread per processor; yield what becomes of them, in order.
 
     Once the iterator is closed no thread works any more.
     """

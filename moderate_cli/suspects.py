@@ -30,7 +30,7 @@ BLOCK_ROWS = 4096
 SAMPLE = 1 << 25  # logits that the noise is fitted to
 TEMPERATURES = 2.0 ** np.arange(-3, 2.5, 0.5)
 PASSES, PRECISION = 60, 1e-6  # of the fit: at most so many, or until an image gains less
-PRIOR = 10.0  # images a class that the overall rate of wrong labels counts for
+PRIOR = 10.0  # images per class that the overall rate of wrong labels counts for
 LEAST_RIGHT = 0.5  # of a class's images, at least this share is taken to have its label
 
 STRANGERS_SAMPLE = 8192

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 from benchmarks.tables import shown
 
+from moderate_cli.cli.choosing import KEPT
+from moderate_cli.cli.options import MEASURED
+from moderate_cli.scoring import CRITERIA
+from moderate_cli.selection import STRATEGIES
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -88,6 +93,14 @@ def test_every_preset_is_in_the_table():
     for path in (ROOT / "configs").glob("*.toml"):
         assert f"`{path.stem}`" in README
         assert tomllib.loads(path.read_text())
+
+
+def test_strategies_and_criteria_are_described_as_in_the_help():
+    assert set(KEPT) == set(STRATEGIES)
+    assert set(MEASURED) == set(CRITERIA)
+    for name, meaning in (KEPT | MEASURED).items():
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` | "))
+        assert row.split(" | ")[1].replace("`", "") == meaning
 
 
 def test_tables_of_strategies_are_those_of_the_results():

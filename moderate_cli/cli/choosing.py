@@ -396,14 +396,14 @@ def _in_classes(how: Mapping[str, Any]) -> bool:
 def _warn_of_classes(scores: Scores, kept: Chosen) -> None:
     strategy, least = kept.how["strategy"], kept.how["min_per_class"]
     sizes = np.unique(scores.labels[~np.isnan(scores.values)], return_counts=True)[1]
-    number, wanted = int(np.count_nonzero(kept.mask)), int(np.minimum(sizes, least).sum())
-    if least > 1 and number < wanted:
+    k, wanted = int(np.count_nonzero(kept.mask)), int(np.minimum(sizes, least).sum())
+    if least > 1 and k < wanted:
         console.note(
-            f"--min-per-class {least} takes {wanted} images, and {number} are kept; some classes"
+            f"--min-per-class {least} takes {wanted} images, and {k} are kept; some classes"
             " have fewer"
         )
     what = "the window" if strategy == "moderate" else f"strategy {strategy}"
-    enough = number >= len(sizes) and not _in_classes(kept.how)
+    enough = k >= len(sizes) and not _in_classes(kept.how)
     advice = "--scope class gives each its share" if enough else "keep more images"
     fates = ((kept.rescued, "an image of each is kept"), (kept.lost, "no image of them is kept"))
     for labels, fate in fates:

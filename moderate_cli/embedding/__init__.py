@@ -103,10 +103,10 @@ def embed(
         "full", or "reduced": a JPEG of several times the backbone's input is decoded at a half, a
         quarter or an eighth of its size, which is faster and not quite the same.
     batch_size
-        Images that go through the backbone at once; None for 8 a processor, whose cache then
+        Images that go through the backbone at once; None for 8 per processor, whose cache then
         holds the activations, and 256 on a GPU.
     workers
-        Threads that read and decode images; None for one a processor.
+        Threads that read and decode images; None for one per processor.
     device
         "auto" (a GPU if there is one), "cpu" or "cuda".
     runtime

@@ -1,4 +1,4 @@
-"""Accuracy against ratio as a picture, one line a strategy."""
+"""Accuracy against ratio as a picture, one line per strategy."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _cosines(
 def spherical_kmeans(
     features: Features, rows: Rows, clusters: int, rng: np.random.Generator
 ) -> Doubles:
-    """Cluster by direction (Dhillon and Modha, 2001), on at most `SAMPLE` images a cluster.
+    """Cluster by direction (Dhillon and Modha, 2001), on at most `SAMPLE` images per cluster.
 
     Returns
     -------

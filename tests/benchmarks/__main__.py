@@ -12,7 +12,7 @@ from tests.benchmarks.stages import STAGES, Comparison
 
 HEADER = (
     "| stage | baseline | ours, s | baseline, s | ours / baseline: min, median, max | peak, MB"
-    " | aim |"
+    " | aim: at most |"
 )
 
 

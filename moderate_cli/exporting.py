@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files import new_folder
+from moderate_cli.files import is_empty_folder, new_folder
 from moderate_cli.processors import in_threads
 from moderate_cli.tars import Tars, write_tars
 
 PART = 500  # files that one thread places before it tells of progress
+MARK = ".moderate-export"  # holds the number of files; ImageFolder does not look at it
 
 
 def export(
@@ -47,7 +48,7 @@ def export(
     link
         "none" copies, "hard" and "symbolic" link to the source's files.
     force
-        Replace an earlier export: a folder that holds nothing but folders named like classes.
+        Replace an earlier export, to which no files were added since.
     on_progress
         Called with the number of images done and the number of all.
 
@@ -70,17 +71,19 @@ def export(
             f"{os.fspath(destination)}: images of {dataset.root} are not on this machine; -o lists"
             " those that are kept"
         )
-    check_apart(dataset, target, os.fspath(destination))
+    check_apart(dataset, destination)
     rows = np.flatnonzero(kept)
     _check_classes(dataset, set(dataset.labels[rows].tolist()), os.fspath(destination))
     if force:
-        _check_replaceable(dataset, target, os.fspath(destination))
+        check_replaceable(destination)
+        _check_links(dataset, destination)
     with new_folder(destination, replace=force) as folder:
         for name in dataset.classes:
             (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
         parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
         for parent in {parent for parent, _ in parts}:
             (folder / parent).mkdir(parents=True, exist_ok=True)
+        _mark(folder, len(rows))
         done = 0
         with closing(
             in_threads(
@@ -102,17 +105,18 @@ def _export_tars(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     names = {os.path.basename(shard) for shard in source.shards}
+    if force:
+        check_replaceable(target)
     folders = {os.path.dirname(shard) for shard in source.shards}
     folders |= {os.path.dirname(os.path.realpath(shard)) for shard in source.shards}
     if os.path.realpath(target) in map(os.path.realpath, folders):
         raise OutputError(f"{target}: the tar files lie there; name another folder")
-    if force and os.path.lexists(target) and not set(os.listdir(target)) <= names:
-        raise OutputError(f"{target}: is no export of these tar files; name another folder")
     if len(names) < len(source.shards):
         raise OutputError(f"{target}: two of the tar files have the same name; rename one")
     keys = {dataset.paths[row] for row in np.flatnonzero(kept).tolist()}
     done = 0
     with new_folder(target, replace=force) as folder:
+        _mark(folder, len(source.shards))
         for _ in write_tars(source, keys, folder):
             done += 1
             if on_progress is not None:
@@ -159,11 +163,60 @@ def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
     os.symlink(source, target.name, dir_fd=to)
 
 
-def check_apart(dataset: Dataset, target: Path, shown: str) -> None:
-    """Refuse a folder that lies in the dataset, or that the dataset lies in."""
-    root, real = Path(os.path.realpath(dataset.root)), Path(os.path.realpath(target))
-    if real.is_relative_to(root) or root.is_relative_to(real):
-        raise OutputError(f"{shown}: lies in the dataset or around it; name a folder beside it")
+def check_apart(dataset: Dataset, destination: str | os.PathLike[str]) -> None:
+    """Refuse a folder that lies in the dataset, or that some of the dataset lies in.
+
+    A class folder may be a link to one that lies elsewhere.
+    """
+    target = Path(os.path.realpath(destination))
+    for name in ("", *dataset.classes):
+        folder = Path(os.path.realpath(dataset.root / name))
+        if target.is_relative_to(folder) or folder.is_relative_to(target):
+            raise OutputError(
+                f"{os.fspath(destination)}: lies in the dataset or around it; name a folder beside"
+                " it"
+            )
+
+
+def check_replaceable(destination: str | os.PathLike[str]) -> None:
+    """Refuse a folder that is no export, or to which files were added since."""
+    target = Path(os.path.abspath(destination))
+    if is_empty_folder(target) or not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise OutputError(f"{os.fspath(destination)}: is not a folder; name another")
+    try:
+        exported = int((target / MARK).read_text())
+    except (OSError, ValueError):
+        raise OutputError(
+            f"{os.fspath(destination)}: is no export; --force replaces what --copy-to made, and"
+            " nothing else"
+        ) from None
+    there = sum(len(names) for _, _, names in os.walk(target)) - 1
+    if there > exported:
+        raise OutputError(
+            f"{os.fspath(destination)}: holds {there} files, of which {exported} were exported;"
+            " --force would lose the others"
+        )
+
+
+def _check_links(dataset: Dataset, destination: str | os.PathLike[str]) -> None:
+    """Refuse to replace a folder that images of the dataset are links to."""
+    if not os.path.lexists(destination):
+        return
+    target = Path(os.path.realpath(destination))
+    for path in dataset.paths:
+        image = dataset.root / path
+        if image.is_symlink() and Path(os.path.realpath(image)).is_relative_to(target):
+            raise OutputError(
+                f"{os.fspath(destination)}: images of the dataset are links to it, {path!r} for"
+                " one; name another folder"
+            )
+
+
+def _mark(folder: Path, files: int) -> None:
+    """Say that a folder is an export, and of how many files."""
+    (folder / MARK).write_text(f"{files}\n")
 
 
 def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
@@ -178,21 +231,6 @@ def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
             f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, {lost[0]!r}"
             " for one, and ImageFolder's class indices would shift; keep more images"
         )
-
-
-def _check_replaceable(dataset: Dataset, target: Path, shown: str) -> None:
-    if not os.path.lexists(target):
-        return
-    if target.is_symlink() or not target.is_dir():
-        raise OutputError(f"{shown}: is not a folder; name another")
-    names = set(dataset.paths) if dataset.flat else set(dataset.classes)
-    for path in target.iterdir():
-        own = path.name in names and (dataset.flat or not path.is_symlink())
-        if not own or path.is_dir() == dataset.flat:
-            raise OutputError(
-                f"{shown}: holds {path.name!r}, which no export of this dataset made;"
-                " --force replaces exports only"
-            )
 
 
 Link = Callable[[Path, Path, int, int], None]

@@ -73,7 +73,7 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     Raises
     ------
     OutputError
-        If `destination` exists and may not be replaced.
+        If `destination` exists and may not be replaced, even if it came to be meanwhile.
     """
     path = Path(os.path.abspath(destination))
     if not replace:
@@ -89,7 +89,10 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
             with _where_there_are_locks():
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield temporary
-            replace_folder(temporary, path)
+            if replace:
+                replace_folder(temporary, path)
+            else:
+                _take_place(temporary, path, destination)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -142,8 +145,22 @@ def claim(path: Path) -> Iterator[bool]:
 
 def check_free(destination: str | os.PathLike[str], advice: str = "--force replaces it") -> None:
     """Refuse a destination for a folder where there is something already."""
-    if os.path.lexists(destination) and not is_empty_folder(Path(destination)):
-        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+    # As an absolute path, for of "missing/../here" the system says that it does not exist.
+    path = Path(os.path.abspath(destination))
+    if is_empty_folder(path) or not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise OutputError(f"{os.fspath(destination)}: is not a folder; name another")
+    raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+
+
+def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -> None:
+    """Rename folder `source` to `path`, where there is nothing, or an empty folder."""
+    try:
+        os.rename(source, path)
+    except OSError:
+        check_free(destination)
+        raise
 
 
 def check_folder_of(destination: str | os.PathLike[str]) -> None:
@@ -159,7 +176,16 @@ def replace_folder(source: Path, destination: Path) -> None:
         os.rename(source, destination)
         return
     _exchange(source, destination)
-    shutil.rmtree(source)
+    try:
+        if source.is_symlink() or not source.is_dir():
+            source.unlink()
+        else:
+            shutil.rmtree(source)
+    except OSError as error:
+        raise OutputError(
+            f"{destination}: is complete, but what it replaced cannot be removed from {source}"
+            f" ({error.strerror})"
+        ) from None
 
 
 def is_empty_folder(path: Path) -> bool:

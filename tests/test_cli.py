@@ -236,6 +236,29 @@ def test_no_store_is_put_among_class_folders(embedded, moderate, tmp_path):
     assert moderate("embed", embedded / "cat", "--store", tmp_path / "cat").status == 0
 
 
+def test_an_empty_name_is_refused(embedded, moderate, monkeypatch):
+    monkeypatch.chdir(embedded.parent)
+    for args in (["--copy-to", ""], ["-o", ""], ["--store", ""]):
+        done = moderate("select", "-r", "0.5", embedded, *args)
+        assert (done.status, done.stdout) == (2, "")
+        assert "is empty" in done.stderr
+    assert moderate("perturb", embedded, "-o", "", "--label-noise", "0.2").status == 2
+    assert moderate("demo", "").status == 2
+    assert sorted(os.listdir()) == ["train", "train.moderate"]
+
+
+def test_what_is_read_is_not_written_over(moderate, tmp_path):
+    for name, array in {"f": np.eye(3), "y": np.zeros(3, dtype=int), "s": np.arange(3.0)}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    features = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    scores = ("--scores", tmp_path / "s.npy")
+    for args, name in ((features, "f"), (features, "y"), (scores, "s")):
+        before = (tmp_path / f"{name}.npy").read_bytes()
+        done = moderate("select", "-r", "0.5", *args, "-o", tmp_path / f"{name}.npy")
+        assert (done.status, "is read, too; name another file" in done.stderr) == (2, True)
+        assert (tmp_path / f"{name}.npy").read_bytes() == before
+
+
 def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
     times = iter([0.0, 599.0, 600.0, 600.0, 1199.0])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(times))

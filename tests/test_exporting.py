@@ -7,7 +7,7 @@ from torchvision.datasets import ImageFolder
 
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.exporting import export
+from moderate_cli.exporting import MARK, export
 
 KEPT = np.array([True, False, False, True, False, True, False, True])
 NAMES = ["cat/0.png", "cat/3.png", "dog/0.png", "owl/0.png"]
@@ -18,6 +18,7 @@ def tree(root):
         os.path.relpath(os.path.join(folder, name), root)
         for folder, _, names in os.walk(root)
         for name in names
+        if name != MARK
     )
 
 
@@ -72,16 +73,60 @@ def test_an_existing_folder_is_refused_or_replaced(data, tmp_path):
 def test_force_replaces_nothing_but_exports(data, tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").touch()
+    paint(tmp_path / "val" / "cat" / "0.png", 5)
     dataset = scan(data)
-    assert refusal(dataset, tmp_path / "home", force=True) == (
-        f"{tmp_path}/home: holds 'thesis.tex', which no export of this dataset made;"
-        " --force replaces exports only"
-    )
+    for name in ("home", "val", "val/cat/../../home"):
+        assert refusal(dataset, f"{tmp_path}/{name}", force=True) == (
+            f"{tmp_path}/{name}: is no export; --force replaces what --copy-to made, and nothing"
+            " else"
+        )
     (tmp_path / "link").symlink_to("home")
-    assert refusal(dataset, tmp_path / "link", force=True) == (
-        f"{tmp_path}/link: is not a folder; name another"
-    )
+    for force in (True, False):
+        assert refusal(dataset, tmp_path / "link", force=force) == (
+            f"{tmp_path}/link: is not a folder; name another"
+        )
     assert tree(tmp_path / "home") == ["thesis.tex"]
+    assert tree(tmp_path / "val") == ["cat/0.png"]
+
+
+def test_force_does_not_lose_what_was_put_into_an_export(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / "cat" / "notes.txt").touch()
+    assert refusal(scan(data), tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: holds 5 files, of which 4 were exported; --force would lose the others"
+    )
+
+
+def test_what_comes_to_be_while_images_are_copied_stays(data, tmp_path):
+    def appear(*_):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "other.txt").touch()
+
+    assert refusal(scan(data), tmp_path / "out", on_progress=appear) == (
+        f"{tmp_path}/out: exists; --force replaces it"
+    )
+    assert tree(tmp_path) == sorted(["out/other.txt", *(f"data/train/{n}" for n in tree(data))])
+
+
+def test_images_that_are_links_are_not_replaced_by_themselves(data, tmp_path):
+    everything = np.ones(8, dtype=bool)
+    export(scan(data), everything, tmp_path / "one")
+    export(scan(tmp_path / "one"), everything, tmp_path / "two", link="symbolic")
+    assert refusal(scan(tmp_path / "two"), tmp_path / "one", everything, force=True) == (
+        f"{tmp_path}/one: images of the dataset are links to it, 'cat/0.png' for one; name another"
+        " folder"
+    )
+
+
+def test_a_class_folder_may_be_a_link_and_is_the_dataset_all_the_same(data, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("cat", "dog", "owl"):
+        (linked / name).symlink_to(data / name)
+    for target in (data, data / "cat" / "new"):
+        assert refusal(scan(linked), target, force=True) == (
+            f"{target}: lies in the dataset or around it; name a folder beside it"
+        )
 
 
 @pytest.mark.parametrize("place", ["train", "train/pruned", "."])
@@ -106,7 +151,7 @@ def test_a_class_is_never_emptied(data, tmp_path):
 def test_a_class_that_was_empty_stays(data, tmp_path):
     (data / "bee").mkdir()
     export(scan(data), KEPT, tmp_path / "out")
-    assert sorted(os.listdir(tmp_path / "out")) == ["bee", "cat", "dog", "owl"]
+    assert sorted(os.listdir(tmp_path / "out")) == [MARK, "bee", "cat", "dog", "owl"]
 
 
 def test_an_export_that_fails_leaves_nothing(data, tmp_path):

@@ -110,6 +110,21 @@ def test_a_folder_is_replaced_only_if_told(tmp_path, monkeypatch, exchange):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_name_that_is_only_there_when_normalised_is_not_replaced(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    with pytest.raises(OutputError) as caught:
+        fill(tmp_path / "typo" / ".." / "home", "new")
+    assert str(caught.value) == f"{tmp_path}/typo/../home: exists; --force replaces it"
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
+    with pytest.raises(OutputError) as caught, new_folder(tmp_path / "a"):
+        (tmp_path / "a" / "b").mkdir(parents=True)
+    assert str(caught.value) == f"{tmp_path}/a: exists; --force replaces it"
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_lock_makes_the_second_wait_and_names_the_first(tmp_path):
     waited, order = [], []
 

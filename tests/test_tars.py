@@ -96,11 +96,13 @@ def test_kept_samples_go_to_tars_that_webdataset_reads(shards, moderate, tmp_pat
     kept = moderate("select", "-r", "0.5", "--scope", "class", PATTERN).stdout.split()
     done = moderate("select", "-r", "0.5", "--scope", "class", PATTERN, "--copy-to", "out")
     assert done == (0, "", "moderate: 4 of 8 images in out\n")
-    assert sorted(os.listdir("out")) == ["train-000.tar", "train-001.tar", "train-002.tar"]
+    assert sorted(os.listdir("out")) == [
+        ".moderate-export", "train-000.tar", "train-001.tar", "train-002.tar"
+    ]  # fmt: skip
     assert names("out/train-002.tar") == ["20.png", "20.cls", "20.seg.txt"]
     # In a process of its own, for it leaves its files open.
     done = subprocess.run(
-        [sys.executable, "-c", READ, *sorted(map(str, (tmp_path / "out").iterdir()))],
+        [sys.executable, "-c", READ, *sorted(map(str, (tmp_path / "out").glob("*.tar")))],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     read = [line.split() for line in done.stdout.splitlines()]
@@ -113,12 +115,13 @@ def test_a_copy_of_everything_is_the_same_and_replaces_an_earlier_one(shards, mo
     moderate("select", "-r", "0.3", "--scope", "class", PATTERN, "--copy-to", "out")
     assert moderate("select", "-r", "1", PATTERN, "--copy-to", "out").status == 1
     assert moderate("select", "-r", "1", PATTERN, "--copy-to", "out", "--force").status == 0
-    for name in os.listdir("out"):
+    for name in ("train-000.tar", "train-001.tar", "train-002.tar"):
         with open(f"out/{name}", "rb") as copy, open(f"shards/{name}", "rb") as source:
             assert copy.read() == source.read()
 
 
 def test_an_export_neither_replaces_the_tars_nor_links(shards, moderate):
+    (shards / ".moderate-export").write_text("99\n")
     done = moderate("select", "-r", "1", PATTERN, "--copy-to", "shards", "--force")
     assert (done.status, done.stderr) == (
         1,
@@ -132,13 +135,16 @@ def test_an_export_does_not_replace_what_links_lead_to(shards, moderate, tmp_pat
     before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
     (tmp_path / "folder").symlink_to(shards)
     (tmp_path / "files").mkdir()
+    for folder in (shards, tmp_path / "files"):
+        (folder / ".moderate-export").write_text("99\n")
     for path in shards.glob("*.tar"):
         (tmp_path / "files" / path.name).symlink_to(path)
     for folder in ("folder", "files"):
         pattern = PATTERN.replace("shards", folder)
         for target in ("shards", folder):
             done = moderate("select", "-r", "0.5", pattern, "--copy-to", target, "--force")
-            assert (done.status, "the tar files lie there" in done.stderr) == (1, True)
+            reason = "is not a folder" if target == "folder" else "the tar files lie there"
+            assert (done.status, reason in done.stderr) == (1, True)
     assert {path.name: path.read_bytes() for path in shards.glob("*.tar")} == before
 
 

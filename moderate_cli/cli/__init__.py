@@ -183,6 +183,9 @@ def _explain(error: Exception) -> int:
         case ModerateError():
             console.note(str(error))
             return 1
+        case MemoryError():
+            console.note("out of memory; a smaller --batch-size and fewer --workers take less")
+            return 1
         case console.StdoutError():
             _discard_stdout()
             console.note(str(error))

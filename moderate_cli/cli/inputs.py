@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -111,6 +113,15 @@ def source_from(
     for path, features in zip(features_files, sets, strict=True):
         check_scorable(path, features.features, scores.values)
     return Source(scores, sets)
+
+
+def refuse_inputs(output: str, source: Mapping[str, Any]) -> None:
+    """Refuse to write over a file that is read."""
+    names = ("labels_file", "scores_file", "weights")
+    for path in (*source["features_files"], *map(source.get, names)):
+        with contextlib.suppress(OSError):
+            if isinstance(path, str) and os.path.samefile(path, output):
+                raise click.UsageError(f"--output {output} is read, too; name another file")
 
 
 def rescored(found: Source, how: dict[str, Any]) -> Source:

@@ -27,8 +27,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
 ON_ERROR = ("fail", "skip")
+
+
+class _Path(click.Path):
+    """A path; an empty one, as of a variable that is not set, would stand for this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if value == "":
+            self.fail("is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 # A name that may start with a dash, or with bytes that are no UTF-8, is taken as it is.
-PATH = click.Path(path_type=str)
+PATH = _Path(path_type=str)
 # What each criterion measures.
 MEASURED = {
     "center": "distance to the class center",

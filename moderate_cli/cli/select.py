@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
-from moderate_cli.cli.inputs import Source
-from moderate_cli.exporting import LINKS, export
+from moderate_cli.cli.inputs import Source, refuse_inputs
+from moderate_cli.exporting import LINKS, check_replaceable, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
@@ -127,8 +127,9 @@ def _check_outputs(
     for text in amounts:
         if output is not None:
             check_output(output.replace("{ratio}", text), INDEX_FORMATS)
-        if copy_to is not None and not force:
-            check_free(copy_to.replace("{ratio}", text))
+            refuse_inputs(output.replace("{ratio}", text), source)
+        if copy_to is not None:
+            (check_replaceable if force else check_free)(copy_to.replace("{ratio}", text))
 
 
 def _check_companions(

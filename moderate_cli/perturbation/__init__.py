@@ -82,7 +82,7 @@ def perturb(
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     if not dataset.in_files:
         raise DatasetError(f"{dataset.root}: is not in files of this machine, which perturb wants")
-    check_apart(dataset, Path(os.path.abspath(destination)), os.fspath(destination))
+    check_apart(dataset, destination)
     check_free(destination, "name another folder")
     ruin: Mapping[str, Ruin] = CORRUPTIONS
     if attack is not None:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from moderate_cli import open_store, scan
 from moderate_cli.embedding.filling import BLOCK_ROWS
+from moderate_cli.exporting import MARK
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run
 
@@ -89,6 +90,7 @@ def _old_export(bench: Bench, trial: Path) -> None:
     for name in os.listdir(bench.data):
         (trial / "out" / name).mkdir(parents=True)
         (trial / "out" / name / "old.png").write_text("old\n")
+    (trial / "out" / MARK).write_text(f"{len(os.listdir(bench.data))}\n")
 
 
 def _old_set(bench: Bench, trial: Path) -> None:

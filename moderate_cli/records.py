@@ -180,11 +180,16 @@ def read_scores(path: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def check_scorable(path: str, features: npt.NDArray[Any], values: npt.NDArray[np.float64]) -> None:
-    """Name the first row that makes scores NaN or infinite, if there is one."""
+def check_scorable(
+    features: Mapping[str, npt.NDArray[Any]], values: npt.NDArray[np.float64]
+) -> None:
+    """Name the file, and the first row in it, that makes scores NaN or infinite, if one does."""
     if not np.all(np.isfinite(values)):
-        check_finite(path, features)
-        raise ArrayError(f"{path}: its values are too large to take distances of; scale them down")
+        for path, own in features.items():
+            check_finite(path, own)
+        raise ArrayError(
+            f"{', '.join(features)}: values are too large to take distances of; scale them down"
+        )
 
 
 def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:

@@ -44,6 +44,28 @@ def test_a_file_sets_options_of_several_commands(embedded, moderate, preset):
     assert kept(moderate("score", embedded, "--config", path))[2] == "0\tcat/2.png"
 
 
+def test_values_of_any_type_are_read_as_on_the_command_line(embedded, moderate, preset):
+    path = preset("drop-suspects = 1.5\n")
+    done = moderate("select", "-r", "0.5", embedded, "--config", path)
+    assert (done.status, "1.5 is not in (0, 1)" in done.stderr) == (2, True)
+    assert moderate("score", embedded, "--config", preset("within = 1\nstore = 5\n")).status == 0
+    for text in ("quantile = true", "null = 1", "strategy = false"):
+        done = moderate("select", "-r", "0.5", embedded, "--config", preset(text))
+        assert (done.status, "true or false" in done.stderr) == (2, True)
+    assert (
+        "\0" in moderate("select", "-r", "0.5", embedded, "--config", preset("null = true")).stdout
+    )
+
+
+def test_what_is_set_for_other_commands_does_no_harm(embedded, moderate, preset, monkeypatch):
+    path = preset('link = "hard"\nforce = true\n')
+    assert len(kept(moderate("select", "-r", "0.5", embedded, "--config", path))) == 4
+    monkeypatch.setenv("MODERATE_LINK", "symbolic")
+    monkeypatch.setenv("MODERATE_NULL", "1")
+    output = embedded.parent / "kept.csv"
+    assert moderate("select", "-r", "0.5", embedded, "-o", output).status == 0
+
+
 def test_the_command_line_beats_the_environment_beats_the_file(
     embedded, moderate, preset, monkeypatch
 ):

@@ -231,9 +231,49 @@ def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
 def test_the_fewest_images_are_named(grays, moderate):
     done = moderate("evaluate", grays, *ARGS, "--within", "100%")
     assert done.stderr.startswith("moderate: --ratio 0.2 --strategy ")
-    assert " stays within 100 % of the full set's accuracy: " in done.stderr
+    assert " stays within 100 points of the full set's accuracy: " in done.stderr
     done = moderate("evaluate", grays, "--seeds", "1", "--within", "0%")
-    assert "nothing that was compared is sure to stay within 0 %" in done.stderr
+    assert "nothing that was compared is sure to stay within 0 points" in done.stderr
+
+
+def test_what_is_advised_selects_what_was_measured(grays, moderate):
+    how = ("--scope", "class", "--criterion", "neighbors", "--seed", "3")
+    one = ("-r", "0.5", "--strategy", "moderate:0.25", "--seeds", "2", "--drop-suspects", "0.1")
+    done = moderate("evaluate", grays, *one, *how, "--within", "100%")
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert advice[:2] == ["--ratio", "0.5"]
+    assert advice[-6:] == list(how)
+    assert moderate("select", grays, *advice).status == 0
+
+
+def test_a_global_scope_leaves_strategies_within_classes_as_they_are(grays, moderate):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "matching")
+    both = [moderate(*args, "--json", *more) for more in ((), ("--scope", "global"))]
+    assert [done.status for done in both] == [0, 0]
+    found = [json.loads(done.stdout) for done in both]
+    assert found[0] == found[1]
+
+
+def test_a_fraction_of_suspects_is_told_from_what_a_strategy_drops(grays, moderate):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "trimmed")
+    done = moderate(*args, "--drop-suspects", "0.25")
+    rows = [line.split("  ") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows if "0.25 dropped" in map(str.strip, row)] == [
+        "full set", "trimmed", "random"
+    ]  # fmt: skip
+    refused = moderate(*args, "--drop-suspects", "0.999")
+    assert (refused.status, refused.stderr) == (
+        2,
+        "moderate: evaluation: no image is left to select from\n",
+    )
+
+
+def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "easy")
+    shown = moderate(*args, "--csv").stdout
+    monkeypatch.setenv("MODERATE_CSV", "1")
+    assert moderate(*args).stdout == shown
+    assert moderate(*args, "--json").status == 2
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderate_cli import derived, score_features
+from moderate_cli.scoring import CRITERIA
 from moderate_cli.scoring.fusion import class_ranks, fuse
 
 
@@ -196,3 +197,17 @@ def test_labels_beside_what_excludes_them(args, status, message, embedded, moder
     done = moderate("select", "-r", "1", embedded, *args)
     assert (done.status, done.stdout) == (status, "")
     assert message in done.stderr
+
+
+def test_the_file_and_the_row_that_is_not_finite_are_named(moderate, tmp_path):
+    features = np.random.default_rng(0).normal(size=(30, 4))
+    np.save(tmp_path / "x.npy", features)
+    features[5, 1] = np.nan
+    np.save(tmp_path / "nan.npy", features)
+    np.save(tmp_path / "y.npy", np.arange(30) % 3)
+    args = ("--features", tmp_path / "nan.npy", "--labels", tmp_path / "y.npy")
+    message = f"moderate: {tmp_path}/nan.npy: row 5 is not finite; leave such rows out\n"
+    for criterion in CRITERIA:
+        assert moderate("score", *args, "--criterion", criterion) == (1, "", message)
+    both = ("--features", tmp_path / "x.npy", *args)
+    assert moderate("select", "-r", "0.3", *both) == (1, "", message)

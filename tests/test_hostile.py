@@ -253,7 +253,7 @@ ARRAYS = {
     "no rows": (lambda p: np.save(p, np.zeros((0, 2))), "is empty; a float matrix"),
     "NaN": (lambda p: np.save(p, np.array([[0.0], [np.nan], [1], [2]])), "row 1 is not finite"),
     "infinite": (lambda p: np.save(p, np.array([[0.0], [1], [-np.inf], [2]])), "row 2 is not"),
-    "too large": (lambda p: np.save(p, np.full((4, 2), 1e300) * [[1], [-1], [1], [1]]), "its val"),
+    "too large": (lambda p: np.save(p, np.full((4, 2), 1e300) * [[1], [-1], [1], [1]]), "values"),
 }
 
 

@@ -34,7 +34,7 @@ Mask = npt.NDArray[np.bool_]
 AUTO, AUTO_SEEDS = "auto", 5
 # What each strategy keeps.
 KEPT = {
-    "moderate": "a window of scores around the median, or --quantile",
+    "moderate": "a window of scores around the median, or another quantile",
     "easy": "the lowest scores",
     "hard": "the highest scores",
     "two-ends": "both ends of the scores",
@@ -192,7 +192,8 @@ def choose(
         if strategy == AUTO:
             eligible = prepare(AUTO).eligible
             kept_count(int(np.count_nonzero(eligible.readable)), **amount)  # find fault first
-            way |= _best(eligible, amount, scope, balance, source, seed)
+            how_auto = {"scope": scope, "balance": balance, "min_per_class": min_per_class}
+            way |= _best(eligible, amount, how_auto, drop_suspects is not None, source, seed)
         base = prepare(way["strategy"])
         scores = base.eligible.scores
         mask = select(scores, **way, features=found.features)
@@ -275,24 +276,23 @@ def _check_features(
     source: dict[str, Any],
 ) -> None:
     """Refuse what compares features where there are none, or several sets of them."""
-    comparing = {
-        f"--strategy {strategy}": strategy in (*PICKS, AUTO),
-        "--dedup": dedup is not None,
-        "--drop-suspects": drop_suspects is not None,
-    }
-    for name in [name for name, given in comparing.items() if given]:
+    own = options.left_alone("drop_suspects")  # then the strategy wants it
+    suspects = f"--strategy {strategy}" if own else "--drop-suspects"
+    comparing = (
+        (f"--strategy {strategy}", strategy in (*PICKS, AUTO)),
+        ("--dedup", dedup is not None),
+        (suspects, drop_suspects is not None),
+    )
+    for name in [name for name, given in comparing if given]:
         if source["scores_file"] is not None:
             raise click.UsageError(f"{name} wants features, not --scores")
         for option, sets in (("backbone", "backbones"), ("features", "features_files")):
             if len(source[sets]) > 1:
                 raise click.UsageError(f"{name} wants one --{option}")
-    if isinstance(source["labels_file"], int):
-        for name, given in {
-            "--drop-suspects": drop_suspects is not None,
-            "--strategy auto": strategy == AUTO,
-        }.items():
-            if given:
-                raise click.UsageError(f"{name} and --labels kmeans:K exclude each other")
+    clustered = isinstance(source["labels_file"], int)
+    if clustered and (strategy == AUTO or drop_suspects is not None):
+        name = "--strategy auto" if strategy == AUTO else suspects
+        raise click.UsageError(f"{name} and --labels kmeans:K exclude each other")
 
 
 def _warn_of_strangers(found: Source) -> None:
@@ -313,12 +313,15 @@ def _warn_of_strangers(found: Source) -> None:
 def _best(
     found: Source,
     amount: Mapping[str, Any],
-    scope: str | None,
-    balance: str,
+    selecting: Mapping[str, Any],
+    dropped: bool,
     source: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
-    """Try strategies on held-out images, and say which is taken."""
+    """Try strategies on held-out images, and say which is taken.
+
+    `dropped` says that suspects are left out already, so that no strategy does it again.
+    """
     from moderate_cli.evaluation import choose
     from moderate_cli.evaluation.summary import estimate
 
@@ -327,10 +330,16 @@ def _best(
     scoring = {name: source[name] for name in ("center", "metric")} | {"seed": seed}
     if not options.left_alone("criterion"):  # else each strategy is tried with its own
         scoring["criterion"] = source["criterion"]
-    selecting = {"balance": balance, "scope": scope}
     seeds = range(seed, seed + AUTO_SEEDS)
-    tried = choose(data, ratio, seeds=seeds, scoring=scoring, selecting=selecting)
-    if "count" in amount:
+    tried = choose(
+        data,
+        ratio,
+        seeds=seeds,
+        drop_suspects="0" if dropped else "",
+        scoring=scoring,
+        selecting=selecting,
+    )
+    if "count" in amount and not dropped:
         room = {cell: _room(found, cell.strategy, seed) for cell in tried}
         tried = {cell: own for cell, own in tried.items() if room[cell] >= amount["count"]}
     said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
@@ -396,7 +405,10 @@ def _in_classes(how: Mapping[str, Any]) -> bool:
 def _warn_of_classes(scores: Scores, kept: Chosen) -> None:
     strategy, least = kept.how["strategy"], kept.how["min_per_class"]
     sizes = np.unique(scores.labels[~np.isnan(scores.values)], return_counts=True)[1]
-    k, wanted = int(np.count_nonzero(kept.mask)), int(np.minimum(sizes, least).sum())
+    k, wanted = (
+        int(np.count_nonzero(kept.mask)),
+        int(np.minimum(sizes, min(least, len(scores))).sum()),
+    )
     if least > 1 and k < wanted:
         console.note(
             f"--min-per-class {least} takes {wanted} images, and {k} are kept; some classes"

@@ -31,10 +31,15 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     defaults = {}
     for key in content.keys() & own.keys():
         setting = content[key]
+        if isinstance(setting, bool) != own[key].is_flag:
+            kind = "true or false" if own[key].is_flag else "no true or false"
+            raise click.UsageError(f"{value}: {key}: takes {kind}", ctx)
         if own[key].multiple:
             setting = setting if isinstance(setting, list) else [setting]
         elif isinstance(setting, list):
             setting = ",".join(map(str, setting))
+        elif not own[key].is_flag:
+            setting = str(setting)  # as it would stand on the command line
         try:
             own[key].type_cast_value(ctx, setting)
         except click.BadParameter as error:

@@ -133,10 +133,8 @@ def _points(text: str) -> float:
     help="Name the fewest images that stay so near the accuracy of all of them.",
 )
 @options.option("--scope", type=click.Choice(SCOPES), help="As in select.")
-@options.option(
-    "--csv", "shown_as", flag_value=".csv", help="Write the table to stdout as csv, in fractions."
-)
-@options.option("--json", "shown_as", flag_value=".json", help="The same as JSON.")
+@options.option("--csv", is_flag=True, help="Write the table to stdout as csv, in fractions.")
+@options.option("--json", is_flag=True, help="The same as JSON.")
 @options.option(
     "-o",
     "--output",
@@ -162,7 +160,8 @@ def command(
     seeds: int,
     within: float | None,
     scope: str | None,
-    shown_as: str | None,
+    csv: bool,
+    json: bool,
     outputs: tuple[str, ...],
     criterion: str,
     center: str,
@@ -181,6 +180,8 @@ def command(
     Each seed selects from other four fifths of DATA. Finished parts are kept: an interrupted
     evaluation goes on where it stopped.
     """
+    if csv and json:
+        raise click.UsageError("--csv and --json exclude each other")
     writers = _writers(outputs)
     recipe = _recipe(evaluator, network, steps, size, **embedding)
     own = _own(data, **embedding)
@@ -211,11 +212,11 @@ def command(
                 ledger.add(cell, result)
                 move(done, len(cells))
     lines = summarize({cell: ledger.results[cell] for cell in cells})
-    if shown_as is None:
+    if csv or json:
+        console.write(formatted(as_table(lines), ".csv" if csv else ".json"))
+    else:
         header, *rows = _shown(lines)
         console.write(console.table(header, rows).encode())
-    else:
-        console.write(formatted(as_table(lines), shown_as))
     for output, write in zip(outputs, writers, strict=True):
         write(output, lines)
     if within is not None:
@@ -304,7 +305,7 @@ def _cells(
     return [
         cell
         for seed in seeds
-        for dropped in (("",) if drop_suspects is None else ("", str(drop_suspects)))
+        for dropped in (("",) if drop_suspects is None else ("", _text(drop_suspects)))
         for cell in (
             Cell(FULL, "1", dropped, seed),
             *(
@@ -317,13 +318,17 @@ def _cells(
     ]
 
 
+def _text(drop_suspects: Fraction | Literal["auto"]) -> str:
+    return "auto" if drop_suspects == "auto" else str(float(drop_suspects))
+
+
 def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
     """Percentages, for a reader."""
     header = ("strategy", "suspects", "ratio", "images", "accuracy", "to random", "worst class")
     rows = [
         (
             line.cell.name,
-            "dropped" if _drops_suspects(line.cell) else "kept",
+            {"": "kept", "auto": "dropped"}.get(line.cell.dropped, f"{line.cell.dropped} dropped"),
             line.cell.ratio,
             str(line.images),
             _percent(line.accuracy),
@@ -333,10 +338,6 @@ def _shown(lines: list[Line]) -> list[tuple[str, ...]]:
         for line in lines
     ]
     return [header, *rows]
-
-
-def _drops_suspects(cell: Cell) -> bool:
-    return bool(cell.drop_suspects or preparation_for(cell.strategy).drop_suspects)
 
 
 def _is_baseline(cell: Cell) -> bool:
@@ -349,12 +350,21 @@ def _percent(estimate: Estimate, sign: str = "") -> str:
 
 
 def _advice(best: Line | None, within: float) -> str:
-    limit = f"{100 * within:g} % of the full set's accuracy"
+    points = f"{100 * within:g}"
+    limit = f"{points} {'point' if points == '1' else 'points'} of the full set's accuracy"
     if best is None:
         return f"nothing that was compared is sure to stay within {limit}"
-    dropped = best.cell.drop_suspects and f" --drop-suspects {best.cell.drop_suspects}"
-    quantile = "" if best.cell.quantile == "0.5" else f" --quantile {best.cell.quantile}"
-    return (
-        f"--ratio {best.cell.ratio} --strategy {best.cell.strategy}{quantile}{dropped} stays within"
-        f" {limit}: {_percent(best.to_full, sign='+')}"
-    )
+    cell = best.cell
+    asked = {"ratio": cell.ratio, "strategy": cell.strategy}
+    if cell.quantile != "0.5":
+        asked["quantile"] = cell.quantile
+    if cell.drop_suspects:
+        asked["drop-suspects"] = cell.drop_suspects
+    given = click.get_current_context().params
+    asked |= {
+        name: str(given[name])
+        for name in ("scope", "criterion", "center", "metric", "seed")
+        if not options.left_alone(name)
+    }
+    selection = " ".join(f"--{name} {value}" for name, value in asked.items())
+    return f"{selection} stays within {limit}: {_percent(best.to_full, sign='+')}"

@@ -107,11 +107,12 @@ def source_from(
     if labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
-    own = list(_own_features(features_files, labels_file))
+    own = list(_own_features(features_files, labels_file, criterion))
     sets = _labeled(own, labels_file, seed)
     scores = _scores(sets, how)
-    for path, features in zip(features_files, sets, strict=True):
-        check_scorable(path, features.features, scores.values)
+    check_scorable(
+        {path: own.features for path, own in zip(features_files, sets, strict=True)}, scores.values
+    )
     return Source(scores, sets)
 
 
@@ -129,7 +130,9 @@ def rescored(found: Source, how: dict[str, Any]) -> Source:
     return found._replace(scores=_scores(found.sets, how))
 
 
-def _own_features(paths: Sequence[str], labels_file: str | int) -> Iterator[LabeledFeatures]:
+def _own_features(
+    paths: Sequence[str], labels_file: str | int, criterion: str
+) -> Iterator[LabeledFeatures]:
     n = None
     for path in paths:
         features = read_features(path)
@@ -143,8 +146,8 @@ def _own_features(paths: Sequence[str], labels_file: str | int) -> Iterator[Labe
         labels = np.zeros(n, dtype=np.int64)
         if isinstance(labels_file, str):
             labels = read_labels(labels_file, n)
-        else:
-            check_finite(path, features)
+        if isinstance(labels_file, int) or criterion not in ("center", "margin"):
+            check_finite(path, features)  # distances tell by themselves
         yield LabeledFeatures(features, labels, np.ones(n, dtype=np.bool_))
 
 

@@ -86,7 +86,11 @@ def command(
     """
     amounts = amounts_of(ratios, count)
     _check_outputs(amounts, output, copy_to, dry_run, force, chosen_by)
-    _check_companions(output, copy_to, link, nul, force)
+    if copy_to is None:
+        options.refuse_without("--copy-to", {"force", "link"})
+    if output is not None and not output.lower().endswith(".txt"):
+        options.refuse_beside(f"--output {output}", {"nul"})
+        nul = False
     chosen = choose(amounts, **chosen_by)
     masks = {text: one.mask for text, one in chosen.items()}
     found = {text: one.prepared.found for text, one in chosen.items()}
@@ -130,16 +134,6 @@ def _check_outputs(
             refuse_inputs(output.replace("{ratio}", text), source)
         if copy_to is not None:
             (check_replaceable if force else check_free)(copy_to.replace("{ratio}", text))
-
-
-def _check_companions(
-    output: str | None, copy_to: str | None, link: str, nul: bool, force: bool
-) -> None:
-    for name, given in {"--force": force, "--link": link != "none"}.items():
-        if given and copy_to is None:
-            raise click.UsageError(f"{name} wants --copy-to")
-    if nul and output is not None and not output.lower().endswith(".txt"):
-        raise click.UsageError(f"-0 and --output {output} exclude each other")
 
 
 def _put_out(

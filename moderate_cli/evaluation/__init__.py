@@ -42,7 +42,8 @@ class Cell(NamedTuple):
     ratio
         Fraction kept of the pool, as text.
     drop_suspects
-        Whether images with a probably wrong label are left out first: "", "auto", or a fraction.
+        Whether images with a probably wrong label are left out first: "auto", or a fraction; "" as
+        the strategy wants it.
     seed
         Number of the pool; seeds what is random, too.
     quantile
@@ -59,6 +60,11 @@ class Cell(NamedTuple):
     def name(self) -> str:
         """The strategy, and its quantile if that is not the usual one."""
         return self.strategy if self.quantile == "0.5" else f"{self.strategy}:{self.quantile}"
+
+    @property
+    def dropped(self) -> str:
+        """What suspects are left out, as asked for or as the strategy wants it."""
+        return self.drop_suspects or preparation_for(self.strategy).drop_suspects
 
 
 class Result(NamedTuple):
@@ -125,20 +131,23 @@ def evaluate(
         part of the data that is not in the pool.
     scoring, selecting
         Further options of `score_features` and of `select`; without a criterion, each strategy has
-        the one that it wants.
+        the one that it wants, and strategies that work in each class do so whatever the scope.
 
     Raises
     ------
     ArgumentError
-        If there is nothing to hold out, and no test set.
+        If there is nothing to hold out, and no test set; or one class only, which is always right.
     """
+    if len(np.unique(data.labels[data.readable])) == 1:
+        raise ArgumentError("evaluation: there is one class only, so no strategy can be told best")
     pool = None
     for cell in cells:
         if pool is None or pool.seed != cell.seed:
             pool = Pool(data, cell.seed, scoring or {})
             if test is None and len(pool.held_out) == 0:
                 raise ArgumentError(
-                    "evaluation: no class has five images, to hold one out of; give a test set"
+                    "evaluation: no class has five images, to hold one out of; moderate evaluate"
+                    " with --test can do without"
                 )
         rows = pool.select(cell, selecting or {})
         predicted = learn(rows, pool.held_out, cell.seed)
@@ -151,24 +160,23 @@ def choose(
     ratio: str,
     *,
     seeds: Sequence[int],
+    drop_suspects: str = "",
     scoring: Mapping[str, Any] | None = None,
     selecting: Mapping[str, Any] | None = None,
 ) -> dict[Cell, list[float]]:
     """Try strategies on a dataset; return the accuracies of each over seeds, the best first.
 
-    Parameters are those of `evaluate`; each cell stands for its seeds. Of strategies with the same
-    mean accuracy the one that stands first in `CANDIDATES` does so here.
+    Parameters are those of `evaluate` and of `Cell`; each cell stands for its seeds. Of strategies
+    with the same mean accuracy the one that stands first in `CANDIDATES` does so here.
 
     Raises
     ------
     ArgumentError
-        As of `evaluate`, or if there is one class only, which every strategy gets right.
+        As of `evaluate`.
     """
-    if len(np.unique(data.labels[data.readable])) == 1:
-        raise ArgumentError("strategy: there is one class only, so no strategy can be told best")
     within_classes_only = PICKS if (selecting or {}).get("scope") == "global" else ()
     cells = [
-        Cell(name, ratio, "", seed, quantile)
+        Cell(name, ratio, drop_suspects, seed, quantile)
         for seed in seeds
         for name, quantile in CANDIDATES
         if name not in within_classes_only
@@ -198,12 +206,16 @@ class Pool:
         """Return the rows that a cell keeps, ascending."""
         wanted = preparation_for(cell.strategy)
         values = self._scores(wanted.criterion).copy()
-        dropped = cell.drop_suspects or wanted.drop_suspects
+        dropped = cell.dropped
         if dropped:
             rows = self._suspects.most_probable("auto" if dropped == "auto" else exact(dropped))
             values[rows] = np.nan
+        if np.all(np.isnan(values)):
+            raise ArgumentError("evaluation: no image is left to select from")
         if cell.strategy == FULL:
             return np.flatnonzero(~np.isnan(values))
+        if cell.strategy in PICKS and how.get("scope") == "global":
+            how = {**how, "scope": None}
         kept = select(
             Scores(values, self._data.labels),
             ratio=cell.ratio,

@@ -86,7 +86,7 @@ def _point(line: Line) -> dict[str, Any]:
     """Numbers of one way to select, in percent."""
     mean, half = (100 * value for value in line.accuracy)
     half = 0.0 if math.isnan(half) else half
-    dropped = "dropped" if line.cell.drop_suspects else "kept"
+    dropped = "dropped" if line.cell.dropped else "kept"
     return {
         "strategy": line.cell.name,
         "suspects": dropped,

@@ -13,11 +13,12 @@ from torchvision import models
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.classifiers import load_classifier, put_head
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, DeviceError
 from moderate_cli.evaluation.recipe import BATCH, SMALL, Recipe
 from moderate_cli.images import read_image
 from moderate_cli.networks import find_device
 from moderate_cli.processors import in_threads
+from moderate_cli.quiet import without_warnings
 from moderate_cli.rows import Rows
 from moderate_cli.runtimes import Normalised
 
@@ -59,8 +60,9 @@ def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: 
         if found.pixels is not None:
             pixels[row] = found.pixels
 
-    for _ in in_threads(read, np.flatnonzero(readable).tolist()):
-        pass
+    with without_warnings():
+        for _ in in_threads(read, np.flatnonzero(readable).tolist()):
+            pass
     return Pictures(pixels, labels, readable)
 
 
@@ -120,12 +122,19 @@ class TrainLearner:
             while len(order) < BATCH:  # one epoch after another, without a gap
                 order = torch.cat([order, torch.randperm(len(rows))])
             batch, order = order[:BATCH], order[BATCH:]
+            pixels = self._data.pixels[numbers[batch]]
             try:
-                outputs = self._run(network, _moved(self._data.pixels[numbers[batch]]))
+                outputs = self._run(network, _moved(pixels))
+            except torch.OutOfMemoryError:
+                raise DeviceError(
+                    f"{self._device}: is out of memory; a smaller --size or network takes less"
+                ) from None
             except (RuntimeError, AssertionError, ValueError):
-                name, size = self._recipe.network, self._recipe.size
+                recipe = self._recipe
+                option = "--backbone" if recipe.tuned else "--network"
                 raise ArgumentError(
-                    f"--network {name}: does not work on pictures of {size} pixels; try --size 224"
+                    f"{option} {recipe.network}: does not work on pictures of"
+                    f" {pixels.shape[-1]} pixels; try --size 224"
                 ) from None
             loss = nn.functional.cross_entropy(outputs, members[batch].to(self._device))
             optimizer.zero_grad(set_to_none=True)

@@ -76,14 +76,14 @@ def plan(
     n, classes = len(dataset), len(dataset.classes)
     attacked = Fraction(0) if attack is None else exact(attack.fraction)
     for name, share in (
-        ("label_noise", label_noise), ("pair_noise", pair_noise), ("corrupt", corrupt),
-        ("attack.fraction", attacked), ("corrupt and attack.fraction together", corrupt + attacked),
-        ("label_noise and pair_noise together", label_noise + pair_noise),
+        ("label noise", label_noise), ("pair noise", pair_noise), ("corrupt", corrupt),
+        ("attack fraction", attacked), ("corrupt and attack fraction together", corrupt + attacked),
+        ("label noise and pair noise together", label_noise + pair_noise),
     ):  # fmt: skip
         if not 0 <= share <= 1:
             raise ArgumentError(f"{name}: {float(share)} is not in [0, 1]")
     if label_noise + pair_noise > 0 and classes < 2:
-        raise ArgumentError("label_noise: there is one class only, so no label can be wrong")
+        raise ArgumentError("label noise: there is one class only, so no label can be wrong")
     rng = np.random.default_rng(seed)
     labels = dataset.labels
     wrong, order = labels.copy(), rng.permutation(n)

@@ -173,7 +173,7 @@ def select(
     rows = np.flatnonzero(~np.isnan(values))
     values, k = values[rows], kept_count(len(rows), ratio, count)
     members, sizes = members_of(labels[rows])
-    floors = np.minimum(sizes, min_per_class)
+    floors = np.minimum(sizes, min(min_per_class, len(rows)))
     if strategy == "trimmed":
         floors = np.maximum(floors, least(quotas(sizes, k, floors, balance)))
         left = trim(values, members, k, floors)

@@ -36,7 +36,7 @@ def kept_count(
         raise ArgumentError("give one of ratio and count")
     if count is not None:
         if not 1 <= count <= n:
-            raise ArgumentError(f"count: {count} is not in [1, {n}], the number of readable images")
+            raise ArgumentError(f"count: {count} is not in [1, {n}], the images to select from")
         return count
     assert ratio is not None
     fraction = exact(ratio)

@@ -56,7 +56,7 @@ def trim(values: npt.NDArray[Any], members: Counts, k: int, floors: Counts) -> M
     array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1])
     """
     n = len(values)
-    hardest = np.argsort(-values, kind="stable")
+    hardest = np.argsort(-values.astype(np.float64), kind="stable")
     inside = np.zeros(n, dtype=np.bool_)
     inside[hardest[: max(k, n - int(n * EASIEST))]] = True
     return raise_to_floors(inside, members, floors, hardest)

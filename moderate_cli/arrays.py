@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.text import one_line
+
 # What numpy raises for files that are no arrays, cut short, or changed.
 FORMAT_ERRORS = (
     ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError,
@@ -33,7 +35,7 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
         else:
             array = np.load(source, mmap_mode="r", allow_pickle=False)
     except FORMAT_ERRORS as error:
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+        raise ValueError(one_line(error)) from None
     if not isinstance(array, np.ndarray):
         array.close()
         raise ValueError("is an archive of arrays")

@@ -6,6 +6,7 @@ A folder of images without sub-folders is one, too, of a single class.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,9 @@ FLAT = "."  # the only class of a folder without sub-folders
 SPLIT_NAME = re.compile(
     r"(train|training|val|valid|validation|dev|test|testing|eval)(-[\d.]+)?", re.IGNORECASE
 )
+# How a system says that there is no folder, or none any more; a loop of links leads to none.
+NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+SHOWN = 3  # class folders that an error names
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +107,7 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     DatasetError
-        If `root` is no folder, or holds no image.
+        If `root` is no folder, holds no image, or a folder below it cannot be listed.
     """
     if "://" in os.fspath(root):
         from moderate_cli.remote import scan_remote
@@ -120,8 +124,8 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     except OSError as error:
         raise DatasetError(f"{os.fspath(root)}: {error.strerror}; name a dataset folder") from None
     classes = sorted(name for name, is_dir in found if is_dir)
+    images = sorted(name for name, is_dir in found if not is_dir and _is_image(name))
     if not classes:
-        images = sorted(name for name, _ in found if name.lower().endswith(IMAGE_EXTENSIONS))
         if not images:
             raise DatasetError(
                 f"{os.fspath(root)}: holds no class folders and no images"
@@ -131,10 +135,7 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     counts: list[int] = []
     paths = Paths.of(_count(counts, (_image_paths(top, name) for name in classes)))
     if not paths:
-        raise DatasetError(
-            f"{os.fspath(root)}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)});"
-            " name the folder that the class folders are in"
-        )
+        raise _no_images(os.fspath(root), classes, bool(images))
     return Dataset(Path(top), tuple(classes), paths, np.repeat(np.arange(len(classes)), counts))
 
 
@@ -160,29 +161,61 @@ def _walk(top: str, folder: str) -> Iterator[tuple[str, list[str]]]:
     while stack:
         folder = stack.pop()
         names = []
-        # A folder that may not be listed counts as empty, as in os.walk.
-        with contextlib.suppress(OSError), os.scandir(f"{top}/{folder}") as entries:
-            for entry in entries:
-                if _is_dir(entry):
-                    stack.append(f"{folder}/{entry.name}")
-                elif entry.name.lower().endswith(IMAGE_EXTENSIONS):
-                    names.append(entry.name)
+        try:
+            with os.scandir(f"{top}/{folder}") as entries:
+                for entry in entries:
+                    if _is_dir(entry):
+                        stack.append(f"{folder}/{entry.name}")
+                    elif _is_image(entry.name):
+                        names.append(entry.name)
+        except OSError as error:
+            if error.errno not in NO_FOLDER:
+                raise _unlisted(f"{top}/{folder}", error) from None
         yield folder, names
 
 
+def _no_images(root: str, classes: list[str], beside: bool) -> DatasetError:
+    """Error of class folders without images, whether or not there are some beside them."""
+    if beside:
+        named = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
+        return DatasetError(
+            f"{root}: its folders ({named}) hold no images, and images lie beside them;"
+            " move the images into one folder per class, or remove those folders"
+        )
+    return DatasetError(
+        f"{root}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)});"
+        " name the folder that the class folders are in"
+    )
+
+
 def _folders_beside(folder: Path) -> Iterator[str]:
-    with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
+    with contextlib.suppress(OSError, DatasetError), os.scandir(folder.parent) as entries:
         yield from (entry.path for entry in entries if _is_dir(entry) and entry.name != folder.name)
 
 
 def _holds_images(folder: str) -> bool:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return any(entry.name.lower().endswith(IMAGE_EXTENSIONS) for entry in entries)
+        return any(_is_image(entry.name) for entry in entries)
     return False
 
 
 def _is_dir(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a loop of symbolic links
-        return False
+    except OSError as error:
+        # Whatever an image leads to, it is told of when it cannot be read.
+        if error.errno in NO_FOLDER or _is_image(entry.name):
+            return False
+        raise _unlisted(entry.path, error) from None
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_EXTENSIONS)
+
+
+def _unlisted(folder: str, error: OSError) -> DatasetError:
+    """Error of a folder that os.walk, and so ImageFolder, would take to be empty."""
+    return DatasetError(
+        f"{folder}: cannot be listed ({error.strerror}); make it readable, or move it out of the"
+        " dataset"
+    )

@@ -21,6 +21,7 @@ from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
 from moderate_cli.fingerprints import NO_DIGEST, content_digest
 from moderate_cli.sources import FILES, NotAFile, Source
+from moderate_cli.text import one_line
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg
@@ -100,6 +101,8 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
     ------
     UnreadableImage
         With the reason, if it cannot be decoded.
+    MemoryError
+        If there is not memory enough, which says nothing of the file.
     """
     if not content:
         raise UnreadableImage("is empty")
@@ -120,10 +123,10 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
             return converted
     except UnidentifiedImageError:
         raise UnreadableImage("is not an image in a known format") from None
-    except UnreadableImage:
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # PIL's many readers raise whatever their parsing runs into
-        raise UnreadableImage(f"cannot decode ({_one_line(error)})") from None
+        raise UnreadableImage(f"cannot decode ({one_line(error)})") from None
 
 
 def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
@@ -162,7 +165,3 @@ def _decode_jpeg(content: bytes) -> torch.Tensor | None:
     except RuntimeError:
         return None
     return pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -16,6 +16,7 @@ import numpy as np
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.sources import NO_STAT, Stat
+from moderate_cli.text import one_line
 
 # What file systems call that which changes with an object's content, the best first.
 MARKS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "updated", "created")
@@ -46,10 +47,10 @@ class Remote:
         """Bytes of an object, and its stat; another one if its size has changed meanwhile."""
         try:
             content: bytes = _file_system(self.protocol).cat_file(name)
-        except OSError:
+        except (OSError, MemoryError):
             raise
         except Exception as error:  # each file system has errors of its own
-            raise OSError(_one_line(error)) from None
+            raise OSError(one_line(error)) from None
         size, mark = self.stat(name)
         return content, (size, mark) if len(content) == size else (len(content), NO_STAT[1])
 
@@ -73,11 +74,11 @@ def scan_remote(url: str) -> Dataset:
         found: dict[str, dict[str, Any]] = files.find(root, detail=True)
     except ImportError as error:
         raise DatasetError(
-            f"{url}: wants what is not installed ({_one_line(error)}); pip install"
+            f"{url}: wants what is not installed ({one_line(error)}); pip install"
             " 'moderate-cli[remote]'"
         ) from None
     except Exception as error:  # each file system has errors of its own
-        raise DatasetError(f"{url}: cannot be listed ({_one_line(error)})") from None
+        raise DatasetError(f"{url}: cannot be listed ({one_line(error)})") from None
     if root in found:
         raise DatasetError(
             f"{url}: is a single object; name the folder that the class folders are in"
@@ -116,7 +117,3 @@ def _stat(info: Mapping[str, Any]) -> Stat:
     mark = next((str(info[key]) for key in MARKS if info.get(key) is not None), "")
     digest = hashlib.blake2b(mark.encode(), digest_size=7).digest()
     return (int(info["size"]), int.from_bytes(digest, "big"))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -17,7 +17,7 @@ import numpy as np
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.paths import Paths
-from moderate_cli.sources import NO_STAT, Stat
+from moderate_cli.sources import NO_STAT, Stat, file_stat
 
 LABELS = ("cls", "json")  # files that may tell the class of a sample, the first of them first
 JSON_KEYS = ("cls", "label", "class")  # what tells it in a json file
@@ -38,34 +38,38 @@ class Tars:
     Attributes
     ----------
     shards
-        The tar files, absolute, in the order that they were named in.
+        The tar files, absolute, in the order that they were named in, each with its size and
+        modification time when it was listed: in another one, images lie elsewhere.
     members
         Where each image lies.
     """
 
-    shards: tuple[str, ...]
+    shards: Mapping[str, Stat]
     members: Mapping[str, Member]
     has_neighbors = True
 
     def stat(self, name: str) -> Stat:
-        """Size of an image in bytes, and modification time of its tar file; -1 if missing."""
+        """Size of an image in bytes, and modification time of its tar file.
+
+        -1 if it is missing, or its tar file has changed since it was listed.
+        """
         member = self.members.get(name)
         if member is None:
             return NO_STAT
-        try:
-            return (member.size, os.stat(member.shard).st_mtime_ns)
-        except OSError:
-            return NO_STAT
+        listed = self.shards[member.shard]
+        return (member.size, listed[1]) if file_stat(member.shard) == listed else NO_STAT
 
     def read(self, name: str) -> tuple[bytes, Stat]:
-        """Bytes of an image, and its stat when they were read."""
+        """Bytes of an image, and its stat; another one if its tar file has changed meanwhile."""
         member = self.members[name]
         descriptor = os.open(member.shard, os.O_RDONLY | os.O_CLOEXEC)
         try:
             content = os.pread(descriptor, member.size, member.offset)
-            return content, (len(content), os.fstat(descriptor).st_mtime_ns)
+            status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
+        same = (status.st_size, status.st_mtime_ns) == self.shards[member.shard]
+        return content, (len(content), status.st_mtime_ns if same else NO_STAT[1])
 
     def part(self, names: Iterable[str]) -> Tars:
         """Return what knows these images alone."""
@@ -91,11 +95,12 @@ def scan_tars(pattern: str) -> Dataset:
     DatasetError
         If a file cannot be read, a key stands for two samples, or only some samples have a class.
     """
-    shards = [os.path.abspath(shard) for shard in _expanded(pattern)]
     root = root_of(pattern)
+    shards: dict[str, Stat] = {}
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
-    for shard in shards:
+    for shard in map(os.path.abspath, _expanded(pattern)):
+        shards[shard] = file_stat(shard)  # before it is read, so that no change escapes
         try:
             samples = _samples(shard)
         except OSError as error:
@@ -115,7 +120,7 @@ def scan_tars(pattern: str) -> Dataset:
                 labels[key] = label
     if not images:
         raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
-    source = Tars(tuple(shards), {f"{root}/{key}": member for key, member in images.items()})
+    source = Tars(shards, {f"{root}/{key}": member for key, member in images.items()})
     if not labels:
         return Dataset(
             root, (FLAT,), Paths.of(images), np.zeros(len(images), dtype=np.int64), source

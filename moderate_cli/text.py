@@ -14,3 +14,12 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def one_line(error: BaseException) -> str:
+    r"""Message of an error on one line; its type if it has none.
+
+    >>> one_line(ValueError("torn\n  at byte 9")), one_line(MemoryError())
+    ('torn at byte 9', 'MemoryError')
+    """
+    return " ".join(str(error).split()) or type(error).__name__

@@ -44,7 +44,10 @@ def test_a_file_sets_options_of_several_commands(embedded, moderate, preset):
     assert kept(moderate("score", embedded, "--config", path))[2] == "0\tcat/2.png"
 
 
-def test_values_of_any_type_are_read_as_on_the_command_line(embedded, moderate, preset):
+def test_values_of_any_type_are_read_as_on_the_command_line(
+    embedded, moderate, preset, monkeypatch
+):
+    monkeypatch.chdir(embedded.parent)
     path = preset("drop-suspects = 1.5\n")
     done = moderate("select", "-r", "0.5", embedded, "--config", path)
     assert (done.status, "1.5 is not in (0, 1)" in done.stderr) == (2, True)

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -105,6 +106,16 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
             " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp);"
             " name the folder that the class folders are in",
         ),
+        (
+            (".ipynb_checkpoints/notes.txt", "1.jpg"),
+            "{}: its folders (.ipynb_checkpoints) hold no images, and images lie beside them;"
+            " move the images into one folder per class, or remove those folders",
+        ),
+        (
+            ("d/1.txt", "c/1.txt", "b/1.txt", "a/1.txt", "1.jpg"),
+            "{}: its folders (a, b, c, ...) hold no images, and images lie beside them;"
+            " move the images into one folder per class, or remove those folders",
+        ),
     ],
 )
 def test_a_folder_that_is_no_dataset_is_refused(tmp_path, names, message):
@@ -113,6 +124,47 @@ def test_a_folder_that_is_no_dataset_is_refused(tmp_path, names, message):
     with pytest.raises(DatasetError) as caught:
         scan(root)
     assert str(caught.value) == message.format(root)
+
+
+def fail_to_list(monkeypatch, folder: Path, number: int) -> None:
+    def scandir(path, original=os.scandir):
+        if path == os.fspath(folder):
+            raise OSError(number, os.strerror(number), path)
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
+UNLISTED = "{}: cannot be listed ({}); make it readable, or move it out of the dataset"
+
+
+@pytest.mark.parametrize("folder", ["cat", "cat/deep"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_a_folder_that_cannot_be_listed_does_not_count_as_empty(
+    tmp_path, monkeypatch, folder, number
+):
+    touch(tmp_path, "cat/deep/1.jpg", "dog/1.jpg")
+    fail_to_list(monkeypatch, tmp_path / folder, number)
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path)
+    assert str(caught.value) == UNLISTED.format(tmp_path / folder, os.strerror(number))
+
+
+def test_a_folder_that_vanishes_meanwhile_counts_as_empty(tmp_path, monkeypatch):
+    touch(tmp_path, "cat/1.jpg", "cat/deep/2.jpg")
+    fail_to_list(monkeypatch, tmp_path / "cat" / "deep", errno.ENOENT)
+    assert listed(scan(tmp_path)) == [("cat/1.jpg", 0)]
+
+
+@pytest.mark.parametrize("name", ["linked", "cat/linked"])
+def test_a_link_that_may_lead_to_a_folder_is_not_passed_over(tmp_path, name):
+    touch(tmp_path, "cat/1.jpg")
+    (tmp_path / "cat" / "2.jpg").symlink_to("x" * 300)  # an image, which embedding will tell of
+    assert listed(scan(tmp_path)) == [("cat/1.jpg", 0), ("cat/2.jpg", 0)]
+    (tmp_path / name).symlink_to("x" * 300)
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path)
+    assert str(caught.value) == UNLISTED.format(tmp_path / name, "File name too long")
 
 
 def test_folders_named_like_splits_are_noticed(tmp_path):

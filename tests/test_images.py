@@ -203,6 +203,16 @@ def test_a_bomb_is_refused(monkeypatch):
     assert "decompression bomb" in str(caught.value)
 
 
+def test_want_of_memory_makes_no_image_unreadable(tmp_path, monkeypatch):
+    def convert(*_):
+        raise MemoryError
+
+    Image.new("L", (9, 9)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    with pytest.raises(MemoryError):
+        read_image(str(tmp_path / "x.png"), PLAIN)
+
+
 def test_reading_never_raises(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "dangling.jpg").symlink_to("nowhere")

@@ -144,6 +144,14 @@ def test_an_image_that_cannot_be_read_leaves_nothing(many, moderate, tmp_path):
     assert moderate("perturb", many, "-o", tmp_path / "p", "--label-noise", "0.5").status == 0
 
 
+def test_a_palette_with_transparency_is_ruined_without_a_warning(tmp_path):
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    picture = Image.new("L", (9, 9)).convert("P")
+    picture.save(tmp_path / "one" / "a" / "1.png", transparency=b"\0\x80")
+    perturb(scan(tmp_path / "one"), tmp_path / "p", corrupt=1)
+    assert len(record(tmp_path / "p")) == 1
+
+
 def test_the_command_says_what_it_did(many, moderate, tmp_path):
     args = ("perturb", many, "-o", tmp_path / "p", "--label-noise", "0.1", "--corrupt", "0.5")
     done = moderate(*args)

@@ -130,6 +130,16 @@ def test_what_cannot_be_listed_is_one_line(far, url, message):
     assert len(told.splitlines()) == 1
 
 
+def test_want_of_memory_makes_no_object_unreadable(monkeypatch):
+    class Full:
+        def cat_file(self, _name):
+            raise MemoryError
+
+    monkeypatch.setattr(remote, "_file_system", lambda _protocol: Full())
+    with pytest.raises(MemoryError):
+        remote.Remote("s3", {}).read("bucket/1.png")
+
+
 def test_without_fsspec_the_line_says_how_to_install_it(monkeypatch):
     remote._file_system.cache_clear()
     monkeypatch.setitem(sys.modules, "fsspec", None)

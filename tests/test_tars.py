@@ -24,9 +24,9 @@ for sample in webdataset.WebDataset(sys.argv[1:], shardshuffle=False).decode("pi
 """
 
 
-def png(level):
+def png(level, kind="png"):
     file = io.BytesIO()
-    Image.new("RGB", (9, 9), (level, level, level)).save(file, "png")
+    Image.new("RGB", (9, 9), (level, level, level)).save(file, kind)
     return file.getvalue()
 
 
@@ -156,6 +156,24 @@ def test_only_new_contents_of_a_tar_are_embedded_again(shards):
     store = pixels(PATTERN, on_progress=lambda *count: counts.append(count))
     assert grays(store) == [0, 51, 102, 153, 255, 0, 255, 7]
     assert counts == [(7, 8), (8, 8)]
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_tar_replaced_since_it_was_listed_is_told_of_and_embedded_next_time(tmp_path, part):
+    files = {f"{level}.bmp": png(level, "bmp") for level in (0, 51, 102, 153)}
+    write(tmp_path / "a.tar", files)
+    listed = scan(tmp_path / "a.tar")
+    listed = listed.part(np.arange(4)) if part else listed
+    # All are of one size, so that only the modification time tells.
+    write(tmp_path / "a.tar", dict(reversed(files.items())))
+    os.utime(tmp_path / "a.tar", (1, 1))
+    with pytest.raises(DatasetError) as caught:
+        embed(listed, "pixels", dtype="float32", runtime="torch")
+    assert str(caught.value) == (
+        f"{tmp_path}/a: 4 of its images changed while they were embedded, 0 for one;"
+        " run again to embed those"
+    )
+    assert grays(pixels(tmp_path / "a.tar")) == [153, 102, 51, 0]
 
 
 def test_classes_may_stand_in_json_or_nowhere(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from moderate_cli.embedding.filling import EmbeddedBlock, Seconds
 from moderate_cli.errors import DeviceError
 from moderate_cli.images import ReadImage, read_image
 from moderate_cli.networks import Network
+from moderate_cli.quiet import without_warnings
 from moderate_cli.runtimes import UNDER_WAY
 
 # Decoded images wait in memory for at most this many batches, whatever the dataset.
@@ -55,12 +55,7 @@ def embed_blocks(
     top = os.fspath(dataset.root)
     paths = (f"{top}/{dataset.paths[row]}" for _, rows in blocks for row in rows.tolist())
 
-    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
-        # PIL warns of odd metadata, palettes and sizes in images that it reads all the same;
-        # torchvision that its JPEG decoder will go. The filters are set here, once, because
-        # setting them is not safe in threads.
-        warnings.filterwarnings("ignore", module="PIL")
-        warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
+    with without_warnings(), ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[ReadImage]] = deque()
 
         def ahead(count: int) -> None:

@@ -18,6 +18,7 @@ from moderate_cli.files import check_free, new_folder
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
+from moderate_cli.quiet import without_warnings
 from moderate_cli.records import Table, write_table
 from moderate_cli.selection.counts import exact
 from moderate_cli.sources import NotAFile, read_file
@@ -104,7 +105,7 @@ def perturb(
             range(start, min(start + PART, len(planned))) for start in range(0, len(planned), PART)
         ]
         done = 0
-        with closing(in_threads(make, parts)) as counts:
+        with without_warnings(), closing(in_threads(make, parts)) as counts:
             for count in counts:
                 done += count
                 if on_progress is not None:

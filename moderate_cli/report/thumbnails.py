@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from moderate_cli.processors import in_threads
+from moderate_cli.quiet import without_warnings
 from moderate_cli.sources import read_file
 
 QUALITY = 68
@@ -33,7 +34,8 @@ def thumbnails(root: Path, paths: Sequence[str], side: int, room: int) -> list[s
     list
         One of each image; "" where it cannot be drawn.
     """
-    with closing(in_threads(lambda path: thumbnail(f"{root}/{path}", side), paths)) as pictures:
+    drawn = in_threads(lambda path: thumbnail(f"{root}/{path}", side), paths)
+    with without_warnings(), closing(drawn) as pictures:
         found = list(_within(pictures, room))
     return found + [""] * (len(paths) - len(found))
 

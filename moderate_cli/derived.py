@@ -1,7 +1,7 @@
 """What is computed from features and labels: scores, suspects, clusters; kept beside a feature set.
 
-A set's folder is replaced as a whole when its features change, so what lies in it is never out of
-date.
+A set's folder is replaced as a whole when its features change. Results are read from the very
+folder that the features came from and written to no other, so what lies there is never out of date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from moderate_cli.files import new_file
 from moderate_cli.rows import Features
 from moderate_cli.scoring import SEEDED, Scores, score_features
 from moderate_cli.scoring.prototypes import clusters_of
-from moderate_cli.store import FeatureStore
+from moderate_cli.store import FeatureStore, identity_of
 from moderate_cli.suspects import Suspects, find_suspects, share_of_strangers
 
 Doubles = npt.NDArray[np.float64]
@@ -68,6 +68,8 @@ class LabeledFeatures:
         Class names by index, and path of each image; empty for plain arrays.
     folder
         Where results are kept, if anywhere.
+    identity
+        As `identity_of` that folder, when the features were read.
     labeling
         What the labels are, if not those of the images: stands in the names of results.
     """
@@ -78,6 +80,7 @@ class LabeledFeatures:
     classes: Sequence[str] = ()
     paths: Sequence[str] = ()
     folder: Path | None = None
+    identity: tuple[int, int] = (0, 0)
     labeling: str = ""
 
     @classmethod
@@ -90,6 +93,7 @@ class LabeledFeatures:
             store.manifest.classes,
             store.paths,
             store.folder,
+            store.identity,
         )
 
     def score(
@@ -185,9 +189,16 @@ class LabeledFeatures:
         # A file that is missing, damaged or cannot be written costs time, nothing else.
         with contextlib.suppress(OSError, ValueError):
             kept = read_array(file.read_bytes())
-            if kept.dtype == np.float64 and usable(kept):
+            if kept.dtype == np.float64 and usable(kept) and self._in_place():
                 return kept
         values = compute()
         with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
             np.save(opened, values, allow_pickle=False)
+            # By now the new file lies in the folder, and goes with it if that is replaced.
+            if not self._in_place():
+                raise OutputError(f"{self.folder}: another process has replaced it")
         return values
+
+    def _in_place(self) -> bool:
+        """Whether the folder is still the one that the features came from."""
+        return self.folder is not None and identity_of(self.folder) == self.identity

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 from moderate_cli.embedding.filling import PLAN, progress_of
 from moderate_cli.errors import StoreError
-from moderate_cli.store import MANIFEST, PARTIAL_SUFFIX, SUFFIX, open_store, store_folder
+from moderate_cli.store import (
+    FEATURES,
+    MANIFEST,
+    PARTIAL_SUFFIX,
+    SUFFIX,
+    open_store,
+    store_folder,
+)
 from moderate_cli.tars import root_of
 
 
@@ -62,8 +69,10 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     folder = Path(os.path.abspath(path))
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
-    places = [folder] if store is None else []
-    places.append(store_folder(folder, store))
+    # A dataset may hold files of our names, so its own store comes first.
+    places = [store_folder(folder, store)]
+    if store is None:
+        places.append(folder)
     for place in places:
         dataset = os.fspath(folder) if place != folder else _beside(place)
         found = [_describe(candidate, dataset) for candidate in _sets(place)]
@@ -76,7 +85,8 @@ def _sets(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return
     for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
-        if (candidate / MANIFEST).is_file() or (candidate / PLAN).is_file():
+        ours = candidate.parent.name.endswith(SUFFIX) or (candidate / FEATURES).is_file()
+        if ours and any((candidate / name).is_file() for name in (MANIFEST, PLAN)):
             yield candidate
 
 

@@ -32,6 +32,7 @@ PATHS = "paths.txt"
 STATS = "stats.npy"
 DIGESTS = "digests.npy"
 UNREADABLE = "unreadable.txt"
+DATASET = "dataset.txt"  # where the dataset lies, seen from the store
 MANIFEST = "manifest.json"
 SUMMED = (LABELS, PATHS, STATS, DIGESTS, UNREADABLE)  # all that is read whole
 
@@ -115,13 +116,13 @@ class FeatureStore:
         Where it lies.
     manifest
         What it holds.
-    inode
-        Of the folder, when the manifest was read.
+    identity
+        As `identity_of` the folder, when the manifest was read.
     """
 
     folder: Path
     manifest: Manifest
-    inode: int
+    identity: tuple[int, int]
 
     def __len__(self) -> int:
         return self.manifest.rows
@@ -223,7 +224,7 @@ class FeatureStore:
 
     def _check_place(self) -> None:
         """Never mix this set with one that has taken its place."""
-        if _inode(self.folder) != self.inode:
+        if identity_of(self.folder) != self.identity:
             raise StoreError(f"{self.folder}: another process has replaced it; run again")
 
     def _damaged(self, name: str, reason: str) -> StoreError:
@@ -252,6 +253,15 @@ def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Pat
     return folder
 
 
+def place_of(dataset: Dataset, store: Path) -> bytes:
+    """Where a dataset lies, seen from a store, so that both may be moved together."""
+    if not dataset.source.has_neighbors:
+        return os.fsencode(dataset.root)
+    place = os.path.relpath(dataset.root, store)
+    # `z` and `z.tar` have the same root.
+    return os.fsencode(place if dataset.in_files else f"{place}.tar")
+
+
 def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     """Open a complete feature set, or return None if there is none.
 
@@ -261,7 +271,7 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
         If there is one and its manifest cannot be read.
     """
     path = Path(folder)
-    inode = _inode(path)
+    identity = identity_of(path)
     try:
         content = (path / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -269,17 +279,21 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
     try:
-        return FeatureStore(path, Manifest.from_json(content), inode)
+        return FeatureStore(path, Manifest.from_json(content), identity)
     except ValueError as error:
         raise damaged(path, MANIFEST, str(error)) from None
 
 
-def _inode(folder: Path) -> int:
-    """Number that tells a folder from any other of its name; 0 if there is none."""
+def identity_of(folder: Path) -> tuple[int, int]:
+    """What tells a set from any other that has had its name; zeros if there is none.
+
+    Inode and modification time of its manifest, for the inode of what was removed is used again.
+    """
     try:
-        return os.stat(folder).st_ino
+        status = os.stat(folder / MANIFEST)
     except OSError:
-        return 0
+        return (0, 0)
+    return (status.st_ino, status.st_mtime_ns)
 
 
 def encode_unreadable(reasons: Mapping[int, str], paths: Sequence[str]) -> bytes:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import paint
 
 import moderate_cli
 from moderate_cli import derived
@@ -41,3 +42,32 @@ def test_a_cache_of_other_images_is_computed_again(store):
     first = moderate_cli.score(store).values
     np.save(store.folder / "scores-mean-euclidean.npy", np.zeros(5))
     assert moderate_cli.score(store).values.tobytes() == first.tobytes()
+
+
+def replaced(data, level):
+    paint(data / "cat" / "0.png", level)
+    return moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32")
+
+
+def test_scores_of_an_older_set_are_not_kept_with_the_newer(store, embedded):
+    moderate_cli.score(store)
+    # Twice, for then the folder may have the inode of the first.
+    for level in (200, 100):
+        newer = replaced(embedded, level)
+    old = moderate_cli.score(store, center="median").values
+    assert not list(newer.folder.glob("scores-*"))
+    expected = moderate_cli.score_features(newer.features, newer.labels, center="median")
+    assert moderate_cli.score(newer, center="median").values.tobytes() == expected.tobytes()
+    # Nor are those of the newer taken for the older.
+    assert moderate_cli.score(store, center="median").values.tobytes() == old.tobytes()
+    assert old.tobytes() != expected.tobytes()
+
+
+def test_scores_of_a_set_that_is_replaced_meanwhile_are_not_kept(store, embedded, monkeypatch):
+    def compute(*args, original=derived.score_features, **options):
+        replaced(embedded, 200)
+        return original(*args, **options)
+
+    monkeypatch.setattr(derived, "score_features", compute)
+    moderate_cli.score(store)
+    assert not list(store.folder.glob("scores-*"))

@@ -1,5 +1,6 @@
 import os
 import shutil
+import tarfile
 import threading
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from conftest import paint
 from PIL import Image
 
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import embed, filling, local
+from moderate_cli.embedding import embed, embed_part, filling, local
 from moderate_cli.embedding.estimate import estimate
 from moderate_cli.errors import ArgumentError, DatasetError, StoreError
 from moderate_cli.store import FeatureStore
@@ -138,6 +139,25 @@ def test_a_set_killed_before_it_took_its_place_is_found(data, monkeypatch, read)
     assert read == []
 
 
+@pytest.mark.parametrize("last", ["journal.jsonl", "pending.npy", "plan.json"])
+def test_a_set_killed_before_it_took_its_place_is_not_lost_to_a_change(
+    data, monkeypatch, read, last
+):
+    def unlink(path, *args, original=Path.unlink, **options):
+        original(path, *args, **options)
+        if path.name == last:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        with pytest.raises(KeyboardInterrupt):
+            pixels(data)
+    paint(data / "cat" / "1.png", 50)
+    read.clear()
+    assert grays(pixels(data)) == [0, 50, 102, 153, 255, 0, 255, 51]
+    assert read == ["cat/1.png"]
+
+
 def test_only_what_changed_is_embedded_again(data, read):
     pixels(data)
     read.clear()
@@ -237,6 +257,85 @@ def test_a_store_of_another_dataset_is_not_overwritten(data, tmp_path):
         " name another --store or remove it"
     )
     assert grays(pixels(data, store=tmp_path / "store"))[1] == 51
+
+
+@pytest.fixture
+def alike(data):
+    """Another dataset, whose images have the names of those in `data`."""
+    root = data.with_name("test")
+    for path in data.rglob("*.png"):
+        paint(root / path.relative_to(data), 77)
+    return root
+
+
+def refusal(root: Path, store: Path | None) -> str:
+    with pytest.raises(StoreError) as caught:
+        pixels(root, store=store)
+    with pytest.raises(StoreError) as in_parts:
+        embed_part(scan(root), "pixels", part=(1, 2), dtype="float32", store=store)
+    assert str(caught.value) == str(in_parts.value)
+    return str(caught.value)
+
+
+def test_a_store_of_other_images_of_the_same_names_is_not_overwritten(data, alike, tmp_path, read):
+    before = contents(pixels(data, store=tmp_path / "store").folder)
+    assert refusal(alike, tmp_path / "store") == (
+        f"{tmp_path}/store/pixels-float32-float32: holds the features of another dataset;"
+        " name another --store or remove it"
+    )
+    assert contents(tmp_path / "store" / "pixels-float32-float32") == before
+
+
+@pytest.mark.parametrize("name", ["alike", "other"])
+def test_what_an_interrupted_run_has_done_is_not_lost_to_another_dataset(
+    data, alike, tmp_path, read, small_blocks, name
+):
+    paint(tmp_path / "data" / "other" / "car" / "x.png", 3)
+    root = alike if name == "alike" else tmp_path / "data" / "other"
+    with pytest.raises(ZeroDivisionError):
+        pixels(data, store=tmp_path / "store", batch_size=1,
+               on_progress=lambda done, total: 1 // (done - 7))  # fmt: skip
+    assert refusal(root, tmp_path / "store") == (
+        f"{tmp_path}/store/pixels-float32-float32.partial: holds the features of another dataset;"
+        " name another --store or remove it"
+    )
+    read.clear()
+    pixels(data, store=tmp_path / "store")
+    assert len(read) == 2
+
+
+def test_a_tar_does_not_take_the_store_of_a_folder_of_its_name(data, tmp_path):
+    tar = data.with_name("train.tar")
+    with tarfile.open(tar, "w") as file:
+        for name in ("cat/0.png", "dog/1.png"):
+            file.add(data / name, name)
+    for first, second in ((data, tar), (tar, data)):
+        pixels(first)
+        assert refusal(second, None) == (
+            f"{data}.moderate/pixels-float32-float32: holds the features of another dataset;"
+            " name another --store or remove it"
+        )
+        shutil.rmtree(f"{data}.moderate")
+
+
+def test_a_dataset_keeps_its_store_wherever_it_goes_and_whatever_changes(data, tmp_path, read):
+    pixels(data, store=tmp_path / "store")
+    moved = data.rename(tmp_path / "moved")
+    paint(moved / "cat" / "1.png", 50)
+    read.clear()
+    assert grays(pixels(moved, store=tmp_path / "store"))[1] == 50
+    assert read == ["cat/1.png"]
+    for path in moved.rglob("*.png"):
+        paint(path, 9)
+    assert set(grays(pixels(moved, store=tmp_path / "store"))) == {9}
+
+
+def test_a_dataset_that_is_copied_with_its_store_keeps_it(data, tmp_path):
+    pixels(data)
+    shutil.copytree(data.parent, tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.png"):
+        paint(path, 9)
+    assert set(grays(pixels(tmp_path / "copy" / "train"))) == {9}
 
 
 def test_a_store_that_cannot_be_made_names_the_way_out(data, tmp_path):

@@ -57,6 +57,7 @@ def test_the_store_lies_beside_the_dataset_never_inside(tmp_path):
 def test_files_on_disk_are_those_of_the_format(embedded):
     folder = embedded.parent / "train.moderate" / "pixels-float32-float32"
     assert sorted(path.name for path in folder.iterdir()) == [
+        "dataset.txt",
         "digests.npy",
         "features.npy",
         "labels.npy",
@@ -65,6 +66,7 @@ def test_files_on_disk_are_those_of_the_format(embedded):
         "stats.npy",
         "unreadable.txt",
     ]
+    assert (folder / "dataset.txt").read_text() == "../train"
     assert (folder / "paths.txt").read_text() == (
         "cat/0.png\ncat/1.png\ncat/2.png\ncat/3.png\ncat/4.png\ndog/0.png\ndog/1.png\nowl/0.png\n"
     )

@@ -190,6 +190,7 @@ def command(
     if not options.left_alone("criterion"):
         scoring["criterion"] = criterion
     context = {
+        "data": own.store.manifest.sums,  # the set may be replaced meanwhile
         "with": evaluator if recipe is None else recipe.changes,
         "test": judge and judge.store.manifest.sums,
         "scope": scope,

@@ -18,6 +18,7 @@ from moderate_cli.embedding.engines import Block, Cluster, Engine, open_engine
 from moderate_cli.embedding.filling import (
     Filling,
     Seconds,
+    belongs_to,
     claim_file,
     move_in_place,
     partial_folder,
@@ -26,8 +27,7 @@ from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, DatasetError, StoreError
 from moderate_cli.files import claim, lock, lock_if_free, shared_lock
 from moderate_cli.fingerprints import file_stats
-from moderate_cli.paths import Paths, same_paths
-from moderate_cli.store import FeatureStore, open_store
+from moderate_cli.store import FeatureStore
 
 CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
 
@@ -132,7 +132,7 @@ def embed(
     ------
     ArgumentError, WeightsError, StoreError
         If an option is out of range, weights are missing or do not fit, or the store cannot be
-        written.
+        written or is another dataset's.
     ClusterError
         If the cluster cannot be reached, has no room, or loses its workers again and again.
     DatasetError
@@ -160,8 +160,7 @@ def embed(
         done = job.done() or _recover(job)
         if done is not None:
             return done
-        if store is not None:
-            _refuse_other_dataset(job)
+        _refuse_other_dataset(job)
         with open_engine(job, cluster) as engine:
             filling = Filling.begin(job.folder, job.dataset, job.stats, engine.manifest)
             with closing(filling):
@@ -220,8 +219,7 @@ def embed_part(
         done = job.done()
         if done is not None:
             return done
-        if options.get("store") is not None:
-            _refuse_other_dataset(job)
+        _refuse_other_dataset(job)
         with open_engine(job, cluster) as engine:
             filling = Filling.join(job.folder, dataset, job.stats, engine.manifest)
             with closing(filling):
@@ -313,13 +311,13 @@ def _recover(job: Job) -> FeatureStore | None:
 
 
 def _refuse_other_dataset(job: Job) -> None:
-    """Do not let a store named by hand lose the features of another dataset."""
-    store = open_store(job.folder)
-    if store is not None and not len(same_paths(Paths.of(job.dataset.paths), store.paths)[0]):
-        raise StoreError(
-            f"{job.folder}: holds the features of another dataset;"
-            " name another --store or remove it"
-        )
+    """Do not let another dataset lose its features, finished or not, in a store that both name."""
+    for folder in (job.folder, partial_folder(job.folder)):
+        if not belongs_to(folder, job.dataset, job.stats):
+            raise StoreError(
+                f"{folder}: holds the features of another dataset;"
+                " name another --store or remove it"
+            )
 
 
 def _counter(total: int, blocks: list[Block], on_progress: Progress | None) -> Callable[[], None]:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import read_array
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.reuse import Donor, find_reusable
+from moderate_cli.embedding.reuse import Donor, find_reusable, is_mostly_of
 from moderate_cli.errors import StoreError
 from moderate_cli.files import (
     first_folder,
@@ -37,6 +37,7 @@ from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths
 from moderate_cli.sources import is_readable
 from moderate_cli.store import (
+    DATASET,
     DIGESTS,
     FEATURES,
     LABELS,
@@ -50,6 +51,7 @@ from moderate_cli.store import (
     Manifest,
     encode_unreadable,
     open_store,
+    place_of,
 )
 
 BLOCK_ROWS = 1024
@@ -248,6 +250,18 @@ def claim_file(folder: Path) -> Path:
     return folder.with_name(folder.name + CLAIM_SUFFIX)
 
 
+def belongs_to(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:
+    """Whether a set, if there is one, is of this dataset, even if it is not complete.
+
+    One that was moved still has its files; one whose files were all changed, its place.
+    """
+    with contextlib.suppress(OSError):
+        if (folder / DATASET).read_bytes() == place_of(dataset, folder.parent):
+            return True
+    donor = _donor_at(folder)
+    return donor is None or is_mostly_of(dataset, stats, donor)
+
+
 def progress_of(partial: Path) -> tuple[Manifest, int]:
     """Manifest of a set that is being filled, and how many of its rows are there.
 
@@ -306,6 +320,7 @@ def _create(
     np.save(folder / PENDING, pending)
     np.save(folder / LABELS, dataset.labels)
     (folder / PATHS).write_bytes(Paths.of(dataset.paths).content)
+    (folder / DATASET).write_bytes(place_of(dataset, folder.parent))
     (folder / JOURNAL).write_text(_journal_line(REUSED, unreadable), encoding="ascii")
     (folder / PLAN).write_bytes(manifest.to_json())
 
@@ -386,33 +401,43 @@ def _journal_line(block: int, unreadable: Mapping[int, str]) -> str:
 
 
 def _donors(folder: Path, manifest: Manifest) -> list[Donor]:
-    donors = (_donor_of_set(folder, manifest), _donor_of_partial(partial_folder(folder), manifest))
-    return [donor for donor in donors if donor is not None]
+    donors = (_donor_of_set(folder), _donor_at(partial_folder(folder)))
+    return [
+        donor for donor in donors if donor is not None and _same_numbers(donor.manifest, manifest)
+    ]
 
 
-def _donor_of_set(folder: Path, manifest: Manifest) -> Donor | None:
+def _donor_of_set(folder: Path) -> Donor | None:
     store = open_store(folder)
-    if store is None or not _same_numbers(store.manifest, manifest):
+    if store is None:
         return None
-    finished = np.ones(len(store), dtype=np.bool_)
     return Donor(
-        store.paths, store.stats, store.digests, store.features, store.unreadable, finished
+        store.manifest,
+        store.paths,
+        store.stats,
+        store.digests,
+        store.features,
+        store.unreadable,
+        np.ones(len(store), dtype=np.bool_),
     )
 
 
-def _donor_of_partial(partial: Path, manifest: Manifest) -> Donor | None:
+def _donor_at(folder: Path) -> Donor | None:
+    """What a folder holds of a set, complete or not; None if it is nothing, or damaged."""
     try:
-        if not _same_numbers(Manifest.from_json((partial / PLAN).read_bytes()), manifest):
-            return None
+        complete = _donor_of_set(folder)  # perhaps of a run that was killed before moving it
+        if complete is not None:
+            return complete
         return Donor(
-            Paths((partial / PATHS).read_bytes()),
-            read_array(partial / STATS),
-            read_array(partial / DIGESTS),
-            read_array(partial / FEATURES),
-            _read_journal(partial)[1],
-            _finished(partial),
+            Manifest.from_json((folder / PLAN).read_bytes()),
+            Paths((folder / PATHS).read_bytes()),
+            read_array(folder / STATS),
+            read_array(folder / DIGESTS),
+            read_array(folder / FEATURES),
+            _read_journal(folder)[1],
+            _finished(folder),
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError, StoreError):
         return None
 
 

@@ -15,6 +15,7 @@ from moderate_cli.fingerprints import content_digest
 from moderate_cli.paths import Paths, same_paths
 from moderate_cli.processors import in_threads
 from moderate_cli.sources import NotAFile, Stat, is_readable
+from moderate_cli.store import Manifest
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -28,12 +29,13 @@ class Donor:
 
     Attributes
     ----------
-    paths, stats, digests, features, unreadable
+    manifest, paths, stats, digests, features, unreadable
         As in `FeatureStore`.
     finished
         bool (n,), the rows that were written.
     """
 
+    manifest: Manifest
     paths: Paths
     stats: Rows
     digests: npt.NDArray[np.uint8]
@@ -82,6 +84,12 @@ def find_reusable(dataset: Dataset, stats: Rows, donors: Sequence[Donor]) -> lis
                     giver[row], source[row], now[row] = number, known_as, stat
     given = [np.flatnonzero(giver == number) for number in range(len(donors))]
     return [Reuse(rows, source[rows], now[rows]) for rows in given]
+
+
+def is_mostly_of(dataset: Dataset, stats: Rows, donor: Donor) -> bool:
+    """Whether half of a donor's rows, or more, are of files that the dataset has unchanged."""
+    unchanged = _unchanged(dataset, stats, donor)[0]
+    return 2 * len(unchanged) >= int(np.count_nonzero(donor.finished))
 
 
 def _read(donor: Donor) -> Mask:

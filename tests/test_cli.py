@@ -450,7 +450,7 @@ def test_info_without_features(data, moderate):
         (["select", "-r", "1", "DATA", "--link", "hard"], "--link wants --copy-to"),
         (
             ["select", "-r", "1", "DATA", "-0", "-o", "k.csv"],
-            "-0 and --output k.csv exclude each other",
+            "--output k.csv and --null exclude each other",
         ),
     ],
 )

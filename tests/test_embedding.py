@@ -92,7 +92,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(data, read, small_b
     assert sorted(read) == ["cat/3.png", "cat/4.png", "dog/0.png", "dog/1.png", "owl/0.png"]
     assert counts == [(3, 8), (4, 8), (5, 8), (6, 8), (7, 8), (8, 8)]
     assert contents(store.folder) == whole
-    assert sorted(os.listdir(store.folder.parent)) == ["lock", "pixels-float32-float32"]
+    assert sorted(os.listdir(store.folder.parent)) == ["moderate.lock", "pixels-float32-float32"]
 
 
 def test_a_torn_journal_line_costs_its_block(data, small_blocks, read):

@@ -86,7 +86,7 @@ def test_parts_at_once_make_the_bytes_of_one_process(many, before):
     assert [process.returncode for process in processes] == [0, 0, 0], told
     assert sum("images, 192 features each" in lines for lines in told) >= 1
     assert contents(store_of(many) / SET) == expected
-    assert sorted(os.listdir(store_of(many))) == ["lock", SET]
+    assert sorted(os.listdir(store_of(many))) == ["moderate.lock", SET]
 
 
 def test_a_part_that_was_killed_is_run_again_while_others_go_on(many):
@@ -99,7 +99,7 @@ def test_a_part_that_was_killed_is_run_again_while_others_go_on(many):
     told = [process.communicate(timeout=300)[1] for process in processes]
     assert [process.returncode for process in processes[1:]] == [0, 0], told
     assert contents(store_of(many) / SET) == expected
-    assert sorted(os.listdir(store_of(many))) == ["lock", SET]
+    assert sorted(os.listdir(store_of(many))) == ["moderate.lock", SET]
 
 
 def test_the_last_part_completes_the_set_in_any_order(data, small_blocks):
@@ -111,7 +111,7 @@ def test_the_last_part_completes_the_set_in_any_order(data, small_blocks):
     assert part(data, 1) is None
     assert contents(part(data, 2).folder) == expected
     assert contents(part(data, 2).folder) == expected
-    assert sorted(os.listdir(store_of(data))) == ["lock", SET]
+    assert sorted(os.listdir(store_of(data))) == ["moderate.lock", SET]
 
 
 def test_embed_without_a_part_completes_the_set(data, small_blocks):
@@ -219,7 +219,7 @@ def test_what_is_left_of_one_killed_while_completing_goes_with_the_next_embed(
     monkeypatch.setattr(embedding, "CLAIM_TRIES", 2)
     assert part(data, 3) is None
     assert contents(embed(scan(data), "pixels", **OPTIONS).folder) == expected
-    assert sorted(os.listdir(store_of(data))) == ["lock", SET]
+    assert sorted(os.listdir(store_of(data))) == ["moderate.lock", SET]
 
 
 def test_a_part_says_what_is_to_come(data, moderate):

@@ -95,7 +95,7 @@ def test_the_module_runs_too(embedded, shell):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("sign", ["lock", "pixels-float32-float32.partial"])
+@pytest.mark.parametrize("sign", ["moderate.lock", "pixels-float32-float32.partial"])
 def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path, number, sign):
     for image in range(4000):
         paint(data / "cat" / f"x{image}.png", image % 256)
@@ -115,7 +115,10 @@ def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path
     assert not [name for name in os.listdir(tmp_path) if name != "data"]
     assert shell("moderate select -r 0.5 data/train -o kept.txt").status == 0
     assert len((tmp_path / "kept.txt").read_text().splitlines()) == 2004
-    assert sorted(os.listdir(data.parent / "train.moderate")) == ["lock", "pixels-float32-float32"]
+    assert sorted(os.listdir(data.parent / "train.moderate")) == [
+        "moderate.lock",
+        "pixels-float32-float32",
+    ]
 
 
 def test_an_interrupted_copy_leaves_nothing(embedded, shell, tmp_path):

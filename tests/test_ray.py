@@ -244,7 +244,10 @@ def test_a_signal_ends_the_command_and_its_cluster(data, shell, tmp_path, number
         time.sleep(0.1)
     assert not [child for child in started if alive(child)]
     assert shell("moderate embed data/train").status == 0
-    assert sorted(os.listdir(data.parent / "train.moderate")) == ["lock", "pixels-float32-float32"]
+    assert sorted(os.listdir(data.parent / "train.moderate")) == [
+        "moderate.lock",
+        "pixels-float32-float32",
+    ]
 
 
 def children(parent):

@@ -29,6 +29,7 @@ from moderate_cli.files import claim, lock, lock_if_free, shared_lock
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.store import FeatureStore
 
+LOCK = "moderate.lock"  # not a name that a user may have given to a file in a --store
 CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
 
 Progress = Callable[[int, int], None]
@@ -252,7 +253,7 @@ def _lock_file(job: Job) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{parent}: {error.strerror}; --store DIR puts it elsewhere") from None
-    return parent / "lock"
+    return parent / LOCK
 
 
 def _fill(
@@ -295,7 +296,7 @@ def _tidy(job: Job) -> None:
         raise _Busy
 
     if partial.exists():
-        with suppress(_Busy, StoreError), lock(partial.parent / "lock", give_up):
+        with suppress(_Busy, StoreError), lock(partial.parent / LOCK, give_up):
             shutil.rmtree(partial, ignore_errors=True)
 
 

@@ -30,6 +30,7 @@ def _title(context: Mapping[str, Any]) -> str:
     'Trained: a linear head on the features; judged on held-out images; center mean'
     """
     rest = dict(context)
+    rest.pop("data", None)  # sums of files
     trained, test = rest.pop("with", None), rest.pop("test", None)
     if isinstance(trained, Mapping):
         what = ", ".join(f"{name} {value}" for name, value in trained.items())

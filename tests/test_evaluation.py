@@ -252,6 +252,10 @@ def test_a_global_scope_leaves_strategies_within_classes_as_they_are(grays, mode
     assert [done.status for done in both] == [0, 0]
     found = [json.loads(done.stdout) for done in both]
     assert found[0] == found[1]
+    done = moderate(*args, "--seeds", "2", "--scope", "global", "--within", "100%")
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert ("matching" in advice) != ("--scope" in advice)
+    assert moderate("select", grays, *advice).status == 0
 
 
 def test_a_fraction_of_suspects_is_told_from_what_a_strategy_drops(grays, moderate):

@@ -30,7 +30,7 @@ from moderate_cli.evaluation.summary import (
     summarize,
 )
 from moderate_cli.records import TABLE_FORMATS, check_output, formatted, write_table
-from moderate_cli.selection import SCOPES, STRATEGIES, exact, preparation_for
+from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, exact, preparation_for
 from moderate_cli.store import FeatureStore
 
 EVALUATORS = ("probe", "train", "fine-tune")
@@ -367,5 +367,7 @@ def _advice(best: Line | None, within: float) -> str:
         for name in ("scope", "criterion", "center", "metric", "seed")
         if not options.left_alone(name)
     }
+    if cell.strategy in PICKS:
+        asked.pop("scope", None)  # it works in each class, whatever the scope of others
     selection = " ".join(f"--{name} {value}" for name, value in asked.items())
     return f"{selection} stays within {limit}: {_percent(best.to_full, sign='+')}"

@@ -94,6 +94,8 @@ def export(
                 done += count
                 if on_progress is not None:
                     on_progress(done, len(rows))
+        if force:
+            check_replaceable(destination)  # files may have been added meanwhile
 
 
 def _export_tars(
@@ -121,6 +123,8 @@ def _export_tars(
             done += 1
             if on_progress is not None:
                 on_progress(done, len(keys))
+        if force:
+            check_replaceable(target)
 
 
 def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -165,9 +165,10 @@ def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -
 
 def check_folder_of(destination: str | os.PathLike[str]) -> None:
     """Refuse a file in a folder that does not exist."""
-    if not os.path.isdir(os.path.dirname(os.path.realpath(destination))):
+    folder = os.path.dirname(os.path.realpath(destination))
+    if not os.path.isdir(folder):
         name = os.fspath(destination)
-        raise OutputError(f"{name}: there is no folder {os.path.dirname(name)}")
+        raise OutputError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
 
 
 def replace_folder(source: Path, destination: Path) -> None:

@@ -97,6 +97,18 @@ def test_force_does_not_lose_what_was_put_into_an_export(data, tmp_path):
     )
 
 
+def test_what_is_put_into_an_export_while_it_is_replaced_stays(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+
+    def appear(*_):
+        (tmp_path / "out" / "notes.txt").touch()
+
+    assert "force would lose" in refusal(
+        scan(data), tmp_path / "out", force=True, on_progress=appear
+    )
+    assert (tmp_path / "out" / "notes.txt").exists()
+
+
 def test_what_comes_to_be_while_images_are_copied_stays(data, tmp_path):
     def appear(*_):
         (tmp_path / "out").mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files import is_empty_folder, new_folder
+from moderate_cli.files import is_taken, new_folder
 from moderate_cli.processors import in_threads
 from moderate_cli.tars import Tars, write_tars
 
@@ -184,11 +184,9 @@ def check_apart(dataset: Dataset, destination: str | os.PathLike[str]) -> None:
 
 def check_replaceable(destination: str | os.PathLike[str]) -> None:
     """Refuse a folder that is no export, or to which files were added since."""
-    target = Path(os.path.abspath(destination))
-    if is_empty_folder(target) or not os.path.lexists(target):
+    if not is_taken(destination):
         return
-    if target.is_symlink() or not target.is_dir():
-        raise OutputError(f"{os.fspath(destination)}: is not a folder; name another")
+    target = Path(os.path.abspath(destination))
     try:
         exported = int((target / MARK).read_text())
     except (OSError, ValueError):

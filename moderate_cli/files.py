@@ -145,13 +145,19 @@ def claim(path: Path) -> Iterator[bool]:
 
 def check_free(destination: str | os.PathLike[str], advice: str = "--force replaces it") -> None:
     """Refuse a destination for a folder where there is something already."""
+    if is_taken(destination):
+        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+
+
+def is_taken(destination: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder that holds something; what is no folder is refused."""
     # As an absolute path, for of "missing/../here" the system says that it does not exist.
     path = Path(os.path.abspath(destination))
     if is_empty_folder(path) or not os.path.lexists(path):
-        return
+        return False
     if path.is_symlink() or not path.is_dir():
         raise OutputError(f"{os.fspath(destination)}: is not a folder; name another")
-    raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+    return True
 
 
 def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -> None:

@@ -37,8 +37,8 @@ def command(
     """List images that probably have a wrong label.
 
     One line per image, the most probable first: path, tab, its class, tab, the class that it looks
-    like, tab, the probability that the label is wrong. `moderate select --drop-suspects` leaves
-    them out. How many labels are wrong is estimated from the data, and said on stderr.
+    like, tab, the probability that the label is wrong. `moderate select --drop-suspects auto`
+    leaves them out. How many labels are wrong is estimated from the data, and said on stderr.
     """
     check_table(output)
     _, store = feature_set_of(data, "suspects", **embedding)

@@ -221,7 +221,7 @@ def _of_suspects(subject: Subject) -> Iterator[Warned]:
     if len(rows):
         kept = int(np.count_nonzero(subject.kept[rows]))
         left = int(np.count_nonzero(~subject.eligible[rows]))
-        fate = f"{left:,} were left out first." if left else "--drop-suspects leaves them out."
+        fate = f"{left:,} were left out first." if left else "--drop-suspects auto leaves them out."
         yield Warned(
             f"{_count(rows, 'image')} probably with a wrong label",
             f"About {100 * subject.suspects.noise_rate:.1f} % of all labels are wrong."

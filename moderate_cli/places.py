@@ -1,0 +1,76 @@
+"""Where a path leads, as the kernel follows it, and which folder that is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+Identity = tuple[int, int]  # device and inode: one folder has one, under whatever names
+
+MOUNTS = "/proc/self/mountinfo"  # Linux; elsewhere a mount is told by its device
+
+
+def place(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of what is called so, itself not followed if it is a link.
+
+    Every link before the last name is followed, and `..` means the folder above what a link leads
+    to, as for the kernel. `os.path.abspath` removes `link/..` as text and names another folder.
+
+    >>> place("/usr/../etc/./hosts")
+    PosixPath('/etc/hosts')
+    """
+    text = os.fspath(path)
+    folder, name = os.path.split(text.rstrip(os.sep) or text)
+    if name in ("", os.curdir, os.pardir):
+        return Path(os.path.realpath(text))
+    return Path(os.path.realpath(folder), name)
+
+
+def identity(path: str | os.PathLike[str]) -> Identity | None:
+    """Return device and inode of what a path leads to; None if there is nothing."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return (status.st_dev, status.st_ino)
+
+
+def lineage(path: str | os.PathLike[str]) -> Iterator[Identity]:
+    """Yield the identity of a path and of each folder above it, of those that exist."""
+    real = Path(os.path.realpath(path))
+    for folder in (real, *real.parents):
+        found = identity(folder)
+        if found is not None:
+            yield found
+
+
+def contains(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a folder or inside it; neither needs to exist yet.
+
+    A mount of one folder at two places, as containers have it, is seen through.
+    """
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        return True
+    return identity(folder) in set(lineage(path))
+
+
+def is_mount(path: str | os.PathLike[str]) -> bool:
+    """Whether something is mounted at a path."""
+    return os.path.ismount(path) or Path(os.path.realpath(path)) in set(_mounts())
+
+
+def mount_below(folder: str | os.PathLike[str]) -> Path | None:
+    """Return a mount point inside a folder, if there is one."""
+    real = Path(os.path.realpath(folder))
+    return next((point for point in _mounts() if real in point.parents), None)
+
+
+def _mounts() -> Iterator[Path]:
+    # os.path.ismount does not see a folder that is mounted again on its own file system.
+    with contextlib.suppress(OSError), open(MOUNTS, "rb") as lines:
+        for line in lines:
+            point = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), line.split()[4])
+            yield Path(os.fsdecode(point))

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from moderate_cli.errors import DatasetError
 from moderate_cli.paths import Paths
+from moderate_cli.places import place
 from moderate_cli.sources import FILES, Source
 
 # torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
@@ -117,7 +118,7 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
         from moderate_cli.tars import scan_tars
 
         return scan_tars(os.fspath(root))
-    top = os.path.abspath(root)
+    top = os.fspath(place(root))
     try:
         with os.scandir(top) as entries:
             found = [(entry.name, _is_dir(entry)) for entry in entries]

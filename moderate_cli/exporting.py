@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+import stat
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,21 @@ import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files import is_taken, new_folder
+from moderate_cli.files import check_room, is_taken, new_folder
+from moderate_cli.guard import Guard
+from moderate_cli.places import place
 from moderate_cli.processors import in_threads
+from moderate_cli.rows import Rows
+from moderate_cli.sources import NotAFile, read_file
 from moderate_cli.tars import Tars, write_tars
+from moderate_cli.text import printable
 
 PART = 500  # files that one thread places before it tells of progress
-MARK = ".moderate-export"  # holds the number of files; ImageFolder does not look at it
+MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
+MARK_TITLE = "moderate export 2"  # its first line; of earlier versions, a number of files
+
+
+Counts = Generator[int, None, None]
 
 
 def export(
@@ -48,7 +59,7 @@ def export(
     link
         "none" copies, "hard" and "symbolic" link to the source's files.
     force
-        Replace an earlier export, to which no files were added since.
+        Replace an earlier export, in which no file was added or changed since.
     on_progress
         Called with the number of images done and the number of all.
 
@@ -60,71 +71,54 @@ def export(
     """
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
-    target = Path(os.path.abspath(destination))
-    if isinstance(dataset.source, Tars):
+    shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(kept)
+    guard = Guard()
+    guard.add_dataset(dataset)
+    guard.check_folder(destination, replace=force)
+    check_destination(destination, force=force)
+    if isinstance(source, Tars):
         if link != "none":
             raise ArgumentError(f"link: {link!r} wants images in folders, not in tar files")
-        _export_tars(dataset, dataset.source, kept, target, force, on_progress)
-        return
-    if not dataset.in_files:
+        _check_names(source, shown)
+    elif dataset.in_files:
+        _check_classes(dataset, set(dataset.labels[rows].tolist()), shown)
+    else:
         raise OutputError(
-            f"{os.fspath(destination)}: images of {dataset.root} are not on this machine; -o lists"
-            " those that are kept"
+            f"{shown}: images of {dataset.root} are not on this machine; -o lists those that are"
+            " kept"
         )
-    check_apart(dataset, destination)
-    rows = np.flatnonzero(kept)
-    _check_classes(dataset, set(dataset.labels[rows].tolist()), os.fspath(destination))
-    if force:
-        check_replaceable(destination)
-        _check_links(dataset, destination)
-    with new_folder(destination, replace=force) as folder:
-        for name in dataset.classes:
-            (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
-        parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
-        for parent in {parent for parent, _ in parts}:
-            (folder / parent).mkdir(parents=True, exist_ok=True)
-        _mark(folder, len(rows))
-        done = 0
-        with closing(
-            in_threads(
-                lambda part: place(dataset.root / part[0], folder / part[0], part[1], link), parts
-            )
-        ) as counts:
-            for count in counts:
-                done += count
+    with new_folder(destination, may_replace=check_replaceable if force else None) as folder:
+        if isinstance(source, Tars):
+            written = _write_tars(source, {dataset.paths[row] for row in rows.tolist()}, folder)
+        else:
+            written = _write_files(dataset, rows, folder, link)
+        with closing(written) as counts:  # no thread writes to a folder that is being removed
+            for done in counts:
                 if on_progress is not None:
                     on_progress(done, len(rows))
-        if force:
-            check_replaceable(destination)  # files may have been added meanwhile
+        _mark(folder)
 
 
-def _export_tars(
-    dataset: Dataset,
-    source: Tars,
-    kept: npt.NDArray[Any],
-    target: Path,
-    force: bool,
-    on_progress: Callable[[int, int], None] | None,
-) -> None:
-    names = {os.path.basename(shard) for shard in source.shards}
-    if force:
-        check_replaceable(target)
-    folders = {os.path.dirname(shard) for shard in source.shards}
-    folders |= {os.path.dirname(os.path.realpath(shard)) for shard in source.shards}
-    if os.path.realpath(target) in map(os.path.realpath, folders):
-        raise OutputError(f"{target}: the tar files lie there; name another folder")
-    if len(names) < len(source.shards):
-        raise OutputError(f"{target}: two of the tar files have the same name; rename one")
-    keys = {dataset.paths[row] for row in np.flatnonzero(kept).tolist()}
-    done = 0
-    with new_folder(target, replace=force) as folder:
-        _mark(folder, len(source.shards))
-        for _ in write_tars(source, keys, folder):
-            done += 1
-            if on_progress is not None:
-                on_progress(done, len(keys))
-        if force:
-            check_replaceable(target)
+def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
+    """Put images into a folder; yield how many are there, now and then."""
+    for name in dataset.classes:
+        (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
+    parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
+    for parent in {parent for parent, _ in parts}:
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+
+    def work(part: tuple[str, list[tuple[str, str]]]) -> int:
+        parent, names = part
+        return copy_files(dataset.root / parent, folder / parent, names, link)
+
+    with closing(in_threads(work, parts)) as counts:
+        yield from itertools.accumulate(counts)
+
+
+def _write_tars(source: Tars, keys: set[str], folder: Path) -> Counts:
+    """Write tar files with the samples of these keys; yield how many are there."""
+    for done, _ in enumerate(write_tars(source, keys, folder), 1):
+        yield done
 
 
 def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -135,7 +129,7 @@ def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             yield parent, [(name, name) for name in names[start : start + PART]]
 
 
-def place(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
+def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
     """Link or copy files of one folder to another, each under a new name; return how many."""
     # Relative to open folders, no name has to be looked up from the root.
     folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
@@ -167,58 +161,90 @@ def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
     os.symlink(source, target.name, dir_fd=to)
 
 
-def check_apart(dataset: Dataset, destination: str | os.PathLike[str]) -> None:
-    """Refuse a folder that lies in the dataset, or that some of the dataset lies in.
+def check_destination(destination: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Refuse a folder that an export could not take the place of, before there is anything.
 
-    A class folder may be a link to one that lies elsewhere.
+    Raises
+    ------
+    OutputError
+        With the reason, and whether `force` would replace it.
     """
-    target = Path(os.path.realpath(destination))
-    for name in ("", *dataset.classes):
-        folder = Path(os.path.realpath(dataset.root / name))
-        if target.is_relative_to(folder) or folder.is_relative_to(target):
-            raise OutputError(
-                f"{os.fspath(destination)}: lies in the dataset or around it; name a folder beside"
-                " it"
-            )
+    check_room(destination)
+    if force:
+        check_replaceable(destination)
+    elif is_taken(destination):
+        advice = "choose another folder"
+        with suppress(OutputError):
+            check_replaceable(destination)
+            advice = "--force replaces it"
+        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
 
 
 def check_replaceable(destination: str | os.PathLike[str]) -> None:
-    """Refuse a folder that is no export, or to which files were added since."""
+    """Refuse a folder that is no export, or in which a file was added or changed since.
+
+    Raises
+    ------
+    OutputError
+        Naming the first such file.
+    """
     if not is_taken(destination):
         return
-    target = Path(os.path.abspath(destination))
-    try:
-        exported = int((target / MARK).read_text())
-    except (OSError, ValueError):
-        raise OutputError(
-            f"{os.fspath(destination)}: is no export; --force replaces what --copy-to made, and"
-            " nothing else"
-        ) from None
-    there = sum(len(names) for _, _, names in os.walk(target)) - 1
-    if there > exported:
-        raise OutputError(
-            f"{os.fspath(destination)}: holds {there} files, of which {exported} were exported;"
-            " --force would lose the others"
-        )
-
-
-def _check_links(dataset: Dataset, destination: str | os.PathLike[str]) -> None:
-    """Refuse to replace a folder that images of the dataset are links to."""
-    if not os.path.lexists(destination):
-        return
-    target = Path(os.path.realpath(destination))
-    for path in dataset.paths:
-        image = dataset.root / path
-        if image.is_symlink() and Path(os.path.realpath(image)).is_relative_to(target):
+    shown, target = os.fspath(destination), place(destination)
+    exported = _marked(target, shown)
+    for name, status in _files(target):
+        # A hard link may be changed along with its image, and losing it loses no byte.
+        linked = name in exported and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+        if not linked and exported.get(name) != (status.st_size, status.st_mtime_ns):
+            what = "was changed" if name in exported else "was added"
             raise OutputError(
-                f"{os.fspath(destination)}: images of the dataset are links to it, {path!r} for"
-                " one; name another folder"
+                f"{shown}: {printable(name)} {what} since the export, and --force would lose it;"
+                " move it away, or choose another folder"
             )
 
 
-def _mark(folder: Path, files: int) -> None:
-    """Say that a folder is an export, and of how many files."""
-    (folder / MARK).write_text(f"{files}\n")
+def _marked(folder: Path, shown: str) -> dict[str, tuple[int, int]]:
+    """Read what an export held when it was made: path -> size and modification time."""
+    try:
+        title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
+        if title == MARK_TITLE:
+            entries = (json.loads(line) for line in lines)
+            return {str(name): (int(size), int(time)) for name, size, time in entries}
+        if title.isdecimal():
+            raise OutputError(
+                f"{shown}: is an export of an earlier version, which kept no list of its files;"
+                " remove it yourself, or choose another folder"
+            )
+    except (OSError, NotAFile, ValueError, TypeError):
+        pass  # whatever bears that name, it is not ours
+    raise OutputError(
+        f"{shown}: was not made by --copy-to, so --force does not replace it; choose another folder"
+    )
+
+
+def _mark(folder: Path) -> None:
+    """List the files of an export in it: path, size and modification time of each."""
+    lines = [json.dumps([name, own.st_size, own.st_mtime_ns]) for name, own in _files(folder)]
+    (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
+
+
+def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield all that is in a folder, but folders and the mark, each with its stat, by name."""
+    stack = [""]
+    while stack:
+        parent = stack.pop()
+        with os.scandir(folder / parent) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                name = f"{parent}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(f"{name}/")
+                elif name != MARK:
+                    yield name, entry.stat(follow_symlinks=False)
+
+
+def _check_names(source: Tars, shown: str) -> None:
+    if len({os.path.basename(shard) for shard in source.shards}) < len(source.shards):
+        raise OutputError(f"{shown}: two of the tar files have the same name; rename one")
 
 
 def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:

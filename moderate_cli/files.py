@@ -1,8 +1,8 @@
 """Write a file or a folder whole or not at all.
 
 Everything is written under a temporary name beside its destination, then renamed. Writers hold
-an advisory lock on their temporary; one that nobody holds was left by a killed run, and the next
-writer to the same destination removes it.
+an advisory lock on their temporary, and on a folder that they replace; what nobody holds was left
+by a killed run. The next writer to the same destination removes it, or puts an old folder back.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import re
 import secrets
 import shutil
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from moderate_cli.errors import OutputError, StoreError
+from moderate_cli.places import identity, is_mount, mount_below, place
 
 # How a network file system says that it has no locks, or none on a file that is open for reading.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
@@ -30,75 +32,112 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a binary file that takes its place at `destination` only if the block succeeds.
 
-    An existing file is replaced in one step and keeps its permissions; a symbolic link goes on
-    pointing to its target, which is what is replaced.
+    An existing file is replaced in one step and keeps its permissions and, as far as the system
+    allows, its owner; a symbolic link goes on pointing to its target, which is what is replaced.
 
     Raises
     ------
     OutputError
-        If `destination` is a folder, or cannot be written; what was there before stays.
+        If `destination` is no file that may be replaced, or cannot be written; what was there
+        before stays.
     """
     path = Path(os.path.realpath(destination))
-    if path.is_dir():
-        raise OutputError(f"{os.fspath(destination)}: is a folder; name a file")
-    check_folder_of(destination)
+    check_file(destination)
     remove_stale(path)
-    temporary = _temporary(path)
+    with _named(destination):
+        temporary, descriptor = _held_temporary(path, _open_new_file)
     try:
-        with _named(destination, temporary), temporary.open("xb") as file:
-            with _where_there_are_locks():
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with _named(destination, temporary), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
             with contextlib.suppress(FileNotFoundError):
-                os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+                _take_after(file.fileno(), path.stat())
+            check_file(destination)  # something may have come there meanwhile
             os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
+def check_file(destination: str | os.PathLike[str]) -> None:
+    """Refuse to write over what is no regular file, or is protected, or is in no folder.
+
+    Raises
+    ------
+    OutputError
+        With the reason.
+    """
+    shown, path = os.fspath(destination), os.path.realpath(destination)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise OutputError(f"{shown}: there is no folder {os.path.dirname(shown) or folder}")
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{shown}: cannot be written ({error.strerror})") from None
+    if stat.S_ISDIR(mode):
+        raise OutputError(f"{shown}: is a folder; name a file")
+    if not stat.S_ISREG(mode):  # a device, a FIFO, a socket, a loop of links
+        raise OutputError(f"{shown}: is not a regular file; choose another name")
+    if not mode & 0o222 or not os.access(path, os.W_OK):
+        raise OutputError(f"{shown}: is write-protected; make it writable, or choose another name")
+
+
+def _take_after(file: int, old: os.stat_result) -> None:
+    """Give a new file the owner and the permissions of the one that it replaces."""
+    # Who is not root may not give a file away, but may give it to a group of their own.
+    with contextlib.suppress(PermissionError):
+        os.fchown(file, -1, old.st_gid)
+    with contextlib.suppress(PermissionError):
+        os.fchown(file, old.st_uid, -1)
+    os.fchmod(file, old.st_mode & 0o777)
+
+
+Check = Callable[[Path], None]
+
+
 @contextlib.contextmanager
-def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) -> Iterator[Path]:
+def new_folder(
+    destination: str | os.PathLike[str], *, may_replace: Check | None = None
+) -> Iterator[Path]:
     """Fill a folder that takes its place at `destination` only if the block succeeds.
 
     Parameters
     ----------
     destination
-        Must not exist, or be an empty folder, unless `replace` is true.
-    replace
-        Remove what is at `destination`, after the new folder is complete.
+        Must not exist, or be an empty folder, unless `may_replace` is given.
+    may_replace
+        Called with the path of the folder that is to be removed once the new one is in its
+        place; raises if it may not be.
 
     Raises
     ------
     OutputError
         If `destination` exists and may not be replaced, even if it came to be meanwhile.
     """
-    path = Path(os.path.abspath(destination))
-    if not replace:
+    path = place(destination)
+    check_room(destination)
+    remove_stale(path)
+    if may_replace is None:
         check_free(destination)
-    temporary = _temporary(path)
-    lock = -1
+    with _named(destination):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary, lock = _held_temporary(path, _open_new_folder)
     try:
         with _named(destination, temporary):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_stale(path)
-            temporary.mkdir()
-            lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-            with _where_there_are_locks():
-                fcntl.flock(lock, fcntl.LOCK_EX)
             yield temporary
-            if replace:
-                replace_folder(temporary, path)
-            else:
+            if may_replace is None:
                 _take_place(temporary, path, destination)
+            else:
+                replace_folder(temporary, path, may_replace)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
-        if lock >= 0:
-            os.close(lock)
+        os.close(lock)
 
 
 @contextlib.contextmanager
@@ -108,13 +147,9 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
     Of several that do so at once, one succeeds, and all find a whole folder there. Needs no locks,
     which some network file systems do not have.
     """
-    path = Path(os.path.abspath(destination))
-    temporary = _temporary(path)
-    temporary.mkdir()
-    lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    path = place(destination)
+    temporary, lock = _held_temporary(path, _open_new_folder)
     try:
-        with _where_there_are_locks():
-            fcntl.flock(lock, fcntl.LOCK_EX)
         yield temporary
         try:
             os.rename(temporary, path)
@@ -143,21 +178,45 @@ def claim(path: Path) -> Iterator[bool]:
         path.unlink(missing_ok=True)
 
 
-def check_free(destination: str | os.PathLike[str], advice: str = "--force replaces it") -> None:
+def check_free(destination: str | os.PathLike[str]) -> None:
     """Refuse a destination for a folder where there is something already."""
     if is_taken(destination):
-        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+        raise OutputError(f"{os.fspath(destination)}: exists; choose another folder")
 
 
 def is_taken(destination: str | os.PathLike[str]) -> bool:
     """Whether there is a folder that holds something; what is no folder is refused."""
-    # As an absolute path, for of "missing/../here" the system says that it does not exist.
-    path = Path(os.path.abspath(destination))
+    path = place(destination)
     if is_empty_folder(path) or not os.path.lexists(path):
         return False
     if path.is_symlink() or not path.is_dir():
         raise OutputError(f"{os.fspath(destination)}: is not a folder; name another")
     return True
+
+
+def check_room(destination: str | os.PathLike[str]) -> None:
+    """Refuse a destination for a folder that none could be renamed to, before one is filled.
+
+    Raises
+    ------
+    OutputError
+        If it is a mount point, or the folder above it cannot be written to.
+    """
+    shown, path = os.fspath(destination), place(destination)
+    if path.is_dir() and is_mount(path):
+        raise OutputError(
+            f"{shown}: is a mount point, which nothing can be renamed to; name a folder inside it,"
+            f" such as {os.path.join(shown, 'out')}"
+        )
+    above = next(folder for folder in path.parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise OutputError(f"{shown}: cannot be made, for {above} is not a folder")
+    if not os.access(above, os.W_OK | os.X_OK):
+        inside = f"; name a folder inside it, such as {os.path.join(shown, 'out')}"
+        raise OutputError(
+            f"{shown}: cannot be made, for {above} cannot be written to"
+            + (inside if path.is_dir() and os.access(path, os.W_OK) else "")
+        )
 
 
 def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -> None:
@@ -169,30 +228,112 @@ def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -
         raise
 
 
-def check_folder_of(destination: str | os.PathLike[str]) -> None:
-    """Refuse a file in a folder that does not exist."""
-    folder = os.path.dirname(os.path.realpath(destination))
-    if not os.path.isdir(folder):
-        name = os.fspath(destination)
-        raise OutputError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
+def replace_folder(source: Path, destination: Path, may_replace: Check) -> None:
+    """Rename folder `source` to `destination`; a folder that is there is replaced, then removed.
+
+    Parameters
+    ----------
+    source, destination
+        Paths on one file system.
+    may_replace
+        As in `new_folder`. Called before the old folder is moved, and again when it has a name
+        that nobody knows: if it raises, all is as it was.
+
+    Raises
+    ------
+    OutputError
+        If something is mounted in the old folder, or it cannot be removed.
+    """
+    with _held(destination) as there:
+        if not there or is_empty_folder(destination):
+            os.rename(source, destination)
+            return
+        may_replace(destination)
+        mounted = mount_below(destination)
+        if mounted is not None:
+            raise OutputError(f"{destination}: {mounted} is mounted in it; unmount that first")
+        aside = _temporary(destination, ASIDE)
+        _put_aside(destination, aside, source)
+        try:
+            may_replace(aside)
+        except BaseException:
+            _put_aside(destination, source, aside)
+            raise
+        _remove(aside, destination)
 
 
-def replace_folder(source: Path, destination: Path) -> None:
-    """Rename folder `source` to `destination`; a folder that is there is replaced, then removed."""
-    if not os.path.lexists(destination) or is_empty_folder(destination):
-        os.rename(source, destination)
+def _put_aside(folder: Path, aside: Path, instead: Path) -> None:
+    """Rename a folder to `aside`, and another one to its place."""
+    # In one step where the system has it (Linux renameat2), so that no moment shows neither; else
+    # `remove_stale` undoes what a kill between two steps leaves.
+    at_fdcwd, rename_exchange = -100, 2
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None and not renameat2(
+        at_fdcwd, os.fsencode(instead), at_fdcwd, os.fsencode(folder), rename_exchange
+    ):
+        os.rename(instead, aside)
         return
-    _exchange(source, destination)
+    os.rename(folder, aside)
     try:
-        if source.is_symlink() or not source.is_dir():
-            source.unlink()
-        else:
-            shutil.rmtree(source)
-    except OSError as error:
-        raise OutputError(
-            f"{destination}: is complete, but what it replaced cannot be removed from {source}"
-            f" ({error.strerror})"
-        ) from None
+        os.rename(instead, folder)
+    except BaseException:
+        os.rename(aside, folder)
+        raise
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a folder, so that of several that replace it each waits for its turn.
+
+    Yields whether there is anything at its place; what is no folder has no lock.
+    """
+    descriptor = _locked(folder)
+    try:
+        yield descriptor is not None or os.path.lexists(folder)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(folder: Path) -> int | None:
+    """Return a descriptor that has the lock of a folder; None if there is no folder."""
+    while True:
+        try:
+            descriptor = os.open(
+                folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            )
+        except OSError:
+            return None
+        if _lock_of(folder, descriptor):
+            return descriptor
+
+
+def _lock_of(path: Path, descriptor: int) -> bool:
+    """Wait for the lock of an open file or folder; close it if it is not at its path any more."""
+    try:
+        with _where_there_are_locks():
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        status = os.fstat(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if identity(path) == (status.st_dev, status.st_ino):
+        return True
+    os.close(descriptor)
+    return False
+
+
+def _remove(folder: Path, replaced_by: Path) -> None:
+    while os.path.lexists(folder):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:  # another process removes it, too
+            continue
+        except OSError as error:
+            raise OutputError(
+                f"{replaced_by}: is complete, but what it replaced cannot be removed from {folder}"
+                f" ({error.strerror})"
+            ) from None
 
 
 def is_empty_folder(path: Path) -> bool:
@@ -301,65 +442,85 @@ def _where_there_are_locks() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _named(destination: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
+def _named(destination: str | os.PathLike[str], temporary: Path | None = None) -> Iterator[None]:
     """Name the destination, not its temporary, where something cannot be written."""
     try:
         yield
     except OSError as error:
-        if error.filename is None or os.fsdecode(error.filename).startswith(os.fspath(temporary)):
+        name = "" if error.filename is None else os.fsdecode(error.filename)
+        if temporary is None or not name or name.startswith(os.fspath(temporary)):
             reason = f"cannot be written ({error.strerror or error})"
             raise OutputError(f"{os.fspath(destination)}: {reason}") from None
         raise
 
 
-def _exchange(one: Path, other: Path) -> None:
-    # One step where the system has it (Linux renameat2), so that no moment shows neither folder.
-    at_fdcwd, rename_exchange = -100, 2
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if renameat2 is not None and not renameat2(
-        at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange
-    ):
-        return
-    aside = _temporary(other)
-    os.rename(other, aside)
-    try:
-        os.rename(one, other)
-    except BaseException:
-        os.rename(aside, other)
-        raise
-    os.rename(aside, one)
+TEMPORARY, ASIDE = "moderate-tmp", "moderate-old"
 
 
-def _temporary(path: Path) -> Path:
+def _temporary(path: Path, kind: str = TEMPORARY) -> Path:
     # The name is cut so that a destination of 255 bytes, the longest there is, has one too.
     name = os.fsdecode(os.fsencode(path.name)[:200])
-    return path.with_name(f".{name}.{secrets.token_hex(4)}.moderate-tmp")
+    return path.with_name(f".{name}.{secrets.token_hex(4)}.{kind}")
+
+
+def _held_temporary(path: Path, make: Callable[[Path], int | None]) -> tuple[Path, int]:
+    """Make a temporary of a destination; return it, and a descriptor that has its lock."""
+    while True:
+        temporary = _temporary(path)
+        descriptor = make(temporary)
+        # Before it was locked, another writer may have taken it for one that was left.
+        if descriptor is not None and _lock_of(temporary, descriptor):
+            return temporary, descriptor
+
+
+def _open_new_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
+def _open_new_folder(path: Path) -> int | None:
+    path.mkdir()
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
 
 
 def remove_stale(path: Path) -> None:
-    """Remove temporaries of a destination that killed writers left."""
+    """Remove what killed writers to a destination left; a folder put aside returns to its place."""
     name = os.fsdecode(os.fsencode(path.name)[:200])
-    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.moderate-tmp", re.DOTALL)
+    ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.({TEMPORARY}|{ASIDE})", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            if ours.fullmatch(entry.name) and not entry.is_symlink() and not _is_held(entry.path):
-                if entry.is_dir():
+            found = ours.fullmatch(entry.name)
+            if found is None or entry.is_symlink():
+                continue
+            with _held_by_nobody_else(entry.path) as stale:
+                if not stale:
+                    continue
+                if found[1] == ASIDE and not os.path.lexists(path):
+                    os.rename(entry.path, path)
+                elif entry.is_dir():
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     os.unlink(entry.path)
 
 
-def _is_held(path: str) -> bool:
+@contextlib.contextmanager
+def _held_by_nobody_else(path: str) -> Iterator[bool]:
+    """Hold the lock of what is at a path, if nobody does and there are locks; yields whether so."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return True
+        yield False
+        return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
-            raise
-        return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
+                raise
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)
-    return False

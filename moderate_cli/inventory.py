@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from moderate_cli.embedding.filling import PLAN, progress_of
 from moderate_cli.errors import StoreError
+from moderate_cli.places import place
 from moderate_cli.store import (
     FEATURES,
     MANIFEST,
@@ -66,16 +67,16 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     StoreError
         If there is none.
     """
-    folder = Path(os.path.abspath(path))
+    folder = place(path)
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
     # A dataset may hold files of our names, so its own store comes first.
-    places = [store_folder(folder, store)]
+    candidates = [store_folder(folder, store)]
     if store is None:
-        places.append(folder)
-    for place in places:
-        dataset = os.fspath(folder) if place != folder else _beside(place)
-        found = [_describe(candidate, dataset) for candidate in _sets(place)]
+        candidates.append(folder)
+    for candidate in candidates:
+        dataset = os.fspath(folder) if candidate != folder else _beside(candidate)
+        found = [_describe(found, dataset) for found in _sets(candidate)]
         if found:
             return found
     raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
-from moderate_cli.files import check_folder_of, new_file
+from moderate_cli.files import check_file, new_file
 from moderate_cli.paths import encode_paths
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
@@ -230,7 +230,7 @@ def check_output(destination: str | os.PathLike[str], formats: Mapping[str, Form
     if suffix not in formats:
         known = ", ".join(formats)
         raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; use one of {known}")
-    check_folder_of(destination)
+    check_file(destination)
     return formats[suffix]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.paths import Paths
+from moderate_cli.places import place
 from moderate_cli.sources import NO_STAT, Stat, file_stat
 
 LABELS = ("cls", "json")  # files that may tell the class of a sample, the first of them first
@@ -99,7 +100,7 @@ def scan_tars(pattern: str) -> Dataset:
     shards: dict[str, Stat] = {}
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
-    for shard in map(os.path.abspath, _expanded(pattern)):
+    for shard in (os.fspath(place(name)) for name in _expanded(pattern)):
         shards[shard] = file_stat(shard)  # before it is read, so that no change escapes
         try:
             samples = _samples(shard)
@@ -140,7 +141,7 @@ def root_of(pattern: str) -> Path:
     >>> root_of("/data/train-{000..146}.tar")
     PosixPath('/data/train-000..146')
     """
-    return Path(os.path.abspath(pattern.replace("{", "").replace("}", "").removesuffix(".tar")))
+    return place(pattern.replace("{", "").replace("}", "").removesuffix(".tar"))
 
 
 def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:

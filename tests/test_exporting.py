@@ -1,10 +1,12 @@
 import os
+import threading
 
 import numpy as np
 import pytest
 from conftest import paint
 from torchvision.datasets import ImageFolder
 
+from moderate_cli import places
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.exporting import MARK, export
@@ -77,8 +79,8 @@ def test_force_replaces_nothing_but_exports(data, tmp_path):
     dataset = scan(data)
     for name in ("home", "val", "val/cat/../../home"):
         assert refusal(dataset, f"{tmp_path}/{name}", force=True) == (
-            f"{tmp_path}/{name}: is no export; --force replaces what --copy-to made, and nothing"
-            " else"
+            f"{tmp_path}/{name}: was not made by --copy-to, so --force does not replace it; choose"
+            " another folder"
         )
     (tmp_path / "link").symlink_to("home")
     for force in (True, False):
@@ -93,7 +95,8 @@ def test_force_does_not_lose_what_was_put_into_an_export(data, tmp_path):
     export(scan(data), KEPT, tmp_path / "out")
     (tmp_path / "out" / "cat" / "notes.txt").touch()
     assert refusal(scan(data), tmp_path / "out", force=True) == (
-        f"{tmp_path}/out: holds 5 files, of which 4 were exported; --force would lose the others"
+        f"{tmp_path}/out: cat/notes.txt was added since the export, and --force would lose it;"
+        " move it away, or choose another folder"
     )
 
 
@@ -115,7 +118,7 @@ def test_what_comes_to_be_while_images_are_copied_stays(data, tmp_path):
         (tmp_path / "out" / "other.txt").touch()
 
     assert refusal(scan(data), tmp_path / "out", on_progress=appear) == (
-        f"{tmp_path}/out: exists; --force replaces it"
+        f"{tmp_path}/out: exists; choose another folder"
     )
     assert tree(tmp_path) == sorted(["out/other.txt", *(f"data/train/{n}" for n in tree(data))])
 
@@ -125,8 +128,8 @@ def test_images_that_are_links_are_not_replaced_by_themselves(data, tmp_path):
     export(scan(data), everything, tmp_path / "one")
     export(scan(tmp_path / "one"), everything, tmp_path / "two", link="symbolic")
     assert refusal(scan(tmp_path / "two"), tmp_path / "one", everything, force=True) == (
-        f"{tmp_path}/one: images of the dataset are links to it, 'cat/0.png' for one; name another"
-        " folder"
+        f"{tmp_path}/one: images of the dataset are links to it, 'cat/0.png' for one; choose"
+        " another folder"
     )
 
 
@@ -135,18 +138,32 @@ def test_a_class_folder_may_be_a_link_and_is_the_dataset_all_the_same(data, tmp_
     linked.mkdir()
     for name in ("cat", "dog", "owl"):
         (linked / name).symlink_to(data / name)
-    for target in (data, data / "cat" / "new"):
+    for target in (data / "cat", data / "cat" / "new"):
         assert refusal(scan(linked), target, force=True) == (
-            f"{target}: lies in the dataset or around it; name a folder beside it"
+            f"{target}: is inside the dataset; choose a folder outside it"
         )
 
 
-@pytest.mark.parametrize("place", ["train", "train/pruned", "."])
-def test_the_dataset_is_never_a_target(data, place):
-    target = data.parent / place
-    assert refusal(scan(data), target, force=True) == (
-        f"{target}: lies in the dataset or around it; name a folder beside it"
-    )
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("train", "contains the dataset; choose a separate folder"),
+        (".", "contains the dataset; choose a separate folder"),
+        ("train/pruned", "is inside the dataset; choose a folder outside it"),
+        ("link/../train", "contains the dataset; choose a separate folder"),
+        ("into", "is inside the dataset; choose a folder outside it"),
+        ("into/pruned", "is inside the dataset; choose a folder outside it"),
+        ("cat/../pruned", "is inside the dataset; choose a folder outside it"),
+    ],
+)
+def test_the_dataset_is_never_a_target(data, place, reason):
+    (data.parent / "beside").mkdir()
+    (data.parent / "link").symlink_to("beside")
+    (data.parent / "into").symlink_to("train/cat")
+    (data.parent / "cat").symlink_to("train/cat")
+    target = f"{data.parent}/{place}"
+    for force in (True, False):
+        assert refusal(scan(data), target, force=force) == f"{target}: {reason}"
     assert len(tree(data)) == 8
 
 
@@ -186,3 +203,148 @@ def test_an_unknown_link_is_refused(data, tmp_path):
     with pytest.raises(ArgumentError) as caught:
         export(scan(data), KEPT, tmp_path / "out", link="ref")
     assert str(caught.value) == "link: 'ref' is none of none, hard, symbolic"
+
+
+def test_two_mounts_of_the_dataset_are_one(data, tmp_path, monkeypatch):
+    # A second mount has the same device and inode under another path; here a stand-in says so.
+    (tmp_path / "view").mkdir()
+    real = os.stat
+
+    def stat(path, *args, **named):
+        text = os.fspath(path) if not isinstance(path, int) else ""
+        seen = text.replace(f"{tmp_path}/view", os.fspath(data), 1) if text else path
+        return real(seen, *args, **named)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert refusal(scan(data), tmp_path / "view" / "new") == (
+        f"{tmp_path}/view/new: is inside the dataset; choose a folder outside it"
+    )
+    assert refusal(scan(data), tmp_path / "view", force=True) == (
+        f"{tmp_path}/view: contains the dataset; choose a separate folder"
+    )
+
+
+def test_a_linked_sub_folder_is_not_replaced(data, tmp_path):
+    everything = np.ones(8, dtype=bool)
+    export(scan(data), everything, tmp_path / "out")
+    other = tmp_path / "other"
+    paint(other / "cat" / "a.png", 5)
+    paint(other / "dog" / "b.png", 5)
+    (other / "cat" / "more").symlink_to("../../out/cat")
+    dataset = scan(other)
+    assert len(dataset) == 7
+    assert refusal(dataset, tmp_path / "out", np.ones(7, dtype=bool), force=True) == (
+        f"{tmp_path}/out: holds images of the dataset, reached through 'cat/more'; choose another"
+        " folder"
+    )
+    assert tree(tmp_path / "out") == tree(data)
+
+
+def test_a_file_that_took_the_place_of_an_exported_one_is_not_lost(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / "cat" / "0.png").unlink()
+    (tmp_path / "out" / "cat" / "mine.png").write_bytes(b"mine")
+    assert refusal(scan(data), tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: cat/mine.png was added since the export, and --force would lose it; move"
+        " it away, or choose another folder"
+    )
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_an_exported_file_that_was_changed_is_not_lost(data, tmp_path, link):
+    export(scan(data), KEPT, tmp_path / "out", link=link)
+    (tmp_path / "out" / "cat" / "0.png").unlink()
+    (tmp_path / "out" / "cat" / "0.png").write_bytes(b"cropped")
+    assert "cat/0.png was changed since the export" in refusal(
+        scan(data), tmp_path / "out", force=True
+    )
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_an_export_from_which_files_were_removed_is_replaced(data, tmp_path, link):
+    dataset = scan(data)
+    export(dataset, KEPT, tmp_path / "out", link=link)
+    (tmp_path / "out" / "cat" / "0.png").unlink()
+    export(dataset, KEPT, tmp_path / "out", link=link, force=True)
+    assert tree(tmp_path / "out") == NAMES
+
+
+def test_an_export_of_an_earlier_version_is_left_alone(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / MARK).write_text("4\n")
+    assert refusal(scan(data), tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: is an export of an earlier version, which kept no list of its files;"
+        " remove it yourself, or choose another folder"
+    )
+
+
+@pytest.mark.parametrize(
+    "mark", ["", "moderate export 2\nno json\n", "moderate export 2\n[1]\n", "[[[[", "\udcff"]
+)
+def test_a_damaged_mark_is_no_mark(data, tmp_path, mark):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / MARK).write_bytes(os.fsencode(mark))
+    assert refusal(scan(data), tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: was not made by --copy-to, so --force does not replace it; choose another"
+        " folder"
+    )
+
+
+def test_a_mark_that_is_a_fifo_is_no_mark(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / MARK).unlink()
+    os.mkfifo(tmp_path / "out" / MARK)
+    assert "was not made by --copy-to" in refusal(scan(data), tmp_path / "out", force=True)
+
+
+def test_what_force_would_not_replace_is_not_offered_to_it(data, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    assert refusal(scan(data), tmp_path / "home") == (
+        f"{tmp_path}/home: exists; choose another folder"
+    )
+
+
+def test_a_mount_point_is_refused_before_anything_is_copied(data, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(places, "MOUNTS", os.fspath(tmp_path / "mountinfo"))
+    (tmp_path / "mountinfo").write_text(
+        f"36 35 98:0 / {tmp_path}/with\\040space rw - ext4 /dev/a rw\n"
+        f"37 35 98:0 / {tmp_path}/out rw - ext4 /dev/a rw\n"
+    )
+    assert refusal(scan(data), tmp_path / "out") == (
+        f"{tmp_path}/out: is a mount point, which nothing can be renamed to; name a folder inside"
+        f" it, such as {tmp_path}/out/out"
+    )
+
+
+def test_an_export_with_a_mount_in_it_is_not_replaced(data, tmp_path, monkeypatch):
+    dataset = scan(data)
+    export(dataset, KEPT, tmp_path / "out")
+    monkeypatch.setattr(places, "MOUNTS", os.fspath(tmp_path / "mountinfo"))
+    (tmp_path / "mountinfo").write_text(f"36 35 98:0 / {tmp_path}/out/cat rw - ext4 /dev/a rw\n")
+    assert refusal(dataset, tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: {tmp_path}/out/cat is mounted in it; unmount that first"
+    )
+    assert tree(tmp_path / "out") == NAMES
+    assert sorted(os.listdir(tmp_path)) == ["data", "mountinfo", "out"]
+
+
+def test_several_that_replace_an_export_at_once_all_succeed(data, tmp_path):
+    dataset, failed = scan(data), []
+    export(dataset, KEPT, tmp_path / "out")
+
+    def replace():
+        try:
+            export(dataset, KEPT, tmp_path / "out", force=True)
+        except OutputError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=replace) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert tree(tmp_path / "out") == NAMES
+    assert sorted(os.listdir(tmp_path)) == ["data", "out"]

@@ -163,7 +163,7 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
     )
     again = moderate(*args)
     assert again.status == 1
-    assert again.stderr == f"moderate: {tmp_path}/p: exists; name another folder\n"
+    assert again.stderr == f"moderate: {tmp_path}/p: exists; choose another folder\n"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_wrong_arguments(args, message, many, moderate, tmp_path):
 def test_it_never_writes_into_the_dataset(many, moderate):
     done = moderate("perturb", many, "-o", many / "p", "--corrupt", "1")
     assert done.status == 1
-    assert "lies in the dataset" in done.stderr
+    assert "p: is inside the dataset; choose a folder outside it" in done.stderr
 
 
 def test_one_class_has_no_wrong_labels(tmp_path):

@@ -121,11 +121,11 @@ def test_a_copy_of_everything_is_the_same_and_replaces_an_earlier_one(shards, mo
 
 
 def test_an_export_neither_replaces_the_tars_nor_links(shards, moderate):
-    (shards / ".moderate-export").write_text("99\n")
     done = moderate("select", "-r", "1", PATTERN, "--copy-to", "shards", "--force")
     assert (done.status, done.stderr) == (
         1,
-        f"moderate: {shards}: the tar files lie there; name another folder\n",
+        "moderate: shards: contains the tar file train-000.tar of the dataset; choose a separate"
+        " folder\n",
     )
     assert moderate("select", "-r", "1", PATTERN, "--copy-to", "o", "--link", "hard").status == 2
     assert len(scan(PATTERN)) == 8
@@ -135,16 +135,17 @@ def test_an_export_does_not_replace_what_links_lead_to(shards, moderate, tmp_pat
     before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
     (tmp_path / "folder").symlink_to(shards)
     (tmp_path / "files").mkdir()
-    for folder in (shards, tmp_path / "files"):
-        (folder / ".moderate-export").write_text("99\n")
     for path in shards.glob("*.tar"):
         (tmp_path / "files" / path.name).symlink_to(path)
     for folder in ("folder", "files"):
         pattern = PATTERN.replace("shards", folder)
         for target in ("shards", folder):
             done = moderate("select", "-r", "0.5", pattern, "--copy-to", target, "--force")
-            reason = "is not a folder" if target == "folder" else "the tar files lie there"
-            assert (done.status, reason in done.stderr) == (1, True)
+            assert (done.status, done.stderr) == (
+                1,
+                f"moderate: {target}: contains the tar file train-000.tar of the dataset; choose a"
+                " separate folder\n",
+            )
     assert {path.name: path.read_bytes() for path in shards.glob("*.tar")} == before
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError
-from moderate_cli.exporting import LINKS, check_apart, place
+from moderate_cli.exporting import LINKS, copy_files
 from moderate_cli.files import check_free, new_folder
+from moderate_cli.guard import Guard
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
@@ -83,8 +84,10 @@ def perturb(
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     if not dataset.in_files:
         raise DatasetError(f"{dataset.root}: is not in files of this machine, which perturb wants")
-    check_apart(dataset, destination)
-    check_free(destination, "name another folder")
+    guard = Guard()
+    guard.add_dataset(dataset)
+    guard.check_folder(destination)
+    check_free(destination)
     ruin: Mapping[str, Ruin] = CORRUPTIONS
     if attack is not None:
         # torch takes seconds to load.
@@ -125,7 +128,7 @@ def _make(
     source = dataset.root / image.source
     target = folder / image.path
     if not image.corruption:
-        place(source.parent, target.parent, [(source.name, target.name)], link)
+        copy_files(source.parent, target.parent, [(source.name, target.name)], link)
         return
     # torch takes seconds to load; where no picture is ruined it is not needed.
     from moderate_cli.images import UnreadableImage, decode

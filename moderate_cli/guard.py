@@ -1,0 +1,169 @@
+"""Keep outputs away from what a command reads: the dataset, its store, inputs, other outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.places import Identity, contains, identity, lineage, place
+from moderate_cli.tars import Tars
+
+
+class Guard:
+    """Folders and files that no output may be put into, replace or write over.
+
+    Folders are told apart by device and inode, so links, `..` and second mounts of a folder do not
+    hide it.
+    """
+
+    def __init__(self) -> None:
+        self._inside: dict[Identity, str] = {}  # folders, and what each is a part of
+        self._files: dict[Identity, str] = {}  # existing files, and how each is called
+        self._places: list[tuple[Path, str]] = []  # what no folder may be put around
+        self._datasets: list[Dataset] = []
+
+    def add_dataset(self, dataset: Dataset) -> None:
+        """Guard the folders of a dataset, linked ones too, and its tar files."""
+        source = dataset.source
+        if isinstance(source, Tars):
+            for shard in source.shards:
+                self.add_file(shard, f"the tar file {os.path.basename(shard)} of the dataset")
+            return
+        if not dataset.in_files:
+            return
+        self._datasets.append(dataset)
+        self._add_place(dataset.root, "the dataset")
+        for name in _folders(dataset):
+            found = identity(dataset.root / name)
+            if found is not None:
+                self._inside[found] = "the dataset"
+
+    def add_store(self, folder: Path) -> None:
+        """Guard a folder of feature sets, whether it exists yet or not."""
+        self._add_place(folder, "the feature store")
+        found = identity(folder)
+        if found is not None:
+            self._inside.setdefault(found, "the feature store")
+
+    def add_file(self, path: str | os.PathLike[str], what: str) -> None:
+        """Guard a file that is read, or that is another output."""
+        self._add_place(path, what)
+        found = identity(path)
+        if found is not None:
+            self._files[found] = what
+
+    def _add_place(self, path: str | os.PathLike[str], what: str) -> None:
+        # What is in a folder that is removed, under its own name or as what a link leads to.
+        self._places += [(Path(os.path.realpath(path)), what), (place(path).parent, what)]
+
+    def check_file(self, destination: str | os.PathLike[str]) -> None:
+        """Refuse a file that is guarded, an image of the dataset, or in a guarded folder.
+
+        Raises
+        ------
+        ArgumentError, OutputError
+            With what is guarded: a file that is named as an input or output, or any other.
+        """
+        shown, path = os.fspath(destination), os.path.realpath(destination)
+        self._refuse_inside(shown, os.path.dirname(path))
+        found = identity(path)
+        if found is None:
+            return
+        if found in self._files:
+            raise ArgumentError(f"{shown}: is also {self._files[found]}; choose another file")
+        for dataset in self._datasets:
+            image = next((name for name, own in _linked(dataset) if identity(own) == found), None)
+            if image is not None:
+                raise OutputError(
+                    f"{shown}: is an image of the dataset, {image!r}; choose another file"
+                )
+
+    def check_folder(self, destination: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Refuse a folder that is guarded, in a guarded one, or around one.
+
+        Parameters
+        ----------
+        destination
+            Where a folder is to be made.
+        replace
+            Whether a folder that is there would be removed, with all that is in it.
+
+        Raises
+        ------
+        OutputError
+            With the place that is guarded.
+        """
+        shown, path = os.fspath(destination), place(destination)
+        for guarded, what in self._places:
+            if contains(path, guarded):
+                raise OutputError(f"{shown}: contains {what}; choose a separate folder")
+        self._refuse_inside(shown, path)
+        if replace:
+            self._refuse_held(shown, path)
+
+    def check_addition(self, folder: str | os.PathLike[str]) -> None:
+        """Refuse a folder to add files to that is guarded, or has links to what is guarded.
+
+        Raises
+        ------
+        OutputError
+            With the place that is guarded.
+        """
+        self._refuse_inside(os.fspath(folder), os.path.realpath(folder))
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as all_:
+            for entry in all_:
+                if entry.is_symlink():
+                    self.check_file(entry.path)
+
+    def _refuse_inside(self, shown: str, folder: str | os.PathLike[str]) -> None:
+        for found in lineage(folder):
+            if found in self._inside:
+                raise OutputError(
+                    f"{shown}: is inside {self._inside[found]}; choose a folder outside it"
+                )
+
+    def _refuse_held(self, shown: str, path: Path) -> None:
+        """Refuse to remove a folder in which bytes of a dataset are, reached through links."""
+        below = {identity(folder) for folder, _, _ in os.walk(path)} - {None}
+        if not below:
+            return
+        for dataset in self._datasets:
+            for name in _folders(dataset):
+                if identity(dataset.root / name) in below:
+                    raise OutputError(
+                        f"{shown}: holds images of the dataset, reached through {name!r}; choose"
+                        " another folder"
+                    )
+            for name, image in _linked(dataset):
+                if identity(os.path.dirname(os.path.realpath(image))) in below:
+                    raise OutputError(
+                        f"{shown}: images of the dataset are links to it, {name!r} for one;"
+                        " choose another folder"
+                    )
+
+
+def _folders(dataset: Dataset) -> list[str]:
+    """Return the folders of a dataset: its root, class folders, and all between them and images."""
+    found = {"", *dataset.classes}
+    for folder in {os.path.dirname(path) for path in dataset.paths}:
+        while folder and folder not in found:
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return sorted(found)
+
+
+def _linked(dataset: Dataset) -> list[tuple[str, str]]:
+    """Return the images that are links: path in the dataset, and absolute path."""
+    found = []
+    for path in dataset.paths:
+        image = f"{dataset.root}/{path}"
+        try:
+            if stat.S_ISLNK(os.lstat(image).st_mode):
+                found.append((path, image))
+        except OSError:  # it is gone
+            continue
+    return found

@@ -19,6 +19,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.paths import Paths
+from moderate_cli.places import place
 from moderate_cli.sources import is_readable
 from moderate_cli.text import printable
 
@@ -247,10 +248,7 @@ def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Pat
         raise ArgumentError(f"{root}: has no place beside it; name a --store")
     if store is None:
         return root.with_name(root.name + SUFFIX)
-    folder = Path(os.path.abspath(store))
-    if folder.is_relative_to(root):
-        raise ArgumentError(f"--store {os.fspath(store)}: lies in the dataset; name one outside")
-    return folder
+    return place(store)
 
 
 def place_of(dataset: Dataset, store: Path) -> bytes:

@@ -197,7 +197,7 @@ def test_fewer_images_than_classes_are_told_of(embedded, moderate):
 def test_an_existing_folder_is_refused_before_anything_is_computed(data, moderate, tmp_path):
     (tmp_path / "out-1" / "x").mkdir(parents=True)
     done = moderate("select", "-r", "0.5,1", data, "--copy-to", tmp_path / "out-{ratio}")
-    assert done == (1, "", f"moderate: {tmp_path}/out-1: exists; --force replaces it\n")
+    assert done == (1, "", f"moderate: {tmp_path}/out-1: exists; choose another folder\n")
     assert os.listdir(data.parent) == ["train"]
 
 
@@ -255,7 +255,7 @@ def test_what_is_read_is_not_written_over(moderate, tmp_path):
     for args, name in ((features, "f"), (features, "y"), (scores, "s")):
         before = (tmp_path / f"{name}.npy").read_bytes()
         done = moderate("select", "-r", "0.5", *args, "-o", tmp_path / f"{name}.npy")
-        assert (done.status, "is read, too; name another file" in done.stderr) == (2, True)
+        assert (done.status, "is also an input; choose another file" in done.stderr) == (2, True)
         assert (tmp_path / f"{name}.npy").read_bytes() == before
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 PACKAGE = Path(__file__).parents[1]
+CONFIG = "moderate.config"  # name of the file that was read, in the context of a command
 
 
 def bundled() -> dict[str, Path]:
@@ -24,6 +25,7 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     if value is None or ctx.resilient_parsing:
         return
     content = _read(value)
+    ctx.meta[CONFIG] = value
     own = _options(ctx.command)
     foreign = content.keys() - own.keys()  # of another command: a file may serve several
     if foreign and (unknown := foreign - _all_keys()):

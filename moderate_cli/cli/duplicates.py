@@ -32,8 +32,8 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     duplicates. Those paths are the first of their group; `moderate select --dedup` keeps them and
     drops the others. Pairs with different classes are named on stderr.
     """
-    check_table(output)
-    _, store = feature_set_of(data, "duplicates", **embedding)
+    outputs = check_table(output, embedding)
+    _, store = feature_set_of(data, "duplicates", outputs=outputs, **embedding)
     found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
     tell_of_duplicates(found, store.labels, store.paths)
     table = Table(

@@ -14,6 +14,7 @@ from moderate_cli.backbones import CLASSIFIERS
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import KEPT
 from moderate_cli.cli.inputs import feature_set_of
+from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.drawing import SUFFIXES, check_drawable
@@ -184,8 +185,10 @@ def command(
         raise click.UsageError("--csv and --json exclude each other")
     writers = _writers(outputs)
     recipe = _recipe(evaluator, network, steps, size, **embedding)
-    own = _own(data, **embedding)
-    judge = None if test is None else _judge(test, own, **embedding)
+    reads = Outputs(outputs, inputs=inputs_of(embedding))
+    reads.check()
+    own = _own(data, outputs=reads, **embedding)
+    judge = None if test is None else _judge(test, own, outputs=reads, **embedding)
     scoring = {"center": center, "metric": metric, "seed": seed}
     if not options.left_alone("criterion"):
         scoring["criterion"] = criterion

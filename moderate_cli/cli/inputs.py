@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
+from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
 from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
@@ -28,7 +27,7 @@ from moderate_cli.records import (
 from moderate_cli.rows import Features
 from moderate_cli.scoring import Labels, Scores
 from moderate_cli.scoring.fusion import fuse
-from moderate_cli.store import FeatureStore
+from moderate_cli.store import FeatureStore, store_folder
 
 
 class Source(NamedTuple):
@@ -69,6 +68,7 @@ def source_from(
     center: str,
     metric: str,
     seed: int,
+    outputs: Outputs = NO_OUTPUTS,
     **embedding: Any,
 ) -> Source:
     """Score whatever the user named."""
@@ -87,7 +87,9 @@ def source_from(
     if data is not None:
         if isinstance(labels_file, str):
             raise click.UsageError("DATA and --labels FILE exclude each other")
-        dataset, stores = features_of(data, clustered=labels_file is not None, **embedding)
+        dataset, stores = features_of(
+            data, clustered=labels_file is not None, outputs=outputs, **embedding
+        )
         if dataset.flat and labels_file is None:
             console.note(
                 f"{data}: holds no class folders, so all images are of one class; --labels kmeans:K"
@@ -114,15 +116,6 @@ def source_from(
         {path: own.features for path, own in zip(features_files, sets, strict=True)}, scores.values
     )
     return Source(scores, sets)
-
-
-def refuse_inputs(output: str, source: Mapping[str, Any]) -> None:
-    """Refuse to write over a file that is read."""
-    names = ("labels_file", "scores_file", "weights")
-    for path in (*source["features_files"], *map(source.get, names)):
-        with contextlib.suppress(OSError):
-            if isinstance(path, str) and os.path.samefile(path, output):
-                raise click.UsageError(f"--output {output} is read, too; name another file")
 
 
 def rescored(found: Source, how: dict[str, Any]) -> Source:
@@ -200,12 +193,13 @@ def features_of(
     verbose: bool,
     work: Callable[..., FeatureStore | None] = embed,
     clustered: bool = False,
+    outputs: Outputs = NO_OUTPUTS,
     **embedding: Any,
 ) -> tuple[Dataset, list[FeatureStore]]:
     """List a dataset and bring its feature sets up to date, one of each backbone.
 
     `work` may be something that does a part of it; sets that are not complete are left out.
-    `clustered` says that no class folders are wanted.
+    `clustered` says that no class folders are wanted; `outputs` are checked before the work.
 
     Raises
     ------
@@ -221,6 +215,7 @@ def features_of(
             f"{data}: holds no class folders; is it a class of {dataset.root.parent}? Name that, or"
             " with --store a place for features of this folder alone"
         )
+    outputs.check(dataset, store_folder(dataset.root, embedding["store"]))
     stores = []
     for backbone in backbones:
         with console.progress("embed") as move:

@@ -1,15 +1,106 @@
-"""Tables to a file, or to stdout."""
+"""What a command writes: refused before any work if it must not be, then written."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
 from moderate_cli.cli import console
+from moderate_cli.cli.config import CONFIG
+from moderate_cli.dataset import Dataset
+from moderate_cli.errors import ArgumentError
+from moderate_cli.exporting import check_destination
+from moderate_cli.files import check_file
+from moderate_cli.guard import Guard
+from moderate_cli.places import identity
 from moderate_cli.records import TABLE_FORMATS, Table, check_output, table_bytes, write_table
 
 
-def check_table(output: str | None) -> None:
+@dataclass(frozen=True)
+class Outputs:
+    """Files and folders that a command is going to write.
+
+    Attributes
+    ----------
+    files
+        Each is replaced if it exists.
+    folders
+        Exports to make.
+    into
+        A folder that files are added to.
+    force
+        Whether exports may replace earlier ones.
+    inputs
+        Files that the command reads besides the dataset.
+    """
+
+    files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    into: str | None = None
+    force: bool = False
+    inputs: tuple[str, ...] = ()
+
+    def check(self, dataset: Dataset | None = None, store: Path | None = None) -> None:
+        """Refuse what would harm a dataset, its store, an input or another output.
+
+        Called once without a dataset, as soon as the options are read, and again when the dataset
+        is listed; both come before the work.
+
+        Raises
+        ------
+        ArgumentError, OutputError
+            Naming the output and the reason.
+        """
+        guard = Guard()
+        if dataset is not None:
+            guard.add_dataset(dataset)
+        if store is not None:
+            guard.add_store(store)
+        for path in self.inputs:
+            guard.add_file(path, "an input")
+        for path in self.files:
+            check_file(path)
+            guard.check_file(path)
+        for number, path in enumerate(self.files):
+            if any(_same(path, other) for other in self.files[:number]):
+                raise ArgumentError(f"{path}: is named as an output twice; choose another file")
+            guard.add_file(path, "another output")
+        if self.into is not None:
+            guard.check_addition(self.into)
+        for path in self.folders:
+            guard.check_folder(path, replace=self.force)
+            if dataset is not None:  # else it may be named as one that exists, and be the dataset
+                check_destination(path, force=self.force)
+
+
+NO_OUTPUTS = Outputs()
+
+
+def inputs_of(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the files that options name as inputs."""
+    named = (source.get(name) for name in ("labels_file", "scores_file", "weights"))
+    files = [*source.get("features_files", ()), *named]
+    config = click.get_current_context().meta.get(CONFIG)
+    return tuple(path for path in [*files, config] if isinstance(path, str))
+
+
+def _same(one: str, other: str) -> bool:
+    if Path(one).resolve() == Path(other).resolve():
+        return True
+    return identity(one) is not None and identity(one) == identity(other)
+
+
+def check_table(output: str | None, source: Mapping[str, Any]) -> Outputs:
     """Refuse a file that could not be written before there is anything to write."""
     if output is not None:
         check_output(output, TABLE_FORMATS)
+    outputs = Outputs(() if output is None else (output,), inputs=inputs_of(source))
+    outputs.check()
+    return outputs
 
 
 def put_table(output: str | None, table: Table) -> None:

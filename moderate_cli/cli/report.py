@@ -12,9 +12,9 @@ import numpy as np
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import Chosen, amounts_of, choose, count, selecting
+from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.drawing import check_drawable
 from moderate_cli.errors import OutputError
-from moderate_cli.files import check_folder_of
 from moderate_cli.report import Subject, map_of, write_plots, write_report
 from moderate_cli.report.evaluations import evaluations_in
 from moderate_cli.selection import PICKS
@@ -69,11 +69,14 @@ def command(
             check_drawable(destination)
     if not output.lower().endswith((".html", ".htm")):
         raise click.UsageError(f"--output {output} must end in .html")
-    check_folder_of(output)
+    outputs = Outputs((output,), into=png, inputs=inputs_of(chosen_by))
+    outputs.check()
     amounts = amounts_of(ratios, count)
     if len(amounts) > 1:
         raise click.UsageError("a report wants one --ratio")
-    found = choose(amounts, data=data, features_files=(), scores_file=None, **chosen_by)
+    found = choose(
+        amounts, data=data, features_files=(), scores_file=None, outputs=outputs, **chosen_by
+    )
     chosen = next(iter(found.values()))
     subject = _subject(chosen, chosen_by)
     projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)

@@ -8,7 +8,8 @@ import click
 import numpy as np
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import refuse_inputs, source_from
+from moderate_cli.cli.inputs import source_from
+from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.histogram import ASCII, EIGHTHS, bars
 from moderate_cli.records import SCORE_FORMATS, check_output, score_lines, write_scores
 
@@ -37,8 +38,9 @@ def command(output: str | None, draw: bool, **source: Any) -> None:
     """
     if output is not None:
         check_output(output, SCORE_FORMATS)
-        refuse_inputs(output, source)
-    scores = source_from(**source).scores
+    outputs = Outputs(() if output is None else (output,), inputs=inputs_of(source))
+    outputs.check()
+    scores = source_from(**source, outputs=outputs).scores
     readable = ~np.isnan(scores.values)
     if output is not None:
         write_scores(output, scores)

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
-from moderate_cli.cli.inputs import Source, refuse_inputs
-from moderate_cli.exporting import LINKS, check_replaceable, export
-from moderate_cli.files import check_free
+from moderate_cli.cli.inputs import Source
+from moderate_cli.cli.outputs import Outputs, inputs_of
+from moderate_cli.exporting import LINKS, export
 from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
 from moderate_cli.text import printable
@@ -85,13 +85,13 @@ def command(
     never changed.
     """
     amounts = amounts_of(ratios, count)
-    _check_outputs(amounts, output, copy_to, dry_run, force, chosen_by)
+    outputs = _outputs(amounts, output, copy_to, dry_run, force, chosen_by)
     if copy_to is None:
         options.refuse_without("--copy-to", {"force", "link"})
     if output is not None and not output.lower().endswith(".txt"):
         options.refuse_beside(f"--output {output}", {"nul"})
         nul = False
-    chosen = choose(amounts, **chosen_by)
+    chosen = choose(amounts, **chosen_by, outputs=outputs)
     masks = {text: one.mask for text, one in chosen.items()}
     found = {text: one.prepared.found for text, one in chosen.items()}
     if invert:
@@ -107,14 +107,14 @@ def command(
         _put_out(found[text], mask, text, output, copy_to, link=link, nul=nul, force=force)
 
 
-def _check_outputs(
+def _outputs(
     amounts: dict[str, Any],
     output: str | None,
     copy_to: str | None,
     dry_run: bool,
     force: bool,
     source: Mapping[str, Any],
-) -> None:
+) -> Outputs:
     """Find fault before hours of embedding, not after."""
     named = {"--output": output, "--copy-to": copy_to}
     for name, value in named.items():
@@ -128,12 +128,15 @@ def _check_outputs(
         raise click.UsageError("--copy-to wants DATA, a dataset folder")
     if copy_to is not None and "://" in source["data"]:
         raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
-    for text in amounts:
-        if output is not None:
-            check_output(output.replace("{ratio}", text), INDEX_FORMATS)
-            refuse_inputs(output.replace("{ratio}", text), source)
-        if copy_to is not None:
-            (check_replaceable if force else check_free)(copy_to.replace("{ratio}", text))
+    files, folders = (
+        tuple(name.replace("{ratio}", text) for text in amounts) if name is not None else ()
+        for name in (output, copy_to)
+    )
+    for file in files:
+        check_output(file, INDEX_FORMATS)
+    outputs = Outputs(files, folders, force=force, inputs=inputs_of(source))
+    outputs.check()
+    return outputs
 
 
 def _put_out(

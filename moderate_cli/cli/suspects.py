@@ -40,8 +40,8 @@ def command(
     like, tab, the probability that the label is wrong. `moderate select --drop-suspects auto`
     leaves them out. How many labels are wrong is estimated from the data, and said on stderr.
     """
-    check_table(output)
-    _, store = feature_set_of(data, "suspects", **embedding)
+    outputs = check_table(output, embedding)
+    _, store = feature_set_of(data, "suspects", outputs=outputs, **embedding)
     found = LabeledFeatures.of(store).suspects(seed=seed)
     classes, rows = store.manifest.classes, found.most_probable(fraction)
     table = Table(

@@ -19,13 +19,14 @@ from moderate_cli.embedding.filling import (
     Filling,
     Seconds,
     belongs_to,
+    check_own,
     claim_file,
     move_in_place,
     partial_folder,
 )
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, DatasetError, StoreError
-from moderate_cli.files import claim, lock, lock_if_free, shared_lock
+from moderate_cli.files import claim, lock, lock_if_free, remove_stale, shared_lock
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.store import FeatureStore
 
@@ -161,7 +162,7 @@ def embed(
         done = job.done() or _recover(job)
         if done is not None:
             return done
-        _refuse_other_dataset(job)
+        _refuse_what_is_not_ours(job)
         with open_engine(job, cluster) as engine:
             filling = Filling.begin(job.folder, job.dataset, job.stats, engine.manifest)
             with closing(filling):
@@ -220,7 +221,7 @@ def embed_part(
         done = job.done()
         if done is not None:
             return done
-        _refuse_other_dataset(job)
+        _refuse_what_is_not_ours(job)
         with open_engine(job, cluster) as engine:
             filling = Filling.join(job.folder, dataset, job.stats, engine.manifest)
             with closing(filling):
@@ -291,12 +292,14 @@ class _Busy(Exception):
 def _tidy(job: Job) -> None:
     """Remove an old set that a run was killed while removing."""
     partial = partial_folder(job.folder)
+    remove_stale(job.folder)
 
     def give_up(_holder: str) -> None:
         raise _Busy
 
     if partial.exists():
         with suppress(_Busy, StoreError), lock(partial.parent / LOCK, give_up):
+            check_own(partial)
             shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -311,9 +314,13 @@ def _recover(job: Job) -> FeatureStore | None:
     return move_in_place(job.folder)
 
 
-def _refuse_other_dataset(job: Job) -> None:
-    """Do not let another dataset lose its features, finished or not, in a store that both name."""
+def _refuse_what_is_not_ours(job: Job) -> None:
+    """Do not let another dataset lose its features, finished or not, in a store that both name.
+
+    Nor a user a folder that is no feature set and has the name of one.
+    """
     for folder in (job.folder, partial_folder(job.folder)):
+        check_own(folder)
         if not belongs_to(folder, job.dataset, job.stats):
             raise StoreError(
                 f"{folder}: holds the features of another dataset;"

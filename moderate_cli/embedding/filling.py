@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -53,6 +54,7 @@ from moderate_cli.store import (
     open_store,
     place_of,
 )
+from moderate_cli.text import printable
 
 BLOCK_ROWS = 1024
 PLAN = "plan.json"  # the manifest of a set that is not complete
@@ -60,6 +62,17 @@ PENDING = "pending.npy"
 JOURNAL = "journal.jsonl"
 JOURNALS = "journal*.jsonl"  # that, and those of processes that fill a set together
 CLAIM_SUFFIX = ".claim"  # beside a set: one of them is putting it in its place
+# What a set's folder may hold beside these: results, the ledger of evaluations, what killed writers
+# and network file systems leave, and what computers put into folders that somebody looks at.
+OWN_NAMES = {
+    *(FEATURES, LABELS, PATHS, STATS, DIGESTS, UNREADABLE, DATASET, MANIFEST),
+    *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),
+}
+OWN_PATTERN = re.compile(
+    r"journal(-[0-9a-f]+)?\.jsonl|(scores|suspects|strangers|kmeans)[-\w]*\.npy"
+    r"|\..+\.[0-9a-f]{8}\.moderate-tmp|\.nfs[0-9a-f]+",
+    re.DOTALL,
+)
 REUSED = -1  # the journal's block number for what was taken from an older set
 
 
@@ -121,7 +134,7 @@ class Filling:
         """Go on where an earlier run stopped, or start a set with what older ones still hold."""
         partial = partial_folder(folder)
         if not _is_resumable(partial, dataset, stats, manifest):
-            with new_folder(partial, replace=True) as fresh:
+            with new_folder(partial, may_replace=check_own) as fresh:
                 _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
         return cls(folder, dataset, manifest)
 
@@ -220,9 +233,12 @@ def move_in_place(folder: Path) -> FeatureStore:
     partial = partial_folder(folder)
     for path in (*partial.glob(JOURNALS), partial / PENDING, partial / PLAN):
         path.unlink(missing_ok=True)
-    replace_folder(partial, folder)
-    claim_file(folder).unlink(missing_ok=True)  # of one that was killed
-    remove_stale(partial)
+    replace_folder(partial, folder, check_own)
+    claim = claim_file(folder)
+    if claim.is_file() and not claim.stat().st_size:  # of one that was killed
+        claim.unlink(missing_ok=True)
+    for name in (partial, folder):
+        remove_stale(name)
     store = open_store(folder)
     if store is None:
         raise StoreError(f"{folder}: another process has removed it; run again")
@@ -248,6 +264,37 @@ def partial_folder(folder: Path) -> Path:
 def claim_file(folder: Path) -> Path:
     """What stands for putting a set in its place."""
     return folder.with_name(folder.name + CLAIM_SUFFIX)
+
+
+def check_own(folder: Path) -> None:
+    """Refuse to replace or remove what bears the name of a set, complete or not, and is none.
+
+    Raises
+    ------
+    StoreError
+        Naming what is there.
+    """
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise StoreError(
+            f"{folder}: a feature set belongs there, and it is not a folder; move it away, or pass"
+            " another --store DIR"
+        )
+    with os.scandir(folder) as entries:
+        names = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    foreign = [
+        name
+        for name, is_file in sorted(names.items())
+        if not is_file or not (name in OWN_NAMES or OWN_PATTERN.fullmatch(name))
+    ]
+    if names and not foreign and not names.keys() & {MANIFEST, PLAN}:
+        foreign = sorted(names)
+    if foreign:
+        raise StoreError(
+            f"{folder}: a feature set belongs there, and {printable(foreign[0])!r} in it is not"
+            " part of one; move it away, or pass another --store DIR"
+        )
 
 
 def belongs_to(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:

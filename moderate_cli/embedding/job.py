@@ -18,11 +18,13 @@ from moderate_cli.backbones import (
     weights_digest,
 )
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.fingerprints import file_stats
+from moderate_cli.guard import Guard
 from moderate_cli.processors import processors
 from moderate_cli.store import (
     MANIFEST,
+    PARTIAL_SUFFIX,
     FeatureStore,
     Manifest,
     damaged,
@@ -94,12 +96,14 @@ class Job:
                 f"{dataset.root}: is not on this machine; name a --store for its features"
             )
         spec = FeatureSpec(backbone, weights_digest(weights), precision, dtype, decode)
+        folder = store_folder(dataset.root, store) / spec.name
+        _check_apart(dataset, folder, store)
         return cls(
             dataset=dataset,
             stats=file_stats(dataset),
             spec=spec,
             weights=weights,
-            folder=store_folder(dataset.root, store) / spec.name,
+            folder=folder,
             batch_size=batch_size,
             workers=workers,
             device=device,
@@ -148,3 +152,15 @@ class Job:
             classes=self.dataset.classes,
         )
         return network, manifest
+
+
+def _check_apart(dataset: Dataset, folder: Path, store: str | os.PathLike[str] | None) -> None:
+    """Refuse a feature set inside its dataset, or around it."""
+    guard = Guard()
+    guard.add_dataset(dataset)
+    try:
+        for path in (folder, folder.with_name(folder.name + PARTIAL_SUFFIX)):
+            guard.check_folder(path)
+    except OutputError:
+        shown = folder.parent if store is None else f"--store {os.fspath(store)}"
+        raise ArgumentError(f"{shown}: overlaps the dataset; choose a separate folder") from None

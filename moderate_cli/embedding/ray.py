@@ -233,7 +233,7 @@ class RayEngine:
             stats=job.stats[:0],
             workers=share.cpus,
             device="cuda" if share.gpus else "cpu",
-            weights=os.path.abspath(job.weights) if job.weights is not None else None,
+            weights=os.path.realpath(job.weights) if job.weights is not None else None,
         )
         self._class = ray.remote(num_cpus=share.cpus, num_gpus=share.gpus)(_Actor)
         self._arriving: dict[Any, Any] = {}  # what tells of its room -> actor

@@ -21,7 +21,7 @@ from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
 from moderate_cli.fingerprints import NO_DIGEST, content_digest
 from moderate_cli.pixels import DEFAULT_MAX_PIXELS
-from moderate_cli.sources import FILES, NotAFile, Source
+from moderate_cli.sources import FILES, NotAFile, Source, Stat
 from moderate_cli.text import one_line
 
 try:
@@ -52,7 +52,7 @@ class ReadImage(NamedTuple):
     reason
         Why it cannot be read, or "".
     stat
-        Size in bytes and modification time in nanoseconds; (-1, -1) if there is no such file.
+        Of the file that was read, as in `moderate_cli.sources`; -1 if there is none.
     digest
         BLAKE2b of the bytes; zeros if they cannot be read.
     decoding, transforming
@@ -61,7 +61,7 @@ class ReadImage(NamedTuple):
 
     pixels: torch.Tensor | None
     reason: str
-    stat: tuple[int, int]
+    stat: Stat
     digest: bytes
     decoding: float
     transforming: float

@@ -51,5 +51,5 @@ def test_damage_to_a_set_in_its_store_is_told(embedded):
     with pytest.raises(StoreError) as caught:
         describe(embedded)
     assert str(caught.value) == (
-        f"{folder}/manifest.json: damaged (is not of format 2); remove {folder} to embed again"
+        f"{folder}/manifest.json: damaged (is not of format 3); remove {folder} to embed again"
     )

@@ -55,8 +55,11 @@ class Source(NamedTuple):
 
     @property
     def features(self) -> Features | None:
-        """(n, d), if there is one feature set."""
-        return self.sets[0].features if len(self.sets) == 1 else None
+        """(n, d), if there is one feature set; found to be what was written."""
+        if len(self.sets) != 1:
+            return None
+        self.sets[0].check()
+        return self.sets[0].features
 
 
 def source_from(
@@ -223,12 +226,13 @@ def features_of(
         )
     stores = []
     for backbone in backbones:
-        with console.progress("embed") as move:
+        with console.progress("check") as check, console.progress("embed") as move:
             store = work(
                 dataset,
                 backbone,
                 **embedding,
                 on_progress=move,
+                on_check=check,
                 on_wait=lambda holder: console.note(
                     f"waiting for {holder}, which fills this store"
                 ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from moderate_cli.records import (
     read_features,
     read_labels,
     read_scores,
+    readable_rows,
 )
 from moderate_cli.rows import Features
 from moderate_cli.scoring import Labels, Scores
@@ -101,6 +102,7 @@ def source_from(
     if scores_file is not None:
         options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
         values = read_scores(scores_file)
+        _tell_of_unreadable(scores_file, ~np.isnan(values))
         if isinstance(labels_file, int):
             raise click.UsageError("--labels kmeans:K wants features, not --scores")
         labels = np.zeros(len(values), dtype=np.int64)
@@ -110,12 +112,11 @@ def source_from(
     if labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
-    own = list(_own_features(features_files, labels_file, criterion))
+    own = _own_features(features_files, labels_file, criterion)
     sets = _labeled(own, labels_file, seed)
     scores = _scores(sets, how)
-    check_scorable(
-        {path: own.features for path, own in zip(features_files, sets, strict=True)}, scores.values
-    )
+    named_features = {path: one.features for path, one in zip(features_files, sets, strict=True)}
+    check_scorable(named_features, scores.values, sets[0].readable)
     return Source(scores, sets)
 
 
@@ -135,23 +136,39 @@ def rescored(found: Source, how: dict[str, Any]) -> Source:
 
 def _own_features(
     paths: Sequence[str], labels_file: str | int, criterion: str
-) -> Iterator[LabeledFeatures]:
-    n = None
-    for path in paths:
-        features = read_features(path)
-        if n is None:
-            n = len(features)
-        elif len(features) != n:
+) -> list[LabeledFeatures]:
+    found = {path: read_features(path) for path in paths}
+    n = len(found[paths[0]])
+    for path, features in found.items():
+        if len(features) != n:
             raise ArrayError(
                 f"{path}: {len(features)} rows, where {paths[0]} has {n}; give features of the same"
                 " images"
             )
-        labels = np.zeros(n, dtype=np.int64)
-        if isinstance(labels_file, str):
-            labels = read_labels(labels_file, n)
-        if isinstance(labels_file, int) or criterion not in ("center", "margin"):
-            check_finite(path, features)  # distances tell by themselves
-        yield LabeledFeatures(features, labels, np.ones(n, dtype=np.bool_))
+    labels = np.zeros(n, dtype=np.int64)
+    if isinstance(labels_file, str):
+        labels = read_labels(labels_file, n)
+    readable = np.ones(n, dtype=np.bool_)
+    for path, features in found.items():
+        own = readable_rows(path, features)
+        _tell_of_unreadable(path, own)
+        readable &= own
+    if not readable.any():
+        raise ArrayError(f"{', '.join(paths)}: no row has features in all of them")
+    if isinstance(labels_file, int) or criterion not in ("center", "margin"):
+        for path, features in found.items():
+            check_finite(path, features, readable)  # distances tell by themselves
+    return [LabeledFeatures(found[path], labels, readable) for path in paths]
+
+
+def _tell_of_unreadable(path: str, readable: npt.NDArray[np.bool_]) -> None:
+    """Say how many rows are left out, if any are: what stands for unreadable images."""
+    left_out = int(np.count_nonzero(~readable))
+    if left_out:
+        console.note(
+            f"{path}: left out {left_out} of {len(readable)} rows, which are NaN as those of"
+            " unreadable images are"
+        )
 
 
 def _labeled(

@@ -69,11 +69,10 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     folder = Path(os.path.abspath(path))
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
-    # A dataset may hold files of our names, so its own store comes first.
-    places = [store_folder(folder, store)]
-    if store is None:
-        places.append(folder)
-    for place in places:
+    # What PATH itself holds comes before a store that is named, perhaps in the environment; but a
+    # dataset may hold files of our names, so its own store comes first.
+    own = folder if store is not None and any(_sets(folder)) else store_folder(folder, store)
+    for place in (own, folder) if store is None else (own,):
         dataset = os.fspath(folder) if place != folder else _beside(place)
         found = [_describe(candidate, dataset) for candidate in _sets(place)]
         if found:

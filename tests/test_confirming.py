@@ -14,7 +14,7 @@ from PIL import Image
 import moderate_cli
 from moderate_cli import embed_part, scan, score, sources
 from moderate_cli.embedding import confirming, filling, local
-from moderate_cli.errors import ArgumentError, DatasetError, StoreError
+from moderate_cli.errors import ArgumentError, DatasetError, OutputError, StoreError
 from moderate_cli.fingerprints import content_digest
 
 SET = "pixels-float32-float32"
@@ -454,9 +454,22 @@ def test_features_are_not_given_up_where_no_image_can_be_read_for_now(alike, rea
     with pytest.raises(DatasetError) as caught:
         embed(alike)
     assert str(caught.value) == (
-        f"{alike}: none of its 6 images can be read now; their features in"
-        f" {alike}.moderate/{SET} stay"
+        f"{alike}: none of its 6 images can be read now (No such file or directory); their features"
+        f" in {alike}.moderate/{SET} stay"
     )
     (alike.parent / "gone").rename(elsewhere)
     assert contents(embed(alike).folder) == before
     assert read == []
+
+
+def test_stats_of_a_change_that_nothing_else_tells_must_be_written(alike, monkeypatch):
+    swap_unseen(alike, monkeypatch)
+
+    def full(*_):
+        raise OutputError("stats.npy: cannot be written (No space left on device)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(confirming, "keep_stats", full)
+        with pytest.raises(OutputError):
+            embed(alike, check="content")
+    assert grays(embed(alike, check="content")) == [10, 20, 130, 200, 210, 90]

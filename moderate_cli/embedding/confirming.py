@@ -69,6 +69,7 @@ def confirm(
     if not len(rows):
         return rows
     digests, new, changed, lost = store.digests, known.copy(), [], 0
+    reasons = ["is not a regular file"]
 
     def read(row: int) -> tuple[bytes, Stat | None]:
         path = f"{dataset.root}/{dataset.paths[row]}"
@@ -80,6 +81,7 @@ def confirm(
             if error.errno in STARVED:
                 reason = f"cannot be read ({error.strerror}); {advice_on(error)}"
                 raise DatasetError(f"{path}: {reason}") from None
+            reasons.append(error.strerror or str(error))
             return NO_DIGEST, None
         return content_digest(content), stat
 
@@ -97,12 +99,14 @@ def confirm(
                 on_check(done, len(rows))
     if lost and lost == np.count_nonzero(digests.any(axis=1)):
         raise DatasetError(
-            f"{dataset.root}: none of its {len(dataset)} images can be read now; their features in"
-            f" {store.folder} stay"
+            f"{dataset.root}: none of its {len(dataset)} images can be read now ({reasons[-1]});"
+            f" their features in {store.folder} stay"
         )
     if keep and not np.array_equal(new, known):
-        # Stats that cannot be written cost time, nothing else.
-        with contextlib.suppress(OSError, OutputError):
+        # Stats that cannot be written cost time, nothing else; unless they say of what has changed
+        # that it has not.
+        harmless = () if check == "content" and changed else (OSError, OutputError)
+        with contextlib.suppress(*harmless):
             if identity_of(store.folder) == store.identity:
                 keep_stats(store.folder, store.manifest, new)
     return np.array(changed, dtype=np.int64)

@@ -1,12 +1,14 @@
 """What is computed from features and labels: scores, suspects, clusters; kept beside a feature set.
 
 A set's folder is replaced as a whole when its features change. Results are read from the very
-folder that the features came from and written to no other, so what lies there is never out of date.
+folder that the features came from and written to no other; and each is bound to the manifest of
+the set, so that one that comes from another, as of a backup, is computed again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import read_array
+from moderate_cli.arrays import read_sealed, sealed
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_file
 from moderate_cli.rows import Features
@@ -52,6 +54,10 @@ def score(
     return found.score(criterion=criterion, center=center, metric=metric, seed=seed)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class LabeledFeatures:
     """Features, and the class of each.
@@ -70,6 +76,11 @@ class LabeledFeatures:
         Where results are kept, if anywhere.
     identity
         As `identity_of` that folder, when the features were read.
+    key
+        What results are bound to: `Manifest.identity`.
+    check
+        What refuses features that are not what was written; called before they are read for a
+        result that is kept.
     labeling
         What the labels are, if not those of the images: stands in the names of results.
     """
@@ -81,6 +92,8 @@ class LabeledFeatures:
     paths: Sequence[str] = ()
     folder: Path | None = None
     identity: tuple[int, int] = (0, 0)
+    key: bytes = b""
+    check: Callable[[], None] = _nothing
     labeling: str = ""
 
     @classmethod
@@ -94,6 +107,8 @@ class LabeledFeatures:
             store.paths,
             store.folder,
             store.identity,
+            store.manifest.identity,
+            store.check_features,
         )
 
     def score(
@@ -188,12 +203,15 @@ class LabeledFeatures:
         file = self.folder / f"{self.labeling}{name}.npy"
         # A file that is missing, damaged or cannot be written costs time, nothing else.
         with contextlib.suppress(OSError, ValueError):
-            kept = read_array(file.read_bytes())
+            kept = read_sealed(file.read_bytes(), self.key).copy()
             if kept.dtype == np.float64 and usable(kept) and self._in_place():
                 return kept
+        self.check()
         values = compute()
+        content = io.BytesIO()
+        np.save(content, values, allow_pickle=False)
         with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
-            np.save(opened, values, allow_pickle=False)
+            opened.write(sealed(content.getvalue(), self.key))
             # By now the new file lies in the folder, and goes with it if that is replaced.
             if not self._in_place():
                 raise OutputError(f"{self.folder}: another process has replaced it")

@@ -33,6 +33,10 @@ class StoreError(ModerateError):
     """A feature set on disk that cannot be read or written."""
 
 
+class DamagedError(StoreError):
+    """A feature set whose files are not what was written."""
+
+
 class ArrayError(ModerateError):
     """A user's array file that cannot be used."""
 

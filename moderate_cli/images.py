@@ -20,7 +20,8 @@ from torchvision.transforms.v2 import functional as transforms
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
 from moderate_cli.fingerprints import NO_DIGEST, content_digest
-from moderate_cli.sources import FILES, NotAFile, Source
+from moderate_cli.pixels import DEFAULT_MAX_PIXELS
+from moderate_cli.sources import FILES, NotAFile, Source, Stat
 from moderate_cli.text import one_line
 
 try:
@@ -51,7 +52,7 @@ class ReadImage(NamedTuple):
     reason
         Why it cannot be read, or "".
     stat
-        Size in bytes and modification time in nanoseconds; (-1, -1) if there is no such file.
+        Of the file that was read, as in `moderate_cli.sources`; -1 if there is none.
     digest
         BLAKE2b of the bytes; zeros if they cannot be read.
     decoding, transforming
@@ -60,13 +61,18 @@ class ReadImage(NamedTuple):
 
     pixels: torch.Tensor | None
     reason: str
-    stat: tuple[int, int]
+    stat: Stat
     digest: bytes
     decoding: float
     transforming: float
 
 
-def read_image(path: str, preprocessing: Preprocessing, source: Source = FILES) -> ReadImage:
+def read_image(
+    path: str,
+    preprocessing: Preprocessing,
+    source: Source = FILES,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> ReadImage:
     """Read, decode, resize and crop one image; never raises for a bad file."""
     found, digest, pixels, reason = None, NO_DIGEST, None, ""
     start = decoded = time.perf_counter()
@@ -76,6 +82,8 @@ def read_image(path: str, preprocessing: Preprocessing, source: Source = FILES) 
         enough = REDUCING_GAP * preprocessing.resize if preprocessing.decode == "reduced" else None
         whole = decode(content, enough)
         decoded = time.perf_counter()
+        if whole.shape[1] * whole.shape[2] > max_pixels:
+            raise UnreadableImage(f"has more than {max_pixels} pixels")
         pixels = resize_and_crop(whole, preprocessing)
     except OSError as error:
         reason = error.strerror or str(error)

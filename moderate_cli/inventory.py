@@ -70,11 +70,10 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     folder = place(path)
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
-    # A dataset may hold files of our names, so its own store comes first.
-    candidates = [store_folder(folder, store)]
-    if store is None:
-        candidates.append(folder)
-    for candidate in candidates:
+    # What PATH itself holds comes before a store that is named, perhaps in the environment; but a
+    # dataset may hold files of our names, so its own store comes first.
+    own = folder if store is not None and any(_sets(folder)) else store_folder(folder, store)
+    for candidate in (own, folder) if store is None else (own,):
         dataset = os.fspath(folder) if candidate != folder else _beside(candidate)
         found = [_describe(found, dataset) for found in _sets(candidate)]
         if found:

@@ -33,15 +33,8 @@ class Matrix:
     def create(cls, path: Path, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
         """Make the file; the zeros take no room on most file systems."""
         kind = np.dtype(dtype)
-        header = {
-            "descr": np.lib.format.dtype_to_descr(kind),
-            "fortran_order": False,
-            "shape": shape,
-        }
-        start = io.BytesIO()
-        np.lib.format.write_array_header_1_0(start, header)
         with path.open("xb") as file:
-            file.write(_padded(start.getvalue()))
+            file.write(_header(shape, kind))
             file.truncate(file.tell() + shape[0] * shape[1] * kind.itemsize)
         return cls(path)
 
@@ -64,6 +57,22 @@ class Matrix:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def as_bytes(values: npt.NDArray[Any]) -> bytes:
+    """Return what the file of a filled matrix (n, d) holds."""
+    return _header(values.shape, values.dtype) + np.ascontiguousarray(values).tobytes()
+
+
+def _header(shape: tuple[int, ...], kind: np.dtype[Any]) -> bytes:
+    header = {
+        "descr": np.lib.format.dtype_to_descr(kind),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    start = io.BytesIO()
+    np.lib.format.write_array_header_1_0(start, header)
+    return _padded(start.getvalue())
 
 
 def _padded(header: bytes) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import read_array
+from moderate_cli.arrays import MISSING, advice_on, read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.files import check_file, new_file
 from moderate_cli.paths import encode_paths
@@ -173,20 +173,51 @@ def read_labels(path: str, n: int) -> npt.NDArray[np.int64]:
 
 
 def read_scores(path: str) -> npt.NDArray[np.float64]:
-    """Read a user's scores (n,), of any criterion."""
+    """Read a user's scores (n,), of any criterion; NaN where an image has none."""
     scores = _read_array(path, ndim=1, kinds="fiu", wanted="a vector of numbers")
     values = scores.astype(np.float64)
-    check_finite(path, values[:, None])
+    check_finite(path, values[:, None], readable_rows(path, values[:, None]))
     return values
 
 
+def readable_rows(path: str, matrix: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell which rows are of images that can be read: those of others are NaN throughout.
+
+    Parameters
+    ----------
+    path
+        Where the rows come from.
+    matrix
+        (n, d) of any float type; may be memory-mapped.
+
+    Returns
+    -------
+    bool (n,)
+
+    Raises
+    ------
+    ArrayError
+        If there is none.
+    """
+    readable = np.ones(len(matrix), dtype=np.bool_)
+    for start in range(0, len(matrix) if matrix.shape[1] else 0, 4096):
+        block = matrix[start : start + 4096]
+        rows = np.flatnonzero(np.isnan(block[:, 0]))
+        readable[start + rows] = ~np.isnan(block[rows]).all(axis=1)
+    if not readable.any():
+        raise ArrayError(f"{path}: holds nothing but NaN; none of its images could be read")
+    return readable
+
+
 def check_scorable(
-    features: Mapping[str, npt.NDArray[Any]], values: npt.NDArray[np.float64]
+    features: Mapping[str, npt.NDArray[Any]],
+    values: npt.NDArray[np.float64],
+    readable: npt.NDArray[np.bool_],
 ) -> None:
     """Name the file, and the first row in it, that makes scores NaN or infinite, if one does."""
-    if not np.all(np.isfinite(values)):
+    if not np.all(np.isfinite(values[readable])):
         for path, own in features.items():
-            check_finite(path, own)
+            check_finite(path, own, readable)
         raise ArrayError(
             f"{', '.join(features)}: values are too large to take distances of; scale them down"
         )
@@ -195,8 +226,12 @@ def check_scorable(
 def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:
     try:
         array = read_array(path)
-    except OSError as error:
+    except MISSING as error:
         raise ArrayError(f"{path}: {error.strerror or error}; name a .npy file") from None
+    except OSError as error:
+        raise ArrayError(
+            f"{path}: cannot be read ({error.strerror or error}); {advice_on(error)}"
+        ) from None
     except ValueError as error:
         raise ArrayError(f"{path}: is no .npy array ({error}); numpy.save makes one") from None
     if array.ndim != ndim or array.dtype.kind not in kinds:
@@ -206,10 +241,11 @@ def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray
     return array
 
 
-def check_finite(path: str, matrix: npt.NDArray[Any]) -> None:
-    """Name the first row that is NaN or infinite, if there is one."""
+def check_finite(path: str, matrix: npt.NDArray[Any], readable: npt.NDArray[np.bool_]) -> None:
+    """Name the first row that is NaN or infinite, if there is one among those to be used."""
     for start in range(0, len(matrix), 4096):
         good = np.isfinite(matrix[start : start + 4096]).all(axis=1)
+        good |= ~readable[start : start + 4096]
         if not good.all():
             raise ArrayError(
                 f"{path}: row {start + int(np.argmin(good))} is not finite; leave such rows out"

@@ -51,8 +51,8 @@ class Remote:
             raise
         except Exception as error:  # each file system has errors of its own
             raise OSError(one_line(error)) from None
-        size, mark = self.stat(name)
-        return content, (size, mark) if len(content) == size else (len(content), NO_STAT[1])
+        listed = self.stat(name)
+        return content, listed if len(content) == listed[0] else (len(content), *NO_STAT[1:])
 
     def part(self, names: Iterable[str]) -> Remote:
         """Return what knows these objects alone."""
@@ -116,4 +116,4 @@ def _file_system(protocol: str) -> Any:
 def _stat(info: Mapping[str, Any]) -> Stat:
     mark = next((str(info[key]) for key in MARKS if info.get(key) is not None), "")
     digest = hashlib.blake2b(mark.encode(), digest_size=7).digest()
-    return (int(info["size"]), int.from_bytes(digest, "big"))
+    return (int(info["size"]), int.from_bytes(digest, "big"), 0, 0)

@@ -10,8 +10,14 @@ from typing import Protocol
 
 from moderate_cli.errors import ModerateError
 
-Stat = tuple[int, int]
-NO_STAT = (-1, -1)
+# Size in bytes; a number that changes with the content, such as the modification time; and two more
+# that change where the first two were put back: time of the last change to the inode, and inode.
+Stat = tuple[int, int, int, int]
+NO_STAT: Stat = (-1, -1, -1, -1)
+# What tells that a file is unchanged -> how many numbers of its stat must be those that it had. The
+# times and inodes of some network file systems are others each time.
+CHECKS = {"stat": 4, "mtime": 2, "content": 0}
+LARGEST = (1 << 63) - 1  # that an int64 holds; some file systems have larger inode numbers
 
 
 class NotAFile(ModerateError):
@@ -22,7 +28,7 @@ class Source(Protocol):
     """What images are read from, by the root of their dataset, a slash, and their path in it."""
 
     def stat(self, name: str) -> Stat:
-        """Size in bytes, and a number that changes when the content does; -1 if missing."""
+        """What is cheap to know, and changes when the content does; -1 if missing."""
 
     def read(self, name: str) -> tuple[bytes, Stat]:
         """Bytes of an image, and their stat.
@@ -50,7 +56,7 @@ class Files:
     has_neighbors = True
 
     def stat(self, name: str) -> Stat:
-        """Size in bytes and modification time in nanoseconds of a file; -1 if missing."""
+        """Size, times in nanoseconds, and inode of a file; -1 if missing."""
         return file_stat(name)
 
     def read(self, name: str) -> tuple[bytes, Stat]:
@@ -66,16 +72,24 @@ FILES = Files()
 
 
 def file_stat(path: str) -> Stat:
-    """Size in bytes and modification time in nanoseconds of a file; -1 if missing."""
+    """Size, times in nanoseconds, and inode of a file; -1 if missing."""
     try:
-        status = os.stat(path)
+        return as_stat(os.stat(path))
     except OSError:
         return NO_STAT
-    return (status.st_size, status.st_mtime_ns)
+
+
+def as_stat(status: os.stat_result) -> Stat:
+    """Take of a file's status what changes with its content.
+
+    The modification time can be put back, and a file can take the place of another of its size and
+    time: `touch -r`, `cp -p`, `tar -x`, or two files that change places. The other two tell.
+    """
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & LARGEST)
 
 
 def read_file(path: str) -> tuple[bytes, Stat]:
-    """Bytes of a regular file, and its size and modification time when it was opened.
+    """Bytes of a regular file, and its stat when it was opened.
 
     Raises
     ------
@@ -90,7 +104,7 @@ def read_file(path: str) -> tuple[bytes, Stat]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise NotAFile("is not a regular file")
-        return file.readall(), (status.st_size, status.st_mtime_ns)
+        return file.readall(), as_stat(status)
 
 
 def is_readable(name: str, source: Source = FILES) -> bool:

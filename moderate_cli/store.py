@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import read_array
-from moderate_cli.backbones import FeatureSpec, Preprocessing
+from moderate_cli.arrays import MISSING, advice_on, read_array, read_sealed
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.errors import ArgumentError, DamagedError, StoreError
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
+from moderate_cli.manifest import FORMAT, Manifest
 from moderate_cli.paths import Paths
 from moderate_cli.places import place
-from moderate_cli.sources import is_readable
+from moderate_cli.sources import NO_STAT, is_readable
+from moderate_cli.sums import SUM_ROWS, intact_rows
 from moderate_cli.text import printable
 
-FORMAT = 2
 SUFFIX = ".moderate"
 PARTIAL_SUFFIX = ".partial"
 
@@ -33,78 +32,11 @@ PATHS = "paths.txt"
 STATS = "stats.npy"
 DIGESTS = "digests.npy"
 UNREADABLE = "unreadable.txt"
+SUMS = "sums.npy"
 DATASET = "dataset.txt"  # where the dataset lies, seen from the store
 MANIFEST = "manifest.json"
-SUMMED = (LABELS, PATHS, STATS, DIGESTS, UNREADABLE)  # all that is read whole
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What the features of a set are.
-
-    Attributes
-    ----------
-    spec
-        What was asked for.
-    weights, weights_sha256
-        Where the backbone's weights came from; the digest is empty if it is not known.
-    runtime
-        What ran the backbone.
-    preprocessing
-        How images became the backbone's input.
-    rows, dim
-        Shape of the feature matrix.
-    classes
-        Class names by index.
-    sums
-        Name -> BLAKE2b, as hexadecimal digits, of the files in `SUMMED`; none of a set that is
-        not complete.
-    """
-
-    spec: FeatureSpec
-    weights: str
-    weights_sha256: str
-    runtime: str
-    preprocessing: Preprocessing
-    rows: int
-    dim: int
-    classes: tuple[str, ...]
-    sums: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> bytes:
-        """Serialise, with a sum of it all; names that are not valid UTF-8 come back unchanged."""
-        fields = {"format": FORMAT, **asdict(self)}
-        fields["blake2b"] = content_digest(json.dumps(fields).encode("ascii")).hex()
-        return (json.dumps(fields, indent=2) + "\n").encode("ascii")
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Manifest:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        ValueError
-            If it is anything else.
-        """
-        fields: dict[str, Any] = json.loads(content)
-        if not isinstance(fields, dict) or fields.pop("format", None) != FORMAT:
-            raise ValueError(f"is not of format {FORMAT}")
-        fields.pop("blake2b", None)
-        try:
-            levels = fields["preprocessing"]
-            for key in ("mean", "std"):
-                levels[key] = tuple(levels[key])
-            fields |= {
-                "spec": FeatureSpec(**fields["spec"]),
-                "preprocessing": Preprocessing(**levels),
-                "classes": tuple(fields["classes"]),
-            }
-            manifest = cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(str(error)) from None
-        if manifest.to_json() != content:
-            raise ValueError("was changed since it was written")
-        return manifest
+# All that is read whole, but for the stats, which change while the set does not: they are sealed.
+SUMMED = (LABELS, PATHS, DIGESTS, UNREADABLE, SUMS)
 
 
 @dataclass(frozen=True)
@@ -134,9 +66,42 @@ class FeatureStore:
         shape = (self.manifest.rows, self.manifest.dim)
         try:
             features = read_array(self.folder / FEATURES)
-        except (OSError, ValueError) as error:
+        except MISSING as error:
+            raise self._damaged(FEATURES, error.strerror or str(error)) from None
+        except OSError as error:
+            raise cannot_read(self.folder / FEATURES, error) from None
+        except ValueError as error:
             raise self._damaged(FEATURES, str(error)) from None
         return self._checked(FEATURES, features, shape, self.manifest.spec.dtype)
+
+    @cached_property
+    def intact(self) -> npt.NDArray[np.bool_]:
+        """(n,) False for rows in blocks that are not what was written.
+
+        All features are read for it; a set of an older format has no sums to tell.
+        """
+        rows = self.manifest.rows
+        if self.manifest.format < FORMAT:
+            return np.ones(rows, dtype=np.bool_)
+        sums = self._load(SUMS, (-(-rows // SUM_ROWS), DIGEST_SIZE), "uint8")
+        return intact_rows(self.features, sums)
+
+    def check_features(self) -> None:
+        """Refuse features that are not what was written, before something is computed of them.
+
+        Raises
+        ------
+        DamagedError
+            If there are any.
+        """
+        if not self.intact.all():
+            first = int(np.argmin(self.intact))
+            last = min(first + SUM_ROWS, self.manifest.rows) - 1
+            self._check_place()
+            raise DamagedError(
+                f"{self.folder / FEATURES}: damaged (rows {first} to {last} are not what was"
+                " written); moderate embed --check content embeds them again"
+            )
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -145,8 +110,18 @@ class FeatureStore:
 
     @property
     def stats(self) -> npt.NDArray[np.int64]:
-        """(n, 2) size in bytes and modification time in nanoseconds of each file when read."""
-        return self._load(STATS, (self.manifest.rows, 2), "int64")
+        """(n, 4) stat of each file when it was read; -1 where it is not known.
+
+        They say which files need not be read again, and no more; if they are lost, all are.
+        """
+        rows = self.manifest.rows
+        if self.manifest.format < FORMAT:
+            return as_stats(self._load(STATS, (rows, 2), "int64"))
+        try:
+            known = read_sealed(self._content(STATS), self.manifest.identity)
+        except (DamagedError, ValueError):
+            return as_stats(np.empty((rows, 0), dtype=np.int64))
+        return self._checked(STATS, known, (rows, len(NO_STAT)), "int64")
 
     @property
     def digests(self) -> npt.NDArray[np.uint8]:
@@ -183,18 +158,21 @@ class FeatureStore:
         rows = np.array(list(self.unreadable), dtype=np.int64)
         return [] if not len(rows) else rows[~self.digests[rows].any(axis=1)].tolist()
 
-    def is_current(self, dataset: Dataset, stats: npt.NDArray[np.int64]) -> bool:
-        """Whether the dataset has the same classes and files, none changed since."""
+    def is_of(self, dataset: Dataset, max_pixels: int) -> bool:
+        """Whether the dataset has the same classes and files, by name; and none to try again."""
         return (
-            self.manifest.classes == dataset.classes
+            self.manifest.is_newest
+            and self.manifest.classes == dataset.classes
             and self.manifest.rows == len(dataset)
             and self.paths == Paths.of(dataset.paths)
             and np.array_equal(self.labels, dataset.labels)
-            and np.array_equal(self.stats, stats)
-            and not any(
-                is_readable(f"{dataset.root}/{self.paths[row]}", dataset.source)
-                for row in self.unread
-            )
+            and (self.manifest.max_pixels >= max_pixels or not self.unreadable)
+        )
+
+    def may_be_read_now(self, dataset: Dataset) -> bool:
+        """Whether a file that could not be read before is one that can."""
+        return any(
+            is_readable(f"{dataset.root}/{self.paths[row]}", dataset.source) for row in self.unread
         )
 
     def _load(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
@@ -214,29 +192,52 @@ class FeatureStore:
         return array
 
     def _read(self, name: str) -> bytes:
-        try:
-            content = (self.folder / name).read_bytes()
-        except OSError as error:
-            raise self._damaged(name, error.strerror or str(error)) from None
-        self._check_place()
+        content = self._content(name)
         if content_digest(content).hex() != self.manifest.sums.get(name):
             raise self._damaged(name, "was changed since it was written")
         return content
 
+    def _content(self, name: str) -> bytes:
+        try:
+            content = (self.folder / name).read_bytes()
+        except MISSING as error:
+            raise self._damaged(name, error.strerror or str(error)) from None
+        except OSError as error:
+            raise cannot_read(self.folder / name, error) from None
+        self._check_place()
+        return content
+
     def _check_place(self) -> None:
         """Never mix this set with one that has taken its place."""
-        if identity_of(self.folder) != self.identity:
+        try:
+            now = identity_of(self.folder)
+        except OSError as error:
+            raise cannot_read(self.folder / MANIFEST, error) from None
+        if now != self.identity:
             raise StoreError(f"{self.folder}: another process has replaced it; run again")
 
-    def _damaged(self, name: str, reason: str) -> StoreError:
+    def _damaged(self, name: str, reason: str) -> DamagedError:
         self._check_place()
         return damaged(self.folder, name, reason)
 
 
-def damaged(folder: Path, name: str, reason: str) -> StoreError:
+def as_stats(known: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Fill the stats (n, m) that an older format has up to (n, 4), with numbers for "not known"."""
+    stats = np.full((len(known), len(NO_STAT)), NO_STAT[0], dtype=np.int64)
+    stats[:, : known.shape[1]] = known
+    return stats
+
+
+def damaged(folder: Path, name: str, reason: str) -> DamagedError:
     """The error for a feature set that cannot be trusted."""
     reason = " ".join(reason.split())
-    return StoreError(f"{folder / name}: damaged ({reason}); remove {folder} to embed again")
+    return DamagedError(f"{folder / name}: damaged ({reason}); remove {folder} to embed again")
+
+
+def cannot_read(path: Path, error: OSError) -> StoreError:
+    """The error for a file of a set that may be whole, but that the system does not read."""
+    reason = error.strerror or str(error)
+    return StoreError(f"{path}: cannot be read ({reason}); {advice_on(error)}")
 
 
 def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Path:
@@ -266,16 +267,16 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     Raises
     ------
     StoreError
-        If there is one and its manifest cannot be read.
+        If there is one and its manifest cannot be read, or is damaged.
     """
     path = Path(folder)
-    identity = identity_of(path)
     try:
+        identity = identity_of(path)
         content = (path / MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from None
+        raise cannot_read(path / MANIFEST, error) from None
     try:
         return FeatureStore(path, Manifest.from_json(content), identity)
     except ValueError as error:
@@ -286,10 +287,15 @@ def identity_of(folder: Path) -> tuple[int, int]:
     """What tells a set from any other that has had its name; zeros if there is none.
 
     Inode and modification time of its manifest, for the inode of what was removed is used again.
+
+    Raises
+    ------
+    OSError
+        If the system does not say.
     """
     try:
         status = os.stat(folder / MANIFEST)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return (0, 0)
     return (status.st_ino, status.st_mtime_ns)
 

@@ -18,7 +18,7 @@ from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
 from moderate_cli.errors import DatasetError
 from moderate_cli.paths import Paths
 from moderate_cli.places import place
-from moderate_cli.sources import NO_STAT, Stat, file_stat
+from moderate_cli.sources import NO_STAT, Stat, as_stat, file_stat
 
 LABELS = ("cls", "json")  # files that may tell the class of a sample, the first of them first
 JSON_KEYS = ("cls", "label", "class")  # what tells it in a json file
@@ -39,8 +39,8 @@ class Tars:
     Attributes
     ----------
     shards
-        The tar files, absolute, in the order that they were named in, each with its size and
-        modification time when it was listed: in another one, images lie elsewhere.
+        The tar files, absolute, in the order that they were named in, each with its stat when it
+        was listed: in another one, images lie elsewhere.
     members
         Where each image lies.
     """
@@ -50,7 +50,7 @@ class Tars:
     has_neighbors = True
 
     def stat(self, name: str) -> Stat:
-        """Size of an image in bytes, and modification time of its tar file.
+        """Size of an image in bytes; times and inode of its tar file.
 
         -1 if it is missing, or its tar file has changed since it was listed.
         """
@@ -58,7 +58,7 @@ class Tars:
         if member is None:
             return NO_STAT
         listed = self.shards[member.shard]
-        return (member.size, listed[1]) if file_stat(member.shard) == listed else NO_STAT
+        return (member.size, *listed[1:]) if file_stat(member.shard) == listed else NO_STAT
 
     def read(self, name: str) -> tuple[bytes, Stat]:
         """Bytes of an image, and its stat; another one if its tar file has changed meanwhile."""
@@ -69,8 +69,9 @@ class Tars:
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        same = (status.st_size, status.st_mtime_ns) == self.shards[member.shard]
-        return content, (len(content), status.st_mtime_ns if same else NO_STAT[1])
+        now = as_stat(status)
+        marks = now[1:] if now == self.shards[member.shard] else NO_STAT[1:]
+        return content, (len(content), *marks)
 
     def part(self, names: Iterable[str]) -> Tars:
         """Return what knows these images alone."""

@@ -3,12 +3,18 @@ import hashlib
 import pytest
 from torchvision import models
 
+from moderate_cli import backbones, pixels
 from moderate_cli.backbones import TORCHVISION_BACKBONES, FeatureSpec, weights_digest
 from moderate_cli.errors import ArgumentError, WeightsError
 
 
 def test_the_table_lists_the_classifiers_of_torchvision():
     assert list(TORCHVISION_BACKBONES) == models.list_models(module=models)
+
+
+def test_the_rule_that_sets_are_told_apart_by_is_the_one_that_makes_pixels():
+    assert (backbones.RULE, backbones.DEFAULT_MAX_PIXELS) == (2, 178_956_970)
+    assert (pixels.RULE, pixels.DEFAULT_MAX_PIXELS) == (2, 178_956_970)
 
 
 def test_what_changes_the_numbers_changes_the_name():

@@ -71,3 +71,76 @@ def test_scores_of_a_set_that_is_replaced_meanwhile_are_not_kept(store, embedded
     monkeypatch.setattr(derived, "score_features", compute)
     moderate_cli.score(store)
     assert not list(store.folder.glob("scores-*"))
+
+
+def test_scores_of_a_restored_set_are_not_used_for_another(store, embedded):
+    old = moderate_cli.score(store)
+    kept = (store.folder / "scores-mean-euclidean.npy").read_bytes()
+    newer = replaced(embedded, 200)
+    (newer.folder / "scores-mean-euclidean.npy").write_bytes(kept)
+    expected = moderate_cli.score_features(newer.features, newer.labels)
+    assert moderate_cli.score(newer).values.tolist() == expected.tolist()
+    assert old.values.tolist() != expected.tolist()
+
+
+RESULTS = {
+    "scores-mean-euclidean.npy": lambda data: data.score().values,
+    "suspects-0.npy": lambda data: data.suspects().probability,
+    "strangers.npy": lambda data: np.array([data.strangers()]),
+    "kmeans-2-0.npy": lambda data: data.clustered(2).labels,
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_result_that_was_changed_is_computed_again(store, name):
+    compute = RESULTS[name]
+    data = derived.LabeledFeatures.of(store)
+    first, file = compute(data), store.folder / name
+    content = file.read_bytes()
+    np.testing.assert_array_equal(np.load(file), np.load(file, mmap_mode="r"))
+    for changed in (content[:-16], bytes([content[0], *content[1:130], content[130] ^ 1]) +
+                    content[131:]):  # fmt: skip
+        file.write_bytes(changed)
+        np.testing.assert_array_equal(compute(data), first)
+        assert file.read_bytes() == content
+
+
+def test_results_are_kept_for_sets_whose_files_were_touched(store, embedded, monkeypatch):
+    first = moderate_cli.score(store).values
+    for path in embedded.rglob("*.png"):
+        path.touch()
+    monkeypatch.setattr(derived, "score_features", None)
+    again = moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32")
+    assert moderate_cli.score(again).values.tolist() == first.tolist()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("select", "-r", "0.5", "--strategy", "matching"),
+        ("select", "-r", "0.5", "--dedup", "0.9"),
+        ("duplicates",),
+        ("suspects",),
+        ("score", "--criterion", "margin"),
+        ("select", "-r", "0.5", "--labels", "kmeans:2"),
+        ("evaluate", "-r", "0.5", "--seeds", "1"),
+        ("report", "-r", "0.5", "-o", "r.html"),
+    ],
+    ids=" ".join,
+)
+def test_no_command_computes_anything_of_damaged_features(
+    store, embedded, moderate, args, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    moderate("select", "-r", "0.5", embedded)
+    features = store.folder / "features.npy"
+    features.write_bytes(features.read_bytes()[:-100] + bytes(100))
+    assert moderate("select", "-r", "0.5", embedded).status == 0  # of scores that are kept
+    done = moderate(*args, embedded)
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        f"moderate: {features}: damaged (rows 0 to 7 are not what was written); moderate embed"
+        " --check content embeds them again\n"
+    )
+    assert moderate("embed", "--check", "content", embedded).status == 0
+    assert moderate(*args, embedded).status == 0

@@ -211,3 +211,73 @@ def test_the_file_and_the_row_that_is_not_finite_are_named(moderate, tmp_path):
         assert moderate("score", *args, "--criterion", criterion) == (1, "", message)
     both = ("--features", tmp_path / "x.npy", *args)
     assert moderate("select", "-r", "0.3", *both) == (1, "", message)
+
+
+@pytest.fixture
+def one_unreadable(data, moderate, tmp_path, monkeypatch):
+    """A folder with the features, labels and scores of images one of which cannot be read."""
+    monkeypatch.setenv("MODERATE_ON_ERROR", "skip")
+    (data / "cat" / "1.png").write_bytes(b"none")
+    paint(data / "cat" / "2.png", 110)
+    assert moderate("score", data, "-o", tmp_path / "s.npy").status == 0
+    folder = data.parent / "train.moderate" / "pixels-float32-float32"
+    return data, folder / "features.npy", folder / "labels.npy", tmp_path / "s.npy"
+
+
+def test_what_one_command_writes_the_other_reads(one_unreadable, moderate):
+    data, features, labels, scores = one_unreadable
+    told = "moderate: {}: left out 1 of 8 rows, which are NaN as those of unreadable images are\n"
+    # Distances in levels: cats 129.5, 19.5, 23.5 and 125.5, dogs 127.5 twice, the owl 0.
+    args = ("select", "--count", "2", "--min-per-class", "0")
+    assert moderate(*args, data).stdout == "cat/3.png\ncat/4.png\n"
+    for own in (("--scores", scores), ("--features", features)):
+        done = moderate(*args, *own, "--labels", labels)
+        assert (done.status, done.stdout) == (0, "3\n4\n")
+        assert done.stderr.splitlines(keepends=True)[0] == told.format(own[1])
+
+
+@pytest.mark.parametrize("args", [
+    ("score",),
+    ("score", "--criterion", "neighbors"),
+    ("select", "-r", "0.5", "--strategy", "matching"),
+    ("select", "-r", "0.5", "--dedup", "0.999"),
+    ("select", "-r", "0.5", "--drop-suspects", "0.2"),
+    ("select", "-r", "0.5", "--strategy", "graph"),
+], ids=" ".join)  # fmt: skip
+def test_rows_without_features_change_nothing_for_the_others(one_unreadable, moderate, args):
+    _, features, labels, _ = one_unreadable
+    done = moderate(*args, "--features", features, "--labels", labels)
+    assert done.status == 0
+    assert "1" not in [line.split("\t")[-1] for line in done.stdout.splitlines()]
+    folder = features.parent.parent
+    for path in (features, labels):
+        np.save(folder / path.name, np.delete(np.load(path), 1, axis=0))
+    alone = moderate(
+        *args, "--features", folder / "features.npy", "--labels", folder / "labels.npy"
+    )
+    renumbered = [
+        "\t".join([*head, str(int(row) + (int(row) > 0))])
+        for *head, row in (line.split("\t") for line in alone.stdout.splitlines())
+    ]
+    assert done.stdout.splitlines() == renumbered
+
+
+def test_a_row_that_one_of_several_sets_lacks_is_left_out(moderate, tmp_path, rng):
+    features = rng.normal(size=(6, 3))
+    np.save(tmp_path / "a.npy", features)
+    features[2] = np.nan
+    np.save(tmp_path / "b.npy", features)
+    np.save(tmp_path / "y.npy", np.array([0, 0, 0, 1, 1, 1]))
+    done = moderate("score", "--features", tmp_path / "a.npy", "--features", tmp_path / "b.npy",
+                    "--labels", tmp_path / "y.npy")  # fmt: skip
+    assert [line.split("\t")[1] for line in done.stdout.splitlines()] == ["0", "1", "3", "4", "5"]
+    assert done.stderr == (
+        f"moderate: {tmp_path}/b.npy: left out 1 of 6 rows, which are NaN as those of unreadable"
+        " images are\n"
+    )
+
+
+def test_clusters_are_made_of_the_rows_that_have_features(one_unreadable, moderate):
+    _, features, _, _ = one_unreadable
+    done = moderate("select", "-r", "1", "--features", features, "--labels", "kmeans:2")
+    assert done.stdout == "0\n2\n3\n4\n5\n6\n7\n"

@@ -44,6 +44,22 @@ def test_a_store_of_any_name_is_one_if_it_holds_features(embedded, tmp_path):
         assert found.feature_set == str(tmp_path / "store" / SET)
 
 
+@pytest.mark.parametrize("other", ["itself", "another store"])
+def test_a_store_that_is_named_is_shown_whatever_the_environment_says(
+    embedded, moderate, tmp_path, monkeypatch, other
+):
+    named = embedded.with_name("train.moderate")
+    monkeypatch.setenv("MODERATE_STORE", str(named))
+    if other == "another store":
+        shutil.copytree(named, tmp_path / "other")
+        monkeypatch.setenv("MODERATE_STORE", str(tmp_path / "other"))
+    for path in (named, named / SET):
+        done = moderate("info", path)
+        assert (done.status, done.stderr) == (0, "")
+        first = done.stdout.splitlines()[:2]
+        assert [line.split()[-1] for line in first] == [str(named / SET), str(embedded)]
+
+
 def test_damage_to_a_set_in_its_store_is_told(embedded):
     folder = embedded.with_name("train.moderate") / SET
     (folder / "features.npy").unlink()
@@ -51,5 +67,5 @@ def test_damage_to_a_set_in_its_store_is_told(embedded):
     with pytest.raises(StoreError) as caught:
         describe(embedded)
     assert str(caught.value) == (
-        f"{folder}/manifest.json: damaged (is not of format 2); remove {folder} to embed again"
+        f"{folder}/manifest.json: damaged (is not of format 3); remove {folder} to embed again"
     )

@@ -265,3 +265,10 @@ def alive(number):
         return b"ray" in Path(f"/proc/{number}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def test_the_limit_of_pixels_holds_on_a_cluster(data, nodes):
+    store = pixels(data, nodes, max_pixels=80)  # of images of 81
+    assert sorted(store.unreadable) == list(range(8))
+    assert store.manifest.max_pixels == 80
+    assert len(pixels(data, nodes).unreadable) == 0

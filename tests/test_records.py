@@ -1,12 +1,15 @@
 import csv
+import errno
 import io
 import json
+import os
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderate_cli import records
 from moderate_cli.errors import ArgumentError, ArrayError
 from moderate_cli.records import (
     TABLE_FORMATS,
@@ -14,6 +17,7 @@ from moderate_cli.records import (
     read_features,
     read_labels,
     read_scores,
+    readable_rows,
     write_index,
     write_scores,
 )
@@ -130,12 +134,52 @@ def test_arrays_that_could_run_code_or_are_cut_are_refused(tmp_path):
     assert str(caught.value) == "nowhere.npy: No such file or directory; name a .npy file"
 
 
+def test_rows_of_nothing_but_nan_are_of_images_that_cannot_be_read():
+    nan = np.nan
+    matrix = np.array([[1, nan], [nan, nan], [nan, 2], [3, 4]], dtype=np.float16)
+    assert readable_rows("f.npy", matrix).tolist() == [True, False, True, True]
+    assert readable_rows("f.npy", np.zeros((2, 0))).tolist() == [True, True]
+    many = np.full((9000, 3), nan)
+    many[[0, 8999]] = 1
+    assert np.flatnonzero(readable_rows("f.npy", many)).tolist() == [0, 8999]
+
+
+@pytest.mark.parametrize("read", [read_features, read_scores])
+def test_what_the_system_does_not_read_now_is_not_called_a_wrong_file(tmp_path, monkeypatch, read):
+    path = str(tmp_path / "f.npy")
+
+    def full(*_args, **_options):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+
+    monkeypatch.setattr(records, "read_array", full)
+    with pytest.raises(ArrayError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be read (Too many open files); allow more open files, as ulimit -n does"
+    )
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "f.npy")
+    with pytest.raises(ArrayError) as caught:
+        read_scores(str(tmp_path / "f.npy"))
+    assert str(caught.value) == (
+        f"{tmp_path}/f.npy: is no .npy array (is not a regular file); numpy.save makes one"
+    )
+
+
 def test_scores_and_labels_are_checked(tmp_path):
     path = str(tmp_path / "s.npy")
     np.save(path, np.array([1.0, np.inf, np.nan]))
     with pytest.raises(ArrayError) as caught:
         read_scores(path)
     assert str(caught.value) == f"{path}: row 1 is not finite; leave such rows out"
+    np.save(path, np.array([1.0, np.nan], dtype=np.float32))
+    np.testing.assert_array_equal(read_scores(path), [1.0, np.nan])
+    np.save(path, np.array([np.nan, np.nan]))
+    with pytest.raises(ArrayError) as caught:
+        read_scores(path)
+    assert str(caught.value) == f"{path}: holds nothing but NaN; none of its images could be read"
     np.save(path, np.array([1, 2], dtype=">i2"))
     assert read_scores(path).tolist() == [1, 2]
     assert read_labels(path, 2).tolist() == [1, 2]

@@ -1,12 +1,20 @@
+import errno
+import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import moderate_cli
+from moderate_cli import store, sums
 from moderate_cli.backbones import FeatureSpec, Preprocessing
-from moderate_cli.errors import StoreError
-from moderate_cli.store import Manifest, open_store, store_folder
+from moderate_cli.embedding import filling, local
+from moderate_cli.errors import DamagedError, StoreError
+from moderate_cli.fingerprints import content_digest
+from moderate_cli.manifest import Manifest
+from moderate_cli.store import open_store, store_folder
 
 MANIFEST = Manifest(
     FeatureSpec("pixels"),
@@ -24,10 +32,24 @@ def test_a_manifest_survives_the_disk():
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
 
 
+def with_sum(fields):
+    """The fields as a manifest that was written whole: what they say is all that may be wrong."""
+    content = {name: value for name, value in fields.items() if name != "blake2b"}
+    content["blake2b"] = content_digest(json.dumps(content).encode("ascii")).hex()
+    return (json.dumps(content, indent=2) + "\n").encode("ascii")
+
+
+def test_a_manifest_that_was_not_changed_is_taken():
+    assert with_sum(json.loads(MANIFEST.to_json())) == MANIFEST.to_json()
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"format": 1},
         {"format": 2},
+        {"format": 4},
+        {"format": True},
         {"format": None},
         {"spec": {"backbone": "pixels"}},
         {"spec": {"backbone": "unheard-of"}},
@@ -35,14 +57,19 @@ def test_a_manifest_survives_the_disk():
         {"preprocessing": None},
         {"preprocessing": {"mean": 1}},
         {"classes": 3},
-        {"rows": "3"},
         {"extra": 1},
     ],
 )
 def test_a_changed_manifest_is_refused_with_a_reason(change):
     content = json.loads(MANIFEST.to_json()) | change
     with pytest.raises(ValueError, match=r"\w"):
-        Manifest.from_json(json.dumps(content, indent=2).encode())
+        Manifest.from_json(with_sum(content))
+
+
+def test_a_manifest_that_differs_from_its_sum_is_refused():
+    content = MANIFEST.to_json().replace(b'"rows": 3', b'"rows": 4')
+    with pytest.raises(ValueError, match="was changed since it was written"):
+        Manifest.from_json(content)
 
 
 def test_the_store_lies_beside_the_dataset_never_inside(tmp_path):
@@ -61,6 +88,7 @@ def test_files_on_disk_are_those_of_the_format(embedded):
         "manifest.json",
         "paths.txt",
         "stats.npy",
+        "sums.npy",
         "unreadable.txt",
     ]
     assert (folder / "dataset.txt").read_text() == "../train"
@@ -72,6 +100,12 @@ def test_files_on_disk_are_those_of_the_format(embedded):
     assert features.shape == (8, 192)
     np.testing.assert_allclose(features[:, 0] * 255, [0, 51, 102, 153, 255, 0, 255, 51], rtol=1e-6)
     assert (folder / "unreadable.txt").read_text() == ""
+    stats = [os.stat(path) for path in sorted(embedded.rglob("*.png"))]
+    assert np.load(folder / "stats.npy").tolist() == [
+        [one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino] for one in stats
+    ]
+    block = hashlib.blake2b(features.tobytes(), digest_size=16).digest()
+    assert np.load(folder / "sums.npy").tolist() == [list(block)]
 
 
 def test_there_may_be_no_set(tmp_path):
@@ -79,7 +113,7 @@ def test_there_may_be_no_set(tmp_path):
     assert open_store(tmp_path / "nowhere") is None
 
 
-@pytest.mark.parametrize("name", ["features.npy", "labels.npy", "stats.npy", "manifest.json"])
+@pytest.mark.parametrize("name", ["features.npy", "labels.npy", "sums.npy", "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "other"])
 def test_a_damaged_set_is_named_and_never_used(embedded, name, damage):
     folder = embedded.parent / "train.moderate" / "pixels-float32-float32"
@@ -101,3 +135,140 @@ def test_a_damaged_set_is_named_and_never_used(embedded, name, damage):
     assert message.startswith(f"{folder}/{name}: damaged (")
     assert message.endswith(f"); remove {folder} to embed again")
     assert "\n" not in message
+
+
+SETS = "train.moderate/pixels-float32-float32"
+
+
+@pytest.mark.parametrize("damage", ["flipped", "zeroed tail"])
+def test_features_that_are_not_what_was_written_are_not_scored(embedded, damage):
+    folder = embedded.parent / SETS
+    content = bytearray((folder / "features.npy").read_bytes())
+    if damage == "flipped":
+        content[-5] ^= 1
+    else:
+        content[-800:] = bytes(800)
+    (folder / "features.npy").write_bytes(content)
+    with pytest.raises(DamagedError) as caught:
+        moderate_cli.score(embed(embedded))
+    assert str(caught.value) == (
+        f"{folder}/features.npy: damaged (rows 0 to 7 are not what was written); moderate embed"
+        " --check content embeds them again"
+    )
+
+
+def test_only_the_block_that_is_damaged_is_embedded_again(data, monkeypatch, read):
+    monkeypatch.setattr(sums, "SUM_ROWS", 3)
+    monkeypatch.setattr(store, "SUM_ROWS", 3)
+    embed(data)
+    features = data.parent / SETS / "features.npy"
+    whole = features.read_bytes()
+    content = bytearray(whole)
+    content[-192 * 4 * 3] ^= 1  # of row 5, which is in the block of rows 3 to 5
+    features.write_bytes(content)
+    del read[:]
+    with pytest.raises(DamagedError, match=r"rows 3 to 5 are not"):
+        moderate_cli.score(embed(data))
+    assert read == []
+    embed(data, check="content")
+    assert read == ["cat/3.png"]  # cat/4 and dog/0 hold the bytes of images in other blocks
+    assert features.read_bytes() == whole
+
+
+def test_damage_is_not_carried_over_into_a_newer_set(data, monkeypatch, read):
+    embed(data)
+    features = data.parent / SETS / "features.npy"
+    content = bytearray(features.read_bytes())
+    content[-1] ^= 1
+    features.write_bytes(content)
+    (data / "cat" / "0.png").unlink()
+    del read[:]
+    newer = embed(data)
+    assert len(read) == 7
+    assert [round(255 * float(value)) for value in newer.features[:, -1]] == [
+        51, 102, 153, 255, 0, 255, 51
+    ]  # fmt: skip
+
+
+READING = {
+    "too many files": (errno.EMFILE, "allow more open files, as ulimit -n does"),
+    "a failing disk": (errno.EIO, "run again; the file may be whole"),
+    "a server that went": (errno.ESTALE, "run again; the file may be whole"),
+    "no memory": (errno.ENOMEM, "run again when more memory is free"),
+    "a foreign file": (errno.EACCES, "make it readable"),
+}
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "paths.txt", "stats.npy", "features.npy"])
+@pytest.mark.parametrize("cause", READING)
+def test_what_cannot_be_read_now_is_not_called_damaged(embedded, monkeypatch, name, cause):
+    number, advice = READING[cause]
+    path = embedded.parent / SETS / name
+    failing(monkeypatch, path, number)
+    with pytest.raises(StoreError) as caught:
+        moderate_cli.score(embed(embedded))
+    assert not isinstance(caught.value, DamagedError)
+    assert str(caught.value) == f"{path}: cannot be read ({os.strerror(number)}); {advice}"
+
+
+def failing(monkeypatch, path, number):
+    """Let the system refuse to open a file."""
+
+    def open_(file, *args, original=open, **options):
+        if isinstance(file, (str, os.PathLike)) and Path(file) == path:
+            raise OSError(number, os.strerror(number), os.fspath(file))
+        return original(file, *args, **options)
+
+    monkeypatch.setattr("builtins.open", open_)
+    monkeypatch.setattr("io.open", open_)
+
+
+def test_what_an_interrupted_run_has_done_is_not_lost_to_a_read_that_fails(data, monkeypatch, read):
+    monkeypatch.setattr(filling, "BLOCK_ROWS", 3)
+    for name in ("plan.json", "journal.jsonl", "pending.npy", "stats.npy", "paths.txt"):
+        partial = data.parent / f"{SETS}.partial"
+        if not partial.exists():
+            with pytest.raises(ZeroDivisionError):
+                embed(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+        before = {path.name: path.read_bytes() for path in partial.iterdir()}
+        with monkeypatch.context() as patch:
+            failing(patch, partial / name, errno.EMFILE)
+            with pytest.raises(StoreError) as caught:
+                embed(data)
+        assert str(caught.value) == (
+            f"{partial / name}: cannot be read (Too many open files); allow more open files, as"
+            " ulimit -n does"
+        )
+        assert {path.name: path.read_bytes() for path in partial.iterdir()} == before
+    del read[:]
+    embed(data)
+    assert read == ["dog/1.png", "owl/0.png"]
+
+
+def test_too_few_open_files_are_told_as_that(embedded, shell):
+    shell("moderate score data/train")
+    done = shell("for n in 6 5 4; do (ulimit -n $n; exec moderate score data/train); done")
+    assert "damaged" not in done.stderr
+    assert (
+        f"moderate: {embedded.parent / SETS}/features.npy: cannot be read (Too many open files);"
+        " allow more open files, as ulimit -n does\n"
+    ) in done.stderr
+
+
+def embed(root, **options):
+    return moderate_cli.embed(
+        moderate_cli.scan(root), "pixels", dtype="float32", runtime="torch", **options
+    )
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the images that were decoded."""
+    names = []
+
+    def spy(path, *how, original=local.read_image):
+        names.append(f"{Path(path).parent.name}/{Path(path).name}")
+        return original(path, *how)
+
+    monkeypatch.setattr(local, "read_image", spy)
+    return names

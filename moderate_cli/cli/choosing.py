@@ -196,7 +196,8 @@ def choose(
             way |= _best(eligible, amount, how_auto, drop_suspects is not None, source, seed)
         base = prepare(way["strategy"])
         scores = base.eligible.scores
-        mask = select(scores, **way, features=found.features)
+        features = found.features if way["strategy"] in PICKS else None
+        mask = select(scores, **way, features=features)
         chosen[text] = Chosen(mask, way, *_emptied(scores, mask, way), base)
         _warn_of_classes(scores, chosen[text])
     return chosen
@@ -325,6 +326,7 @@ def _best(
     from moderate_cli.evaluation import choose
     from moderate_cli.evaluation.summary import estimate
 
+    found.sets[0].check()
     data = replace(found.sets[0], readable=found.readable, folder=None)
     ratio = str(amount.get("ratio") or Fraction(amount["count"], int(data.readable.sum())))
     scoring = {name: source[name] for name in ("center", "metric")} | {"seed": seed}

@@ -158,6 +158,9 @@ def progress(what: str, unit: str = "img") -> Iterator[Callable[[int, int], None
             bar = tqdm(total=total, initial=done, desc=f"moderate: {what}", unit=unit, disable=None)
         else:
             bar.update(done - bar.n)
+        if done == total:  # what comes next may have a bar of its own
+            bar.close()
+            bar = None
 
     try:
         yield move

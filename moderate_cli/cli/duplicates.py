@@ -34,6 +34,7 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     """
     outputs = check_table(output, embedding)
     _, store = feature_set_of(data, "duplicates", outputs=outputs, **embedding)
+    store.check_features()
     found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
     tell_of_duplicates(found, store.labels, store.paths)
     table = Table(

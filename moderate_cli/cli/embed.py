@@ -80,6 +80,8 @@ def command(
         options.refuse_beside("--dry-run", {"part"})
         _estimate(data, **embedding)
         return
+    if part is not None and embedding["check"] == "content":
+        raise click.UsageError("--part and --check content exclude each other")
     work = embed if part is None else functools.partial(embed_part, part=part)
     stores = features_of(data, **embedding, work=work, cluster=cluster)[1]
     for store in stores:

@@ -203,6 +203,9 @@ def command(
     cells = _cells(strategies, list(ratios), drop_suspects, range(seed, seed + seeds))
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing:
+        for one in (own, judge):
+            if one is not None:
+                one.features.check()
         found = evaluate(
             own.features,
             missing,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from moderate_cli.records import (
     read_features,
     read_labels,
     read_scores,
+    readable_rows,
 )
 from moderate_cli.rows import Features
 from moderate_cli.scoring import Labels, Scores
@@ -54,8 +55,11 @@ class Source(NamedTuple):
 
     @property
     def features(self) -> Features | None:
-        """(n, d), if there is one feature set."""
-        return self.sets[0].features if len(self.sets) == 1 else None
+        """(n, d), if there is one feature set; found to be what was written."""
+        if len(self.sets) != 1:
+            return None
+        self.sets[0].check()
+        return self.sets[0].features
 
 
 def source_from(
@@ -100,6 +104,7 @@ def source_from(
     if scores_file is not None:
         options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
         values = read_scores(scores_file)
+        _tell_of_unreadable(scores_file, ~np.isnan(values))
         if isinstance(labels_file, int):
             raise click.UsageError("--labels kmeans:K wants features, not --scores")
         labels = np.zeros(len(values), dtype=np.int64)
@@ -109,12 +114,11 @@ def source_from(
     if labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
-    own = list(_own_features(features_files, labels_file, criterion))
+    own = _own_features(features_files, labels_file, criterion)
     sets = _labeled(own, labels_file, seed)
     scores = _scores(sets, how)
-    check_scorable(
-        {path: own.features for path, own in zip(features_files, sets, strict=True)}, scores.values
-    )
+    named_features = {path: one.features for path, one in zip(features_files, sets, strict=True)}
+    check_scorable(named_features, scores.values, sets[0].readable)
     return Source(scores, sets)
 
 
@@ -125,23 +129,39 @@ def rescored(found: Source, how: dict[str, Any]) -> Source:
 
 def _own_features(
     paths: Sequence[str], labels_file: str | int, criterion: str
-) -> Iterator[LabeledFeatures]:
-    n = None
-    for path in paths:
-        features = read_features(path)
-        if n is None:
-            n = len(features)
-        elif len(features) != n:
+) -> list[LabeledFeatures]:
+    found = {path: read_features(path) for path in paths}
+    n = len(found[paths[0]])
+    for path, features in found.items():
+        if len(features) != n:
             raise ArrayError(
                 f"{path}: {len(features)} rows, where {paths[0]} has {n}; give features of the same"
                 " images"
             )
-        labels = np.zeros(n, dtype=np.int64)
-        if isinstance(labels_file, str):
-            labels = read_labels(labels_file, n)
-        if isinstance(labels_file, int) or criterion not in ("center", "margin"):
-            check_finite(path, features)  # distances tell by themselves
-        yield LabeledFeatures(features, labels, np.ones(n, dtype=np.bool_))
+    labels = np.zeros(n, dtype=np.int64)
+    if isinstance(labels_file, str):
+        labels = read_labels(labels_file, n)
+    readable = np.ones(n, dtype=np.bool_)
+    for path, features in found.items():
+        own = readable_rows(path, features)
+        _tell_of_unreadable(path, own)
+        readable &= own
+    if not readable.any():
+        raise ArrayError(f"{', '.join(paths)}: no row has features in all of them")
+    if isinstance(labels_file, int) or criterion not in ("center", "margin"):
+        for path, features in found.items():
+            check_finite(path, features, readable)  # distances tell by themselves
+    return [LabeledFeatures(found[path], labels, readable) for path in paths]
+
+
+def _tell_of_unreadable(path: str, readable: npt.NDArray[np.bool_]) -> None:
+    """Say how many rows are left out, if any are: what stands for unreadable images."""
+    left_out = int(np.count_nonzero(~readable))
+    if left_out:
+        console.note(
+            f"{path}: left out {left_out} of {len(readable)} rows, which are NaN as those of"
+            " unreadable images are"
+        )
 
 
 def _labeled(
@@ -218,12 +238,13 @@ def features_of(
     outputs.check(dataset, store_folder(dataset.root, embedding["store"]))
     stores = []
     for backbone in backbones:
-        with console.progress("embed") as move:
+        with console.progress("check") as check, console.progress("embed") as move:
             store = work(
                 dataset,
                 backbone,
                 **embedding,
                 on_progress=move,
+                on_check=check,
                 on_wait=lambda holder: console.note(
                     f"waiting for {holder}, which fills this store"
                 ),

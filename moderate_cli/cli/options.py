@@ -13,6 +13,7 @@ from moderate_cli.backbones import (
     BACKBONES,
     DECODES,
     DEFAULT_BACKBONE,
+    DEFAULT_MAX_PIXELS,
     DEVICES,
     DTYPES,
     PRECISIONS,
@@ -22,6 +23,7 @@ from moderate_cli.cli import config
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.selection import exact
+from moderate_cli.sources import CHECKS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
@@ -296,6 +298,20 @@ embedding = group(
         type=click.Choice(DECODES),
         default="full",
         help="Decode large JPEGs in full, or reduced: faster, not quite the same features.",
+    ),
+    option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=DEFAULT_MAX_PIXELS,
+        help="Pixels of the largest image to read; a larger one is unreadable.",
+    ),
+    option(
+        "--check",
+        type=click.Choice(list(CHECKS)),
+        default="stat",
+        help="How to see that an image is unchanged: by its stat, which is size, times and inode;"
+        " by size and mtime alone; or by content, which reads all images and features.",
     ),
     option(
         "--batch-size",

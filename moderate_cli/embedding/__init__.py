@@ -10,10 +10,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from moderate_cli.backbones import DEFAULT_BACKBONE
+from moderate_cli.backbones import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.confirming import confirm
 from moderate_cli.embedding.engines import Block, Cluster, Engine, open_engine
 from moderate_cli.embedding.filling import (
     Filling,
@@ -25,15 +24,14 @@ from moderate_cli.embedding.filling import (
     partial_folder,
 )
 from moderate_cli.embedding.job import Job
-from moderate_cli.errors import ArgumentError, DatasetError, StoreError
+from moderate_cli.embedding.reuse import Progress
+from moderate_cli.errors import ArgumentError, DamagedError, DatasetError, StoreError
 from moderate_cli.files import claim, lock, lock_if_free, remove_stale, shared_lock
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.store import FeatureStore
 
 LOCK = "moderate.lock"  # not a name that a user may have given to a file in a --store
 CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
-
-Progress = Callable[[int, int], None]
 
 
 class Timing(NamedTuple):
@@ -71,12 +69,15 @@ def embed(
     precision: str = "float32",
     dtype: str = "float16",
     decode: str = "full",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    check: str = "stat",
     batch_size: int | None = None,
     workers: int | None = None,
     device: str = "auto",
     runtime: str = "auto",
     cluster: Cluster | None = None,
     on_progress: Progress | None = None,
+    on_check: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_timing: Callable[[Timing], None] | None = None,
 ) -> FeatureStore:
@@ -104,6 +105,14 @@ def embed(
     decode
         "full", or "reduced": a JPEG of several times the backbone's input is decoded at a half, a
         quarter or an eighth of its size, which is faster and not quite the same.
+    max_pixels
+        An image of more is unreadable. With a larger limit than before, such images are tried
+        again.
+    check
+        What tells that an image is unchanged. "stat": its size, times and inode; those that differ
+        are read, and only new contents embedded. "mtime": its size and modification time alone,
+        for file systems that keep no inodes. "content": all images are read, and all features
+        compared with their sums; what is damaged is embedded again.
     batch_size
         Images that go through the backbone at once; None for 8 per processor, whose cache then
         holds the activations, and 256 on a GPU.
@@ -120,6 +129,8 @@ def embed(
         each GPU. `device` follows from `Cluster.gpus_per_worker`.
     on_progress
         Called with the number of images done and the number of all.
+    on_check
+        The same, of images that are read to see whether their bytes have changed.
     on_wait
         Called with the name of another process that fills the same store, before waiting for it.
     on_timing
@@ -148,6 +159,8 @@ def embed(
         precision=precision,
         dtype=dtype,
         decode=decode,
+        max_pixels=max_pixels,
+        check=check,
         batch_size=batch_size,
         workers=workers,
         device=device,
@@ -157,21 +170,28 @@ def embed(
     if done is not None:
         _tidy(job)
         return done
+    if not os.access(job.folder.parent, os.W_OK):  # a set that cannot be written may be true
+        done = job.confirmed(on_check, keep=False)
+        if done is not None:
+            return done
     with lock(_lock_file(job), on_wait):
         # Another process may have filled the set while this one waited for the lock.
         done = job.done() or _recover(job)
         if done is not None:
             return done
         _refuse_what_is_not_ours(job)
+        done = job.confirmed(on_check)
+        if done is not None:
+            return done
         with open_engine(job, cluster) as engine:
-            filling = Filling.begin(job.folder, job.dataset, job.stats, engine.manifest)
+            filling = Filling.begin(job.folder, job.wanted(engine.manifest), on_check)
             with closing(filling):
                 blocks = list(filling.pending())
                 timing = _fill(filling, blocks, engine, len(dataset), on_progress)
                 done = filling.finish()
         if on_timing is not None and timing.images:
             on_timing(timing)
-        _check_unchanged(dataset, done)
+        _check_unchanged(job, done, on_check)
         return done
 
 
@@ -182,6 +202,7 @@ def embed_part(
     part: tuple[int, int],
     cluster: Cluster | None = None,
     on_progress: Progress | None = None,
+    on_check: Progress | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_timing: Callable[[Timing], None] | None = None,
     **options: Any,
@@ -194,8 +215,9 @@ def embed_part(
 
     Parameters
     ----------
-    dataset, backbone, cluster, on_progress, on_wait, on_timing, options
-        As in `embed`; the same in each part. Progress is that of the part.
+    dataset, backbone, cluster, on_progress, on_check, on_wait, on_timing, options
+        As in `embed`; the same in each part. Progress is that of the part. `check` is not
+        "content": no part reads all images.
     part
         Its number, from 1, and how many there are.
 
@@ -213,6 +235,8 @@ def embed_part(
     if not 1 <= number <= of:
         raise ArgumentError(f"part: {number}/{of} is none of 1/{of} to {of}/{of}")
     job = Job.of(dataset, backbone, **options)
+    if job.check == "content":
+        raise ArgumentError("check: 'content' reads all images, and a part does not; leave it out")
     done = job.done()
     if done is not None:
         return done
@@ -223,7 +247,7 @@ def embed_part(
             return done
         _refuse_what_is_not_ours(job)
         with open_engine(job, cluster) as engine:
-            filling = Filling.join(job.folder, dataset, job.stats, engine.manifest)
+            filling = Filling.join(job.folder, job.wanted(engine.manifest), on_check)
             with closing(filling):
                 blocks = [block for block in filling.pending() if block[0] % of == number - 1]
                 images = sum(len(rows) for _, rows in blocks)
@@ -234,7 +258,7 @@ def embed_part(
     with lock_if_free(_lock_file(job)) as free:
         done = _complete(job, filling) if free else None
     if done is not None:
-        _check_unchanged(dataset, done)
+        _check_unchanged(job, done, on_check)
     return done
 
 
@@ -275,9 +299,10 @@ def _fill(
     return Timing(images, elapsed, *spent, write, engine.threads)
 
 
-def _check_unchanged(dataset: Dataset, store: FeatureStore) -> None:
+def _check_unchanged(job: Job, store: FeatureStore, on_check: Progress | None) -> None:
     """Refuse features that files have changed from while others were embedded."""
-    changed = np.flatnonzero((store.stats != file_stats(dataset)).any(axis=1))
+    dataset, check = job.dataset, "stat" if job.check == "content" else job.check
+    changed = confirm(store, dataset, file_stats(dataset), check, on_check=on_check)
     if len(changed):
         raise DatasetError(
             f"{dataset.root}: {len(changed)} of its images changed while they were embedded,"
@@ -309,7 +334,7 @@ def _recover(job: Job) -> FeatureStore | None:
     try:
         if job.done(partial) is None:
             return None
-    except StoreError:  # an old set, killed while it was being removed
+    except DamagedError:  # an old set, killed while it was being removed
         return None
     return move_in_place(job.folder)
 

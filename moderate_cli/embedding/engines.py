@@ -13,7 +13,7 @@ import numpy.typing as npt
 from moderate_cli.embedding.filling import EmbeddedBlock
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError
-from moderate_cli.store import Manifest
+from moderate_cli.manifest import Manifest
 
 Block = tuple[int, npt.NDArray[np.int64]]  # its number, and its rows that need embedding
 
@@ -89,5 +89,10 @@ class LocalEngine:
         from moderate_cli.embedding.local import embed_blocks
 
         return embed_blocks(
-            self._job.dataset, blocks, self._network, workers=self.threads, on_image=on_image
+            self._job.dataset,
+            blocks,
+            self._network,
+            max_pixels=self._job.max_pixels,
+            workers=self.threads,
+            on_image=on_image,
         )

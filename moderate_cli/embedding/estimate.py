@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.backbones import DEFAULT_BACKBONE
+from moderate_cli.backbones import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.filling import rows_to_embed
 from moderate_cli.embedding.job import Job
 from moderate_cli.fingerprints import DIGEST_SIZE
 from moderate_cli.paths import Paths
+from moderate_cli.sources import NO_STAT
+from moderate_cli.sums import SUM_ROWS
 
 SAMPLE_BATCHES = 64
 SAMPLE_SECONDS = 5.0
@@ -59,6 +61,8 @@ def estimate(
     precision: str = "float32",
     dtype: str = "float16",
     decode: str = "full",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    check: str = "stat",
     batch_size: int | None = None,
     workers: int | None = None,
     device: str = "auto",
@@ -77,6 +81,8 @@ def estimate(
         precision=precision,
         dtype=dtype,
         decode=decode,
+        max_pixels=max_pixels,
+        check=check,
         batch_size=batch_size,
         workers=workers,
         device=device,
@@ -87,7 +93,7 @@ def estimate(
         pending, sample, rate, dim = 0, 0, 0.0, done.manifest.dim
     else:
         network, manifest = job.load()
-        rows = rows_to_embed(job.folder, dataset, job.stats, manifest)
+        rows = rows_to_embed(job.folder, job.wanted(manifest))
         pending, dim = len(rows), manifest.dim
 
         from moderate_cli.embedding.local import embed_blocks
@@ -98,7 +104,14 @@ def estimate(
             (number, some[at : at + size]) for number, at in enumerate(range(0, len(some), size))
         ]
         counts, times = [0], [time.perf_counter()]
-        for block in embed_blocks(dataset, blocks, network, workers=job.threads, on_image=_nothing):
+        for block in embed_blocks(
+            dataset,
+            blocks,
+            network,
+            max_pixels=max_pixels,
+            workers=job.threads,
+            on_image=_nothing,
+        ):
             counts.append(counts[-1] + len(block.rows))
             times.append(time.perf_counter())
             if times[-1] - times[0] > SAMPLE_SECONDS:
@@ -126,7 +139,9 @@ def _nothing() -> None:
 def _set_size(dataset: Dataset, dim: int, itemsize: int) -> int:
     """Bytes of a feature set: features, label, stat and digest of each image, and the paths."""
     paths = len(Paths.of(dataset.paths).content)
-    return len(dataset) * (dim * itemsize + 8 + 16 + DIGEST_SIZE) + paths
+    stat = len(NO_STAT) * 8
+    sums = -(-len(dataset) // SUM_ROWS) * DIGEST_SIZE
+    return len(dataset) * (dim * itemsize + 8 + stat + DIGEST_SIZE) + sums + paths
 
 
 def _free(folder: Path) -> int:

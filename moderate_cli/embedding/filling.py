@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import read_array
+from moderate_cli.arrays import MISSING, read_array
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.reuse import Donor, find_reusable, is_mostly_of
-from moderate_cli.errors import StoreError
+from moderate_cli.embedding.confirming import keep_stats
+from moderate_cli.embedding.reuse import Donor, Progress, Wanted, find_reusable, is_mostly_of
+from moderate_cli.errors import DamagedError, StoreError
 from moderate_cli.files import (
     first_folder,
     new_file,
@@ -34,9 +35,10 @@ from moderate_cli.files import (
     turn,
 )
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
+from moderate_cli.manifest import Manifest
 from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths
-from moderate_cli.sources import is_readable
+from moderate_cli.sources import CHECKS, NO_STAT, is_readable
 from moderate_cli.store import (
     DATASET,
     DIGESTS,
@@ -47,13 +49,16 @@ from moderate_cli.store import (
     PATHS,
     STATS,
     SUMMED,
+    SUMS,
     UNREADABLE,
     FeatureStore,
-    Manifest,
+    as_stats,
+    cannot_read,
     encode_unreadable,
     open_store,
     place_of,
 )
+from moderate_cli.sums import block_sums
 from moderate_cli.text import printable
 
 BLOCK_ROWS = 1024
@@ -65,7 +70,7 @@ CLAIM_SUFFIX = ".claim"  # beside a set: one of them is putting it in its place
 # What a set's folder may hold beside these: results, the ledger of evaluations, what killed writers
 # and network file systems leave, and what computers put into folders that somebody looks at.
 OWN_NAMES = {
-    *(FEATURES, LABELS, PATHS, STATS, DIGESTS, UNREADABLE, DATASET, MANIFEST),
+    *(FEATURES, LABELS, PATHS, STATS, DIGESTS, SUMS, UNREADABLE, DATASET, MANIFEST),
     *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),
 }
 OWN_PATTERN = re.compile(
@@ -96,7 +101,7 @@ class EmbeddedBlock(NamedTuple):
     features
         float32 (m, d); NaN where the image cannot be read.
     stats, digests
-        int64 (m, 2) and uint8 (m, 16), of the bytes that were embedded.
+        int64 (m, 4) and uint8 (m, 16), of the bytes that were embedded.
     unreadable
         Row -> reason.
     seconds
@@ -128,20 +133,16 @@ class Filling:
         self._journal = (self._partial / journal).open("a", encoding="ascii")
 
     @classmethod
-    def begin(
-        cls, folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
-    ) -> Filling:
+    def begin(cls, folder: Path, wanted: Wanted, on_check: Progress | None = None) -> Filling:
         """Go on where an earlier run stopped, or start a set with what older ones still hold."""
         partial = partial_folder(folder)
-        if not _is_resumable(partial, dataset, stats, manifest):
+        if not _is_resumable(partial, wanted):
             with new_folder(partial, may_replace=check_own) as fresh:
-                _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
-        return cls(folder, dataset, manifest)
+                _create(fresh, wanted, _donors(folder, wanted), on_check)
+        return cls(folder, wanted.dataset, wanted.manifest)
 
     @classmethod
-    def join(
-        cls, folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
-    ) -> Filling:
+    def join(cls, folder: Path, wanted: Wanted, on_check: Progress | None = None) -> Filling:
         """Fill a set together with other processes; the first of them starts it.
 
         Raises
@@ -154,22 +155,24 @@ class Filling:
             with turn(partial.parent):
                 if not os.path.lexists(partial):
                     with first_folder(partial) as fresh:
-                        _create(fresh, dataset, stats, manifest, _donors(folder, manifest))
-            # An image that could not be read and now can is left to `begin`.
-            if not _is_of(partial, dataset, stats, manifest):
+                        _create(fresh, wanted, _donors(folder, wanted), on_check)
+            # An image that could not be read and now can is left to `begin`. Machines may know a
+            # file by other inodes; the one that puts the set in its place looks at them all.
+            if not _is_of(partial, wanted, CHECKS["mtime"]):
                 raise StoreError(
                     f"{partial}: was started with other images, options or software, or is"
                     " complete; moderate embed without --part goes on from it"
                 )
             # Of its own even if a part runs twice, for lines of two writers may mingle.
-            return cls(folder, dataset, manifest, f"journal-{secrets.token_hex(8)}.jsonl")
+            journal = f"journal-{secrets.token_hex(8)}.jsonl"
+            return cls(folder, wanted.dataset, wanted.manifest, journal)
 
     @property
     def complete(self) -> bool:
         """Whether no block is missing, of those of other processes neither."""
         try:
             return bool(_finished(self._partial).all())
-        except (OSError, ValueError):  # another process has put it in its place
+        except (*MISSING, ValueError):  # another process has put it in its place
             return False
 
     def pending(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
@@ -216,8 +219,10 @@ class Filling:
         with _writing(self._partial):
             with new_file(self._partial / UNREADABLE) as file:
                 file.write(encode_unreadable(unreadable, self._dataset.paths))
+            np.save(self._partial / SUMS, block_sums(read_array(self._partial / FEATURES)))
             sums = {name: content_digest((self._partial / name).read_bytes()) for name in SUMMED}
             manifest = replace(self._manifest, sums={k: v.hex() for k, v in sums.items()})
+            keep_stats(self._partial, manifest, np.asarray(read_array(self._partial / STATS)))
             with new_file(self._partial / MANIFEST) as file:
                 file.write(manifest.to_json())
             return move_in_place(self._folder)
@@ -243,6 +248,17 @@ def move_in_place(folder: Path) -> FeatureStore:
     if store is None:
         raise StoreError(f"{folder}: another process has removed it; run again")
     return store
+
+
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Tell of what the system cannot read just now, lest it is taken for what is not there."""
+    try:
+        yield
+    except MISSING:
+        raise
+    except OSError as error:
+        raise cannot_read(Path(os.fsdecode(error.filename or folder)), error) from None
 
 
 @contextlib.contextmanager
@@ -302,7 +318,7 @@ def belongs_to(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> 
 
     One that was moved still has its files; one whose files were all changed, its place.
     """
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*MISSING), _reading(folder):
         if (folder / DATASET).read_bytes() == place_of(dataset, folder.parent):
             return True
     donor = _donor_at(folder)
@@ -318,41 +334,35 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
         If it is not such a folder.
     """
     try:
-        manifest = Manifest.from_json((partial / PLAN).read_bytes())
-        return manifest, int(np.count_nonzero(_finished(partial)))
-    except (OSError, ValueError) as error:
+        with _reading(partial):
+            manifest = Manifest.from_json((partial / PLAN).read_bytes())
+            return manifest, int(np.count_nonzero(_finished(partial)))
+    except (*MISSING, ValueError) as error:
         raise StoreError(
             f"{partial}: is no feature set in the making ({error}); remove it"
         ) from None
 
 
-def rows_to_embed(
-    folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
-) -> npt.NDArray[np.int64]:
+def rows_to_embed(folder: Path, wanted: Wanted) -> npt.NDArray[np.int64]:
     """Rows that a `Filling` would find pending; writes nothing."""
     partial = partial_folder(folder)
-    if _is_resumable(partial, dataset, stats, manifest):
+    if _is_resumable(partial, wanted):
         return np.flatnonzero(~_finished(partial))
-    pending = np.ones(len(dataset), dtype=np.bool_)
-    for reuse in find_reusable(dataset, stats, _donors(folder, manifest)):
+    pending = np.ones(len(wanted.dataset), dtype=np.bool_)
+    for reuse in find_reusable(wanted, _donors(folder, wanted)):
         pending[reuse.rows] = False
     return np.flatnonzero(pending)
 
 
-def _create(
-    folder: Path,
-    dataset: Dataset,
-    stats: npt.NDArray[np.int64],
-    manifest: Manifest,
-    donors: list[Donor],
-) -> None:
-    n = len(dataset)
+def _create(folder: Path, wanted: Wanted, donors: list[Donor], on_check: Progress | None) -> None:
+    dataset, manifest, n = wanted.dataset, wanted.manifest, len(wanted.dataset)
+    donors = [donor.checked() for donor in donors]  # lest damage gets a sum that is right
     features = Matrix.create(folder / FEATURES, (n, manifest.dim), manifest.spec.dtype)
-    stats_matrix = Matrix.create(folder / STATS, (n, 2), np.int64)
+    stats_matrix = Matrix.create(folder / STATS, (n, len(NO_STAT)), np.int64)
     digests = Matrix.create(folder / DIGESTS, (n, DIGEST_SIZE), np.uint8)
     pending = np.ones(n, dtype=np.bool_)
     unreadable: dict[int, str] = {}
-    for donor, reuse in zip(donors, find_reusable(dataset, stats, donors), strict=True):
+    for donor, reuse in zip(donors, find_reusable(wanted, donors, on_check), strict=True):
         for start in range(0, len(reuse.rows), BLOCK_ROWS):
             rows, sources, own = (part[start : start + BLOCK_ROWS] for part in reuse)
             features.write(rows, donor.features[sources])
@@ -372,43 +382,47 @@ def _create(
     (folder / PLAN).write_bytes(manifest.to_json())
 
 
-def _is_resumable(
-    partial: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
-) -> bool:
+def _is_resumable(partial: Path, wanted: Wanted) -> bool:
     """Whether a partial set can be gone on with, its finished rows still true."""
-    return _is_of(partial, dataset, stats, manifest) and not _may_be_read_now(partial, dataset)
+    return (
+        CHECKS[wanted.check] > 0
+        and _is_of(partial, wanted, wanted.numbers)
+        and not _may_be_read_now(partial, wanted.dataset)
+    )
 
 
-def _is_of(
-    partial: Path, dataset: Dataset, stats: npt.NDArray[np.int64], manifest: Manifest
-) -> bool:
-    """Whether a partial set is of these very files and options."""
+def _is_of(partial: Path, wanted: Wanted, numbers: int) -> bool:
+    """Whether a partial set is of these very files, by so many numbers of stats, and options."""
     try:
-        done = _finished(partial)
-        return (
-            (partial / PLAN).read_bytes() == manifest.to_json()
-            and (partial / PATHS).read_bytes() == Paths.of(dataset.paths).content
-            and np.array_equal(read_array(partial / LABELS), dataset.labels)
-            and np.array_equal(read_array(partial / STATS)[done], stats[done])
-        )
-    except (OSError, ValueError):
+        with _reading(partial):
+            done = _finished(partial)
+            stats = read_array(partial / STATS)[done, :numbers]
+            return (
+                (partial / PLAN).read_bytes() == wanted.manifest.to_json()
+                and (partial / PATHS).read_bytes() == Paths.of(wanted.dataset.paths).content
+                and np.array_equal(read_array(partial / LABELS), wanted.dataset.labels)
+                and np.array_equal(stats, wanted.stats[done, :numbers])
+            )
+    except (*MISSING, ValueError, IndexError):
         return False
 
 
 def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
     """Whether a file that could not be read before is one that can."""
-    digests = read_array(partial / DIGESTS)
+    with _reading(partial):
+        digests, unreadable = read_array(partial / DIGESTS), _read_journal(partial)[1]
     return any(
         not digests[row].any()
         and is_readable(f"{dataset.root}/{dataset.paths[row]}", dataset.source)
-        for row in _read_journal(partial)[1]
+        for row in unreadable
     )
 
 
 def _finished(partial: Path) -> npt.NDArray[np.bool_]:
-    finished = ~read_array(partial / PENDING)
-    for block in _read_journal(partial)[0]:
-        finished[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS] = True
+    with _reading(partial):
+        finished = ~read_array(partial / PENDING)
+        for block in _read_journal(partial)[0]:
+            finished[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS] = True
     return finished
 
 
@@ -447,10 +461,14 @@ def _journal_line(block: int, unreadable: Mapping[int, str]) -> str:
     return json.dumps(entry) + "\n"
 
 
-def _donors(folder: Path, manifest: Manifest) -> list[Donor]:
-    donors = (_donor_of_set(folder), _donor_at(partial_folder(folder)))
+def _donors(folder: Path, wanted: Wanted) -> list[Donor]:
+    complete, partial = _donor_of_set(folder), _donor_at(partial_folder(folder))
+    if partial is not None and wanted.check == "content":
+        partial = partial.unknown()  # the files of the complete one were read before
     return [
-        donor for donor in donors if donor is not None and _same_numbers(donor.manifest, manifest)
+        donor
+        for donor in (complete, partial)
+        if donor is not None and _same_numbers(donor.manifest, wanted.manifest)
     ]
 
 
@@ -466,25 +484,35 @@ def _donor_of_set(folder: Path) -> Donor | None:
         store.features,
         store.unreadable,
         np.ones(len(store), dtype=np.bool_),
+        lambda: store.intact,
     )
 
 
 def _donor_at(folder: Path) -> Donor | None:
-    """What a folder holds of a set, complete or not; None if it is nothing, or damaged."""
+    """What a folder holds of a set, complete or not; None if it is nothing, or damaged.
+
+    Raises
+    ------
+    StoreError
+        If the system cannot read it now: hours of work may be in it.
+    """
     try:
         complete = _donor_of_set(folder)  # perhaps of a run that was killed before moving it
         if complete is not None:
             return complete
-        return Donor(
-            Manifest.from_json((folder / PLAN).read_bytes()),
-            Paths((folder / PATHS).read_bytes()),
-            read_array(folder / STATS),
-            read_array(folder / DIGESTS),
-            read_array(folder / FEATURES),
-            _read_journal(folder)[1],
-            _finished(folder),
-        )
-    except (OSError, ValueError, StoreError):
+        with _reading(folder):
+            finished = _finished(folder)
+            return Donor(
+                Manifest.from_json((folder / PLAN).read_bytes()),
+                Paths((folder / PATHS).read_bytes()),
+                as_stats(read_array(folder / STATS)),
+                read_array(folder / DIGESTS),
+                read_array(folder / FEATURES),
+                _read_journal(folder)[1],
+                finished,
+                lambda: np.ones(len(finished), dtype=np.bool_),
+            )
+    except (*MISSING, ValueError, IndexError, DamagedError):
         return None
 
 

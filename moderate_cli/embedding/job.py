@@ -12,21 +12,25 @@ import numpy.typing as npt
 
 from moderate_cli.backbones import (
     DEFAULT_BACKBONE,
+    DEFAULT_MAX_PIXELS,
     DEVICES,
     RUNTIMES,
     FeatureSpec,
     weights_digest,
 )
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.confirming import confirm
+from moderate_cli.embedding.reuse import Progress, Wanted
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.guard import Guard
+from moderate_cli.manifest import Manifest
 from moderate_cli.processors import processors
+from moderate_cli.sources import CHECKS
 from moderate_cli.store import (
     MANIFEST,
     PARTIAL_SUFFIX,
     FeatureStore,
-    Manifest,
     damaged,
     open_store,
     store_folder,
@@ -43,12 +47,12 @@ class Job:
     Attributes
     ----------
     dataset, stats
-        The images, and size and modification time of each, int64 (n, 2).
+        The images, and the stat of each, int64 (n, 4).
     spec, weights
         The features, and the file of weights if it is not the backbone's own.
     folder
         Where the feature set belongs.
-    batch_size, workers, device, runtime
+    max_pixels, check, batch_size, workers, device, runtime
         As in `moderate_cli.embed`.
     """
 
@@ -57,6 +61,8 @@ class Job:
     spec: FeatureSpec
     weights: str | os.PathLike[str] | None
     folder: Path
+    max_pixels: int
+    check: str
     batch_size: int | None
     workers: int | None
     device: str
@@ -73,6 +79,8 @@ class Job:
         precision: str = "float32",
         dtype: str = "float16",
         decode: str = "full",
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        check: str = "stat",
         batch_size: int | None = None,
         workers: int | None = None,
         device: str = "auto",
@@ -85,10 +93,13 @@ class Job:
         ArgumentError, WeightsError
             If an option is out of range or the weights cannot be read.
         """
-        for name, number in (("batch_size", batch_size), ("workers", workers)):
+        numbers = {"max_pixels": max_pixels, "batch_size": batch_size, "workers": workers}
+        for name, number in numbers.items():
             if number is not None and number < 1:
                 raise ArgumentError(f"{name}: {number} is not positive")
-        for name, value, choices in (("device", device, DEVICES), ("runtime", runtime, RUNTIMES)):
+        for name, value, choices in (
+            ("device", device, DEVICES), ("runtime", runtime, RUNTIMES), ("check", check, CHECKS)
+        ):  # fmt: skip
             if value not in choices:
                 raise ArgumentError(f"{name}: {value!r} is none of {', '.join(choices)}")
         if store is None and not dataset.source.has_neighbors:
@@ -104,6 +115,8 @@ class Job:
             spec=spec,
             weights=weights,
             folder=folder,
+            max_pixels=max_pixels,
+            check=check,
             batch_size=batch_size,
             workers=workers,
             device=device,
@@ -116,19 +129,44 @@ class Job:
         return self.workers or processors()
 
     def done(self, folder: Path | None = None) -> FeatureStore | None:
-        """Open the feature set, if it is there and true.
+        """Open the feature set, if it is there and true, as far as the stats of its files tell.
 
         Raises
         ------
         StoreError
             If it is damaged, or is of other options than its name says.
         """
-        store = open_store(folder or self.folder)
-        if store is None:
+        store, numbers = self._opened(folder or self.folder), CHECKS[self.check]
+        if store is None or not numbers or not store.is_of(self.dataset, self.max_pixels):
             return None
-        if store.manifest.spec != self.spec:
+        same = np.array_equal(store.stats[:, :numbers], self.stats[:, :numbers])
+        return store if same and not store.may_be_read_now(self.dataset) else None
+
+    def confirmed(
+        self, on_check: Progress | None = None, *, keep: bool = True
+    ) -> FeatureStore | None:
+        """Open the feature set, if it is there and true, as the bytes of its files tell.
+
+        Those of which the stat tells nothing are read; `keep` and errors as in `confirm`.
+        """
+        store = self._opened(self.folder)
+        if store is None or not store.manifest.is_newest:
+            return None
+        changed = confirm(store, self.dataset, self.stats, self.check, keep=keep, on_check=on_check)
+        true = store.is_of(self.dataset, self.max_pixels) and not len(changed)
+        if self.check == "content":
+            true = bool(store.intact.all()) and true
+        return store if true and not store.may_be_read_now(self.dataset) else None
+
+    def _opened(self, folder: Path) -> FeatureStore | None:
+        store = open_store(folder)
+        if store is not None and store.manifest.spec != self.spec:
             raise damaged(store.folder, MANIFEST, "is of other options")
-        return store if store.is_current(self.dataset, self.stats) else None
+        return store
+
+    def wanted(self, manifest: Manifest) -> Wanted:
+        """Say what the set shall hold, given what the backbone makes."""
+        return Wanted(self.dataset, self.stats, manifest, self.check)
 
     def load(self) -> tuple[Network, Manifest]:
         """Load the backbone, which takes seconds, and say what its features are."""
@@ -150,6 +188,7 @@ class Job:
             rows=len(self.dataset),
             dim=network.dim,
             classes=self.dataset.classes,
+            max_pixels=self.max_pixels,
         )
         return network, manifest
 

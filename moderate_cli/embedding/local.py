@@ -30,6 +30,7 @@ def embed_blocks(
     blocks: Iterable[tuple[int, npt.NDArray[np.int64]]],
     network: Network,
     *,
+    max_pixels: int,
     workers: int,
     on_image: Callable[[], None],
 ) -> Iterator[EmbeddedBlock]:
@@ -46,6 +47,8 @@ def embed_blocks(
         Block number and rows, int64 (m,), of each block.
     network
         What embeds them.
+    max_pixels
+        An image of more is not read.
     workers
         Threads that read and decode images.
     on_image
@@ -60,7 +63,8 @@ def embed_blocks(
 
         def ahead(count: int) -> None:
             while len(waiting) < count and (path := next(paths, None)) is not None:
-                waiting.append(pool.submit(read_image, path, network.preprocessing, dataset.source))
+                read = (path, network.preprocessing, dataset.source, max_pixels)
+                waiting.append(pool.submit(read_image, *read))
 
         try:
             for block, rows in blocks:

@@ -27,8 +27,8 @@ from moderate_cli.embedding.engines import Block, Cluster
 from moderate_cli.embedding.filling import EmbeddedBlock
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, ClusterError, ModerateError
+from moderate_cli.manifest import Manifest
 from moderate_cli.processors import processors, take_share
-from moderate_cli.store import Manifest
 
 if TYPE_CHECKING:
     from moderate_cli.embedding.worker import Embedder

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.backbones import RULE
 from moderate_cli.dataset import Dataset
 from moderate_cli.fingerprints import content_digest
+from moderate_cli.manifest import Manifest
 from moderate_cli.paths import Paths, same_paths
 from moderate_cli.processors import in_threads
-from moderate_cli.sources import NotAFile, Stat, is_readable
-from moderate_cli.store import Manifest
+from moderate_cli.sources import CHECKS, NO_STAT, NotAFile, Stat, is_readable
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Progress = Callable[[int, int], None]
 
 READ_AT_ONCE = 1 << 14  # files whose digests are taken before the next are thought of
 
@@ -33,6 +35,8 @@ class Donor:
         As in `FeatureStore`.
     finished
         bool (n,), the rows that were written.
+    intact
+        What finds out which rows still are what was written, bool (n,); it reads all of them.
     """
 
     manifest: Manifest
@@ -42,6 +46,41 @@ class Donor:
     features: npt.NDArray[np.floating[Any]]
     unreadable: Mapping[int, str]
     finished: Mask
+    intact: Callable[[], Mask]
+
+    def checked(self) -> Donor:
+        """Return the same without rows that are not what was written."""
+        return replace(self, finished=self.finished & self.intact())
+
+    def unknown(self) -> Donor:
+        """Return the same, with no file taken to be unchanged before its bytes are read."""
+        stats = self.stats.copy()
+        stats[:, 1:] = NO_STAT[1:]
+        return replace(self, stats=stats)
+
+
+class Wanted(NamedTuple):
+    """What a new set shall hold.
+
+    Attributes
+    ----------
+    dataset, stats
+        The images, and the stat of each as it is now, int64 (n, 4).
+    manifest
+        What its features are.
+    check
+        A key of `moderate_cli.sources.CHECKS`.
+    """
+
+    dataset: Dataset
+    stats: Rows
+    manifest: Manifest
+    check: str = "stat"
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers of a stat must be the same; of "content" the donors take care."""
+        return CHECKS[self.check] or len(NO_STAT)
 
 
 class Reuse(NamedTuple):
@@ -52,7 +91,7 @@ class Reuse(NamedTuple):
     rows, sources
         int64 (m,), rows of the new set, ascending, and the rows of the donor that they are.
     stats
-        int64 (m, 2), size and modification time of each file now.
+        int64 (m, 4), the stat of each file when its bytes were seen last.
     """
 
     rows: Rows
@@ -60,36 +99,55 @@ class Reuse(NamedTuple):
     stats: Rows
 
 
-def find_reusable(dataset: Dataset, stats: Rows, donors: Sequence[Donor]) -> list[Reuse]:
+def find_reusable(
+    wanted: Wanted, donors: Sequence[Donor], on_check: Progress | None = None
+) -> list[Reuse]:
     """Find the rows that need no embedding, and what each donor gives of them.
 
-    A file of the same path, size and modification time is taken to be unchanged. One of the size
-    of a known file is read: if its bytes are known it was renamed, touched or copied. What several
-    donors hold comes from the last of them.
+    A file of the same path and stat is taken to be unchanged. One of the size of a known file is
+    read: if its bytes are known it was renamed, touched or copied. What several donors hold comes
+    from the last of them.
     """
-    now = stats.copy()
+    dataset, now = wanted.dataset, wanted.stats.copy()
     giver, source = np.full(len(dataset), -1), np.full(len(dataset), -1)
     for number, donor in enumerate(donors):
-        rows, sources = _unchanged(dataset, stats, donor)
-        giver[rows], source[rows] = number, sources
+        rows, sources = _unchanged(wanted, donor)
+        giver[rows], source[rows], now[rows] = number, sources, donor.stats[sources]
     sizes = [donor.stats[_read(donor), 0] for donor in donors]
-    known = np.isin(stats[:, 0], np.concatenate(sizes)) if sizes else np.zeros(len(now), np.bool_)
+    known = np.isin(wanted.stats[:, 0], np.concatenate(sizes) if sizes else [])
     changed = np.flatnonzero((giver < 0) & known)
     contents = [_Contents(donor) for donor in donors] if len(changed) else []
+    rules = {donor.manifest.pixels for donor in donors}
     for start in range(0, len(changed), READ_AT_ONCE):
-        fingerprints = _fingerprints(dataset, changed[start : start + READ_AT_ONCE])
+        if on_check is not None:
+            on_check(start, len(changed))
+        fingerprints = _fingerprints(dataset, changed[start : start + READ_AT_ONCE], rules)
         for number, known_contents in enumerate(contents):
-            for digest, known_as in known_contents.find(fingerprints).items():
-                for row, stat in fingerprints[digest]:
+            rule = donors[number].manifest.pixels
+            same = (digest for digest, found in fingerprints.items() if rule not in found.changed)
+            for digest, known_as in known_contents.find(same).items():
+                for row, stat in fingerprints[digest].files:
                     giver[row], source[row], now[row] = number, known_as, stat
+    if on_check is not None and len(changed):
+        on_check(len(changed), len(changed))
     given = [np.flatnonzero(giver == number) for number in range(len(donors))]
     return [Reuse(rows, source[rows], now[rows]) for rows in given]
 
 
 def is_mostly_of(dataset: Dataset, stats: Rows, donor: Donor) -> bool:
-    """Whether half of a donor's rows, or more, are of files that the dataset has unchanged."""
-    unchanged = _unchanged(dataset, stats, donor)[0]
-    return 2 * len(unchanged) >= int(np.count_nonzero(donor.finished))
+    """Whether half of a donor's rows, or more, are of files that the dataset has.
+
+    That is asked of what may be a copy, whose files have other inodes.
+    """
+    rows, sources = same_paths(Paths.of(dataset.paths), donor.paths)
+    same = donor.finished[sources] & _agree(donor.stats[sources], stats[rows], CHECKS["mtime"])
+    return 2 * int(np.count_nonzero(same)) >= int(np.count_nonzero(donor.finished))
+
+
+def _agree(some: Rows, others: Rows, numbers: int) -> Mask:
+    """Whether stats (m, 4) have the same first numbers."""
+    same: Mask = (some[:, :numbers] == others[:, :numbers]).all(axis=1)
+    return same
 
 
 def _read(donor: Donor) -> Mask:
@@ -99,10 +157,16 @@ def _read(donor: Donor) -> Mask:
     return mask
 
 
-def _unchanged(dataset: Dataset, stats: Rows, donor: Donor) -> tuple[Rows, Rows]:
+def _unchanged(wanted: Wanted, donor: Donor) -> tuple[Rows, Rows]:
     """Return the rows whose files have the path and stat of a donor's, and the donor's rows."""
+    dataset = wanted.dataset
     rows, sources = same_paths(Paths.of(dataset.paths), donor.paths)
-    same = donor.finished[sources] & (donor.stats[sources] == stats[rows]).all(axis=1)
+    if donor.manifest.pixels != RULE:  # whose pixels are others now, the bytes tell
+        return rows[:0], sources[:0]
+    same = _agree(donor.stats[sources], wanted.stats[rows], wanted.numbers)
+    same &= donor.finished[sources]
+    if donor.manifest.max_pixels < wanted.manifest.max_pixels:
+        same &= ~np.isin(sources, list(donor.unreadable))
     # One that could not be read may be readable now: its permissions do not show in its stat.
     unread = [row for row in donor.unreadable if not donor.digests[row].any()]
     for at in np.flatnonzero(same & np.isin(sources, unread)).tolist():
@@ -110,27 +174,44 @@ def _unchanged(dataset: Dataset, stats: Rows, donor: Donor) -> tuple[Rows, Rows]
     return rows[same], sources[same]
 
 
-Fingerprints = dict[bytes, list[tuple[int, Stat]]]
+class _Found(NamedTuple):
+    """Files of one content.
+
+    Attributes
+    ----------
+    changed
+        The rules that made other pixels of it than today's.
+    files
+        Row and stat of each.
+    """
+
+    changed: frozenset[int]
+    files: list[tuple[int, Stat]]
 
 
-def _fingerprints(dataset: Dataset, rows: Rows) -> Fingerprints:
-    """Digest -> rows of that content, each with its stat; of files that can be read.
+def _fingerprints(dataset: Dataset, rows: Rows, rules: Iterable[int]) -> dict[bytes, _Found]:
+    """Digest -> files of that content, of those that can be read.
 
     Embedding will report the others.
     """
+    older = sorted(set(rules) - {RULE})
+    if older:  # the image library is loaded only where it has something to tell
+        from moderate_cli.pixels import changed_since
 
-    def fingerprint(row: int) -> tuple[bytes, Stat] | None:
+    def fingerprint(row: int) -> tuple[bytes, Stat, frozenset[int]] | None:
         try:
             content, stat = dataset.source.read(f"{dataset.root}/{dataset.paths[row]}")
         except (OSError, NotAFile):
             return None
-        return content_digest(content), stat
+        changed = frozenset(rule for rule in older if changed_since(content, rule))
+        return content_digest(content), stat, changed
 
-    found: Fingerprints = {}
+    found: dict[bytes, _Found] = {}
     with closing(in_threads(fingerprint, rows.tolist())) as results:
         for row, result in zip(rows.tolist(), results, strict=True):
             if result is not None:
-                found.setdefault(result[0], []).append((row, result[1]))
+                digest, stat, changed = result
+                found.setdefault(digest, _Found(changed, [])).files.append((row, stat))
     return found
 
 

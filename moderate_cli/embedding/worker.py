@@ -13,8 +13,8 @@ from moderate_cli.embedding.engines import Block
 from moderate_cli.embedding.filling import EmbeddedBlock
 from moderate_cli.embedding.job import Job
 from moderate_cli.embedding.local import embed_blocks
+from moderate_cli.manifest import Manifest
 from moderate_cli.networks import Network
-from moderate_cli.store import Manifest
 
 
 class Embedder:
@@ -55,7 +55,12 @@ class Embedder:
             for (number, rows), end in zip(blocks, ends.tolist(), strict=True)
         ]
         embedded = embed_blocks(
-            images, own, self._loaded[0], workers=self._job.threads, on_image=_nothing
+            images,
+            own,
+            self._loaded[0],
+            max_pixels=self._job.max_pixels,
+            workers=self._job.threads,
+            on_image=_nothing,
         )
         for block, (_, rows) in zip(embedded, blocks, strict=True):
             row_of = dict(zip(block.rows.tolist(), rows.tolist(), strict=True))

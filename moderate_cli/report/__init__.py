@@ -26,6 +26,7 @@ MOST_POINTS = 2_500  # on the map
 def map_of(subject: Subject) -> Projection:
     """Lay out the images of a selection, or a sample of them, by their features."""
     rows = np.flatnonzero(subject.readable & subject.data.readable)
+    subject.data.check()
     return project(subject.data.features, rows, MOST_POINTS, seed=subject.how["seed"])
 
 

@@ -120,6 +120,7 @@ class Subject:
         rows = np.flatnonzero(self.readable)
         if self.dedup is not None or len(rows) > MOST_COMPARED:
             return self.dedup
+        self.data.check()
         return find_duplicates(self.data.features, rows, NEAR)
 
 

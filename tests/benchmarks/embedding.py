@@ -19,7 +19,7 @@ from torchvision import models, transforms
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
-from moderate_cli.backbones import FeatureSpec, Preprocessing
+from moderate_cli.backbones import DEFAULT_MAX_PIXELS, FeatureSpec, Preprocessing
 from moderate_cli.classifiers import _efficientnet_lite0, _torchvision
 from moderate_cli.efficientnet_lite import convert_weights
 from moderate_cli.embedding.local import embed_blocks
@@ -50,7 +50,12 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
             def ours(network=network) -> None:
                 blocks = [(0, rows)]
                 for _ in embed_blocks(
-                    dataset, blocks, network, workers=processors(), on_image=lambda: None
+                    dataset,
+                    blocks,
+                    network,
+                    max_pixels=DEFAULT_MAX_PIXELS,
+                    workers=processors(),
+                    on_image=lambda: None,
                 ):
                     pass
 

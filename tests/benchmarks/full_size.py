@@ -10,7 +10,9 @@ import numpy as np
 
 from moderate_cli.backbones import FeatureSpec
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.embedding.confirming import keep_stats
 from moderate_cli.fingerprints import content_digest, file_stats
+from moderate_cli.manifest import Manifest
 from moderate_cli.networks import load_network
 from moderate_cli.paths import Paths
 from moderate_cli.store import (
@@ -19,12 +21,12 @@ from moderate_cli.store import (
     LABELS,
     MANIFEST,
     PATHS,
-    STATS,
     SUMMED,
+    SUMS,
     UNREADABLE,
-    Manifest,
     store_folder,
 )
+from moderate_cli.sums import block_sums
 from tests.benchmarks.stages import IMAGENET_22K, MODERATE, Comparison, FeaturesOnDisk, Measured
 
 NAMES_A_FILE = 60_000  # some file systems give a file no more than 65,000 names
@@ -82,7 +84,7 @@ def _keep_features(dataset: Dataset, data: FeaturesOnDisk) -> None:
     folder.mkdir(parents=True)
     os.link(data.features, folder / FEATURES)
     np.save(folder / LABELS, dataset.labels)
-    np.save(folder / STATS, file_stats(dataset))
+    np.save(folder / SUMS, block_sums(np.load(data.features, mmap_mode="r")))
     np.save(folder / DIGESTS, np.ones((len(dataset), 16), dtype=np.uint8))
     (folder / PATHS).write_bytes(Paths.of(dataset.paths).content)
     (folder / UNREADABLE).touch()
@@ -99,4 +101,5 @@ def _keep_features(dataset: Dataset, data: FeaturesOnDisk) -> None:
         classes=dataset.classes,
         sums={name: content_digest((folder / name).read_bytes()).hex() for name in SUMMED},
     )
+    keep_stats(folder, manifest, file_stats(dataset))
     (folder / MANIFEST).write_bytes(manifest.to_json())

@@ -14,9 +14,10 @@ import torch
 import moderate_cli
 from moderate_cli.backbones import FeatureSpec
 from moderate_cli.embedding.filling import BLOCK_ROWS, EmbeddedBlock, Filling, Seconds
+from moderate_cli.embedding.reuse import Wanted
 from moderate_cli.images import read_image
+from moderate_cli.manifest import Manifest
 from moderate_cli.networks import load_network
-from moderate_cli.store import Manifest
 from tests.benchmarks.embedding import _draw
 from tests.benchmarks.stages import IMAGENET_22K
 
@@ -71,7 +72,7 @@ class _Blank:
         for block in range(first, last):
             rows = np.arange(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS)
             features = np.zeros((BLOCK_ROWS, DIM), dtype=np.float32)
-            stats = np.zeros((BLOCK_ROWS, 2), dtype=np.int64)
+            stats = np.zeros((BLOCK_ROWS, 4), dtype=np.int64)
             digests = np.zeros((BLOCK_ROWS, 16), dtype=np.uint8)
             yield EmbeddedBlock(block, rows, features, stats, digests, {}, Seconds())
 
@@ -84,7 +85,7 @@ def _driver(folder: Path) -> float:
     paths = [f"class/{row}.jpg" for row in range(n)]
     labels = np.zeros(n, dtype=np.int64)
     dataset = moderate_cli.Dataset(folder, ("class",), paths, labels)
-    stats = np.zeros((n, 2), dtype=np.int64)
+    stats = np.zeros((n, 4), dtype=np.int64)
     network = load_network(FeatureSpec("pixels"), device="cpu", runtime="torch")
     manifest = Manifest(
         FeatureSpec(), "none", "", "torch", network.preprocessing, n, DIM, dataset.classes
@@ -97,7 +98,7 @@ def _driver(folder: Path) -> float:
             blank.remote().embed.options(num_returns="streaming").remote(start, start + half)
             for start in (0, half)
         ]
-        filling = Filling.begin(folder / "set", dataset, stats, manifest)
+        filling = Filling.begin(folder / "set", Wanted(dataset, stats, manifest))
         ray.get(next(stream[0]))  # the workers are there
         ray.get(next(stream[1]))
         start = time.perf_counter()

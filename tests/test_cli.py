@@ -144,7 +144,7 @@ def test_own_features_can_be_scored_and_selected_from(moderate, tmp_path):
 
 
 def test_a_row_that_spoils_its_class_is_named(moderate, tmp_path):
-    np.save(tmp_path / "f.npy", np.array([[0.0], [4.0], [np.nan], [7.0]]))
+    np.save(tmp_path / "f.npy", np.array([[0.0, 1], [4.0, 1], [np.nan, 1], [7.0, 1]]))
     np.save(tmp_path / "y.npy", np.zeros(4, dtype=int))
     done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     assert done == (

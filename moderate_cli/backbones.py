@@ -33,6 +33,11 @@ TORCHVISION_BACKBONES = tuple(
 CLASSIFIERS = (DEFAULT_BACKBONE, *TORCHVISION_BACKBONES)
 BACKBONES = (*CLASSIFIERS, "pixels")  # colors of a thumbnail; has no weights, and no head
 
+# Number of the rule by which bytes become pixels, of which `moderate_cli.pixels` is the place, and
+# what images have at most. They stand here so that a set is opened without the image library.
+RULE = 2
+DEFAULT_MAX_PIXELS = 178_956_970
+
 DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")
 DTYPES = ("float16", "float32")

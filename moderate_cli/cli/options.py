@@ -13,6 +13,7 @@ from moderate_cli.backbones import (
     BACKBONES,
     DECODES,
     DEFAULT_BACKBONE,
+    DEFAULT_MAX_PIXELS,
     DEVICES,
     DTYPES,
     PRECISIONS,
@@ -328,6 +329,14 @@ embedding = group(
         help="Say where the time went, and, in select, what each class keeps.",
     ),
     section="Features",
+)
+
+max_pixels = option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=DEFAULT_MAX_PIXELS,
+    help="Pixels of the largest image to read; a larger one is unreadable.",
 )
 
 seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")

@@ -20,6 +20,7 @@ from moderate_cli.arrays import read_sealed, sealed
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_file
 from moderate_cli.rows import Features
+from moderate_cli.sameness import coinciding
 from moderate_cli.scoring import SEEDED, Scores, score_features
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store import FeatureStore, identity_of
@@ -163,6 +164,15 @@ class LabeledFeatures:
             return np.array([share_of_strangers(self.features, self.labels, self.readable)])
 
         return float(self._kept("strangers", compute, lambda found: found.shape == (1,))[0])
+
+    def coinciding(self) -> Doubles:
+        """Count the images that have the same features, as `coinciding` in `sameness` does."""
+        groups = len(np.unique(self.labels)) + 1
+        return self._kept(
+            "coinciding",
+            lambda: coinciding(self.features, self.labels, self.readable),
+            lambda found: found.shape == (groups,),
+        )
 
     def clustered(self, clusters: int, *, seed: int = 0) -> LabeledFeatures:
         """Put clusters of the features, by spherical k-means, in the place of classes.

@@ -1,45 +1,44 @@
 """Image file -> uint8 tensor of the size that a backbone wants.
 
-Pixels are those of PIL's conversion to RGB, which is how torchvision's ImageFolder reads an image
-(EXIF orientation ignored). JPEG, by far the most common, is decoded by torchvision, which gives
-the same pixels and takes half the time. If so asked, a JPEG that is far larger than the backbone's
-input is decoded at a half, a quarter or an eighth of its size.
+Pixels are those of `moderate_cli.pixels`, by and large PIL's conversion to RGB, which is how
+torchvision's ImageFolder reads an image (EXIF orientation ignored). JPEG, by far the most common,
+is decoded by torchvision, which gives the same pixels and takes half the time. If so asked, a JPEG
+that is far larger than the backbone's input is decoded at a half, a quarter or an eighth of its
+size.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from moderate_cli.backbones import Preprocessing
-from moderate_cli.errors import ModerateError
+from moderate_cli.backbones import DEFAULT_MAX_PIXELS, Preprocessing
+from moderate_cli.devices import memory_told
 from moderate_cli.fingerprints import NO_DIGEST, content_digest
-from moderate_cli.pixels import DEFAULT_MAX_PIXELS
+from moderate_cli.opening import NotNow, UnreadableImage, opened
+from moderate_cli.pixels import MAX_ASPECT, middle, to_rgb
+from moderate_cli.room import tried_twice
 from moderate_cli.sources import FILES, NotAFile, Source, Stat
-from moderate_cli.text import one_line
+
+__all__ = ["ReadImage", "UnreadableImage", "decode", "read_image", "resize_and_crop"]
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg
 except ImportError:  # deprecated in torchvision 0.29; where it is gone, PIL does all the decoding
     decode_jpeg = None
 
-# A strip is cut to this many crops before it is resized: 1 x 60,000 pixels must not become
-# 224 x 13 million.
-MAX_ASPECT = 8
-
 # A JPEG decoded small still has so many times the pixels a side that resizing asks for, so that
 # most of what its decoder averages away resizing would, too.
 REDUCING_GAP = 2
 
-
-class UnreadableImage(ModerateError):
-    """An image that cannot be decoded; the message is the reason."""
+NEEDS_MEMORY = "needs more memory than there is"
 
 
 class ReadImage(NamedTuple):
@@ -54,7 +53,7 @@ class ReadImage(NamedTuple):
     stat
         Of the file that was read, as in `moderate_cli.sources`; -1 if there is none.
     digest
-        BLAKE2b of the bytes; zeros if they cannot be read.
+        BLAKE2b of the bytes; zeros if they cannot be read, or might be another time.
     decoding, transforming
         Seconds that it took to read and decode, and to resize and crop.
     """
@@ -73,28 +72,48 @@ def read_image(
     source: Source = FILES,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> ReadImage:
-    """Read, decode, resize and crop one image; never raises for a bad file."""
+    """Read, decode, resize and crop one image; never raises for a bad file.
+
+    Parameters
+    ----------
+    path, source
+        Where it is.
+    preprocessing
+        What the backbone wants.
+    max_pixels
+        Width times height that it may have.
+    """
     found, digest, pixels, reason = None, NO_DIGEST, None, ""
     start = decoded = time.perf_counter()
+    enough = REDUCING_GAP * preprocessing.resize if preprocessing.decode == "reduced" else None
+
+    def attempt(least_room: int) -> torch.Tensor:
+        nonlocal decoded
+        with _decoded(content, enough, max_pixels, least_room, strips_cut=True) as whole:
+            decoded = time.perf_counter()
+            with memory_told():
+                return resize_and_crop(whole, preprocessing)
+
     try:
         content, found = source.read(path)
         digest = content_digest(content)
-        enough = REDUCING_GAP * preprocessing.resize if preprocessing.decode == "reduced" else None
-        whole = decode(content, enough)
-        decoded = time.perf_counter()
-        if whole.shape[1] * whole.shape[2] > max_pixels:
-            raise UnreadableImage(f"has more than {max_pixels} pixels")
-        pixels = resize_and_crop(whole, preprocessing)
-    except OSError as error:
-        reason = error.strerror or str(error)
+        pixels = _tried(attempt)
+    except NotNow as error:
+        digest, reason = NO_DIGEST, str(error)
     except (UnreadableImage, NotAFile) as error:
         reason = str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except MemoryError:  # for the bytes
+        reason = NEEDS_MEMORY
     end = time.perf_counter()
     found = found or source.stat(path)
     return ReadImage(pixels, reason, found, digest, decoded - start, end - decoded)
 
 
-def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
+def decode(
+    content: bytes, enough: int | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> torch.Tensor:
     """Decode an image of any format that PIL reads to uint8 (3, height, width).
 
     Parameters
@@ -104,37 +123,66 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
     enough
         Pixels that the short side must have; a JPEG of twice as many is decoded smaller than it
         is. None for all that there are.
+    max_pixels
+        Width times height that it may have.
 
     Raises
     ------
     UnreadableImage
         With the reason, if it cannot be decoded.
-    MemoryError
-        If there is not memory enough, which says nothing of the file.
     """
-    if not content:
-        raise UnreadableImage("is empty")
+
+    def attempt(least_room: int) -> torch.Tensor:
+        with _decoded(content, enough, max_pixels, least_room) as whole:
+            return whole
+
+    return _tried(attempt)
+
+
+def _tried(attempt: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    """Decode beside other images or, if memory is short, without them."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.format == "EPS":
-                raise UnreadableImage("is PostScript, a program that Ghostscript would run")
-            size = image.size
-            if enough is not None:
-                image.draft(None, (enough, enough))  # only the JPEG reader knows how to
-            if decode_jpeg and image.size == size and image.format == "JPEG":
-                pixels = _decode_jpeg(content) if image.mode in ("L", "RGB") else None
-                if pixels is not None:
-                    return pixels
-            # Converting what is RGB would copy it, 100 MB of a large photo.
-            rgb = image if image.mode == "RGB" else image.convert("RGB")
-            converted: torch.Tensor = transforms.pil_to_tensor(rgb)
-            return converted
-    except UnidentifiedImageError:
-        raise UnreadableImage("is not an image in a known format") from None
-    except (UnreadableImage, MemoryError):
-        raise
-    except Exception as error:  # PIL's many readers raise whatever their parsing runs into
-        raise UnreadableImage(f"cannot decode ({one_line(error)})") from None
+        return tried_twice(attempt)
+    except MemoryError:
+        raise NotNow(NEEDS_MEMORY) from None
+
+
+@contextlib.contextmanager
+def _decoded(
+    content: bytes,
+    enough: int | None,
+    max_pixels: int,
+    least_room: int,
+    *,
+    strips_cut: bool = False,
+) -> Iterator[torch.Tensor]:
+    """Decode an image; have room for it until the block ends.
+
+    Raises
+    ------
+    UnreadableImage, MemoryError
+        As `opened`; what goes wrong in the block is not taken for the file's fault.
+    """
+    with contextlib.ExitStack() as room:
+        with opened(content, max_pixels, room=room, least_room=least_room) as image:
+            whole = _pixels(image, content, enough, strips_cut=strips_cut)
+        yield whole
+
+
+def _pixels(
+    image: Image.Image, content: bytes, enough: int | None, *, strips_cut: bool
+) -> torch.Tensor:
+    size = image.size
+    if enough is not None:
+        image.draft(None, (enough, enough))  # only the JPEG reader knows how to
+    if decode_jpeg and image.size == size and image.format == "JPEG":
+        pixels = _decode_jpeg(content) if image.mode in ("L", "RGB") else None
+        if pixels is not None:
+            return pixels
+    rgb = to_rgb(image, middle(image.size) if strips_cut else None)
+    with memory_told():
+        converted: torch.Tensor = transforms.pil_to_tensor(rgb)
+    return converted
 
 
 def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
@@ -169,7 +217,8 @@ def _decode_jpeg(content: bytes) -> torch.Tensor | None:
     """Decode a grayscale or color JPEG, or return None where PIL should have the last word."""
     buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)  # wants writable memory
     try:
-        pixels: torch.Tensor = decode_jpeg(buffer, mode=ImageReadMode.UNCHANGED)
+        with memory_told():
+            pixels: torch.Tensor = decode_jpeg(buffer, mode=ImageReadMode.UNCHANGED)
     except RuntimeError:
         return None
     return pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels

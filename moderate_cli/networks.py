@@ -12,6 +12,7 @@ from torch.fx.experimental.optimization import fuse
 
 from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.classifiers import drop_head, load_classifier
+from moderate_cli.devices import explained
 from moderate_cli.errors import ArgumentError
 from moderate_cli.processors import processors
 from moderate_cli.runtimes import choose_runtime, openvino_start, torch_start
@@ -83,6 +84,8 @@ def load_network(
         If the weights cannot be had or belong to another architecture.
     ArgumentError
         If the device or the runtime is not there.
+    DeviceError
+        If it fails.
     """
     target = find_device(device)
     if spec.backbone == "pixels":
@@ -96,10 +99,11 @@ def load_network(
     preprocessing = replace(preprocessing, decode=spec.decode)
     name = choose_runtime(runtime, target, spec.precision)
     size = batch_size or BATCH_SIZES[target.type]
-    if name == "openvino":
-        start = openvino_start(module, preprocessing, spec.precision, size)
-    else:
-        start = torch_start(module, preprocessing, target, spec.precision)
+    with explained("a smaller --batch-size, or backbone, takes less"):
+        if name == "openvino":
+            start = openvino_start(module, preprocessing, spec.precision, size)
+        else:
+            start = torch_start(module, preprocessing, target, spec.precision)
     return Network(start, preprocessing, dim, source, name, size)
 
 

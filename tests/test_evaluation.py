@@ -8,7 +8,9 @@ import torch
 from conftest import paint
 from torchvision import models
 
+from moderate_cli.dataset import scan
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.errors import ArgumentError, DeviceError
 from moderate_cli.evaluation import (
     CANDIDATES,
     FULL,
@@ -22,7 +24,9 @@ from moderate_cli.evaluation import (
 )
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.probe import Probe
+from moderate_cli.evaluation.recipe import Recipe
 from moderate_cli.evaluation.summary import Estimate, estimate, smallest_within, summarize
+from moderate_cli.evaluation.training import TrainLearner, read_pictures
 
 
 def ridge(points, targets, strength):
@@ -397,22 +401,94 @@ def test_networks_of_torchvision_are_trained_on_a_test_set(grays, moderate, tmp_
     )
 
 
-def test_the_same_seed_trains_the_same_network(grays):
-    from moderate_cli import scan
-    from moderate_cli.evaluation.recipe import Recipe
-    from moderate_cli.evaluation.training import TrainLearner, read_pictures
-
+def learner(grays, recipe):
+    """Pictures of a dataset, and what is trained on them."""
     dataset = scan(grays)
-    labels = dataset.labels
-    recipe = Recipe(steps=3, size=8, device="cpu")
-    pictures = read_pictures(dataset, labels, np.ones(80, dtype=bool), recipe)
+    pictures = read_pictures(dataset, dataset.labels, np.ones(80, dtype=bool), recipe)
+    return pictures, TrainLearner(pictures, None, recipe)
+
+
+ROWS, HELD_OUT = np.arange(0, 80, 2), np.arange(1, 80, 2)
+
+
+@pytest.mark.parametrize("step", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("CUDA error: device-side assert triggered\nCompile with"),
+            "the GPU failed (CUDA error: device-side assert triggered); --device cpu does without"
+            " it",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to"),
+            "the GPU is out of memory; a smaller --size or network takes less",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+            "out of memory; a smaller --size or network takes less",
+        ),
+    ],
+)
+def test_what_a_device_says_is_not_put_down_to_the_size_of_pictures(
+    error, said, step, grays, monkeypatch
+):
+    def fail(*_):
+        raise error
+
+    _, learn = learner(grays, Recipe(steps=3, size=8, device="cpu"))
+    place = {"forward": (TrainLearner, "_run"), "backward": (torch.Tensor, "backward")}[step]
+    monkeypatch.setattr(*place, fail)
+    with pytest.raises(DeviceError) as caught:
+        learn(ROWS, HELD_OUT, 1)
+    assert str(caught.value) == said
+
+
+def test_a_fault_of_the_program_is_not_put_down_to_the_size_of_pictures(grays, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    _, learn = learner(grays, Recipe(steps=3, size=8, device="cpu"))
+    monkeypatch.setattr(TrainLearner, "_run", fail)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        learn(ROWS, HELD_OUT, 1)
+
+
+def test_a_torch_that_was_built_without_onednn_trains(grays, monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    _, learn = learner(grays, Recipe(steps=1, size=8, device="cpu"))
+    assert learn(ROWS, HELD_OUT, 1).shape == (40,)
+
+
+def test_pictures_that_do_not_fit_in_memory_are_told_of(grays, moderate):
+    done = moderate("evaluate", grays, *TRAIN[:2], "--size", "10000000", *TRAIN[4:])
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == (
+        "moderate: out of memory; 80 pictures take 24000000.0 GB, and a smaller --size less\n"
+    )
+
+
+def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_embedded(grays, moderate):
+    done = moderate("evaluate", grays, *TRAIN, "--seed", str(2**64))
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"moderate: --seed {2**64} is too large to train with; name a smaller one"
+        " (see 'moderate evaluate --help')\n"
+    )
+    assert not grays.with_name("grays.moderate").exists()
+    _, learn = learner(grays, Recipe(steps=1, size=8, device="cpu"))
+    with pytest.raises(ArgumentError, match="is more than 18446744073709551615"):
+        learn(ROWS, HELD_OUT, 2**64)
+
+
+def test_the_same_seed_trains_the_same_network(grays):
+    pictures, learn = learner(grays, Recipe(steps=3, size=8, device="cpu"))
     assert pictures.pixels[:, 0, 0, 0].tolist() == [
         50 * (n // 20) + 3 * (n % 20) for n in range(80)
     ]
-    learn = TrainLearner(pictures, None, recipe)
-    rows, held_out = np.arange(0, 80, 2), np.arange(1, 80, 2)
-    first, other = learn(rows, held_out, 1), learn(rows, held_out, 2)
-    assert np.array_equal(learn(rows, held_out, 1), first)
+    first, other = learn(ROWS, HELD_OUT, 1), learn(ROWS, HELD_OUT, 2)
+    assert np.array_equal(learn(ROWS, HELD_OUT, 1), first)
     assert first.shape == other.shape == (40,)
 
 

@@ -11,6 +11,7 @@ PACKAGE = Path(__import__("moderate_cli").__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TORCH = {
     "images.py",
+    "devices.py",
     "evaluation/training.py",
     "perturbation/attacks.py",
     "classifiers.py",

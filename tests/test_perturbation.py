@@ -1,5 +1,6 @@
 import csv
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from moderate_cli.classifiers import load_classifier
 from moderate_cli.dataset import Dataset, scan
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
 from moderate_cli.images import read_image
 from moderate_cli.perturbation import RECORD, Attack, perturb, plan
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
@@ -142,6 +143,56 @@ def test_an_image_that_cannot_be_read_leaves_nothing(many, moderate, tmp_path):
     )
     assert os.listdir(tmp_path) == ["many"]
     assert moderate("perturb", many, "-o", tmp_path / "p", "--label-noise", "0.5").status == 0
+
+
+def test_a_picture_that_is_too_large_is_named_with_the_way_out(many, moderate, tmp_path):
+    args = ("perturb", many, "-o", tmp_path / "p", "--corrupt", "1", "--max-pixels")
+    done = moderate(*args, "80")
+    assert (done.status, done.stdout) == (1, "")
+    assert re.fullmatch(
+        rf"moderate: {many}/./\d+\.png: has 81 pixels; --max-pixels 81 reads it; remove it first\n",
+        done.stderr,
+    )
+    assert moderate(*args, "81").status == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (MemoryError(), DatasetError, "to ruin it needs more memory than there is; remove it"),
+        (DeviceError("the GPU failed (x)"), DeviceError, "the GPU failed (x)"),
+    ],
+)
+def test_a_picture_that_cannot_be_ruined_is_named(error, kind, said, many, tmp_path, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setitem(CORRUPTIONS, "fog", fail)
+    with pytest.raises(kind, match=rf"{many}/./\d+\.png: {re.escape(said)}"):
+        perturb(scan(many), tmp_path / "p", corrupt=1)
+    assert os.listdir(tmp_path) == ["many"]
+
+
+def test_a_gpu_that_fails_in_an_attack_is_told_of(photos, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr("moderate_cli.perturbation.attacks.resize_and_crop", fail)
+    with pytest.raises(DeviceError) as caught:
+        perturb(scan(photos), tmp_path / "p", attack=Attack("fgsm", device="cpu"))
+    assert re.fullmatch(
+        rf"{photos}/a/\w+\.png: the GPU is out of memory; --device cpu may have more, or remove"
+        " this picture first",
+        str(caught.value),
+    )
+
+
+def test_what_is_transparent_is_ruined_as_it_is_seen(tmp_path):
+    (tmp_path / "one" / "a").mkdir(parents=True)
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "one" / "a" / "1.png")
+    (made,) = perturb(scan(tmp_path / "one"), tmp_path / "p", corrupt=1)
+    with Image.open(tmp_path / "p" / made.path) as found:
+        assert np.median(np.asarray(found)) > 200
 
 
 def test_a_palette_with_transparency_is_ruined_without_a_warning(tmp_path):

@@ -1,11 +1,16 @@
 """What a report says, in numbers and bytes; how its page behaves is for test_page.py."""
 
 import base64
+import io
 import json
 import os
 import re
+import struct
 import sys
+import tarfile
 import types
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +27,7 @@ from moderate_cli.report.gallery import gallery
 from moderate_cli.report.page import render
 from moderate_cli.report.projection import project
 from moderate_cli.report.ranking import ranking
-from moderate_cli.report.thumbnails import thumbnail, thumbnails
+from moderate_cli.report.thumbnails import Thumbnail, thumbnail, thumbnails
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import select
 
@@ -171,22 +176,88 @@ def test_thumbnails_take_no_more_room_than_they_may(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"%!PS-Adobe")
     os.mkfifo(tmp_path / "fifo.png")
     names = ["0.png", "bad.png", "fifo.png", "missing.png", "1.png", "2.png", "3.png"]
-    every = thumbnails(tmp_path, names, 16, 1_000_000)
-    assert [bool(one) for one in every] == [True, False, False, False, True, True, True]
-    room = len(every[0]) + len(every[4])
-    assert thumbnails(tmp_path, names, 16, room) == [*every[:5], "", ""]
+    dataset = Dataset(tmp_path, (".",), names, np.zeros(7, np.int64))
+    every = thumbnails(dataset, names, 16, 1_000_000)
+    assert [one.reason for one in every] == [
+        "",
+        "is PostScript, a program that Ghostscript would run",
+        "is not a regular file",
+        "No such file or directory",
+        "",
+        "",
+        "",
+    ]
+    assert [one.uri[:23] for one in every if not one.reason] == ["data:image/webp;base64,"] * 4
+    room = sum(len(one.uri) + len(one.reason) for one in every[:5])
+    none = Thumbnail("", "no room for its picture on this page")
+    assert thumbnails(dataset, names, 16, room) == [*every[:5], none, none]
 
 
 def test_a_thumbnail_is_the_middle_square(tmp_path):
     wide = Image.new("RGB", (300, 100), "black")
     wide.paste("white", (100, 0, 200, 100))
     wide.save(tmp_path / "wide.png")
-    head, _, content = thumbnail(f"{tmp_path}/wide.png", 10).partition(",")
+    head, _, content = thumbnail(f"{tmp_path}/wide.png", 10).uri.partition(",")
     assert head == "data:image/webp;base64"
     (tmp_path / "t.webp").write_bytes(base64.b64decode(content))
     with Image.open(tmp_path / "t.webp") as found:
         assert found.size == (10, 10)
         assert np.asarray(found).min() > 200
+
+
+def test_a_thumbnail_of_what_is_transparent_is_laid_on_white(tmp_path):
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    content = thumbnail(f"{tmp_path}/clear.png", 10).uri.partition(",")[2]
+    with Image.open(io.BytesIO(base64.b64decode(content))) as found:
+        assert np.asarray(found).min() == 255
+
+
+def test_a_strip_is_drawn_and_a_picture_that_is_too_large_says_so(tmp_path):
+    Image.new("1", (70_000, 1), 1).save(tmp_path / "strip.png")
+    assert thumbnail(f"{tmp_path}/strip.png", 10).reason == ""
+    header = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 9_000, 1, 0, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
+    (tmp_path / "x.png").write_bytes(
+        content + struct.pack(">I", zlib.crc32(header)) + struct.pack(">I4sI", 0, b"IDAT", 0)
+    )
+    found = thumbnail(f"{tmp_path}/x.png", 10)
+    assert found == Thumbnail("", "has 180 megapixels, too many for a small picture")
+
+
+def test_images_of_tar_files_are_drawn_and_those_that_are_gone_say_why(
+    tmp_path, moderate, monkeypatch
+):
+    monkeypatch.setattr("moderate_cli.report.page._bundle", lambda: "")
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("a.tar", "w") as tar:
+        for number in range(6):
+            picture = io.BytesIO()
+            Image.new("RGB", (9, 9), (40 * number,) * 3).save(picture, "PNG")
+            files = {"png": picture.getvalue(), "cls": b"0" if number < 3 else b"1"}
+            for suffix, content in files.items():
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    done = moderate("report", "a.tar", "-r", "0.5", "-o", "r.html")
+    assert done.status == 0, done.stderr
+    found = data_of((tmp_path / "r.html").read_text())
+    assert sorted(map(int, found["pictures"])) == [0, 1, 2, 3, 4, 5]
+    assert found["undrawn"] == {}
+
+
+def test_images_that_cannot_be_drawn_are_told_of(small):
+    class Gone:
+        def read(self, name):
+            raise OSError(5, f"{os.path.basename(name)} is <gone>\x1b")
+
+    subject = replace(small, dataset=replace(small.dataset, source=Gone()))
+    page = render(subject, map_of(subject), {}).decode()
+    found = data_of(page)
+    assert found["pictures"] == {}
+    assert found["undrawn"]["0"] == "0.png is <gone>\\x1b"
+    assert sorted(map(int, found["undrawn"])) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert "9 pictures cannot be drawn" in page
+    assert "is &lt;gone&gt;" in page
 
 
 def data_of(page):
@@ -203,7 +274,9 @@ def test_a_page_of_very_many_images_and_classes_stays_below_10_mb(tmp_path, monk
     labels = np.sort(rng.integers(0, 20_000, 400_000))
     names = [f"{number:05}" + "\u6587" * 80 for number in range(20_000)]
     subject = subject_of(tmp_path, rng.random(400_000), labels, names)
-    monkeypatch.setattr("moderate_cli.report.thumbnails.thumbnail", lambda path, side: 4000 * "x")
+    monkeypatch.setattr(
+        "moderate_cli.report.thumbnails.thumbnail", lambda *_: Thumbnail(4000 * "x")
+    )
     assert 9_500_000 < len(render(subject, map_of(subject), {})) < 10_000_000
 
 

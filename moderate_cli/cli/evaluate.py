@@ -22,7 +22,7 @@ from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
 from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
-from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
+from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import (
     Estimate,
     Line,
@@ -185,6 +185,8 @@ def command(
         raise click.UsageError("--csv and --json exclude each other")
     writers = _writers(outputs)
     recipe = _recipe(evaluator, network, steps, size, **embedding)
+    if recipe is not None and seed + seeds - 1 > LARGEST_SEED:
+        raise click.UsageError(f"--seed {seed} is too large to train with; name a smaller one")
     reads = Outputs(outputs, inputs=inputs_of(embedding))
     reads.check()
     own = _own(data, outputs=reads, **embedding)
@@ -209,7 +211,7 @@ def command(
         found = evaluate(
             own.features,
             missing,
-            _learner(own, judge, recipe),
+            _learner(own, judge, recipe, embedding["max_pixels"]),
             test=judge and judge.features,
             scoring=scoring,
             selecting={"scope": scope},
@@ -284,7 +286,7 @@ def _judge(test: str, own: _Set, **embedding: Any) -> _Set:
     return found._replace(features=replace(found.features, labels=renumbered))
 
 
-def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None) -> Learner:
+def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None, max_pixels: int) -> Learner:
     if recipe is None:
         return ProbeLearner(own.features, judge and judge.features)
     # torch takes seconds to load; a linear head does not need it.
@@ -292,7 +294,7 @@ def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None) -> Learner:
 
     def pictures(one: _Set) -> Pictures:
         features = one.features
-        return read_pictures(one.dataset, features.labels, features.readable, recipe)
+        return read_pictures(one.dataset, features.labels, features.readable, recipe, max_pixels)
 
     return TrainLearner(pictures(own), judge and pictures(judge), recipe)
 

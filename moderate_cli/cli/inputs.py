@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
+from moderate_cli.cli.sameness import warn_of_sameness
 from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
@@ -100,6 +101,7 @@ def source_from(
                 " makes K of them"
             )
         sets = _labeled([LabeledFeatures.of(store) for store in stores], labels_file, seed)
+        warn_of_sameness(sets)
         return Source(_scores(sets, how), sets, dataset)
     if scores_file is not None:
         options.refuse_beside("--scores", {"criterion", "center", "metric", *computing})
@@ -116,6 +118,7 @@ def source_from(
     options.refuse_beside("--features", computing)
     own = _own_features(features_files, labels_file, criterion)
     sets = _labeled(own, labels_file, seed)
+    warn_of_sameness(sets)
     scores = _scores(sets, how)
     named_features = {path: one.features for path, one in zip(features_files, sets, strict=True)}
     check_scorable(named_features, scores.values, sets[0].readable)
@@ -276,6 +279,7 @@ def feature_set_of(data: str, what: str, **embedding: Any) -> tuple[Dataset, Fea
     if len(embedding["backbones"]) > 1:
         raise click.UsageError(f"{what} wants one --backbone")
     dataset, (store,) = features_of(data, **embedding)
+    warn_of_sameness([LabeledFeatures.of(store)])
     return dataset, store
 
 

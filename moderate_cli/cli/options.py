@@ -266,6 +266,14 @@ device = option(
     "--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs."
 )
 
+max_pixels = option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=DEFAULT_MAX_PIXELS,
+    help="Pixels of the largest image to read; a larger one is unreadable.",
+)
+
 embedding = group(
     store,
     option(
@@ -299,13 +307,7 @@ embedding = group(
         default="full",
         help="Decode large JPEGs in full, or reduced: faster, not quite the same features.",
     ),
-    option(
-        "--max-pixels",
-        type=click.IntRange(min=1),
-        metavar="N",
-        default=DEFAULT_MAX_PIXELS,
-        help="Pixels of the largest image to read; a larger one is unreadable.",
-    ),
+    max_pixels,
     option(
         "--check",
         type=click.Choice(list(CHECKS)),

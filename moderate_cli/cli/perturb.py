@@ -73,6 +73,7 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
     metavar="FILE",
     help="State dict for the network, with its head.",
 )
+@options.max_pixels
 @options.device
 @options.option(
     "--link",
@@ -93,6 +94,7 @@ def command(
     epsilon: int,
     network: str,
     weights: str | None,
+    max_pixels: int,
     device: str,
     link: str,
     seed: int,
@@ -125,6 +127,7 @@ def command(
             attack=attack,
             seed=seed,
             link=link,
+            max_pixels=max_pixels,
             on_progress=move,
         )
     moved = sum(

@@ -74,7 +74,7 @@ OWN_NAMES = {
     *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),
 }
 OWN_PATTERN = re.compile(
-    r"journal(-[0-9a-f]+)?\.jsonl|(scores|suspects|strangers|kmeans)[-\w]*\.npy"
+    r"journal(-[0-9a-f]+)?\.jsonl|(scores|suspects|strangers|coinciding|kmeans)[-\w]*\.npy"
     r"|\..+\.[0-9a-f]{8}\.moderate-tmp|\.nfs[0-9a-f]+",
     re.DOTALL,
 )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from moderate_cli.dataset import Dataset
+from moderate_cli.devices import explained
 from moderate_cli.embedding.filling import EmbeddedBlock, Seconds
-from moderate_cli.errors import DeviceError
 from moderate_cli.images import ReadImage, read_image
 from moderate_cli.networks import Network
 from moderate_cli.quiet import without_warnings
@@ -101,26 +101,20 @@ class _Started:
         # The pixels are not needed any more, and would add up over a block.
         self._images = [image._replace(pixels=None) for image in images]
         self._dim = network.dim
-        with _enough_memory(len(pixels)):
+        with _explained(len(pixels)):
             self._finish = network.start(torch.stack(pixels)) if pixels else None
 
     def finish(self) -> Batch:
         """Wait for the features."""
         features = np.full((len(self._images), self._dim), np.nan, dtype=np.float32)
         if self._finish is not None:
-            with _enough_memory(len(self._readable)):
+            with _explained(len(self._readable)):
                 features[self._readable] = self._finish().numpy()
         return features, self._images
 
 
-@contextlib.contextmanager
-def _enough_memory(count: int) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise DeviceError(
-            f"the GPU has no memory for {count} images; use a smaller --batch-size"
-        ) from None
+def _explained(count: int) -> AbstractContextManager[None]:
+    return explained(f"a batch has {count} images, and a smaller --batch-size takes less")
 
 
 def _assemble(

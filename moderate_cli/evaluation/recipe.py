@@ -11,6 +11,7 @@ SMALL = "cnn"
 NETWORKS = (SMALL, *(n for n in TORCHVISION_BACKBONES if n not in ("googlenet", "inception_v3")))
 
 BATCH = 64
+LARGEST_SEED = 2**64 - 1  # that torch takes
 
 
 class Recipe(NamedTuple):

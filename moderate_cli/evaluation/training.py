@@ -10,11 +10,12 @@ import torch
 from torch import nn
 from torchvision import models
 
-from moderate_cli.backbones import Preprocessing
+from moderate_cli.backbones import DEFAULT_MAX_PIXELS, Preprocessing
 from moderate_cli.classifiers import load_classifier, put_head
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError, DeviceError
-from moderate_cli.evaluation.recipe import BATCH, SMALL, Recipe
+from moderate_cli.devices import explained, is_gpu_fault
+from moderate_cli.errors import ArgumentError
+from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, SMALL, Recipe
 from moderate_cli.images import read_image
 from moderate_cli.networks import find_device
 from moderate_cli.processors import in_threads
@@ -46,17 +47,33 @@ class Pictures(NamedTuple):
     readable: np.ndarray
 
 
-def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: Recipe) -> Pictures:
-    """Read all images of a dataset, in threads."""
+def read_pictures(
+    dataset: Dataset,
+    labels: Rows,
+    readable: np.ndarray,
+    recipe: Recipe,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Pictures:
+    """Read all images of a dataset, in threads.
+
+    Raises
+    ------
+    DeviceError
+        If they do not fit in memory.
+    """
     wanted = LEVELS
     if recipe.tuned:
         wanted = load_classifier(recipe.network, recipe.weights).preprocessing
     if recipe.size:
         wanted = replace(wanted, resize=recipe.size, crop=recipe.size)
-    pixels = torch.zeros(len(dataset), 3, wanted.crop, wanted.crop, dtype=torch.uint8)
+    size, images = wanted.crop, len(dataset)
+    needed = images * 3 * size**2 / 1e9
+    with explained(f"{images} pictures take {needed:.1f} GB, and a smaller --size less"):
+        pixels = torch.zeros(images, 3, size, size, dtype=torch.uint8)
 
     def read(row: int) -> None:
-        found = read_image(f"{dataset.root}/{dataset.paths[row]}", wanted, dataset.source)
+        path = f"{dataset.root}/{dataset.paths[row]}"
+        found = read_image(path, wanted, dataset.source, max_pixels)
         if found.pixels is not None:
             pixels[row] = found.pixels
 
@@ -86,7 +103,19 @@ class TrainLearner:
         self._half = _computes_in_half(self._device)
 
     def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
-        """Train on rows, and predict."""
+        """Train on rows, and predict.
+
+        Raises
+        ------
+        DeviceError, ArgumentError
+            If the device fails, or the network does not take pictures of this size.
+        """
+        with explained("a smaller --size or network takes less"):
+            return self._predicted(rows, held_out, seed)
+
+    def _predicted(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
+        if seed > LARGEST_SEED:
+            raise ArgumentError(f"seed: {seed} is more than {LARGEST_SEED}")
         torch.manual_seed(seed)
         known, members = np.unique(self._data.labels[rows], return_inverse=True)
         network = _network(self._recipe, len(known)).to(self._device)
@@ -125,22 +154,33 @@ class TrainLearner:
             pixels = self._data.pixels[numbers[batch]]
             try:
                 outputs = self._run(network, _moved(pixels))
-            except torch.OutOfMemoryError:
-                raise DeviceError(
-                    f"{self._device}: is out of memory; a smaller --size or network takes less"
-                ) from None
-            except (RuntimeError, AssertionError, ValueError):
-                recipe = self._recipe
-                option = "--backbone" if recipe.tuned else "--network"
-                raise ArgumentError(
-                    f"{option} {recipe.network}: does not work on pictures of"
-                    f" {pixels.shape[-1]} pixels; try --size 224"
-                ) from None
+            except (RuntimeError, AssertionError, ValueError) as error:
+                if not isinstance(error, torch.OutOfMemoryError) and not is_gpu_fault(error):
+                    self._check_size(pixels)
+                raise
             loss = nn.functional.cross_entropy(outputs, members[batch].to(self._device))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
+
+    def _check_size(self, pixels: torch.Tensor) -> None:
+        """Find out, on the processor and with few pictures, whether their size is to blame.
+
+        Raises
+        ------
+        ArgumentError
+            If it is.
+        """
+        recipe, few = self._recipe, pixels[:2]
+        try:
+            _network(recipe, 2).train()(few)
+        except (RuntimeError, AssertionError, ValueError):
+            option = "--backbone" if recipe.tuned else "--network"
+            raise ArgumentError(
+                f"{option} {recipe.network}: does not work on pictures of {few.shape[-1]} pixels;"
+                " try --size 224"
+            ) from None
 
     def _run(self, network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         """Logits of a batch, float32 (b, classes)."""
@@ -154,6 +194,9 @@ def _computes_in_half(device: torch.device) -> bool:
     """Whether bfloat16 is not only known to a device, but fast."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch may be built without oneDNN.
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from moderate_cli.backbones import DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError, DatasetError
+from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
 from moderate_cli.exporting import LINKS, copy_files
 from moderate_cli.files import check_free, new_folder
 from moderate_cli.guard import Guard
+from moderate_cli.opening import UnreadableImage
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
 from moderate_cli.processors import in_threads
@@ -41,6 +43,7 @@ def perturb(
     attack: Attack | None = None,
     seed: int = 0,
     link: str = "symbolic",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Perturbed]:
     """Make an ImageFolder of all images, some of them in a wrong class, some of them ruined.
@@ -65,6 +68,8 @@ def perturb(
         For what is drawn at random.
     link
         What unruined images are, as in `moderate_cli.export`.
+    max_pixels
+        Width times height that a picture may have that is ruined.
     on_progress
         Called with the number of images done and the number of all.
 
@@ -75,9 +80,10 @@ def perturb(
 
     Raises
     ------
-    ArgumentError, DatasetError, OutputError, WeightsError
-        If an argument is out of range, an image cannot be ruined for it cannot be read, the
-        folder cannot be written, or the weights cannot be had. Nothing is left then.
+    ArgumentError, DatasetError, DeviceError, OutputError, WeightsError
+        If an argument is out of range, an image cannot be ruined for it cannot be read, the device
+        cannot do it, the folder cannot be written, or the weights cannot be had. Nothing is left
+        then.
     """
     planned = plan(dataset, exact(label_noise), exact(pair_noise), exact(corrupt), attack, seed)
     if link not in LINKS:
@@ -101,7 +107,7 @@ def perturb(
 
         def make(rows: range) -> int:
             for row in rows:
-                _make(dataset, folder, planned[row], link, ruin, (seed, row))
+                _make(dataset, folder, planned[row], link, ruin, (seed, row), max_pixels)
             return len(rows)
 
         parts = [
@@ -124,6 +130,7 @@ def _make(
     link: str,
     ruin: Mapping[str, Ruin],
     seed: tuple[int, int],
+    max_pixels: int,
 ) -> None:
     source = dataset.root / image.source
     target = folder / image.path
@@ -131,15 +138,22 @@ def _make(
         copy_files(source.parent, target.parent, [(source.name, target.name)], link)
         return
     # torch takes seconds to load; where no picture is ruined it is not needed.
-    from moderate_cli.images import UnreadableImage, decode
+    from moderate_cli.images import decode
 
     try:
-        pixels = decode(read_file(os.fspath(source))[0]).permute(1, 2, 0).numpy()
+        content, _ = read_file(os.fspath(source))
+        pixels = decode(content, max_pixels=max_pixels).permute(1, 2, 0).numpy()
+        changed = ruin[image.corruption](pixels, np.random.default_rng(seed))
     except OSError as error:
         raise DatasetError(f"{source}: {error.strerror}; remove it first") from None
     except (UnreadableImage, NotAFile) as error:
         raise DatasetError(f"{source}: {error}; remove it first") from None
-    changed = ruin[image.corruption](pixels, np.random.default_rng(seed))
+    except MemoryError:
+        raise DatasetError(
+            f"{source}: to ruin it needs more memory than there is; remove it first"
+        ) from None
+    except DeviceError as error:
+        raise DeviceError(f"{source}: {error}") from None
     Image.fromarray(changed).save(target, "png")
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from moderate_cli.classifiers import load_classifier
+from moderate_cli.devices import explained
 from moderate_cli.images import resize_and_crop
 from moderate_cli.networks import find_device
 from moderate_cli.perturbation.corruptions import Pixels
@@ -49,19 +50,21 @@ def load_attack(attack: Attack) -> Callable[[Pixels, np.random.Generator], Pixel
 
     Raises
     ------
-    WeightsError, ArgumentError
+    WeightsError, ArgumentError, DeviceError
         If the weights cannot be had, belong to another network or lack the head, or the device is
-        not there.
+        not there, or fails.
     """
     where = find_device(attack.device)
     module, preprocessing, _, _ = load_classifier(attack.network, attack.weights, headed=True)
-    network = Normalised(module.eval(), preprocessing).to(where).requires_grad_(False)
+    with explained("--device cpu may have more"):
+        network = Normalised(module.eval(), preprocessing).to(where).requires_grad_(False)
     steps, epsilon = STEPS[attack.name], float(attack.epsilon)
 
     def logits(picture: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = network(resize_and_crop(picture, preprocessing)[None])
         return found
 
+    @explained("--device cpu may have more, or remove this picture first")
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         clean = torch.from_numpy(pixels).permute(2, 0, 1).to(where, torch.float32)
         moved = clean

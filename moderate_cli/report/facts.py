@@ -195,6 +195,16 @@ def warnings(subject: Subject) -> Iterator[Warned]:
     yield from _of_duplicates(subject)
 
 
+def of_pictures(subject: Subject, undrawn: Mapping[int, str]) -> Iterator[Warned]:
+    """Say which images have no small picture, by row, and why."""
+    if undrawn:
+        reasons = [f"{shown(subject.data.paths[row])} ({why})" for row, why in undrawn.items()]
+        yield Warned(
+            f"{_count(reasons, 'picture')} cannot be drawn",
+            f"They are shown without one: {_some(reasons)}.",
+        )
+
+
 def _of_classes(subject: Subject) -> Iterator[Warned]:
     scores, empty = subject.scores, subject.dataset.empty_classes
     fates = (

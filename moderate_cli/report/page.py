@@ -16,11 +16,18 @@ from moderate_cli.drawing import vega_lite_version
 from moderate_cli.evaluation.curves import curves
 from moderate_cli.evaluation.summary import Line
 from moderate_cli.report.charts import map_chart, score_bins, score_chart, window_of
-from moderate_cli.report.facts import ClassFacts, Subject, class_facts, shown, warnings
+from moderate_cli.report.facts import (
+    ClassFacts,
+    Subject,
+    class_facts,
+    of_pictures,
+    shown,
+    warnings,
+)
 from moderate_cli.report.gallery import Shelf, gallery
 from moderate_cli.report.projection import Projection
 from moderate_cli.report.ranking import ranking, rule_of
-from moderate_cli.report.thumbnails import thumbnails
+from moderate_cli.report.thumbnails import NO_ROOM, Thumbnail, thumbnails
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,7 +92,10 @@ def render(
     scripts = [_bundle(), _template("windows.js"), _template("page.js")]
     used = len(json.dumps(data, **JSON).encode()) + sum(map(len, scripts)) + MARKUP
     room = max(0, min(MOST_FOR_PICTURES, MOST_BYTES - used))
-    data["pictures"] = _pictures(subject, shelves, projection, room)
+    drawn = _pictures(subject, shelves, projection, room)
+    data["pictures"] = {row: picture.uri for row, picture in drawn.items() if picture.uri}
+    undrawn = {row: shown(picture.reason) for row, picture in drawn.items() if picture.reason}
+    data["undrawn"] = undrawn
     page = _environment().get_template("page.html")
     return page.render(
         subject=subject,
@@ -100,7 +110,7 @@ def render(
         suspects=len(subject.suspected),
         tiles=_tiles(subject),
         sentence=_sentence(subject),
-        warnings=list(warnings(subject)),
+        warnings=[*warnings(subject), *of_pictures(subject, undrawn)],
         quotas=[classes[at] for at in largest],
         more_quotas=len(classes) - len(largest),
         options=subject.options,
@@ -116,7 +126,7 @@ def render(
 
 def _pictures(
     subject: Subject, shelves: Mapping[int, Sequence[Shelf]], projection: Projection, room: int
-) -> dict[int, str]:
+) -> dict[int, Thumbnail]:
     """Draw the images that are shown, by row; in the gallery larger than on the map."""
     # The first of each shelf before the second of any, should there not be room for all.
     ranked = sorted(
@@ -128,13 +138,18 @@ def _pictures(
     large = list(dict.fromkeys(row for *_, row in ranked))
     found = _drawn(subject, large, GALLERY_SIDE, room * 3 // 5)
     small = [row for row in projection.rows.tolist() if row not in found]
-    return found | _drawn(subject, small, MAP_SIDE, room - sum(map(len, found.values())))
+    used = sum(len(picture.uri) + len(picture.reason) for picture in found.values())
+    return found | _drawn(subject, small, MAP_SIDE, room - used)
 
 
-def _drawn(subject: Subject, rows: list[int], side: int, room: int) -> dict[int, str]:
+def _drawn(subject: Subject, rows: list[int], side: int, room: int) -> dict[int, Thumbnail]:
     paths = [subject.data.paths[row] for row in rows]
-    pictures = thumbnails(subject.dataset.root, paths, side, room)
-    return {row: picture for row, picture in zip(rows, pictures, strict=True) if picture}
+    pictures = thumbnails(subject.dataset, paths, side, room)
+    return {
+        row: picture
+        for row, picture in zip(rows, pictures, strict=True)
+        if picture.reason != NO_ROOM
+    }
 
 
 def _image(subject: Subject, row: int) -> dict[str, Any]:

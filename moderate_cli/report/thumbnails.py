@@ -6,59 +6,88 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
+from typing import NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
+from moderate_cli.dataset import Dataset
+from moderate_cli.opening import TooManyPixels, UnreadableImage, megapixels, opened
+from moderate_cli.pixels import middle, to_rgb
 from moderate_cli.processors import in_threads
 from moderate_cli.quiet import without_warnings
-from moderate_cli.sources import read_file
+from moderate_cli.room import tried_twice
+from moderate_cli.sources import FILES, NotAFile, Source
 
 QUALITY = 68
+NO_ROOM = "no room for its picture on this page"
 
 
-def thumbnails(root: Path, paths: Sequence[str], side: int, room: int) -> list[str]:
-    """Make square pictures of so many pixels a side, as data URIs.
+class Thumbnail(NamedTuple):
+    """A small picture.
+
+    Attributes
+    ----------
+    uri
+        The picture as a data URI; "" if there is none.
+    reason
+        Why there is none, or "".
+    """
+
+    uri: str
+    reason: str = ""
+
+
+def thumbnails(dataset: Dataset, paths: Sequence[str], side: int, room: int) -> list[Thumbnail]:
+    """Make square pictures of so many pixels a side.
 
     Parameters
     ----------
-    root, paths
-        The dataset folder, and images relative to it.
+    dataset, paths
+        Images of a dataset, wherever it is.
     side
         Pixels.
     room
-        Characters that all URIs may take together; images for which none is left have "".
+        Characters that all of them may take together.
 
     Returns
     -------
-    list
-        One of each image; "" where it cannot be drawn.
+    list of Thumbnail
+        One of each image.
     """
-    drawn = in_threads(lambda path: thumbnail(f"{root}/{path}", side), paths)
+    top, source = dataset.root, dataset.source
+    drawn = in_threads(lambda path: thumbnail(f"{top}/{path}", side, source), paths)
     with without_warnings(), closing(drawn) as pictures:
         found = list(_within(pictures, room))
-    return found + [""] * (len(paths) - len(found))
+    return found + [Thumbnail("", NO_ROOM)] * (len(paths) - len(found))
 
 
-def _within(pictures: Iterator[str], room: int) -> Iterator[str]:
+def _within(pictures: Iterator[Thumbnail], room: int) -> Iterator[Thumbnail]:
     for picture in pictures:
-        room -= len(picture)
+        room -= len(picture.uri) + len(picture.reason)
         if room < 0:
             return
         yield picture
 
 
-def thumbnail(path: str, side: int) -> str:
-    """Return the middle square of an image as a data URI, or "" if it cannot be drawn."""
+def thumbnail(name: str, side: int, source: Source = FILES) -> Thumbnail:
+    """Draw the middle square of an image, or say why it cannot be drawn."""
     try:
-        content, _ = read_file(path)
-        with Image.open(io.BytesIO(content)) as image:
-            if image.format == "EPS":  # a program that Ghostscript would run
-                return ""
-            image.draft("RGB", (side, side))
-            square = ImageOps.fit(image.convert("RGB"), (side, side))
-    except Exception:  # PIL's many readers raise whatever their parsing runs into
-        return ""
+        content, _ = source.read(name)
+        return Thumbnail(tried_twice(lambda least_room: _drawn(content, side, least_room)))
+    except TooManyPixels as error:
+        return Thumbnail("", f"has {megapixels(error.pixels)}, too many for a small picture")
+    except (UnreadableImage, NotAFile) as error:
+        return Thumbnail("", str(error))
+    except MemoryError:
+        return Thumbnail("", "needs more memory than there is")
+    except OSError as error:
+        return Thumbnail("", error.strerror or str(error))
+
+
+def _drawn(content: bytes, side: int, least_room: int) -> str:
+    with opened(content, least_room=least_room) as image:
+        image.draft("RGB", (side, side))
+        square = ImageOps.fit(to_rgb(image, middle(image.size)), (side, side))
     encoded = io.BytesIO()
     square.save(encoded, "WEBP", quality=QUALITY)
     return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"

@@ -321,7 +321,7 @@ const chooser = byId("class");
 function picture(image) {
   const caption = element("figcaption", {}, element("b", {}, score(image.score)), ` ${fateOf(image)}`);
   if (image.like) caption.append(element("em", {}, image.like));
-  const inside = data.pictures[image.row] ? element("img", { src: data.pictures[image.row], alt: "" }) : element("span", {}, "no picture");
+  const inside = data.pictures[image.row] ? element("img", { src: data.pictures[image.row], alt: "" }) : element("span", {}, data.undrawn[image.row] || "no room for its picture");
   const label = `${image.path}, ${score(image.score)}, ${fateOf(image)}${image.like ? `, looks like ${image.like}` : ""}`;
   const figure = element("figure", { class: image.fate, tabindex: 0, role: "img", "aria-label": label }, element("div", { class: "picture" }, inside), caption);
   figure.addEventListener("pointermove", (event) => showCard(image, event.clientX, event.clientY));

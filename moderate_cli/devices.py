@@ -1,0 +1,74 @@
+"""What a device says when it cannot go on -> an error in one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from moderate_cli.errors import DeviceError
+from moderate_cli.text import one_line
+
+# Beginnings of what CUDA and its libraries say; newer versions of torch have a class of their own.
+GPU_FAULTS = ("CUDA", "cuDNN", "CUBLAS", "cuBLAS", "HIP", "GET was unable to find an engine")
+CPU_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "size calculation overflowed",
+)
+GPU_MEMORY = ("out of memory", "ALLOC_FAILED")
+
+# A class of torch 2.8 and later.
+_ACCELERATOR: tuple[type[Exception], ...] = tuple(
+    {getattr(torch, name) for name in ("AcceleratorError",) if hasattr(torch, name)}
+)
+
+
+@contextlib.contextmanager
+def explained(advice: str) -> Iterator[None]:
+    """Turn a device's faults into errors of one line.
+
+    Parameters
+    ----------
+    advice
+        What to do where memory is short, such as "use a smaller --batch-size".
+
+    Raises
+    ------
+    DeviceError
+        If memory was short, or the GPU failed. Other errors pass.
+    """
+    try:
+        with memory_told():
+            yield
+    except torch.OutOfMemoryError:
+        raise DeviceError(f"the GPU is out of memory; {advice}") from None
+    except MemoryError:
+        raise DeviceError(f"out of memory; {advice}") from None
+    except RuntimeError as error:
+        if not is_gpu_fault(error):
+            raise
+        if any(sign in str(error) for sign in GPU_MEMORY):
+            raise DeviceError(f"the GPU is out of memory; {advice}") from None
+        fault = str(error).partition("\n")[0]  # below stands how to debug a program
+        raise DeviceError(f"the GPU failed ({fault}); --device cpu does without it") from None
+
+
+@contextlib.contextmanager
+def memory_told() -> Iterator[None]:
+    """Raise MemoryError where torch cannot have memory of this machine, as Python and numpy do."""
+    try:
+        yield
+    except torch.OutOfMemoryError:  # of a GPU
+        raise
+    except RuntimeError as error:
+        if is_gpu_fault(error) or not any(sign in str(error) for sign in CPU_MEMORY):
+            raise
+        raise MemoryError(one_line(error)) from None
+
+
+def is_gpu_fault(error: Exception) -> bool:
+    """Whether CUDA, or a library of it, failed."""
+    return isinstance(error, _ACCELERATOR) or str(error).startswith(GPU_FAULTS)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
+from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, selecting
 from moderate_cli.cli.inputs import Source, refuse_inputs
 from moderate_cli.exporting import LINKS, check_replaceable, export
 from moderate_cli.files import check_free
@@ -130,10 +130,12 @@ def _check_outputs(
         raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
     for text in amounts:
         if output is not None:
-            check_output(output.replace("{ratio}", text), INDEX_FORMATS)
-            refuse_inputs(output.replace("{ratio}", text), source)
+            check_output(output.replace("{ratio}", file_text(text)), INDEX_FORMATS)
+            refuse_inputs(output.replace("{ratio}", file_text(text)), source)
         if copy_to is not None:
-            (check_replaceable if force else check_free)(copy_to.replace("{ratio}", text))
+            (check_replaceable if force else check_free)(
+                copy_to.replace("{ratio}", file_text(text))
+            )
 
 
 def _put_out(
@@ -150,9 +152,9 @@ def _put_out(
     if output is None and copy_to is None:
         console.write(index_bytes(found.scores, np.flatnonzero(mask), nul=nul))
     if output is not None:
-        write_index(output.replace("{ratio}", text), found.scores, mask, nul=nul)
+        write_index(output.replace("{ratio}", file_text(text)), found.scores, mask, nul=nul)
     if copy_to is not None and found.dataset is not None:
-        folder = copy_to.replace("{ratio}", text)
+        folder = copy_to.replace("{ratio}", file_text(text))
         with console.progress("copy") as move:
             export(found.dataset, mask, folder, link=link, force=force, on_progress=move)
         console.note(f"{np.count_nonzero(mask)} of {len(found.scores)} images in {folder}")

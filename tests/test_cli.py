@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -293,6 +294,17 @@ def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
         for done in (1, 2, 3):
             move(done, 9)
     assert capsys.readouterr().err == "moderate: embed: 2 of 9\n"
+
+
+def test_a_bar_of_what_ends_soon_is_not_shown(monkeypatch):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", stderr)
+    for delay, shown in ((60, False), (0, True)):
+        with console.progress("suspects", delay=delay) as move:
+            for done in range(1, 10):
+                move(done, 9)
+        assert ("moderate: suspects: 100%" in stderr.getvalue()) == shown
 
 
 def test_more_images_of_each_class_than_are_kept_is_told(embedded, moderate):

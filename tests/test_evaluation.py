@@ -271,17 +271,14 @@ def test_files_are_written_though_nobody_reads_the_table(grays, shell, tmp_path)
 
 
 @pytest.mark.parametrize("command", ["evaluate", "suspects"])
-def test_one_class_is_told_before_it_is_embedded(command, grays, moderate, monkeypatch):
-    monkeypatch.setattr("moderate_cli.cli.inputs.embed", None)
+def test_one_class_is_told_before_it_is_embedded(command, grays, moderate):
     done = moderate(command, grays / "a", "--store", grays.parent / "store")
     assert (done.status, done.stdout) == (2, "")
     assert "there is one class only" in done.stderr
+    assert not (grays.parent / "store").exists()
 
 
-def test_what_a_test_set_lacks_is_told_before_anything_is_embedded(
-    grays, moderate, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("moderate_cli.cli.inputs.embed", None)
+def test_what_a_test_set_lacks_is_told_before_anything_is_embedded(grays, moderate, tmp_path):
     paint(tmp_path / "test" / "new" / "x.png", 190)
     done = moderate("evaluate", grays, "--test", tmp_path / "test")
     assert (done.status, done.stdout) == (1, "")
@@ -294,6 +291,7 @@ def test_what_a_test_set_lacks_is_told_before_anything_is_embedded(
     done = moderate("evaluate", grays)
     assert (done.status, done.stdout) == (2, "")
     assert "no class has five images" in done.stderr
+    assert not list(tmp_path.glob("*.moderate"))
 
 
 @pytest.mark.parametrize("shape", [(12, 30), (30, 5)])

@@ -193,9 +193,8 @@ def test_auto_says_once_what_is_left_out(arrays, moderate, monkeypatch):
     ],
 )
 def test_what_the_list_of_images_tells_is_said_before_they_are_embedded(
-    args, message, data, moderate, monkeypatch
+    args, message, data, moderate
 ):
-    monkeypatch.setattr("moderate_cli.cli.inputs.embed", None)
     ratio = () if "--count" in args else ("-r", "0.5")
     done = moderate("select", *ratio, *args, data / "cat", "--store", data.parent / "store")
     assert (done.status, done.stdout) == (2, "")

@@ -84,7 +84,8 @@ selecting = options.group(
         "--min-per-class",
         type=click.IntRange(min=0),
         default=1,
-        help="Keep at least so many of each class; 0 leaves the window as it is.",
+        help="Keep at least so many of each class, and leave no more out first; 0 leaves the window"
+        " as it is.",
     ),
     options.option(
         "--dedup",

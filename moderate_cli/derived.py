@@ -138,13 +138,21 @@ class LabeledFeatures:
             ),
             self._of_images,
         )
-        return Scores(values, self.labels, self.classes, self.paths)
+        return Scores(values, self.labels, self.classes, self.paths, criterion)
 
-    def suspects(self, *, seed: int = 0) -> Suspects:
+    def suspects(
+        self, *, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
+    ) -> Suspects:
         """Find out how probable it is that each label is wrong, as `find_suspects` does."""
 
         def compute() -> Doubles:
-            found = find_suspects(self.features, self.labels, seed=seed, readable=self.readable)
+            found = find_suspects(
+                self.features,
+                self.labels,
+                seed=seed,
+                readable=self.readable,
+                on_progress=on_progress,
+            )
             return np.stack([found.probability, found.looks_like])
 
         def usable(found: Doubles) -> bool:

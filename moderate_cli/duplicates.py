@@ -7,6 +7,7 @@ first image, and no chain of small steps joins images that differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,12 @@ class Duplicates(NamedTuple):
     similarity: npt.NDArray[np.float64]
 
 
-def find_duplicates(features: Features, rows: Rows, threshold: float) -> Duplicates:
+def find_duplicates(
+    features: Features,
+    rows: Rows,
+    threshold: float,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Duplicates:
     """Find the images that are near duplicates of earlier ones.
 
     Time grows with the square of the number of images, memory does not.
@@ -50,6 +56,8 @@ def find_duplicates(features: Features, rows: Rows, threshold: float) -> Duplica
         int64 (m,), rows to compare, ascending.
     threshold
         Cosine in (0, 1] from which on two images are near duplicates.
+    on_progress
+        Called with the number of images gone through and that of all.
 
     Raises
     ------
@@ -86,6 +94,8 @@ def find_duplicates(features: Features, rows: Rows, threshold: float) -> Duplica
         own = np.flatnonzero(first >= 0)
         found += zip(block[own].tolist(), first[own].tolist(), cosine[own].tolist(), strict=True)
         unique = np.concatenate([unique, block[first < 0]])
+        if on_progress is not None:
+            on_progress(start + len(block), len(rows))
     table = np.array(found).reshape(-1, 3)
     return Duplicates(
         table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), np.minimum(table[:, 2], 1.0)

@@ -10,8 +10,9 @@ images are not taken for mislabeled ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from moderate_cli.scoring.linear_head import BATCH, Floats, LinearHead, softmax
 from moderate_cli.selection.counts import kept_count
 
 Doubles = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
 
 STEPS = 500  # of training, at least; and at least as many epochs:
 EPOCHS = 2
@@ -78,6 +80,7 @@ def find_suspects(
     *,
     seed: int = 0,
     readable: npt.NDArray[np.bool_] | None = None,
+    on_progress: Progress | None = None,
 ) -> Suspects:
     """Find out how probable it is that each label is wrong.
 
@@ -95,6 +98,9 @@ def find_suspects(
         For the order of training.
     readable
         bool (n,); rows that are False are left out.
+    on_progress
+        Called with the number of steps done and that of all; the time they take grows with images
+        and classes.
 
     Raises
     ------
@@ -114,9 +120,9 @@ def find_suspects(
         raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     known, members = np.unique(labels[rows], return_inverse=True)
-    if len(known) < 2:
-        raise ArgumentError("suspects: there is one class only, so no label can be wrong")
-    posterior = _Posterior(features, rows, members, len(known), seed)
+    check_suspectable(known)
+    steps = _Steps(len(rows), on_progress)
+    posterior = _Posterior(features, rows, members, len(known), seed, steps)
     found = Suspects(np.full(len(labels), np.nan), labels.astype(np.int64))
     for part in _parts(len(rows)):
         probability, looks_like = posterior(part)
@@ -125,24 +131,68 @@ def find_suspects(
     return found
 
 
+def check_suspectable(labels: npt.NDArray[np.integer[Any]]) -> None:
+    """Refuse labels, (n,), none of which can be wrong.
+
+    Raises
+    ------
+    ArgumentError
+        As of `find_suspects`.
+    """
+    if len(np.unique(labels)) < 2:
+        raise ArgumentError("suspects: there is one class only, so no label can be wrong")
+
+
+class _Steps:
+    """Counts the steps of two trainings, and of the fit, whatever each of them turns out to need.
+
+    The second training has fewer images, so its steps are counted as parts of as many as the first
+    has.
+    """
+
+    def __init__(self, images: int, on_progress: Progress | None) -> None:
+        self._training = _epochs(images) * _steps(images)
+        self._total = 2 * self._training + len(TEMPERATURES)
+        self._told = on_progress
+
+    def trained(self, number: int, done: int, of: int) -> None:
+        """Of training 0 or 1 so many steps are done."""
+        self._tell(number * self._training + done * self._training // of)
+
+    def fitted(self, temperatures: int) -> None:
+        """So many temperatures are tried."""
+        self._tell(2 * self._training + temperatures)
+
+    def _tell(self, done: int) -> None:
+        if self._told is not None:
+            self._told(done, self._total)
+
+
 class _Posterior:
     """Of images, the probability that the label is wrong, and the class that is likelier."""
 
     def __init__(
-        self, features: Features, rows: Rows, members: Rows, classes: int, seed: int
+        self,
+        features: Features,
+        rows: Rows,
+        members: Rows,
+        classes: int,
+        seed: int,
+        steps: _Steps,
     ) -> None:
         self._rows, self._members = rows, members
-        first = _trained(features, rows, members, classes, seed)
+        first = _trained(features, rows, members, classes, seed, partial(steps.trained, 0))
         agreed = np.concatenate(
             [first.logits(rows[part]).argmax(axis=1) == members[part] for part in _parts(len(rows))]
         )
         # A class that the head has not learned at all is left to the second one as it is.
         agreed |= np.bincount(members, agreed, minlength=classes)[members] == 0
-        self._second = _trained(features, rows[agreed], members[agreed], classes, seed + 1)
+        told = partial(steps.trained, 1)
+        self._second = _trained(features, rows[agreed], members[agreed], classes, seed + 1, told)
         sample = np.random.default_rng(seed).permutation(len(rows))
         sample = np.sort(sample[: max(1, SAMPLE // classes)])
         logits = [self._second.logits(rows[sample[part]]) for part in _parts(len(sample))]
-        self._noise = _fit(np.concatenate(logits), members[sample], classes)
+        self._noise = _fit(np.concatenate(logits), members[sample], classes, steps.fitted)
 
     def __call__(self, part: slice) -> tuple[Doubles, Rows]:
         """Return float64 (b,) and int64 (b,) for a part of the images."""
@@ -167,17 +217,28 @@ class _Trained(NamedTuple):
         return found
 
 
-def _trained(features: Features, rows: Rows, members: Rows, classes: int, seed: int) -> _Trained:
+def _steps(images: int) -> int:
+    """How many steps an epoch has."""
+    return -(-images // BATCH)
+
+
+def _epochs(images: int) -> int:
+    return max(EPOCHS, -(-STEPS // _steps(images)))
+
+
+def _trained(
+    features: Features, rows: Rows, members: Rows, classes: int, seed: int, told: Progress
+) -> _Trained:
     """Train a head; its weights are the mean of those in the second half of training."""
     head = LinearHead(features, rows, members, classes, seed)
-    steps = -(-len(rows) // BATCH)
-    epochs = max(EPOCHS, -(-STEPS // steps))
+    steps, epochs = _steps(len(rows)), _epochs(len(rows))
     total, taken = np.zeros_like(head.weights), 0
     for epoch in range(epochs):
-        for _ in head.epoch():
+        for step, _ in enumerate(head.epoch(), 1):
             if epoch >= epochs // 2:
                 total += head.weights
                 taken += 1
+            told(epoch * steps + step, epochs * steps)
     total /= np.float32(taken)
     return _Trained(head, total)
 
@@ -197,18 +258,21 @@ class _Noise(NamedTuple):
     transition: Doubles
 
 
-def _fit(logits: Floats, members: Rows, classes: int) -> _Noise:
+def _fit(
+    logits: Floats, members: Rows, classes: int, told: Callable[[int], None] = lambda tried: None
+) -> _Noise:
     """Find the noise under which the labels (m,) are most probable, given the logits (m, c)."""
     order = np.argsort(members, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(members[order])) + 1)
     labels = [int(members[group[0]]) for group in groups]
     best = _Noise(1.0, np.eye(classes))
     likeliest = -np.inf
-    for temperature in TEMPERATURES.tolist():
+    for tried, temperature in enumerate(TEMPERATURES.tolist(), 1):
         predicted = [softmax(logits[group] / np.float32(temperature)) for group in groups]
         transition, likelihood = _fit_transition(dict(zip(labels, predicted, strict=True)), classes)
         if likelihood > likeliest:
             best, likeliest = _Noise(temperature, transition), likelihood
+        told(tried)
     return best
 
 

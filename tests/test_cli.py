@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -82,6 +83,33 @@ def test_several_ratios_make_several_files(embedded, moderate, tmp_path):
     assert done.status == 0
     assert sorted(os.listdir(tmp_path)) == ["data", "kept-0.5.txt", "kept-1.txt"]
     assert len((tmp_path / "kept-1.txt").read_text().splitlines()) == 8
+
+
+def test_ratios_may_be_fractions_in_names_of_files_too(embedded, moderate, tmp_path):
+    ratios = ("-r", "1/4,2/4,3e-1")
+    done = moderate("select", *ratios, embedded, "-o", tmp_path / "kept-{ratio}.txt")
+    assert (done.status, done.stdout) == (0, "")
+    found = {path.name: len(path.read_text().split()) for path in tmp_path.glob("kept*")}
+    assert found == {"kept-1-4.txt": 2, "kept-2-4.txt": 4, "kept-3e-1.txt": 2}
+    done = moderate("select", "-r", "1/2", embedded, "--copy-to", tmp_path / "out-{ratio}")
+    assert done.stderr.splitlines()[-1] == f"moderate: 4 of 8 images in {tmp_path}/out-1-2"
+    table = moderate("select", *ratios, embedded, "-n").stdout
+    assert table.splitlines()[0].split("  ")[2:] == ["kept 1/4", "kept 2/4", "kept 3e-1"]
+
+
+@pytest.mark.parametrize("command", ["select", "evaluate", "report"])
+def test_a_ratio_is_named_once(command, data, moderate, tmp_path):
+    for ratios, message in {
+        "0.3,0.30": "0.30 is 0.3 again",
+        "1/3,0.5,2/6": "2/6 is 1/3 again",
+        "1,1": "1 is 1 again",
+    }.items():
+        done = moderate(command, "-r", ratios, data, "-o", tmp_path / "k-{ratio}.html")
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr == (
+            f"moderate: Invalid value for '-r' / '--ratio': {message}; name each ratio once."
+            f" (see 'moderate {command} --help')\n"
+        )
 
 
 def test_an_index_of_rows_is_a_subset_of_image_folder(embedded, moderate, tmp_path):
@@ -266,6 +294,17 @@ def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
         for done in (1, 2, 3):
             move(done, 9)
     assert capsys.readouterr().err == "moderate: embed: 2 of 9\n"
+
+
+def test_a_bar_of_what_ends_soon_is_not_shown(monkeypatch):
+    stderr = io.StringIO()
+    stderr.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", stderr)
+    for delay, shown in ((60, False), (0, True)):
+        with console.progress("suspects", delay=delay) as move:
+            for done in range(1, 10):
+                move(done, 9)
+        assert ("moderate: suspects: 100%" in stderr.getvalue()) == shown
 
 
 def test_more_images_of_each_class_than_are_kept_is_told(embedded, moderate):

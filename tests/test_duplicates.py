@@ -58,6 +58,13 @@ def test_no_chain_joins_what_differs():
     assert found.survivors.tolist() == [0, 2]
 
 
+def test_progress_is_told_to_the_last_image(monkeypatch):
+    monkeypatch.setattr(duplicates, "BLOCK_ROWS", 3)
+    told = []
+    find_duplicates(np.eye(7), np.arange(7), 1, lambda done, total: told.append((done, total)))
+    assert told == [(3, 7), (6, 7), (7, 7)]
+
+
 @pytest.mark.parametrize("threshold", [0, -1, 1.01, math.nan])
 def test_a_threshold_out_of_range_is_refused(threshold):
     with pytest.raises(ArgumentError) as caught:
@@ -99,10 +106,20 @@ def test_duplicates_are_listed_and_torn_pairs_named(twins, moderate, tmp_path):
     assert found == [dict(zip(header, (1.0, *row[1:]), strict=True)) for row in rows]
 
 
-def test_dedup_keeps_the_first_of_each_group(twins, moderate):
+def test_dedup_keeps_the_first_of_each_group_and_one_of_each_class(twins, moderate):
     done = moderate("select", "-r", "1", "--dedup", "0.99", twins)
+    assert done.stdout == "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
+    assert done.stderr.splitlines() == [
+        "moderate: 2 near duplicates of 2 images",
+        "moderate: 1 pair has different classes: dog/0.png and cat/0.png",
+        "moderate: 1 near duplicate stays, so that each class keeps --min-per-class 1: dog 1",
+    ]
+    done = moderate("select", "-r", "1", "--dedup", "0.99", "--min-per-class", "0", twins)
     assert done.stdout == "cat/0.png\ncat/1.png\nowl/0.png\n"
-    assert "2 near duplicates of 2 images" in done.stderr
+    assert done.stderr.splitlines()[2:] == [
+        "moderate: no image is left of 1 class without near duplicates: dog 1; --min-per-class 1"
+        " keeps one of each"
+    ]
     assert moderate("select", "-r", "1", twins).stdout.count("\n") == 5
 
 
@@ -114,11 +131,11 @@ def test_dedup_wants_features(moderate, tmp_path):
 
 
 def test_own_features_can_be_deduplicated(moderate, tmp_path):
-    np.save(tmp_path / "f.npy", np.array([[1.0, 0], [0, 1], [2, 0]]))
-    np.save(tmp_path / "y.npy", np.array([0, 0, 1]))
+    np.save(tmp_path / "f.npy", np.array([[1.0, 0], [0, 1], [2, 0], [1, 1]]))
+    np.save(tmp_path / "y.npy", np.array([0, 0, 1, 1]))
     args = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     done = moderate("select", "-r", "1", "--dedup", "0.9", *args)
-    assert done.stdout == "0\n1\n"
+    assert done.stdout == "0\n1\n3\n"
     assert "1 pair has different classes: 2 and 0" in done.stderr
 
 

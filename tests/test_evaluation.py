@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -146,6 +147,34 @@ def test_what_is_finished_is_found_again(tmp_path):
     assert len(Ledger(path, {"with": "probe"}).results) == 2
 
 
+def test_a_number_is_found_again_whichever_way_it_was_written(tmp_path):
+    path = tmp_path / "e.jsonl"
+    old = Ledger(path, {})
+    old.add(Cell("moderate", "2/6", "0.10", 0, "0.0"), Result(3, 0.5, 0.25))
+    old.add(Cell("easy", "0.30", "auto", 0, "0.50"), Result(4, 0.75, 0.5))
+    assert Ledger(path, {}).results == {
+        Cell("moderate", "1/3", "0.1", 0, "0"): (3, 0.5, 0.25),
+        Cell("easy", "0.3", "auto", 0, "0.5"): (4, 0.75, 0.5),
+    }
+
+
+@pytest.mark.parametrize(
+    ("cell", "result"),
+    [
+        (["easy", "a third", "", 0, "0.5"], [1, 0.5, 0.5]),
+        (["easy", "7", "", 0, "0.5"], [1, 0.5, 0.5]),
+        (["easy", "0.5", "most", 0, "0.5"], [1, 0.5, 0.5]),
+        (["easy", "0.5", "", 0, "2"], [1, 0.5, 0.5]),
+        (["easy", "0.5", "", 0, "0.5"], [1, math.nan, 0.5]),
+        (["easy", "0.5", "", 0, "0.5"], [1, 0.5, 50]),
+    ],
+)
+def test_a_result_that_cannot_be_is_none(cell, result, tmp_path):
+    entry = {"context": "{}", "cell": cell, "result": result}
+    (tmp_path / "e.jsonl").write_text(json.dumps(entry))
+    assert Ledger(tmp_path / "e.jsonl", {}).results == {}
+
+
 def test_a_ledger_of_rubbish_is_none(tmp_path, rng):
     path = tmp_path / "e.jsonl"
     for _ in range(50):
@@ -210,6 +239,72 @@ def test_strategies_are_compared(grays, moderate, tmp_path, monkeypatch):
         assert shown == (tmp_path / f"e.{name}").read_text()
 
 
+def test_ratios_may_be_fractions(grays, moderate, tmp_path):
+    args = ("evaluate", grays, "--seeds", "2", "--strategy", "moderate:1/3", "--within", "100%")
+    names = [f"e.{suffix}" for suffix in ("png", "svg", "csv", "json", "txt")]
+    outputs = [arg for name in names for arg in ("-o", tmp_path / name)]
+    done = moderate(*args, "-r", "1/3,0.50", *outputs)
+    assert done.status == 0
+    rows = [re.split("  +", line) for line in done.stdout.splitlines()]
+    assert [row[:4] for row in rows] == [
+        ["strategy", "suspects", "ratio", "images"],
+        ["full set", "kept", "1", "64"],
+        ["moderate:1/3", "kept", "1/3", "21"],
+        ["random", "kept", "1/3", "21"],
+        ["moderate:1/3", "kept", "0.5", "32"],
+        ["random", "kept", "0.5", "32"],
+    ]
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert advice[:2] == ["--ratio", "1/3"]
+    assert len(moderate("select", grays, *advice).stdout.split()) == 27
+    with (tmp_path / "e.csv").open(newline="") as file:
+        ratios = [row["ratio"] for row in csv.DictReader(file)]
+    assert ratios == ["1", "1/3", "1/3", "0.5", "0.5"]
+    assert [row["ratio"] for row in json.loads((tmp_path / "e.json").read_text())] == ratios
+    assert all((tmp_path / name).stat().st_size for name in names)
+    # A third is a third, however it is written.
+    same = moderate(*args, "-r", "2/6,5e-1", "-o", tmp_path / "again.svg")
+    assert same == done
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "e.svg").read_bytes()
+
+
+def test_files_are_written_though_nobody_reads_the_table(grays, shell, tmp_path):
+    line = f"moderate evaluate {grays} --seeds 1 -r 0.5 --strategy easy -o e.csv | true"
+    assert shell(line).stderr == ""
+    assert len((tmp_path / "e.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("command", ["evaluate", "suspects"])
+def test_one_class_is_told_before_it_is_embedded(command, grays, moderate):
+    done = moderate(command, grays / "a", "--store", grays.parent / "store")
+    assert (done.status, done.stdout) == (2, "")
+    assert "there is one class only" in done.stderr
+    assert not (grays.parent / "store").exists()
+
+
+def test_what_a_test_set_lacks_is_told_before_anything_is_embedded(grays, moderate, tmp_path):
+    paint(tmp_path / "test" / "new" / "x.png", 190)
+    done = moderate("evaluate", grays, "--test", tmp_path / "test")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.endswith("test: its class 'new' is none of the data's; name others\n")
+    done = moderate("evaluate", grays, "--test", tmp_path / "missing")
+    assert (done.status, done.stdout) == (1, "")
+    for image in range(4, 20):
+        for name in "abcd":
+            (grays / name / f"{image:02}.png").unlink()
+    done = moderate("evaluate", grays)
+    assert (done.status, done.stdout) == (2, "")
+    assert "no class has five images" in done.stderr
+    assert not list(tmp_path.glob("*.moderate"))
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 5)])
+def test_a_head_on_equal_features_predicts_the_largest_class(shape):
+    features, members = np.ones(shape), np.minimum(np.arange(shape[0]), 2)
+    head = Probe(features, np.arange(shape[0]), members, 3)
+    assert head.predict(features, np.arange(3)).tolist() == [2, 2, 2]
+
+
 def test_a_strategy_that_drops_suspects_by_itself_is_run_once(grays, moderate):
     args = ("--seeds", "1", "--ratio", "0.5", "--strategy", "trimmed")
     done = moderate("evaluate", grays, *args, "--drop-suspects", "auto")
@@ -269,11 +364,10 @@ def test_a_fraction_of_suspects_is_told_from_what_a_strategy_drops(grays, modera
     assert [row[0] for row in rows if "0.25 dropped" in map(str.strip, row)] == [
         "full set", "trimmed", "random"
     ]  # fmt: skip
-    refused = moderate(*args, "--drop-suspects", "0.999")
-    assert (refused.status, refused.stderr) == (
-        2,
-        "moderate: evaluation: no image is left to select from\n",
-    )
+    # However many are to go, one of each class stays.
+    done = moderate(*args, "--drop-suspects", "0.999")
+    rows = [line.split() for line in done.stdout.splitlines() if "0.999 dropped" in line]
+    assert [row[-3] for row in rows if row[0] == "full"] == ["4"]
 
 
 def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
@@ -335,6 +429,36 @@ def test_auto_takes_what_has_as_many_as_are_asked_for(grays, moderate, monkeypat
     done = moderate("select", "--count", "81", "--strategy", "auto", grays)
     assert (done.status, done.stdout) == (2, "")
     assert "count: 81 is not in [1, 80]" in done.stderr
+
+
+def test_auto_goes_with_suspects_left_out(grays, moderate):
+    for value, left_out in (("auto", 0), ("0.1", 8)):
+        args = ("--strategy", "auto", "--drop-suspects", value)
+        done = moderate("select", "-r", "0.5", *args, grays)
+        assert done.status == 0
+        told, took = done.stderr.splitlines()
+        assert told == f"moderate: {left_out} suspects are left out"
+        assert took.startswith("moderate: strategy auto takes ")
+        assert len(done.stdout.split()) == (80 - left_out) // 2
+
+
+def test_auto_takes_from_presets_what_is_no_strategy_s_own(grays, moderate, monkeypatch):
+    tried = []
+    monkeypatch.setattr(
+        "moderate_cli.evaluation.choose", lambda *_, **how: tried.append(how["selecting"]) or AUTO
+    )
+    for balance, config, scope in (
+        ("sqrt", "paper", "class"),
+        ("proportional", "paper", None),
+        ("proportional", "balanced", "class"),
+    ):
+        args = ("--strategy", "auto", "--balance", balance, "--config", config)
+        done = moderate("select", "-r", "0.5", *args, grays)
+        assert (done.status, len(done.stdout.split())) == (0, 40)
+        assert tried.pop() == {"scope": scope, "balance": balance, "min_per_class": 1}
+
+
+AUTO = {Cell("moderate", "0.5", "", 0): [0.5]}
 
 
 def test_auto_wants_two_classes(tmp_path, moderate):

@@ -19,9 +19,13 @@ from PIL import Image
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.duplicates import Duplicates
+from moderate_cli.evaluation import FULL, Cell, Result
+from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.histogram import histogram
 from moderate_cli.report import Subject, map_of
 from moderate_cli.report.charts import score_bins, window_of
+from moderate_cli.report.evaluations import evaluations_in
 from moderate_cli.report.facts import ClassFacts, Warned, class_facts, warnings
 from moderate_cli.report.gallery import gallery
 from moderate_cli.report.page import render
@@ -30,6 +34,7 @@ from moderate_cli.report.ranking import ranking
 from moderate_cli.report.thumbnails import Thumbnail, thumbnail, thumbnails
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import select
+from moderate_cli.suspects import Suspects
 
 HOW = {
     "ratio": "0.5",
@@ -140,6 +145,87 @@ def test_warnings_name_what_they_are_about(tmp_path):
         ),
         Warned("1 image cannot be read", "Left out: cat/x\\n.png (is empty)."),
     ]
+
+
+def test_warnings_say_what_became_of_suspects(tmp_path):
+    def warned(probability, left_out=(), **more):
+        subject = subject_of(tmp_path, range(20), 10 * [0] + 10 * [1], "ab", HOW, left_out, **more)
+        # Found at the first look, else.
+        subject.__dict__["suspects"] = Suspects(np.array(probability), subject.scores.labels)
+        return next(warnings(subject))
+
+    sure = [0.9, 0.8] + 18 * [0.001]
+    title, detail = "2 images probably with a wrong label", "About 9 % of all labels are wrong."
+    assert warned(sure) == Warned(
+        title, f"{detail} 0 of the suspects are kept. --drop-suspects auto leaves them out."
+    )
+    assert warned(sure, [0, 1]) == Warned(
+        title, f"{detail} 0 of the suspects are kept. 2 were left out first."
+    )
+    assert warned(sure, [0], spared={"suspects": 1}) == Warned(
+        title,
+        f"{detail} 0 of the suspects are kept. 1 was left out first. 1 stays, so that each class"
+        " keeps --min-per-class.",
+    )
+    assert warned(20 * [0.1]) == Warned(
+        "Labels may be wrong, but no image is surely a suspect",
+        "The probabilities of all images add up to about 10 % of the labels, but no image is sure.",
+    )
+
+
+def test_warnings_say_what_became_of_near_duplicates(tmp_path):
+    found = Duplicates(np.array([1, 4, 5]), np.array([0, 3, 3]), np.ones(3))
+    for spared, fate in (
+        ({}, "They were left out first."),
+        (
+            {"near duplicates": 2},
+            "1 was left out first; 2 stay, so that each class keeps --min-per-class.",
+        ),
+    ):
+        subject = subject_of(tmp_path, range(6), 6 * [0], "a", dedup=found, spared=spared)
+        assert list(warnings(subject)) == [Warned("3 near duplicates", fate)]
+
+
+def test_titles_of_evaluations_name_the_network(tmp_path):
+    rest = {"data": "0a", "scope": None, "center": "mean", "seed": 3}
+    for trained, test in (
+        ("probe", None),
+        (("cnn", 1000, 32, False, 64), None),
+        (("resnet18", 200, 0, True, 64), "1b"),
+        (("resnet18", 200, 0, True, 64), "2c"),
+    ):
+        ledger = Ledger(tmp_path / "evaluations.jsonl", {"with": trained, "test": test, **rest})
+        ledger.add(Cell(FULL, "1", "", 0), Result(9, 0.9, 0.5))
+        ledger.add(Cell("random", "1/3", "", 0), Result(3, 0.5, 0.5))
+    # One that was stopped before it had judged any strategy.
+    Ledger(tmp_path / "evaluations.jsonl", {"with": "train"}).add(
+        Cell(FULL, "1", "", 0), Result(9, 0.9, 0.5)
+    )
+    tuned = "Trained: resnet18, fine-tuned, 200 steps of 64 images, its own size; judged on a test"
+    assert list(evaluations_in(tmp_path)) == [
+        "Trained: a linear head on the features; judged on held-out images; center mean, seed 3",
+        "Trained: cnn, 1000 steps of 64 images, 32 px; judged on held-out images; center mean,"
+        " seed 3",
+        f"{tuned} set; center mean, seed 3",
+        f"{tuned} set; center mean, seed 3 (2)",
+    ]
+    assert evaluations_in(None) == {}
+
+
+def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path, monkeypatch):
+    monkeypatch.setattr("moderate_cli.report.page._bundle", lambda: "")
+    (folder,) = (embedded.parent / "train.moderate").glob("pixels*")
+    ledger = Ledger(folder / "evaluations.jsonl", {"with": "probe", "test": None})
+    ledger.add(Cell(FULL, "1", "", 0), Result(9, 0.9, 0.5))
+    # As earlier versions wrote it.
+    for number, ratio in enumerate(("2/6", "0.50")):
+        ledger.add(Cell("random", ratio, "", 0), Result(3, 0.25 + number / 4, 0.5))
+    done = moderate("report", embedded, "-o", tmp_path / "r.html", "--png", tmp_path / "png")
+    assert done.status == 0, done.stderr
+    assert (tmp_path / "png" / "accuracy.png").stat().st_size
+    (curves,) = data_of((tmp_path / "r.html").read_text())["charts"]["curves"]
+    points = re.findall(r'"strategy": "random".*?"ratio": ([\d.]+)', json.dumps(curves))
+    assert {float(ratio) for ratio in points} == {1 / 3, 0.5}
 
 
 def test_principal_components_are_drawn_from_a_sample(rng):

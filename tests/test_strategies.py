@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from moderate_cli import selection
 from moderate_cli.errors import ArgumentError
+from moderate_cli.scoring import Scores
 from moderate_cli.selection import ORDERS, PICKS, STRATEGIES, kept_count, select
 
 SEEDS = range(8)
@@ -63,6 +64,7 @@ def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio,
         if strategy in PICKS and scope == "global":
             continue
         how = {"ratio": ratio, "strategy": strategy, "scope": scope, "min_per_class": least}
+        how["criterion"] = "margin"  # as trimmed asks
         kept = select(values, labels, **how, features=points)
         assert kept.sum() == k, strategy
         assert not kept[~good].any()
@@ -116,7 +118,9 @@ def test_other_classes_change_nothing_within_a_class(rng):
 def test_the_dtype_of_features_does_not_matter(strategy):
     points, values = random_class(3, 80, dtype=np.float16)
     kept = [
-        select(values, count=20, strategy=strategy, features=points.astype(dtype))
+        select(
+            values, count=20, strategy=strategy, features=points.astype(dtype), criterion="margin"
+        )
         for dtype in (np.float16, np.float32, np.float64)
     ]
     assert np.array_equal(kept[0], kept[1])
@@ -127,8 +131,9 @@ def test_the_dtype_of_features_does_not_matter(strategy):
 def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monkeypatch):
     monkeypatch.setattr(selection, "PART_ROWS", 7)
     points, values = random_class(5, 50)
+    how = {"strategy": strategy, "features": points, "criterion": "margin"}
     for count in (1, 5, 23, 50):
-        assert select(values, count=count, strategy=strategy, features=points).sum() == count
+        assert select(values, count=count, **how).sum() == count
 
 
 @pytest.mark.parametrize("strategy", PICKS)
@@ -136,7 +141,7 @@ def test_features_on_disk_give_the_same_as_in_memory(strategy, tmp_path):
     points, values = random_class(6, 60)
     labels = np.arange(60) % 3
     np.save(tmp_path / "f.npy", points)
-    how = {"ratio": 0.3, "strategy": strategy}
+    how = {"ratio": 0.3, "strategy": strategy, "criterion": "margin"}
     on_disk = select(values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r"))
     assert np.array_equal(on_disk, select(values, labels, **how, features=points))
 
@@ -146,7 +151,7 @@ def test_trimmed_is_matching_on_all_but_the_easiest_of_all_classes(ratio):
     points, values = random_class(2, 90)
     labels = np.arange(90) % 3
     values = values.round(1) + labels / 5  # ties, and classes that are harder than others
-    how = {"features": points, "count": kept_count(90, ratio)}
+    how = {"features": points, "count": kept_count(90, ratio), "criterion": "margin"}
     ranked = sorted(range(90), key=lambda row: (-values[row], row))
     left = ranked[: max(how["count"], 63)]
     rest = np.full(90, np.nan)
@@ -162,8 +167,34 @@ def test_trimmed_is_matching_on_all_but_the_easiest_of_all_classes(ratio):
 def test_trimmed_may_keep_fewer_images_than_there_are_classes():
     points, values = random_class(3, 40)
     labels = np.arange(40) // 2
-    kept = select(values, labels, strategy="trimmed", features=points, count=7)
+    how = {"features": points, "count": 7, "criterion": "margin"}
+    kept = select(values, labels, strategy="trimmed", **how)
     assert np.count_nonzero(kept) == 7
+
+
+def test_trimmed_refuses_scores_of_another_criterion():
+    points, values = random_class(3, 40)
+    labels = np.arange(40) % 2
+    how = {"strategy": "trimmed", "features": points, "count": 7}
+    kept = select(Scores(values, labels, criterion="margin"), **how)
+    refused = {
+        "center": "are of 'center'; use score(..., criterion='margin'), or add criterion='center'",
+        "": "do not say what they measure; use score(..., criterion='margin'), or add"
+        " criterion='margin'",
+    }
+    asked = [((Scores(values, labels, criterion=name),), name) for name in refused]
+    for scored, name in [*asked, ((values, labels), "")]:
+        with pytest.raises(ArgumentError) as caught:
+            select(*scored, **how)
+        assert str(caught.value) == (
+            "strategy: trimmed works on scores of criterion 'margin', NaN for suspects, and these"
+            f" {refused[name]} to say that they are meant"
+        )
+        # Who names the criterion means it.
+        assert np.array_equal(select(*scored, **how, criterion="center"), kept)
+    # All other strategies take any.
+    how["strategy"] = "matching"
+    assert select(Scores(values, labels, criterion="center"), **how).sum() == 7
 
 
 def test_herding_stays_near_the_mean_and_matching_near_the_median():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import paint
 
-from moderate_cli import derived, open_store, suspects
+from moderate_cli import derived, open_store, score, select, suspects
+from moderate_cli.doubts import summary
 from moderate_cli.errors import ArgumentError
 from moderate_cli.suspects import Suspects, find_suspects, share_of_strangers
 
@@ -209,6 +210,48 @@ def test_suspects_are_left_out_before_anything_is_chosen(mixed, moderate):
     assert len(done.stdout.splitlines()) == 61  # half of 121, rounded up
 
 
+def test_the_list_and_the_estimate_agree_or_say_why_not():
+    def said(*probability):
+        return summary(Suspects(np.array(probability), np.zeros(len(probability), np.int64)))
+
+    assert said(*[0.002] * 50) == "0 suspects; the labels look right"
+    assert said(*[0.9] * 3, *[0.004] * 97) == "3 suspects; about 3 % of all labels are wrong"
+    assert said(0.9, *[0.0] * 999) == "1 suspect; less than 1 % of all labels are wrong"
+    sums = "suspects with a probability above 0.5; the probabilities of all images add up to about"
+    assert said(*[0.1] * 20) == f"0 {sums} 10 % of the labels, but no image is sure"
+    assert said(*[0.9] * 2, *[0.2] * 18, np.nan) == (
+        f"2 {sums} 27 % of the labels, so others are wrong, too"
+    )
+    assert (
+        said(*[0.6] * 10, *[0.0] * 10) == f"10 {sums} 30 % of the labels, so some of these are"
+        " right"
+    )
+
+
+@pytest.fixture
+def doubtful(mixed, moderate, monkeypatch):
+    """The same, each label of which is wrong with a probability of a tenth."""
+    monkeypatch.setattr(
+        derived,
+        "find_suspects",
+        lambda features, labels, **_: Suspects(np.full(len(labels), 0.1), labels),
+    )
+    return mixed
+
+
+def test_doubts_without_suspects_are_explained_everywhere(doubtful, moderate, tmp_path):
+    why = "the probabilities of all images add up to about 10 % of the labels, but no image is sure"
+    done = moderate("suspects", doubtful)
+    assert done == (0, "", f"moderate: 0 suspects with a probability above 0.5; {why}\n")
+    done = moderate("suspects", doubtful, "--fraction", "1/50")
+    assert done.stderr == (
+        "moderate: 3 images are listed for --fraction 0.02; 0 suspects with a probability above"
+        f" 0.5; {why}\n"
+    )
+    done = moderate("select", doubtful, "-r", "0.5", "--drop-suspects", "auto")
+    assert done.stderr == f"moderate: 0 suspects are left out; {why}\n"
+
+
 def test_they_are_found_once(mixed, moderate, monkeypatch):
     first = moderate("suspects", mixed)
     monkeypatch.setattr(derived, "find_suspects", None)
@@ -219,6 +262,59 @@ def test_they_are_found_once(mixed, moderate, monkeypatch):
     np.save(store / "suspects-0.npy", kept)
     with pytest.raises(TypeError):
         derived.LabeledFeatures.of(open_store(store)).suspects()
+
+
+def test_trimmed_in_python_is_that_of_the_command_line(mixed, moderate):
+    done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
+    store = open_store(next((mixed.parent / "mixed.moderate").glob("pixels*")))
+    with pytest.raises(ArgumentError, match="works on scores of criterion 'margin'"):
+        select(score(store), ratio=0.5, strategy="trimmed", features=store.features)
+    scores = score(store, criterion="margin")
+    wrong = find_suspects(store.features, store.labels, readable=store.readable).most_probable()
+    scores.values[wrong] = np.nan
+    kept = select(scores, ratio=0.5, strategy="trimmed", features=store.features)
+    assert [store.paths[row] for row in np.flatnonzero(kept)] == done.stdout.split()
+
+
+def test_progress_is_told_to_the_end(rng):
+    labels, features = clusters(rng, n=600)
+    told = []
+    found = find_suspects(features, labels, on_progress=lambda *step: told.append(step))
+    # Three steps are an epoch, 167 of them a training; and eleven temperatures.
+    assert told[-1] == (2 * 167 * 3 + 11, 2 * 167 * 3 + 11)
+    assert {total for _, total in told} == {2 * 167 * 3 + 11}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert np.array_equal(found.probability, find_suspects(features, labels).probability)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("suspects",),
+        ("select", "-r", "0.5", "--drop-suspects", "auto"),
+        ("select", "-r", "0.5", "--strategy", "trimmed"),
+        ("report", "-o", "r.html"),
+    ],
+)
+def test_a_long_search_for_suspects_shows_how_far_it_is(args, mixed, moderate, monkeypatch):
+    seen = []
+    plain = derived.find_suspects
+
+    def watched(features, labels, *, on_progress, **how):
+        def told(done, total):
+            seen.append(done / total)
+            on_progress(done, total)
+
+        return plain(features, labels, on_progress=told, **how)
+
+    monkeypatch.chdir(mixed.parent)
+    monkeypatch.setattr("moderate_cli.report.page._bundle", lambda: "")
+    monkeypatch.setattr(derived, "find_suspects", watched)
+    monkeypatch.setattr("moderate_cli.cli.console.LINE_EVERY", 0.0)
+    done = moderate(*args, mixed)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("moderate: suspects: ")]
+    assert (seen[0] < 0.01, seen[-1], len(lines)) == (True, 1, len(seen))
+    assert lines[-1] == "moderate: suspects: 1011 of 1011"
 
 
 def test_own_features_have_suspects_too(moderate, tmp_path, rng):

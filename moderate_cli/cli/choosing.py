@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
 import click
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import Source, rescored, source_from, tell_of_duplicates
-from moderate_cli.duplicates import Duplicates, find_duplicates
-from moderate_cli.rows import Rows
-from moderate_cli.scoring import Scores
+from moderate_cli.cli.auto import best
+from moderate_cli.cli.inputs import rescored, source_from
+from moderate_cli.cli.leaving import Leaving, Prepared
+from moderate_cli.scoring import Labels, Scores
 from moderate_cli.selection import (
     BALANCES,
     MEDIAN,
@@ -23,15 +23,14 @@ from moderate_cli.selection import (
     SCOPES,
     STRATEGIES,
     emptied_classes,
-    exact,
     kept_count,
     preparation_for,
     select,
 )
-from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS
+from moderate_cli.suspects import check_suspectable
 
 Mask = npt.NDArray[np.bool_]
-AUTO, AUTO_SEEDS = "auto", 5
+AUTO = "auto"
 # What each strategy keeps.
 KEPT = {
     "moderate": "a window of scores around the median, or another quantile",
@@ -85,7 +84,8 @@ selecting = options.group(
         "--min-per-class",
         type=click.IntRange(min=0),
         default=1,
-        help="Keep at least so many of each class; 0 leaves the window as it is.",
+        help="Keep at least so many of each class, and leave no more out first; 0 leaves the window"
+        " as it is.",
     ),
     options.option(
         "--dedup",
@@ -103,27 +103,6 @@ selecting = options.group(
     ),
     section="Selection",
 )
-
-
-class Prepared(NamedTuple):
-    """What a strategy chooses from.
-
-    Attributes
-    ----------
-    found
-        All images, and their scores.
-    eligible
-        The same, without what was left out before anything was chosen.
-    duplicates
-        Near duplicates, if they were left out.
-    options
-        The criterion, and which suspects were left out, if any.
-    """
-
-    found: Source
-    eligible: Source
-    duplicates: Duplicates | None
-    options: dict[str, Any]
 
 
 class Chosen(NamedTuple):
@@ -172,32 +151,47 @@ def choose(
     asked = source["criterion"]
     source["criterion"], dropped = _preparation(strategy, asked, drop_suspects)
     _check_features(strategy, dedup, dropped, source)
-    found = source_from(**source, seed=seed)
-    prepared: dict[Any, Prepared] = {}
+    find_fault = partial(_check_images, amounts, strategy, dropped)
+    found = source_from(**source, seed=seed, find_fault=find_fault)
+    near = {name: source[name] for name in ("center", "metric")} | {"seed": seed}
+    leaving = Leaving(found, dedup=dedup, min_per_class=min_per_class, seed=seed)
 
+    @cache
     def prepare(strategy: str) -> Prepared:
-        wanted = _preparation(strategy, asked, drop_suspects)
-        if wanted not in prepared:
-            criterion, dropped = wanted
-            own = found
-            if criterion != source["criterion"]:
-                near = {name: source[name] for name in ("center", "metric")}
-                own = rescored(found, {"criterion": criterion, **near, "seed": seed})
-            prepared[wanted] = _leave_out(own, criterion, dropped, dedup, seed)
-        return prepared[wanted]
+        criterion, dropped = _preparation(strategy, asked, drop_suspects)
+        own = found
+        if criterion != source["criterion"]:
+            own = rescored(found, {**near, "criterion": criterion})
+        return leaving.prepare(own, criterion, dropped)
 
+    def room(strategy: str) -> int:
+        """How many images there are, but for what a strategy leaves out by itself."""
+        able = prepare(AUTO).eligible.readable
+        wanted = _preparation(strategy, asked, drop_suspects)[1]
+        if wanted is not None:
+            able[leaving.suspects(wanted).rows] = False
+        return int(np.count_nonzero(able))
+
+    # Else each strategy is tried with the criterion that it wants.
+    named = {} if options.left_alone("criterion") else {"criterion": asked}
     chosen = {}
     for text, amount in amounts.items():
         way = {**how, **amount}
         if strategy == AUTO:
-            eligible = prepare(AUTO).eligible
-            kept_count(int(np.count_nonzero(eligible.readable)), **amount)  # find fault first
-            how_auto = {"scope": scope, "balance": balance, "min_per_class": min_per_class}
-            way |= _best(eligible, amount, how_auto, drop_suspects is not None, source, seed)
+            way |= best(
+                prepare(AUTO).eligible,
+                amount,
+                {name: how[name] for name in ("scope", "balance", "min_per_class")},
+                near | named,
+                seed=seed,
+                dropped=drop_suspects is not None,
+                room=room,
+            )
         base = prepare(way["strategy"])
         scores = base.eligible.scores
         features = found.features if way["strategy"] in PICKS else None
-        mask = select(scores, **way, features=features)
+        # That a strategy is given another criterion than it wants was asked for by name.
+        mask = select(scores, **way, features=features, criterion=scores.criterion)
         chosen[text] = Chosen(mask, way, *_emptied(scores, mask, way), base)
         _warn_of_classes(scores, chosen[text])
     return chosen
@@ -213,27 +207,6 @@ def _preparation(
     if drop_suspects is None and wanted.drop_suspects:
         drop_suspects = "auto"
     return criterion, drop_suspects
-
-
-def _leave_out(
-    found: Source,
-    criterion: str,
-    drop_suspects: Fraction | Literal["auto"] | None,
-    dedup: float | None,
-    seed: int,
-) -> Prepared:
-    """Leave out what shall not be chosen from."""
-    eligible, duplicates = found, None
-    if drop_suspects is not None:
-        eligible = _without_suspects(eligible, drop_suspects, seed)
-    else:
-        _warn_of_strangers(found)
-    if dedup is not None:
-        duplicates = _duplicates(eligible, dedup)
-        eligible = _without(eligible, duplicates.rows, "near duplicates of others")
-    return Prepared(
-        found, eligible, duplicates, {"criterion": criterion, "drop-suspects": drop_suspects}
-    )
 
 
 def amounts_of(ratios: dict[str, Fraction] | None, count: int | None) -> dict[str, dict[str, Any]]:
@@ -253,8 +226,23 @@ def amounts_of(ratios: dict[str, Fraction] | None, count: int | None) -> dict[st
     return {text: {"ratio": ratio} for text, ratio in ratios.items()}
 
 
+def file_text(amount: str) -> str:
+    """Return the text of an amount as it stands in the name of a file.
+
+    >>> file_text("1/3"), file_text("0.30")
+    ('1-3', '0.30')
+    """
+    return amount.replace("/", "-")
+
+
 def _strategy(strategy: str, scope: str | None, balance: str, quantile: Fraction) -> dict[str, Any]:
     """Return how to select; what a preset says of other strategies gives way."""
+    if (
+        scope == "global"
+        and strategy == AUTO
+        and options.stronger("strategy", "scope") == "strategy"
+    ):
+        scope = None  # else what works in each class would not be tried
     if strategy in PICKS and scope == "global":
         if options.stronger("strategy", "scope") != "strategy":
             raise click.UsageError(f"--strategy {strategy} and --scope global exclude each other")
@@ -296,99 +284,6 @@ def _check_features(
         raise click.UsageError(f"{name} and --labels kmeans:K exclude each other")
 
 
-def _warn_of_strangers(found: Source) -> None:
-    """Say so where labels look wrong, by a test that takes no time."""
-    if not found.sets or found.sets[0].labeling:
-        return
-    share = min(features.strangers() for features in found.sets)
-    if share > MANY_STRANGERS:
-        advice = "are labels wrong? See 'moderate suspects', and --drop-suspects auto"
-        if share > MOSTLY_STRANGERS:
-            advice = "do the features know these classes? Another --backbone, or --weights, may"
-        console.note(
-            f"{100 * share:.0f} % of images lie nearer to most other classes than to their own;"
-            f" {advice}"
-        )
-
-
-def _best(
-    found: Source,
-    amount: Mapping[str, Any],
-    selecting: Mapping[str, Any],
-    dropped: bool,
-    source: dict[str, Any],
-    seed: int,
-) -> dict[str, Any]:
-    """Try strategies on held-out images, and say which is taken.
-
-    `dropped` says that suspects are left out already, so that no strategy does it again.
-    """
-    from moderate_cli.evaluation import choose
-    from moderate_cli.evaluation.summary import estimate
-
-    found.sets[0].check()
-    data = replace(found.sets[0], readable=found.readable, folder=None)
-    ratio = str(amount.get("ratio") or Fraction(amount["count"], int(data.readable.sum())))
-    scoring = {name: source[name] for name in ("center", "metric")} | {"seed": seed}
-    if not options.left_alone("criterion"):  # else each strategy is tried with its own
-        scoring["criterion"] = source["criterion"]
-    seeds = range(seed, seed + AUTO_SEEDS)
-    tried = choose(
-        data,
-        ratio,
-        seeds=seeds,
-        drop_suspects="0" if dropped else "",
-        scoring=scoring,
-        selecting=selecting,
-    )
-    if "count" in amount and not dropped:
-        room = {cell: _room(found, cell.strategy, seed) for cell in tried}
-        tried = {cell: own for cell, own in tried.items() if room[cell] >= amount["count"]}
-    said = [f"{cell.name} {100 * estimate(values).mean:.1f}" for cell, values in tried.items()]
-    console.note(
-        f"strategy auto takes {said[0]} % right of held-out images; others: {', '.join(said[1:])}"
-    )
-    best = next(iter(tried))
-    return {"strategy": best.strategy, "quantile": exact(best.quantile)}
-
-
-def _room(found: Source, strategy: str, seed: int) -> int:
-    """Return how many images there are, without what a strategy leaves out."""
-    eligible = found.readable
-    if preparation_for(strategy).drop_suspects:
-        eligible[found.sets[0].suspects(seed=seed).most_probable("auto")] = False
-    return int(np.count_nonzero(eligible))
-
-
-def _without_suspects(found: Source, fraction: Fraction | Literal["auto"], seed: int) -> Source:
-    suspects = found.sets[0].suspects(seed=seed).most_probable(fraction)
-    number = console.count(len(suspects), "suspect is", "suspects are")
-    console.note(f"{number} left out")
-    return _without(found, suspects, "suspects")
-
-
-def _duplicates(found: Source, threshold: float) -> Duplicates:
-    scores, features = found.scores, found.features
-    assert features is not None
-    duplicates = find_duplicates(features, np.flatnonzero(found.readable), threshold)
-    names = scores.paths or list(scores.names(np.arange(len(scores))))
-    tell_of_duplicates(duplicates, scores.labels, names)
-    return duplicates
-
-
-def _without(found: Source, rows: Rows, what: str) -> Source:
-    """Leave images out; say so where that is all of a class."""
-    scores, values = found.scores, found.scores.values.copy()
-    values[rows] = np.nan
-    left = scores.labels[~np.isnan(values)]
-    lost = np.setdiff1d(scores.labels[found.readable], left).tolist()
-    if lost:
-        names = console.some([scores.class_name(label) for label in lost])
-        number = console.count(len(lost), "class", "classes")
-        console.note(f"of {number} all images are {what}: {names}")
-    return found._replace(scores=replace(scores, values=values))
-
-
 def _emptied(scores: Scores, kept: Mask, how: Mapping[str, Any]) -> tuple[list[int], list[int]]:
     """Classes that would be empty but for --min-per-class, and those that stay empty."""
     if scores.labels.min() == scores.labels.max():
@@ -402,6 +297,23 @@ def _emptied(scores: Scores, kept: Mask, how: Mapping[str, Any]) -> tuple[list[i
 
 def _in_classes(how: Mapping[str, Any]) -> bool:
     return how["scope"] == "class" or how["strategy"] in PICKS
+
+
+def _check_images(
+    amounts: Mapping[str, Mapping[str, Any]],
+    strategy: str,
+    drop_suspects: Fraction | Literal["auto"] | None,
+    labels: Labels,
+) -> None:
+    """Refuse what so many images of such classes cannot give, whatever they show."""
+    for amount in amounts.values():
+        kept_count(len(labels), **amount)
+    if strategy == AUTO:
+        from moderate_cli.evaluation import check_comparable
+
+        check_comparable(labels, held_out=True)
+    if drop_suspects is not None:
+        check_suspectable(labels)
 
 
 def _warn_of_classes(scores: Scores, kept: Chosen) -> None:

@@ -142,8 +142,13 @@ def duration(seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def progress(what: str, unit: str = "img") -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, or now and then a line if it is no terminal; yields what moves it."""
+def progress(
+    what: str, unit: str = "img", delay: float = 0
+) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr, or now and then a line if it is no terminal; yields what moves it.
+
+    Of what ends before `delay`, in seconds, no bar is shown.
+    """
     from tqdm import tqdm
 
     bar: tqdm[Any] | None = None
@@ -155,7 +160,14 @@ def progress(what: str, unit: str = "img") -> Iterator[Callable[[int, int], None
             told = time.monotonic()
             note(f"{what}: {done} of {total}")
         if bar is None:
-            bar = tqdm(total=total, initial=done, desc=f"moderate: {what}", unit=unit, disable=None)
+            bar = tqdm(
+                total=total,
+                initial=done,
+                desc=f"moderate: {what}",
+                unit=unit,
+                disable=None,
+                delay=delay,
+            )
         else:
             bar.update(done - bar.n)
         if done == total:  # what comes next may have a bar of its own

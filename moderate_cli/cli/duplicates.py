@@ -7,8 +7,9 @@ from typing import Any
 import click
 import numpy as np
 
-from moderate_cli.cli import options
+from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of, tell_of_duplicates
+from moderate_cli.cli.leaving import PATIENCE
 from moderate_cli.cli.outputs import check_table, put_table
 from moderate_cli.duplicates import find_duplicates
 from moderate_cli.records import Table
@@ -35,7 +36,8 @@ def command(data: str, threshold: float, output: str | None, **embedding: Any) -
     outputs = check_table(output, embedding)
     _, store = feature_set_of(data, "duplicates", outputs=outputs, **embedding)
     store.check_features()
-    found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold)
+    with console.progress("duplicates", delay=PATIENCE) as move:
+        found = find_duplicates(store.features, np.flatnonzero(store.readable), threshold, move)
     tell_of_duplicates(found, store.labels, store.paths)
     table = Table(
         ("similarity", "path", "duplicate_of"),

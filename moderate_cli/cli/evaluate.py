@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
@@ -15,11 +15,18 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import KEPT
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.cli.outputs import Outputs, inputs_of
-from moderate_cli.dataset import Dataset
+from moderate_cli.dataset import Dataset, scan
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.drawing import SUFFIXES, check_drawable
 from moderate_cli.errors import DatasetError
-from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
+from moderate_cli.evaluation import (
+    FULL,
+    Cell,
+    Learner,
+    ProbeLearner,
+    check_comparable,
+    evaluate,
+)
 from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, NETWORKS, SMALL, Recipe
@@ -31,7 +38,9 @@ from moderate_cli.evaluation.summary import (
     summarize,
 )
 from moderate_cli.records import TABLE_FORMATS, check_output, formatted, write_table
-from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, exact, preparation_for
+from moderate_cli.rows import Rows
+from moderate_cli.scoring import check_compared
+from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, exact, preparation_for, written
 from moderate_cli.store import FeatureStore
 
 EVALUATORS = ("probe", "train", "fine-tune")
@@ -45,7 +54,7 @@ def _strategies(text: str) -> list[tuple[str, str]]:
         name, _, quantile = part.strip().partition(":")
         if name not in STRATEGIES or (quantile and name != "moderate"):
             raise click.BadParameter(f"{part.strip()!r} is none of {', '.join(STRATEGIES)}.")
-        found.append((name, str(float(options.share(quantile or "0.5")))))
+        found.append((name, written(options.share(quantile or "0.5"))))
     return list(dict.fromkeys(found))
 
 
@@ -189,11 +198,20 @@ def command(
         raise click.UsageError(f"--seed {seed} is too large to train with; name a smaller one")
     reads = Outputs(outputs, inputs=inputs_of(embedding))
     reads.check()
-    own = _own(data, outputs=reads, **embedding)
-    judge = None if test is None else _judge(test, own, outputs=reads, **embedding)
-    scoring = {"center": center, "metric": metric, "seed": seed}
+    scoring: dict[str, Any] = {"center": center, "metric": metric, "seed": seed}
     if not options.left_alone("criterion"):
         scoring["criterion"] = criterion
+
+    def listed(dataset: Dataset) -> None:
+        check_comparable(dataset.labels, held_out=test is None)
+        if scoring.get("criterion") is not None:
+            check_compared(scoring["criterion"], dataset.labels)
+        if test is not None and embedding["on_error"] == "fail":
+            judged = scan(test)
+            _check_classes(test, judged.classes, judged.labels, dataset.classes)
+
+    own = _own(data, listed=listed, outputs=reads, **embedding)
+    judge = None if test is None else _judge(test, own, outputs=reads, **embedding)
     context = {
         "data": own.store.manifest.sums,  # the set may be replaced meanwhile
         "with": evaluator if recipe is None else recipe.changes,
@@ -202,7 +220,8 @@ def command(
         **scoring,
     }
     ledger = Ledger(own.store.folder / "evaluations.jsonl", context)
-    cells = _cells(strategies, list(ratios), drop_suspects, range(seed, seed + seeds))
+    shares = [written(ratio) for ratio in ratios.values()]
+    cells = _cells(strategies, shares, drop_suspects, range(seed, seed + seeds))
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing:
         for one in (own, judge):
@@ -221,13 +240,13 @@ def command(
                 ledger.add(cell, result)
                 move(done, len(cells))
     lines = summarize({cell: ledger.results[cell] for cell in cells})
+    for output, write in zip(outputs, writers, strict=True):
+        write(output, lines)
     if csv or json:
         console.write(formatted(as_table(lines), ".csv" if csv else ".json"))
     else:
         header, *rows = _shown(lines)
         console.write(console.table(header, rows).encode())
-    for output, write in zip(outputs, writers, strict=True):
-        write(output, lines)
     if within is not None:
         console.note(_advice(smallest_within(lines, within), within))
 
@@ -276,14 +295,19 @@ def _judge(test: str, own: _Set, **embedding: Any) -> _Set:
     """Embed a test set, and number its classes as those of the data."""
     embedding["store"] = embedding["store"] and f"{embedding['store']}-test"
     found = _own(test, **embedding)
-    numbers = {name: number for number, name in enumerate(own.features.classes)}
     names, labels = found.features.classes, found.features.labels
-    used = np.unique(labels[found.features.readable]).tolist()
-    unknown = [names[label] for label in used if names[label] not in numbers]
-    if unknown:
-        raise DatasetError(f"{test}: its class {unknown[0]!r} is none of the data's; name others")
+    _check_classes(test, names, labels[found.features.readable], own.features.classes)
+    numbers = {name: number for number, name in enumerate(own.features.classes)}
     renumbered = np.array([numbers.get(name, -1) for name in names])[labels]
     return found._replace(features=replace(found.features, labels=renumbered))
+
+
+def _check_classes(test: str, names: Sequence[str], labels: Rows, known: Sequence[str]) -> None:
+    """Refuse images of a test set of a class that the data does not have."""
+    used, classes = np.unique(labels).tolist(), frozenset(known)
+    unknown = [names[label] for label in used if names[label] not in classes]
+    if unknown:
+        raise DatasetError(f"{test}: its class {unknown[0]!r} is none of the data's; name others")
 
 
 def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None, max_pixels: int) -> Learner:
@@ -328,7 +352,7 @@ def _cells(
 
 
 def _text(drop_suspects: Fraction | Literal["auto"]) -> str:
-    return "auto" if drop_suspects == "auto" else str(float(drop_suspects))
+    return "auto" if drop_suspects == "auto" else written(drop_suspects)
 
 
 def _shown(lines: list[Line]) -> list[tuple[str, ...]]:

@@ -27,7 +27,7 @@ from moderate_cli.records import (
     readable_rows,
 )
 from moderate_cli.rows import Features
-from moderate_cli.scoring import Labels, Scores
+from moderate_cli.scoring import Labels, Scores, check_compared
 from moderate_cli.scoring.fusion import fuse
 from moderate_cli.store import FeatureStore, store_folder
 
@@ -74,9 +74,14 @@ def source_from(
     metric: str,
     seed: int,
     outputs: Outputs = NO_OUTPUTS,
+    find_fault: Callable[[Labels], None] = lambda labels: None,
     **embedding: Any,
 ) -> Source:
-    """Score whatever the user named."""
+    """Score whatever the user named.
+
+    `find_fault` may raise an error for what is asked of images of such classes, before any is
+    embedded. Where clusters take their place, classes mean nothing.
+    """
     named = {"DATA": data, "--features": features_files or None, "--scores": scores_file}
     given = [name for name, value in named.items() if value is not None]
     if len(given) > 1:
@@ -92,8 +97,15 @@ def source_from(
     if data is not None:
         if isinstance(labels_file, str):
             raise click.UsageError("DATA and --labels FILE exclude each other")
+
+        def listed(dataset: Dataset) -> None:
+            if labels_file is None:
+                check_compared(criterion, dataset.labels)
+            find_fault(dataset.labels)
+
+        clustered = labels_file is not None
         dataset, stores = features_of(
-            data, clustered=labels_file is not None, outputs=outputs, **embedding
+            data, clustered=clustered, outputs=outputs, listed=listed, **embedding
         )
         if dataset.flat and labels_file is None:
             console.note(
@@ -112,11 +124,13 @@ def source_from(
         labels = np.zeros(len(values), dtype=np.int64)
         if labels_file is not None:
             labels = read_labels(labels_file, len(values))
+        find_fault(labels)
         return Source(Scores(values, labels))
     if labels_file is None:
         raise click.UsageError("--features wants --labels")
     options.refuse_beside("--features", computing)
     own = _own_features(features_files, labels_file, criterion)
+    find_fault(own[0].labels)
     sets = _labeled(own, labels_file, seed)
     warn_of_sameness(sets)
     scores = _scores(sets, how)
@@ -190,7 +204,7 @@ def _scores(sets: Sequence[LabeledFeatures], how: dict[str, Any]) -> Scores:
         near = {"center": how["center"], "metric": how["metric"]}
         margins = [features.score(criterion="margin", **near).values for features in sets]
     values = fuse([found.values for found in scores], margins, scores[0].labels)
-    return replace(scores[0], values=values)
+    return replace(scores[0], values=values, criterion="")  # of several it is none
 
 
 def tell_of_duplicates(found: Duplicates, labels: Labels, names: Sequence[str]) -> None:
@@ -217,12 +231,14 @@ def features_of(
     work: Callable[..., FeatureStore | None] = embed,
     clustered: bool = False,
     outputs: Outputs = NO_OUTPUTS,
+    listed: Callable[[Dataset], None] = lambda dataset: None,
     **embedding: Any,
 ) -> tuple[Dataset, list[FeatureStore]]:
     """List a dataset and bring its feature sets up to date, one of each backbone.
 
     `work` may be something that does a part of it; sets that are not complete are left out.
-    `clustered` says that no class folders are wanted; `outputs` are checked before the work.
+    `clustered` says that no class folders are wanted. Before anything is embedded `outputs` are
+    checked, and `listed` is told of the images and may find fault with them.
 
     Raises
     ------
@@ -239,6 +255,7 @@ def features_of(
             " with --store a place for features of this folder alone"
         )
     outputs.check(dataset, store_folder(dataset.root, embedding["store"]))
+    listed(dataset)
     stores = []
     for backbone in backbones:
         with console.progress("check") as check, console.progress("embed") as move:
@@ -275,7 +292,10 @@ def features_of(
 
 
 def feature_set_of(data: str, what: str, **embedding: Any) -> tuple[Dataset, FeatureStore]:
-    """List a dataset and bring its feature set up to date, for what wants a single one."""
+    """List a dataset and bring its feature set up to date, for what wants a single one.
+
+    Parameters are those of `features_of`.
+    """
     if len(embedding["backbones"]) > 1:
         raise click.UsageError(f"{what} wants one --backbone")
     dataset, (store,) = features_of(data, **embedding)

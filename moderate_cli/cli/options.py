@@ -192,12 +192,17 @@ def part(text: str) -> tuple[int, int]:
 
 def ratios(text: str) -> dict[str, Fraction]:
     """Read one ratio or several with commas, each with the text it was written as."""
-    found = {part.strip(): _number(part.strip()) for part in str(text).split(",")}
-    for part, ratio in found.items():
+    found: dict[str, Fraction] = {}
+    for part in map(str.strip, str(text).split(",")):
+        ratio = _number(part)
+        twin = next((other for other, value in found.items() if value == ratio), None)
+        if twin is not None:
+            raise click.BadParameter(f"{part} is {twin} again; name each ratio once.")
         if not 0 < ratio <= 1:
             raise click.BadParameter(
                 f"{part} is not in (0, 1]; it is the fraction kept.{_as_fraction(part)}"
             )
+        found[part] = ratio
     return found
 
 

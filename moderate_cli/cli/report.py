@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import Chosen, amounts_of, choose, count, selecting
+from moderate_cli.cli.leaving import PATIENCE
 from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.drawing import check_drawable
 from moderate_cli.errors import OutputError
 from moderate_cli.report import Subject, map_of, write_plots, write_report
 from moderate_cli.report.evaluations import evaluations_in
-from moderate_cli.selection import PICKS
+from moderate_cli.selection import PICKS, written
 from moderate_cli.store import open_store
 
 
@@ -78,9 +80,11 @@ def command(
         amounts, data=data, features_files=(), scores_file=None, outputs=outputs, **chosen_by
     )
     chosen = next(iter(found.values()))
-    subject = _subject(chosen, chosen_by)
-    projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)
-    write_report(output, subject, projection, evaluations)
+    # Suspects are found when the page first asks for them.
+    with console.progress("suspects", unit="step", delay=PATIENCE) as move:
+        subject = _subject(chosen, chosen_by, move)
+        projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)
+        write_report(output, subject, projection, evaluations)
     if png is not None:
         write_plots(png, subject, projection, evaluations)
     console.note(f"{np.count_nonzero(subject.kept)} of {len(subject.scores)} images in {output}")
@@ -88,7 +92,9 @@ def command(
         raise OutputError(f"{output}: there is no browser to open it in")
 
 
-def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
+def _subject(
+    chosen: Chosen, chosen_by: dict[str, Any], on_progress: Callable[[int, int], None]
+) -> Subject:
     found, eligible = chosen.prepared.found, chosen.prepared.eligible
     assert found.dataset is not None
     unreadable: dict[str, str] = {}
@@ -107,6 +113,8 @@ def _subject(chosen: Chosen, chosen_by: dict[str, Any]) -> Subject:
         lost=chosen.lost,
         several_sets=len(found.sets) > 1,
         dedup=chosen.prepared.duplicates,
+        spared={what: len(one.spared) for what, one in chosen.prepared.left_out.items()},
+        on_progress=on_progress,
         unreadable=unreadable,
         options=_options(chosen.how, chosen.prepared.options, chosen_by),
     )
@@ -122,7 +130,7 @@ def _options(how: Any, prepared: dict[str, Any], chosen_by: dict[str, Any]) -> d
     named |= {"labels": chosen_by["labels_file"], "backbone": ", ".join(chosen_by["backbones"])}
     named |= {name: chosen_by[name] for name in ("precision", "dtype", "decode")}
     return {
-        name: f"{float(value):g}" if isinstance(value, Fraction) else str(value)
+        name: written(value) if isinstance(value, Fraction) else str(value)
         for name, value in named.items()
         if value is not None
     }

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.cli import console, options
-from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
+from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, selecting
 from moderate_cli.cli.inputs import Source
 from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.exporting import LINKS, export
@@ -129,7 +129,7 @@ def _outputs(
     if copy_to is not None and "://" in source["data"]:
         raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
     files, folders = (
-        tuple(name.replace("{ratio}", text) for text in amounts) if name is not None else ()
+        tuple(name.replace("{ratio}", file_text(text)) for text in amounts) if name else ()
         for name in (output, copy_to)
     )
     for file in files:
@@ -153,9 +153,9 @@ def _put_out(
     if output is None and copy_to is None:
         console.write(index_bytes(found.scores, np.flatnonzero(mask), nul=nul))
     if output is not None:
-        write_index(output.replace("{ratio}", text), found.scores, mask, nul=nul)
+        write_index(output.replace("{ratio}", file_text(text)), found.scores, mask, nul=nul)
     if copy_to is not None and found.dataset is not None:
-        folder = copy_to.replace("{ratio}", text)
+        folder = copy_to.replace("{ratio}", file_text(text))
         with console.progress("copy") as move:
             export(found.dataset, mask, folder, link=link, force=force, on_progress=move)
         console.note(f"{np.count_nonzero(mask)} of {len(found.scores)} images in {folder}")

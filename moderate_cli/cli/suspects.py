@@ -9,9 +9,14 @@ import click
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of
+from moderate_cli.cli.leaving import suspects_of
 from moderate_cli.cli.outputs import check_table, put_table
+from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.doubts import summary
 from moderate_cli.records import Table
+from moderate_cli.selection import written
+from moderate_cli.suspects import check_suspectable
 
 
 @click.command(cls=options.Sectioned)
@@ -41,8 +46,12 @@ def command(
     leaves them out. How many labels are wrong is estimated from the data, and said on stderr.
     """
     outputs = check_table(output, embedding)
-    _, store = feature_set_of(data, "suspects", outputs=outputs, **embedding)
-    found = LabeledFeatures.of(store).suspects(seed=seed)
+
+    def listed(dataset: Dataset) -> None:
+        check_suspectable(dataset.labels)
+
+    _, store = feature_set_of(data, "suspects", listed=listed, outputs=outputs, **embedding)
+    found = suspects_of(LabeledFeatures.of(store), seed)
     classes, rows = store.manifest.classes, found.most_probable(fraction)
     table = Table(
         ("path", "class", "looks_like", "probability"),
@@ -57,6 +66,9 @@ def command(
             )
         ],
     )
-    number = console.count(len(rows), "suspect", "suspects")
-    console.note(f"{number}; about {100 * found.noise_rate:.1f} % of all labels are wrong")
+    asked = ""
+    if fraction != "auto":
+        number = console.count(len(rows), "image is", "images are")
+        asked = f"{number} listed for --fraction {written(fraction)}; "
+    console.note(f"{asked}{summary(found)}")
     put_table(output, table)

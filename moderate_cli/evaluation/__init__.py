@@ -7,7 +7,7 @@ are measured on the same pools, and their spread over seeds is that of new data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -21,10 +21,12 @@ from moderate_cli.evaluation.probe import Probe
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores, score_features
 from moderate_cli.selection import PICKS, exact, preparation_for, select
+from moderate_cli.selection.leaving import leave_out
 from moderate_cli.suspects import Suspects, find_suspects
 
 POOL = Fraction(4, 5)
 FULL = "full set"
+NOTHING = "nothing"  # of suspects, where they are left out already
 CANDIDATES = (
     ("moderate", "0.5"), ("moderate", "0.25"), ("easy", "0.5"), ("random", "0.5"),
     ("stratified", "0.5"), ("trimmed", "0.5"), ("matching", "0.5"), ("herding", "0.5"),
@@ -40,14 +42,14 @@ class Cell(NamedTuple):
     strategy
         A key of `moderate_cli.selection.STRATEGIES`, or `FULL`.
     ratio
-        Fraction kept of the pool, as text.
+        Fraction kept of the pool, as `moderate_cli.selection.written` writes it.
     drop_suspects
-        Whether images with a probably wrong label are left out first: "auto", or a fraction; "" as
-        the strategy wants it.
+        Whether images with a probably wrong label are left out first: "auto", or a fraction, or
+        `NOTHING`; "" as the strategy wants it.
     seed
         Number of the pool; seeds what is random, too.
     quantile
-        Where the window of the strategy "moderate" sits.
+        Where the window of the strategy "moderate" sits; written as the ratio is.
     """
 
     strategy: str
@@ -64,6 +66,8 @@ class Cell(NamedTuple):
     @property
     def dropped(self) -> str:
         """What suspects are left out, as asked for or as the strategy wants it."""
+        if self.drop_suspects == NOTHING:
+            return ""
         return self.drop_suspects or preparation_for(self.strategy).drop_suspects
 
 
@@ -138,21 +142,35 @@ def evaluate(
     ArgumentError
         If there is nothing to hold out, and no test set; or one class only, which is always right.
     """
-    if len(np.unique(data.labels[data.readable])) == 1:
-        raise ArgumentError("evaluation: there is one class only, so no strategy can be told best")
+    check_comparable(data.labels[data.readable], held_out=test is None)
     pool = None
     for cell in cells:
         if pool is None or pool.seed != cell.seed:
             pool = Pool(data, cell.seed, scoring or {})
-            if test is None and len(pool.held_out) == 0:
-                raise ArgumentError(
-                    "evaluation: no class has five images, to hold one out of; moderate evaluate"
-                    " with --test can do without"
-                )
         rows = pool.select(cell, selecting or {})
         predicted = learn(rows, pool.held_out, cell.seed)
         truth = data.labels[pool.held_out] if test is None else test.labels[test.readable]
         yield cell, Result(len(rows), *_judged(predicted == truth, truth))
+
+
+def check_comparable(labels: npt.NDArray[np.integer[Any]], *, held_out: bool) -> None:
+    """Refuse what cannot be compared on these images, (n,) labels, whatever their features are.
+
+    `held_out` says that they are judged on a part of their own, not on a test set.
+
+    Raises
+    ------
+    ArgumentError
+        As of `evaluate`.
+    """
+    sizes = np.unique(labels, return_counts=True)[1]
+    if len(sizes) == 1:
+        raise ArgumentError("evaluation: there is one class only, so no strategy can be told best")
+    if held_out and int(sizes.max(initial=0)) * (1 - POOL) < 1:
+        raise ArgumentError(
+            "evaluation: no class has five images, to hold one out of; moderate evaluate with"
+            " --test can do without"
+        )
 
 
 def choose(
@@ -163,11 +181,13 @@ def choose(
     drop_suspects: str = "",
     scoring: Mapping[str, Any] | None = None,
     selecting: Mapping[str, Any] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[Cell, list[float]]:
     """Try strategies on a dataset; return the accuracies of each over seeds, the best first.
 
-    Parameters are those of `evaluate` and of `Cell`; each cell stands for its seeds. Of strategies
-    with the same mean accuracy the one that stands first in `CANDIDATES` does so here.
+    Parameters are those of `evaluate` and of `Cell`; each cell stands for its seeds, and
+    `on_progress` is told how many of all are done. Of strategies with the same mean accuracy the
+    one that stands first in `CANDIDATES` does so here.
 
     Raises
     ------
@@ -183,8 +203,11 @@ def choose(
     ]
     found: dict[Cell, list[float]] = {}
     learner = ProbeLearner(data, None)
-    for cell, result in evaluate(data, cells, learner, scoring=scoring, selecting=selecting):
+    judged = evaluate(data, cells, learner, scoring=scoring, selecting=selecting)
+    for done, (cell, result) in enumerate(judged, 1):
         found.setdefault(cell._replace(seed=seeds[0]), []).append(result.accuracy)
+        if on_progress is not None:
+            on_progress(done, len(cells))
     return dict(sorted(found.items(), key=lambda item: -sum(item[1])))
 
 
@@ -204,12 +227,13 @@ class Pool:
 
     def select(self, cell: Cell, how: Mapping[str, Any]) -> Rows:
         """Return the rows that a cell keeps, ascending."""
-        wanted = preparation_for(cell.strategy)
-        values = self._scores(wanted.criterion).copy()
-        dropped = cell.dropped
+        criterion = self._scoring.get("criterion", preparation_for(cell.strategy).criterion)
+        values = self._scores(criterion).copy()
+        labels, dropped = self._data.labels, cell.dropped
         if dropped:
             rows = self._suspects.most_probable("auto" if dropped == "auto" else exact(dropped))
-            values[rows] = np.nan
+            least = how.get("min_per_class", 1)
+            values[leave_out(rows, labels, ~np.isnan(values), least).rows] = np.nan
         if np.all(np.isnan(values)):
             raise ArgumentError("evaluation: no image is left to select from")
         if cell.strategy == FULL:
@@ -217,7 +241,8 @@ class Pool:
         if cell.strategy in PICKS and how.get("scope") == "global":
             how = {**how, "scope": None}
         kept = select(
-            Scores(values, self._data.labels),
+            Scores(values, labels),
+            criterion=criterion,
             ratio=cell.ratio,
             strategy=cell.strategy,
             quantile=cell.quantile,
@@ -228,13 +253,13 @@ class Pool:
         return np.flatnonzero(kept)
 
     def _scores(self, criterion: str) -> npt.NDArray[np.float64]:
-        """Score the pool, once, by the criterion that was asked for, or else by this one."""
-        how = {"criterion": criterion, **self._scoring}
-        if how["criterion"] not in self._scored:
-            self._scored[how["criterion"]] = score_features(
+        """Score the pool, once."""
+        how = {**self._scoring, "criterion": criterion}
+        if criterion not in self._scored:
+            self._scored[criterion] = score_features(
                 self._data.features, self._data.labels, readable=self._inside, **how
             )
-        return self._scored[how["criterion"]]
+        return self._scored[criterion]
 
     @cached_property
     def _suspects(self) -> Suspects:

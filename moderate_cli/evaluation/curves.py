@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moderate_cli.drawing import COLORS, MARKS, REFERENCE, check_drawable, draw
 from moderate_cli.evaluation import FULL
 from moderate_cli.evaluation.summary import Line
+from moderate_cli.selection import exact
 
 if TYPE_CHECKING:
     import altair as alt
@@ -90,7 +91,7 @@ def _point(line: Line) -> dict[str, Any]:
     return {
         "strategy": line.cell.name,
         "suspects": dropped,
-        "ratio": float(line.cell.ratio),
+        "ratio": float(exact(line.cell.ratio)),
         "images": line.images,
         "accuracy": round(mean, 3),
         "half": round(half, 3),

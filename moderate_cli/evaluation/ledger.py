@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moderate_cli.evaluation import Cell, Result
+from moderate_cli.selection import exact, written
 
 
 class Ledger:
@@ -51,8 +52,14 @@ class Ledger:
         if entry["context"] == self._context:
             strategy, ratio, drop_suspects, seed, quantile = entry["cell"]
             images, accuracy, worst_class = entry["result"]
-            cell = Cell(str(strategy), str(ratio), str(drop_suspects), int(seed), str(quantile))
-            self.results[cell] = Result(int(images), float(accuracy), float(worst_class))
+            # A number may stand there in another way than it is written today.
+            dropped = drop_suspects if drop_suspects in ("", "auto") else written(drop_suspects)
+            where = written(quantile)
+            cell = Cell(str(strategy), written(ratio), dropped, int(seed), where)
+            result = Result(int(images), float(accuracy), float(worst_class))
+            shares = (exact(cell.ratio), exact(where), result.accuracy, result.worst_class)
+            if all(0 <= share <= 1 for share in shares):
+                self.results[cell] = result
 
 
 def ledgers(path: Path) -> list[tuple[Mapping[str, Any], Ledger]]:

@@ -13,6 +13,7 @@ Doubles = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 4096
 STRENGTHS = 10.0 ** np.arange(-5, 0.5, 0.5)  # of the penalty, over that of the mean squared norm
+LEAST = 1e-150  # of that norm, where all features coincide: what is divided by it stays finite
 
 
 class Probe:
@@ -56,7 +57,7 @@ class Probe:
         values, vectors = np.linalg.eigh(points @ points.T)
         values = values.clip(min=0)
         turned = vectors.T @ targets
-        strengths = STRENGTHS * max(values.mean(), np.finfo(np.float64).tiny)
+        strengths = STRENGTHS * max(values.mean(), LEAST)
         right = [
             _right(
                 vectors @ (turned * (values / (values + strength))[:, None]),
@@ -81,7 +82,7 @@ class Probe:
         values, vectors = np.linalg.eigh(gram)
         values = values.clip(min=0)
         turned = vectors.T @ moment
-        strengths = STRENGTHS * max(values.mean(), np.finfo(np.float64).tiny)
+        strengths = STRENGTHS * max(values.mean(), LEAST)
         right = np.zeros(len(strengths))
         for part, block in self._centered(features, rows):
             along = block @ vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from moderate_cli.backbones import TORCHVISION_BACKBONES
@@ -45,3 +46,19 @@ class Recipe(NamedTuple):
     def changes(self) -> tuple[str | int | bool, ...]:
         """What changes results; the weights are those of the features."""
         return (self.network, self.steps, self.size, self.tuned, BATCH)
+
+
+def described(changes: object) -> str:
+    """Say what `Recipe.changes` stands for; what is something else, as it is.
+
+    >>> described(["cnn", 1000, 32, False, 64])
+    'cnn, 1000 steps of 64 images, 32 px'
+    >>> described(["resnet18", 200, 0, True, 64])
+    'resnet18, fine-tuned, 200 steps of 64 images, its own size'
+    """
+    if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) != 5:
+        return str(changes)
+    network, steps, size, tuned, batch = changes
+    name = f"{network}, fine-tuned" if tuned else str(network)
+    pixels = f"{size} px" if size else "its own size"
+    return f"{name}, {steps} steps of {batch} images, {pixels}"

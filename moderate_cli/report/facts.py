@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.derived import LabeledFeatures
+from moderate_cli.doubts import discrepancy, percent
 from moderate_cli.duplicates import Duplicates, find_duplicates
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import Scores
@@ -49,7 +50,12 @@ class Subject:
     several_sets
         Whether scores come from several feature sets.
     dedup
-        Near duplicates that were left out first, if so asked.
+        Near duplicates that were to be left out first, if so asked.
+    spared
+        How many suspects and how many near duplicates stay all the same, for the sake of their
+        class: "suspects" or "near duplicates" -> number.
+    on_progress
+        Told how far the search for suspects is.
     unreadable
         Path -> reason.
     options
@@ -66,6 +72,8 @@ class Subject:
     lost: Sequence[int] = ()
     several_sets: bool = False
     dedup: Duplicates | None = None
+    spared: Mapping[str, int] = field(default_factory=dict)
+    on_progress: Callable[[int, int], None] | None = None
     unreadable: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -107,7 +115,7 @@ class Subject:
         """Which labels are probably wrong; None where there is nothing to say of that."""
         if self.data.labeling or len(self.labels) < 2:
             return None
-        return self.data.suspects(seed=self.how["seed"])
+        return self.data.suspects(seed=self.how["seed"], on_progress=self.on_progress)
 
     @cached_property
     def suspected(self) -> Rows:
@@ -228,16 +236,20 @@ def _verb(names: Sequence[str], fate: str) -> str:
 def _of_suspects(subject: Subject) -> Iterator[Warned]:
     if subject.suspects is None:
         return
-    rows = subject.suspected
+    rows, why = subject.suspected, discrepancy(subject.suspects)
+    sentence = _sentence(why or f"{percent(subject.suspects.noise_rate)} of all labels are wrong")
     if len(rows):
         kept = int(np.count_nonzero(subject.kept[rows]))
         left = int(np.count_nonzero(~subject.eligible[rows]))
-        fate = f"{left:,} were left out first." if left else "--drop-suspects auto leaves them out."
+        fate = f"{_left_out(left)}." if left else "--drop-suspects auto leaves them out."
+        if spared := subject.spared.get("suspects", 0):
+            fate += f" {spared:,} {_stay(spared)}."
         yield Warned(
             f"{_count(rows, 'image')} probably with a wrong label",
-            f"About {100 * subject.suspects.noise_rate:.1f} % of all labels are wrong."
-            f" {kept:,} of the suspects are kept. {fate}",
+            f"{sentence} {kept:,} of the suspects are kept. {fate}",
         )
+    elif why:
+        yield Warned("Labels may be wrong, but no image is surely a suspect", sentence)
     share = subject.data.strangers()
     if share > MANY_STRANGERS:
         yield Warned(
@@ -263,10 +275,27 @@ def _of_duplicates(subject: Subject) -> Iterator[Warned]:
     pairs = [f"{paths[found.rows[at]]} and {paths[found.survivors[at]]}" for at in torn]
     have = "has" if len(torn) == 1 else "have"
     detail = f"{len(torn):,} {have} another class than their twin: " if torn else ""
-    fate = "They were left out first." if subject.dedup else "--dedup leaves them out."
+    fate = "--dedup leaves them out."
+    if subject.dedup:
+        fate = "They were left out first."
+        if spared := subject.spared.get("near duplicates", 0):
+            fate = f"{_left_out(len(found.rows) - spared)}; {spared:,} {_stay(spared)}."
     yield Warned(
         _count(found.rows, "near duplicate"), f"{detail}{_some(pairs)}{'. ' if torn else ''}{fate}"
     )
+
+
+def _left_out(number: int) -> str:
+    return f"{number:,} {'was' if number == 1 else 'were'} left out first"
+
+
+def _stay(number: int) -> str:
+    verb = "stays" if number == 1 else "stay"
+    return f"{verb}, so that each class keeps --min-per-class"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def shown(name: str, longest: int = LONGEST_NAME) -> str:

@@ -21,8 +21,8 @@ from moderate_cli.scoring.margins import margins
 from moderate_cli.scoring.neighbors import disagreement
 from moderate_cli.scoring.prototypes import prototype_distances
 
-__all__ = ["CENTERS", "CRITERIA", "METRICS", "SEEDED", "Scores", "geometric_median",
-           "score_features"]  # fmt: skip
+__all__ = ["CENTERS", "CRITERIA", "METRICS", "SEEDED", "Scores", "check_compared",
+           "geometric_median", "score_features"]  # fmt: skip
 
 Labels = npt.NDArray[np.integer[Any]]
 Doubles = npt.NDArray[np.float64]
@@ -44,12 +44,15 @@ class Scores:
         Class names by index; empty if the scores come from plain arrays.
     paths
         Path of each image relative to the dataset; empty if the scores come from plain arrays.
+    criterion
+        A key of `CRITERIA`, what was scored; empty if that is not known.
     """
 
     values: Doubles
     labels: npt.NDArray[np.int64]
     classes: Sequence[str] = ()
     paths: Sequence[str] = ()
+    criterion: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -158,11 +161,22 @@ def score_features(
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     if len(rows):
         _, members = np.unique(labels[rows], return_inverse=True)
-        if criterion in COMPARING and not members.any():
-            raise ArgumentError(f"criterion {criterion}: there is one class only; it compares two")
+        check_compared(criterion, members)
         task = Task(features, rows, members, center, metric, seed)
         values[rows] = CRITERIA[criterion](task)
     return values
+
+
+def check_compared(criterion: str, labels: Labels) -> None:
+    """Refuse labels, (n,), of one class for a criterion that compares two.
+
+    Raises
+    ------
+    ArgumentError
+        As of `score_features`.
+    """
+    if criterion in COMPARING and np.all(labels == labels[0]):
+        raise ArgumentError(f"criterion {criterion}: there is one class only; it compares two")
 
 
 def _center(task: Task) -> Doubles:

@@ -23,6 +23,7 @@ from moderate_cli.selection.counts import (
     kept_count,
     members_of,
     quotas,
+    written,
 )
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.floors import raise_to_floors
@@ -44,6 +45,7 @@ __all__ = [
     "preparation_for",
     "quotas",
     "select",
+    "written",
 ]
 
 Mask = npt.NDArray[np.bool_]
@@ -110,6 +112,7 @@ def select(
     balance: str = "proportional",
     min_per_class: int = 1,
     features: npt.NDArray[np.floating[Any]] | None = None,
+    criterion: str | None = None,
     seed: int = 0,
 ) -> Mask:
     """Keep some images; by default those whose score lies around the median.
@@ -130,7 +133,8 @@ def select(
         quantile, at the lowest and at the highest ones; "two-ends", "random" and "stratified" are
         described in `moderate_cli.selection.sampling`; the others, in the modules `matching`,
         `coverage` and `graph` beside it, work on features. "trimmed" is "matching" on what
-        `moderate_cli.selection.trimming` leaves; `preparation_for` says what it wants done first.
+        `moderate_cli.selection.trimming` leaves; it works on scores of the criterion "margin", NaN
+        for suspects, which the command line leaves out by itself, and this function does not.
     scope
         "global": from all images at once. "class": from each class its share. None is "class"
         for strategies that work on features, and where `balance` is not "proportional", which
@@ -147,6 +151,9 @@ def select(
         leaves it as it is.
     features
         (n, d) of any float type, for the strategies that work on them; may be memory-mapped.
+    criterion
+        What scores measure, where `scores` does not say so; "trimmed" asks. To name another one
+        than a strategy works on says that it is meant.
     seed
         For "random" and "stratified".
 
@@ -158,7 +165,7 @@ def select(
     Raises
     ------
     ArgumentError
-        If an argument is out of range.
+        If an argument is out of range, or the strategy works on scores of another criterion.
 
     Examples
     --------
@@ -167,8 +174,11 @@ def select(
     >>> select(np.array([0.1, 0.9, 0.5, 0.4, 0.6]), ratio=0.6, strategy="two-ends")
     array([ True,  True, False, False,  True])
     """
+    measured = scores.criterion if isinstance(scores, Scores) else ""
     values, labels = _values_and_labels(scores, labels)
     where = _check(strategy, scope, quantile, balance, min_per_class, seed, features, len(values))
+    if criterion is None:
+        _check_criterion(strategy, measured)
     within = scope == "class" or strategy in PICKS or balance != "proportional"
     rows = np.flatnonzero(~np.isnan(values))
     values, k = values[rows], kept_count(len(rows), ratio, count)
@@ -212,6 +222,18 @@ def emptied_classes(scores: Scores, mask: Mask) -> list[int]:
     """Classes that have readable images, none of them in the mask."""
     present = np.unique(scores.labels[~np.isnan(scores.values)])
     return [int(label) for label in np.setdiff1d(present, scores.labels[mask])]
+
+
+def _check_criterion(strategy: str, criterion: str) -> None:
+    """Refuse scores on which a strategy would silently choose other images than it is made for."""
+    if strategy not in PREPARATIONS or criterion == (wanted := preparation_for(strategy).criterion):
+        return
+    whose = f"are of {criterion!r}" if criterion else "do not say what they measure"
+    raise ArgumentError(
+        f"strategy: {strategy} works on scores of criterion {wanted!r}, NaN for suspects, and these"
+        f" {whose}; use score(..., criterion={wanted!r}), or add criterion={criterion or wanted!r}"
+        " to say that they are meant"
+    )
 
 
 def _values_and_labels(

@@ -111,6 +111,32 @@ def exact(number: float | str | Fraction) -> Fraction:
         raise ArgumentError(f"{number!r} is not a finite number") from None
 
 
+def written(number: float | str | Fraction) -> str:
+    """The one text of a number that `exact` reads back, whichever way it was written.
+
+    >>> written("0.30"), written("3e-1"), written("2/6"), written(1)
+    ('0.3', '0.3', '1/3', '1')
+    """
+    fraction = exact(number)
+    places = _decimals(fraction.denominator)
+    if not places:
+        return str(fraction)
+    digits = str(abs(fraction.numerator) * 10**places // fraction.denominator)
+    sign = "-" * (fraction < 0)
+    if places > len(digits) + 5:  # zeros that nobody would count
+        return f"{sign}{digits}e-{places}"
+    digits = digits.zfill(places + 1)
+    return f"{sign}{digits[:-places]}.{digits[-places:]}"
+
+
+def _decimals(denominator: int) -> int:
+    """How many decimals a fraction in lowest terms has; 0 if there is no end to them."""
+    left, places = denominator, 0
+    while (shared := math.gcd(left, 10)) > 1:
+        left, places = left // shared, places + 1
+    return places if left == 1 else 0
+
+
 def round_half_up(number: Fraction) -> int:
     """Return the nearest integer, the larger one of two."""
     return (2 * number.numerator + number.denominator) // (2 * number.denominator)

@@ -20,6 +20,7 @@ from torchvision.transforms.v2 import functional as transforms
 from moderate_cli.backbones import Preprocessing
 from moderate_cli.errors import ModerateError
 from moderate_cli.fingerprints import NO_DIGEST, content_digest
+from moderate_cli.formats import register_readers, unidentified
 from moderate_cli.sources import FILES, NotAFile, Source
 from moderate_cli.text import one_line
 
@@ -27,6 +28,8 @@ try:
     from torchvision.io import ImageReadMode, decode_jpeg
 except ImportError:  # deprecated in torchvision 0.29; where it is gone, PIL does all the decoding
     decode_jpeg = None
+
+register_readers()
 
 # A strip is cut to this many crops before it is resized: 1 x 60,000 pixels must not become
 # 224 x 13 million.
@@ -122,7 +125,7 @@ def decode(content: bytes, enough: int | None = None) -> torch.Tensor:
             converted: torch.Tensor = transforms.pil_to_tensor(rgb)
             return converted
     except UnidentifiedImageError:
-        raise UnreadableImage("is not an image in a known format") from None
+        raise UnreadableImage(unidentified(content)) from None
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # PIL's many readers raise whatever their parsing runs into

@@ -74,6 +74,23 @@ def file_stat(path: str) -> Stat:
     return (status.st_size, status.st_mtime_ns)
 
 
+def read_head(path: str, size: int) -> bytes:
+    """First bytes of a regular file.
+
+    Raises
+    ------
+    NotAFile
+        If it is a FIFO, a device or a folder.
+    OSError
+        If it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotAFile("is not a regular file")
+        return file.read(size)
+
+
 def read_file(path: str) -> tuple[bytes, Stat]:
     """Bytes of a regular file, and its size and modification time when it was opened.
 

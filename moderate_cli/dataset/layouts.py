@@ -14,11 +14,12 @@ SPLIT = r"(train|training|val|valid|validation|dev|test|testing|eval)"
 SPLIT_NAME = re.compile(SPLIT + r"(-[\d.]+)?", re.IGNORECASE)
 # Of what label tools and competitions call the folders that images, labels and masks are in:
 # images, train_images, imgs-val, test2017, JPEGImages, Annotations, SegmentationClass.
-WHAT = r"(images?|imgs?|jpe?gs?|jpe?gimages|pngimages|pngs?|data|set|photos|pictures|frames)"
+WHAT = r"(images?|imgs?|jpe?gs?|jpe?gimages|pngimages|pngs?)"
+OF = r"(data|sets?|photos|pictures|frames)"  # which may be classes, but not after "train"
 LABELS = r"(labels?|annotations?|annots?|bboxes|masks?|ground_?truth|imagesets|segmentation\w*)"
 SEP = r"[-_ ]?"
 PART_NAME = re.compile(
-    rf"{SPLIT}({SEP}({WHAT}|{LABELS}|\d[\d.]*))?|{WHAT}({SEP}{SPLIT})?\d*|{LABELS}({SEP}{SPLIT})?",
+    rf"{SPLIT}({SEP}({WHAT}|{OF}|{LABELS}|\d[\d.]*))?|{WHAT}({SEP}{SPLIT})?\d*|{LABELS}({SEP}{SPLIT})?",
     re.IGNORECASE,
 )
 # Suffixes of files that tell labels, whatever their name; a text does if its name says so.
@@ -122,7 +123,7 @@ def _labels(
     found += [f"{name}/" for name in empty if is_part_name(name)]
     for suffix, count in sorted(texts.items()):
         own = [name for name in text_names if suffix_of(name) == suffix]
-        if count >= only.images / 2 and suffix in LABEL_SUFFIXES | {".txt"}:
+        if count >= max(2, only.images / 2) and suffix in LABEL_SUFFIXES | {".txt"}:
             found.append(f"{count} {suffix} beside the images")
         else:
             found += sorted(filter(_tells_labels, own))

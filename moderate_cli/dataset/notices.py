@@ -17,7 +17,7 @@ Kind = Literal[
     "hidden",  # hidden files
     "folder",  # folders that are hidden, or a system's own, of one name
     "more",  # images of a suffix that are read, though ImageFolder does not list them
-    "loop",  # a link to a folder that it is in
+    "loop",  # a link to a folder that it is in, and that folder; "." is the dataset
     "again",  # another name of a folder in the same class, which is not entered again
     "twin",  # a folder of one class that another class has, too, and its images
     "alike classes",  # classes that differ by case or normal form alone

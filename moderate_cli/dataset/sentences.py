@@ -136,10 +136,10 @@ def _shifts(notices: Notices) -> Sentence | None:
 
 
 def _loops(notices: Notices) -> Sentence | None:
-    found = [
-        f"{printable(one.names[0])} leads back to {printable(one.names[1])}"
-        for one in _of(notices, "loop")
-    ]
+    found = []
+    for one in _of(notices, "loop"):
+        path, target = map(printable, one.names)
+        found.append(f"{path} leads back to {'the dataset itself' if target == '.' else target}")
     found += [
         f"{printable(one.names[0])} is {printable(one.names[1])}" for one in _of(notices, "again")
     ]
@@ -154,9 +154,9 @@ def _twins(notices: Notices) -> Sentence | None:
         return None
     images = sum(one.count for one in found)
     pairs = [f"{printable(one.names[0])} and {printable(one.names[1])}" for one in found]
-    verb = "is one folder" if len(found) == 1 else "are one folder each"
+    fact = "are one folder" if len(found) == 1 else "are one folder each"
     return Sentence(
-        f"{_some(pairs)} {verb}, so {_count(images, 'image')}"
+        f"{_some(pairs)} {fact}, so {_count(images, 'image')}"
         f" {'counts' if images == 1 else 'count'} twice",
         "remove one of the names",
     )

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from moderate_cli.dataset.entries import NO_FOLDER, NOTHING, entries_of, unlisted
+from moderate_cli.dataset.entries import NO_FOLDER, NOTHING, Entries, entries_of, unlisted
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.formats import IMAGE_EXTENSIONS
@@ -31,7 +31,9 @@ class Walk:
         self.top = top
         self.survey = survey
         real = Path(os.path.realpath(top))
-        self._around = {_identity(os.fspath(path)): path for path in (real, *real.parents)}
+        # What the dataset is in, and itself as ".".
+        self._around = {_identity(os.fspath(path)): os.fspath(path) for path in real.parents}
+        self._around[_identity(os.fspath(real))] = "."
         self._first: dict[Identity, str] = {}  # the path by which a folder was entered first
         self._twins: dict[str, tuple[str, str]] = {}  # folder -> the twins that it is in
         self._twice: Counter[tuple[str, str]] = Counter()  # twins -> images
@@ -80,21 +82,17 @@ class Walk:
             except OSError as error:
                 if error.errno not in NO_FOLDER:
                     raise unlisted(f"{self.top}/{folder}", error) from None
-            for inner in here.folders:
-                if not self._is_left_behind(folder, inner):
-                    folders.append(f"{folder}/{inner}")
+            folders += [f"{folder}/{inner}" for inner in here.folders if not is_left_behind(inner)]
             for inner in here.links:
-                if not self._is_left_behind(folder, inner):
+                if not is_left_behind(inner):
                     heapq.heappush(links, f"{folder}/{inner}")
-            if here.others or here.more:
-                self.survey.take(folder, here.more, here.others)
-            if here.alike:
-                self.survey.compare(folder, [*here.folders, *here.links, *here.images])
+            if identity not in self._first:  # what another class has, too, is told once
+                self._tell(folder, here)
             yield folder, identity, here.images
 
     def _was_entered(self, folder: str, identity: Identity, entered: dict[Identity, str]) -> bool:
         if identity in self._around:
-            self._loops.append((folder, os.fspath(self._around[identity])))
+            self._loops.append((folder, self._around[identity]))
         elif identity in entered:
             first = entered[identity]
             (self._loops if folder.startswith(f"{first}/") else self._again).append((folder, first))
@@ -102,12 +100,15 @@ class Walk:
             return False
         return True
 
-    def _is_left_behind(self, folder: str, inner: str) -> bool:
-        if not is_left_behind(inner):
-            return False
-        listed = _holds_images(f"{self.top}/{folder}/{inner}")
-        self.survey.take_folder(inner, "rows" if listed else "")
-        return True
+    def _tell(self, folder: str, here: Entries) -> None:
+        """Tell the survey what is in a folder."""
+        for inner in filter(is_left_behind, (*here.folders, *here.links)):
+            listed = _holds_images(f"{self.top}/{folder}/{inner}")
+            self.survey.take_folder(inner, "rows" if listed else "")
+        if here.others or here.more:
+            self.survey.take(folder, here.more, here.others)
+        if here.alike:
+            self.survey.compare(folder, [*here.folders, *here.links, *here.images])
 
     def _compare(self, folder: str, identity: Identity, images: int) -> None:
         """Note images of a folder that another class has, too."""

@@ -81,6 +81,14 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")
 
 
+def is_dataset(path: str | os.PathLike[str], info: SetInfo) -> bool:
+    """Whether a path at which a feature set was found names its dataset, and not its store."""
+    folder = Path(info.feature_set)
+    return not any(
+        os.path.exists(path) and os.path.samefile(path, place) for place in (folder, folder.parent)
+    )
+
+
 def _sets(folder: Path) -> Iterator[Path]:
     if not folder.is_dir():
         return

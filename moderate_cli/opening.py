@@ -16,8 +16,11 @@ from PIL import Image, UnidentifiedImageError
 
 from moderate_cli.backbones import DEFAULT_MAX_PIXELS
 from moderate_cli.errors import ModerateError
+from moderate_cli.formats import register_readers, unidentified
 from moderate_cli.room import room_for
 from moderate_cli.text import one_line
+
+register_readers()
 
 MILLION = 1_000_000
 
@@ -103,7 +106,7 @@ def opened(
                 stack.enter_context(_limited_to(pixels))
             yield image
     except UnidentifiedImageError:
-        raise UnreadableImage("is not an image in a known format") from None
+        raise UnreadableImage(unidentified(content)) from None
     except UnreadableImage:
         raise
     except MemoryError:

@@ -6,15 +6,18 @@ import functools
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
+from moderate_cli.dataset.dataset import Dataset
+from moderate_cli.dataset.entries import Entries, sorted_out
+from moderate_cli.dataset.listing import listing
+from moderate_cli.dataset.names import is_left_behind
+from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.errors import DatasetError
+from moderate_cli.formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.sources import NO_STAT, Stat
 from moderate_cli.text import one_line
 
@@ -85,23 +88,63 @@ def scan_remote(url: str) -> Dataset:
         )
     if os.fspath(Path(root)) != root or any(info.get("size") is None for info in found.values()):
         raise DatasetError(f"{url}: is listed without the sizes or full names that are wanted")
-    paths = sorted(
-        (name.removeprefix(f"{root}/") for name in found),
-        key=lambda path: (path.partition("/")[0], *os.path.split(path)),
-    )
-    classes = sorted({path.partition("/")[0] for path in paths if "/" in path})
-    images = [path for path in paths if path.lower().endswith(IMAGE_EXTENSIONS)]
-    if classes:
-        label_of = {name: label for label, name in enumerate(classes)}
-        images = [path for path in images if "/" in path]
-        labels = [label_of[path.partition("/")[0]] for path in images]
-    else:
-        classes, labels = [FLAT], [0] * len(images)
-    if not images:
+    if not found:
         raise DatasetError(f"{url}: holds no images; name the folder that the class folders are in")
-    stats = {f"{root}/{path}": _stat(found[f"{root}/{path}"]) for path in images}
-    own = np.array(labels, dtype=np.int64)
-    return Dataset(Path(root), tuple(classes), images, own, Remote(protocol, stats))
+    survey = Survey(readable_extensions())
+    objects = _Objects((name.removeprefix(f"{root}/") for name in found), survey)
+    dataset = listing(url, root, objects.entries(""), objects, survey)
+    names = [f"{root}/{path}" for path in dataset.paths]
+    return replace(dataset, source=Remote(protocol, {name: _stat(found[name]) for name in names}))
+
+
+class _Objects:
+    """Lists folders that are no more than slashes in the names of objects."""
+
+    def __init__(self, paths: Iterable[str], survey: Survey) -> None:
+        self._survey = survey
+        self._folders: dict[str, set[str]] = {"": set()}  # folders in each folder
+        self._files: dict[str, list[str]] = {"": []}
+        left_behind: dict[str, bool] = {}  # by whether ImageFolder would find images there
+        for path in paths:
+            *parents, name = path.split("/")
+            folder = ""
+            for parent in parents:
+                self._folders[folder].add(parent)
+                folder = f"{folder}/{parent}" if folder else parent
+                if is_left_behind(parent):
+                    listed = left_behind.get(folder, False)
+                    left_behind[folder] = listed or name.lower().endswith(IMAGE_EXTENSIONS)
+                    break
+                self._folders.setdefault(folder, set())
+                self._files.setdefault(folder, [])
+            else:
+                self._files[folder].append(name)
+        for folder, listed in left_behind.items():
+            if "/" in folder:  # those beside the classes are counted with the classes
+                survey.take_folder(folder.rpartition("/")[2], "rows" if listed else "")
+
+    def entries(self, folder: str) -> Entries:
+        """Return what is in a folder."""
+        inner = sorted(self._folders[folder])
+        return sorted_out(inner, [], self._files[folder], self._survey.extensions)
+
+    def class_folders(self, name: str) -> list[tuple[str, list[str]]]:
+        """Return each folder of a class with its sorted images, in ImageFolder's order."""
+        found = []
+        folders = [name]
+        while folders:
+            folder = folders.pop()
+            here = self.entries(folder)
+            folders += [f"{folder}/{inner}" for inner in here.folders if not is_left_behind(inner)]
+            self._survey.take(folder, here.more, here.others)
+            if here.alike:
+                self._survey.compare(folder, [*here.folders, *here.images])
+            found.append((folder, sorted(here.images)))
+        return sorted(found)
+
+    def notices(self) -> Iterator[Notice]:
+        """Yield nothing: there are no links."""
+        return iter(())
 
 
 @functools.cache

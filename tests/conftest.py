@@ -52,6 +52,46 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def odd(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same dataset after years on other people's computers; pillow-heif is not installed."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    # Left behind by macOS, Jupyter, Git, Synology and Windows.
+    apple_double = b"\0\5\x16\7\0\2\0\0Mac OS X        "
+    for folder in ("cat", "__MACOSX/cat"):
+        for number in range(5):
+            write(data / folder / f"._{number}.png", apple_double)
+    paint(data / ".ipynb_checkpoints" / "0-checkpoint.png", 0)
+    paint(data / "dog" / ".ipynb_checkpoints" / "0-checkpoint.png", 0)
+    paint(data / "owl" / "@eaDir" / "0.png" / "SYNOPHOTO_THUMB_M.png", 51)
+    for name in (".git/HEAD", ".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "owl/desktop.ini"):
+        write(data / name, b"")
+    # Names that are not read, or not by ImageFolder.
+    for name in ("owl/IMG_1.HEIC", "owl/IMG_2.heic", "owl/3.jxl", "owl/film.mp4"):
+        write(data / name, b"")
+    paint(data / "owl" / "1.gif", 51)
+    bare = (data / "owl" / "0.png").read_bytes()
+    write(data / "owl" / "2e1b0c", bare)
+    write(data / "stray.png", bare)
+    # Two names for one folder, loops of links, and names that another disk would merge.
+    (data / "puppy").symlink_to("dog")
+    (data / "cat" / "loop").symlink_to(".")
+    (data / "cat" / "up").symlink_to("..")
+    (data / "again").symlink_to(".")
+    paint(data / "Dog" / "0.png", 0)
+    paint(data / "Dog" / "0.PNG", 0)
+    # Nothing odd.
+    for name in ("README.md", "labels.csv", "owl/0.json", "empty/notes.txt"):
+        write(data / name, b"")
+    return data
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, and the folders that it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+@pytest.fixture
 def embedded(data: Path) -> Path:
     """The same dataset, with its features in place."""
     moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32", runtime="torch")

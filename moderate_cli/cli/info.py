@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from moderate_cli.cli import console, options
-from moderate_cli.inventory import SetInfo, describe
+from moderate_cli.dataset import scan, sentences
+from moderate_cli.errors import DatasetError
+from moderate_cli.inventory import SetInfo, describe, is_dataset
 
 
 @click.command()
@@ -18,16 +20,28 @@ from moderate_cli.inventory import SetInfo, describe
 def command(path: str, store: str | None, as_json: bool) -> None:
     """Show what the feature sets of a dataset hold.
 
-    PATH is a dataset folder, its store (DATA.moderate) or one feature set in it.
+    PATH is a dataset folder, its store (DATA.moderate) or one feature set in it. Of a dataset, the
+    notes say what is passed over or odd in it now.
     """
-    for number, info in enumerate(describe(path, store)):
+    found = describe(path, store)
+    notices, notes = None, list[str]()
+    if is_dataset(path, found[0]):
+        try:
+            dataset = scan(path)
+            notices = [notice._asdict() for notice in dataset.notices]
+            notes = list(map(str, sentences(dataset, path)))
+        except DatasetError as error:  # what was found of it is shown all the same
+            notes = [str(error)]
+    for number, info in enumerate(found):
         if as_json:
-            console.write((json.dumps(info._asdict()) + "\n").encode("ascii"))
+            fields = info._asdict() | {"notices": notices}
+            console.write((json.dumps(fields) + "\n").encode("ascii"))
         else:
-            console.write((("\n" if number else "") + _text(info)).encode(errors="surrogateescape"))
+            text = ("\n" if number else "") + _text(info, notes)
+            console.write(text.encode(errors="surrogateescape"))
 
 
-def _text(info: SetInfo) -> str:
+def _text(info: SetInfo, notes: list[str]) -> str:
     facts: dict[str, Any] = info._asdict()
     facts |= {
         "classes": len(info.classes),
@@ -39,4 +53,5 @@ def _text(info: SetInfo) -> str:
     }
     del facts["done"]
     facts["dataset"] = info.dataset or "unknown (not beside its dataset)"
+    facts |= {f"note {number}": note for number, note in enumerate(notes, 1)}
     return console.facts({name.replace("_", " "): fact for name, fact in facts.items()})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from moderate_cli.cli import console, options
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
 from moderate_cli.cli.sameness import warn_of_sameness
-from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan
+from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan, sentences
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
@@ -107,11 +107,6 @@ def source_from(
         dataset, stores = features_of(
             data, clustered=clustered, outputs=outputs, listed=listed, **embedding
         )
-        if dataset.flat and labels_file is None:
-            console.note(
-                f"{data}: holds no class folders, so all images are of one class; --labels kmeans:K"
-                " makes K of them"
-            )
         sets = _labeled([LabeledFeatures.of(store) for store in stores], labels_file, seed)
         warn_of_sameness(sets)
         return Source(_scores(sets, how), sets, dataset)
@@ -248,7 +243,7 @@ def features_of(
         If there are any and `on_error` is "fail"; all others are embedded by then.
     """
     check_backbones(backbones, embedding["weights"])
-    dataset = images_of(data)
+    dataset = images_of(data, clustered=clustered)
     if dataset.looks_like_class and not clustered and embedding["store"] is None:
         raise DatasetError(
             f"{data}: holds no class folders; is it a class of {dataset.root.parent}? Name that, or"
@@ -312,8 +307,11 @@ def check_backbones(backbones: Sequence[str], weights: str | None) -> None:
         raise click.UsageError(f"--backbone {min(twice)} is given twice")
 
 
-def images_of(data: str) -> Dataset:
-    """List a dataset; refuse one that holds several, and name classes that hold nothing."""
+def images_of(data: str, *, clustered: bool = False) -> Dataset:
+    """List a dataset; refuse one that holds several, and say what is odd about it.
+
+    `clustered` says that classes do not matter.
+    """
     dataset = scan(data)
     empty = dataset.empty_classes
     if dataset.looks_like_splits:
@@ -327,6 +325,8 @@ def images_of(data: str) -> Dataset:
         console.note(
             f"{data}: {number} without images ({' '.join(IMAGE_EXTENSIONS)}): {console.some(empty)}"
         )
+    for sentence in sentences(dataset, data, clustered=clustered):
+        console.note(f"{data}: {sentence}")
     return dataset
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.dataset import Dataset
+from moderate_cli.dataset import Dataset, sentences
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.doubts import discrepancy, percent
 from moderate_cli.duplicates import Duplicates, find_duplicates
@@ -24,6 +24,7 @@ Mask = npt.NDArray[np.bool_]
 NEAR = 0.95  # cosine from which on two images are near duplicates
 MOST_COMPARED = 20_000  # images: comparing all with all takes time that grows with the square
 MOST_NAMED, LONGEST_NAME = 8, 120
+LONGEST_SENTENCE = 600
 MOST_CLASSES, ALL_NAMES = 65_536, 600_000  # characters
 
 
@@ -195,6 +196,7 @@ class Warned(NamedTuple):
 
 def warnings(subject: Subject) -> Iterator[Warned]:
     """Say what may be wrong with the data, or with what is kept of it."""
+    yield from _of_listing(subject)
     yield from _of_classes(subject)
     if subject.unreadable:
         reasons = [f"{path} ({reason})" for path, reason in subject.unreadable.items()]
@@ -211,6 +213,17 @@ def of_pictures(subject: Subject, undrawn: Mapping[int, str]) -> Iterator[Warned
             f"{_count(reasons, 'picture')} cannot be drawn",
             f"They are shown without one: {_some(reasons)}.",
         )
+
+
+def _of_listing(subject: Subject) -> Iterator[Warned]:
+    for fact, advice in sentences(subject.dataset, clustered=bool(subject.data.labeling)):
+        yield Warned(
+            _capital(shown(fact, LONGEST_SENTENCE)), f"{_capital(advice)}." if advice else ""
+        )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _of_classes(subject: Subject) -> Iterator[Warned]:

@@ -1,0 +1,109 @@
+"""The images of a dataset: their paths and classes, and what they are read from."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.dataset.layouts import is_part_name, is_split_name
+from moderate_cli.dataset.names import is_left_behind
+from moderate_cli.dataset.notices import Notice
+from moderate_cli.formats import readable_extensions
+from moderate_cli.paths import Paths
+from moderate_cli.sources import FILES, Source
+
+FLAT = "."  # the only class of a folder without sub-folders
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
+
+    It is not where `notices` say so: hidden files and folders are neither images nor classes here,
+    more formats are read, and no folder is entered twice in a class.
+
+    Attributes
+    ----------
+    root
+        The dataset folder, absolute.
+    classes
+        Names of the class folders, sorted; a class index is a position here. `FLAT` alone if there
+        are none.
+    paths
+        Of each image, relative to `root`. A name that is not valid UTF-8 holds surrogates, as
+        `os.fsdecode` makes them.
+    labels
+        int64 (n,), the class index of each image.
+    source
+        What images are read from.
+    notices
+        What was passed over, counted twice or looks odd; `moderate_cli.dataset.sentences` says it.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    paths: Sequence[str]
+    labels: npt.NDArray[np.int64]
+    source: Source = FILES
+    notices: tuple[Notice, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def part(self, rows: npt.NDArray[np.int64]) -> Dataset:
+        """Return some of the images, int64 (m,), as a dataset, which numbers them anew."""
+        paths = Paths.of(self.paths[row] for row in rows.tolist())
+        source = self.source.part(f"{self.root}/{path}" for path in paths)
+        return replace(self, paths=paths, labels=self.labels[rows], source=source, notices=())
+
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes without a single image."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return tuple(self.classes[label] for label in np.flatnonzero(counts == 0).tolist())
+
+    @property
+    def in_files(self) -> bool:
+        """Whether each image is a file of this machine."""
+        return self.source == FILES
+
+    @property
+    def flat(self) -> bool:
+        """Whether there are no class folders."""
+        return self.classes == (FLAT,)
+
+    @property
+    def looks_like_splits(self) -> bool:
+        """Whether the class folders that hold images are named like the splits of a dataset."""
+        empty = set(self.empty_classes)
+        return all(is_split_name(name) for name in self.classes if name not in empty)
+
+    @property
+    def looks_like_class(self) -> bool:
+        """Whether there are no class folders, and a folder beside this one holds images, too."""
+        if not self.flat or not self.in_files or is_part_name(self.root.name):
+            return False
+        extensions = readable_extensions()
+        return any(_holds_images(folder, extensions) for folder in _folders_beside(self.root))
+
+
+def _folders_beside(folder: Path) -> Iterator[str]:
+    with contextlib.suppress(OSError), os.scandir(folder.parent) as entries:
+        for entry in entries:
+            if entry.name != folder.name and not is_left_behind(entry.name) and entry.is_dir():
+                yield entry.path
+
+
+def _holds_images(folder: str, extensions: tuple[str, ...]) -> bool:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return any(
+            entry.name.lower().endswith(extensions) and not entry.name.startswith(".")
+            for entry in entries
+        )
+    return False

@@ -1,0 +1,37 @@
+"""A dataset folder with one sub-folder per class, listed as torchvision's ImageFolder lists it.
+
+A folder of images without sub-folders is one, too, of a single class. Where it is listed otherwise
+than by ImageFolder, notices say so.
+"""
+
+from __future__ import annotations
+
+import os
+
+from moderate_cli.dataset.dataset import Dataset
+from moderate_cli.dataset.entries import entries_of
+from moderate_cli.dataset.listing import listing
+from moderate_cli.dataset.notices import Survey
+from moderate_cli.dataset.walk import Walk
+from moderate_cli.errors import DatasetError
+from moderate_cli.formats import HEAD, format_of, readable_extensions
+from moderate_cli.places import place
+from moderate_cli.sources import NotAFile, read_head
+
+
+def scan_folder(root: str) -> Dataset:
+    """List the images below a folder; see `moderate_cli.scan`."""
+    top = os.fspath(place(root))
+    survey = Survey(readable_extensions(), lambda path: _sniffed(f"{top}/{path}"))
+    try:
+        here = entries_of(top, survey.extensions)
+    except OSError as error:
+        raise DatasetError(f"{root}: {error.strerror}; name a dataset folder") from None
+    return listing(root, top, here, Walk(top, survey), survey)
+
+
+def _sniffed(path: str) -> str:
+    try:
+        return format_of(read_head(path, HEAD))
+    except (OSError, NotAFile):
+        return ""

@@ -1,0 +1,150 @@
+"""Folders and the names in them -> a dataset, with notices of what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from moderate_cli.dataset.dataset import FLAT, Dataset
+from moderate_cli.dataset.entries import Entries
+from moderate_cli.dataset.layouts import ClassShape, layout_notices
+from moderate_cli.dataset.names import alike, is_left_behind
+from moderate_cli.dataset.notices import Notice, Survey
+from moderate_cli.dataset.sentences import passed_over
+from moderate_cli.errors import DatasetError
+from moderate_cli.formats import IMAGE_EXTENSIONS
+from moderate_cli.paths import Paths
+
+SHOWN = 3  # class folders that an error names
+
+
+class Classes(Protocol):
+    """What lists the folders of a class."""
+
+    def class_folders(self, name: str) -> list[tuple[str, list[str]]] | None:
+        """Return each folder of a class with its sorted images, or None if it is no class."""
+
+    def notices(self) -> Iterator[Notice]:
+        """Yield what was noticed on the way."""
+
+
+class _Listed(NamedTuple):
+    """Class folders, and what is known of each."""
+
+    names: list[str]
+    shapes: list[ClassShape]
+
+
+def listing(
+    shown: str,
+    top: str,
+    here: Entries,
+    classes: Classes,
+    survey: Survey,
+) -> Dataset:
+    """Make a dataset of what is in a folder.
+
+    Parameters
+    ----------
+    shown
+        What the user calls it.
+    top
+        The folder, absolute.
+    here
+        What is in it.
+    classes
+        Lists its class folders.
+    survey
+        Was, and is, told what is passed over.
+
+    Raises
+    ------
+    DatasetError
+        If there are no images, or a folder cannot be listed.
+    """
+    candidates = []
+    for name in sorted([*here.folders, *here.links]):
+        if is_left_behind(name):
+            survey.take_folder(name, "classes")
+        else:
+            candidates.append(name)
+    found = _Listed([], [])
+    paths = Paths.of(_images(classes, candidates, found))
+    if not found.names:
+        return _flat(shown, top, here, classes, survey)
+    survey.take_beside(len(here.images), here.others)
+    shapes = [shape for shape in found.shapes if shape.images]
+    if not shapes:
+        raise _no_images(shown, found.names, bool(here.images), survey)
+    notices = [*survey.notices(), *classes.notices(), *_alike_classes(found.names)]
+    empty = [shape.name for shape in found.shapes if not shape.images]
+    notices += layout_notices(shapes, empty, here.others, survey.texts, survey.text_names)
+    labels = np.repeat(np.arange(len(found.names)), [shape.images for shape in found.shapes])
+    return Dataset(Path(top), tuple(found.names), paths, labels, notices=tuple(notices))
+
+
+def _images(classes: Classes, candidates: list[str], listed: _Listed) -> Iterator[str]:
+    """Yield the images of all classes, and note which classes there are."""
+    for name in candidates:
+        folders = classes.class_folders(name)
+        if folders is None:  # a link to the dataset itself
+            continue
+        count, inner = 0, set()
+        for folder, names in folders:
+            count += len(names)
+            if names and folder != name:
+                inner.add(folder.split("/", 2)[1])
+            yield from [f"{folder}/{image}" for image in names]
+        direct = len(folders[0][1]) if folders and folders[0][0] == name else 0
+        listed.names.append(name)
+        listed.shapes.append(ClassShape(name, count, direct, tuple(sorted(inner))))
+
+
+def _flat(shown: str, top: str, here: Entries, classes: Classes, survey: Survey) -> Dataset:
+    """Take images that are in no class folders for one class."""
+    survey.take("", here.more, here.others)
+    survey.compare("", here.images)
+    if not here.images:
+        raise DatasetError(
+            f"{shown}: holds no class folders and no images ({' '.join(IMAGE_EXTENSIONS)})"
+            f"{_but(survey)}; put images in one folder per class"
+        )
+    images = sorted(here.images)
+    shape = ClassShape(FLAT, len(images), len(images), ())
+    notices = [*survey.notices(), *classes.notices()]
+    notices += layout_notices([shape], (), (), survey.texts, survey.text_names)
+    labels = np.zeros(len(images), dtype=np.int64)
+    return Dataset(Path(top), (FLAT,), images, labels, notices=tuple(notices))
+
+
+def _alike_classes(names: list[str]) -> Iterator[Notice]:
+    for one, other in alike(names):
+        yield Notice("alike classes", 2, (one, other))
+
+
+def _no_images(shown: str, classes: list[str], beside: bool, survey: Survey) -> DatasetError:
+    """Error of class folders without images, whether or not there are some beside them."""
+    if beside:
+        named = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
+        return DatasetError(
+            f"{shown}: its folders ({named}) hold no images, and images lie beside them;"
+            " move the images into one folder per class, or remove those folders"
+        )
+    return DatasetError(
+        f"{shown}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)})"
+        f"{_but(survey)}; name the folder that the class folders are in"
+    )
+
+
+def _but(survey: Survey) -> str:
+    """Say what there is in place of images."""
+    found = passed_over(tuple(survey.notices()))
+    return (
+        ""
+        if found is None
+        else f", but {found.fact.removeprefix('passed over: ')}"
+        + (f" ({found.advice})" if found.advice else "")
+    )

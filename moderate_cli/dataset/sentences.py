@@ -1,0 +1,266 @@
+"""What notices mean, in words: one sentence of each kind, for a terminal and for a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from moderate_cli.dataset.dataset import FLAT, Dataset
+from moderate_cli.dataset.layouts import is_split_name
+from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
+from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE, reads_heif
+from moderate_cli.text import printable
+
+SHOWN = 5
+Notices = Sequence[Notice]
+
+
+class Sentence(NamedTuple):
+    """What is so, and what to do about it, or "".
+
+    Attributes
+    ----------
+    fact
+        Without a capital.
+    advice
+        The same.
+    """
+
+    fact: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.fact}; {self.advice}" if self.advice else self.fact
+
+
+def sentences(dataset: Dataset, data: str = "DATA", *, clustered: bool = False) -> list[Sentence]:
+    """Say what whoever uses a dataset should know of how it was listed.
+
+    Parameters
+    ----------
+    dataset
+        From `moderate_cli.scan`.
+    data
+        What the user calls it.
+    clustered
+        Whether clusters take the place of classes, so that it does not matter which there are.
+    """
+    notices = dataset.notices
+    found = [passed_over(notices), _more(notices), _shifts(notices), _loops(notices)]
+    found += [_twins(notices), _alike_classes(notices), _alike_files(notices)]
+    if not clustered:
+        found.append(_layout(dataset, data.rstrip("/")))
+    return [sentence for sentence in found if sentence is not None]
+
+
+def passed_over(notices: Notices) -> Sentence | None:
+    """Count what is neither an image nor a class, by reason."""
+    suffixes = [_files(notice) for notice in _of(notices, "suffix")]
+    found = suffixes[:SHOWN]
+    if len(suffixes) > SHOWN:
+        rest = sum(notice.count for notice in _of(notices, "suffix")[SHOWN:])
+        found.append(f"{rest} of other suffixes")
+    for notice in _of(notices, "no suffix"):
+        least = "at least " if notice.count >= SNIFFED else ""
+        found.append(f"{least}{_count(notice.count, 'image')} without a suffix")
+    found += [
+        f"{_count(notice.count, 'image')} beside the class folders"
+        for notice in _of(notices, "beside")
+    ]
+    hidden = sum(notice.count for notice in _of(notices, "hidden"))
+    found += [_count(hidden, "hidden file")] if hidden else []
+    found += _folders(notices)
+    if not found:
+        return None
+    advice = []
+    heif = [name for name in HEIF_EXTENSIONS if any(name in one.names for one in notices)]
+    if heif and not reads_heif():
+        advice.append(f"pip install {HEIF_PACKAGE} to read {' and '.join(heif)}")
+    if _of(notices, "no suffix"):
+        advice.append("an image is read if its name ends in .jpg, whatever its format")
+    return Sentence(f"passed over: {', '.join(found)}", "; ".join(advice))
+
+
+def _folders(notices: Notices) -> list[str]:
+    counts: dict[str, int] = {}
+    for notice in _of(notices, "folder"):
+        counts[notice.names[0]] = counts.get(notice.names[0], 0) + notice.count
+    if len(counts) > SHOWN:
+        return [f"{sum(counts.values())} folders such as {printable(min(counts))}"]
+    return [
+        f"{count} {'folder' if count == 1 else 'folders'} {printable(name)}"
+        for name, count in counts.items()
+    ]
+
+
+def _more(notices: Notices) -> Sentence | None:
+    found = _of(notices, "more")
+    if not found:
+        return None
+    verb = "is" if sum(one.count for one in found) == 1 else "are"
+    heif = [one.names[0] for one in found if one.names[0] in HEIF_EXTENSIONS]
+    advice = [] if len(heif) == len(found) else ["it reads what Pillow reads under names in .jpg"]
+    advice += [f"convert {' and '.join(heif)} to JPEG for it"] if heif else []
+    return Sentence(
+        f"{_some(map(_files, found))} {verb} read, but not by ImageFolder, in an export neither",
+        "; ".join(advice),
+    )
+
+
+def _shifts(notices: Notices) -> Sentence | None:
+    """Say why row numbers are not those of ImageFolder, if they are not."""
+    causes = []
+    classes = [one.names[0] for one in notices if one.shifts == "classes"]
+    if classes:
+        causes.append(f"takes {_some(map(printable, classes))} for classes")
+    counts: Counter[Kind] = Counter()
+    for notice in notices:
+        if notice.shifts == "rows":
+            counts[notice.kind] += notice.count
+    if counts["hidden"]:
+        causes.append(f"lists {_count(counts['hidden'], 'hidden file')}")
+    if counts["folder"]:
+        causes.append("lists images in folders that are passed over")
+    if counts["more"]:
+        causes.append(f"leaves out {_count(counts['more'], 'image')}")
+    if counts["loop"] or counts["again"]:
+        causes.append("enters folders again")
+    if not causes:
+        return None
+    *first, last = causes
+    return Sentence(
+        f"ImageFolder {', '.join(first)}{' and ' if first else ''}{last}",
+        "so rows of -o FILE.npy are not its rows; paths, as of -o FILE.txt, are the same",
+    )
+
+
+def _loops(notices: Notices) -> Sentence | None:
+    found = []
+    for one in _of(notices, "loop"):
+        path, target = map(printable, one.names)
+        found.append(f"{path} leads back to {'the dataset itself' if target == '.' else target}")
+    found += [
+        f"{printable(one.names[0])} is {printable(one.names[1])}" for one in _of(notices, "again")
+    ]
+    if not found:
+        return None
+    return Sentence(f"not entered again: {_some(found)}")
+
+
+def _twins(notices: Notices) -> Sentence | None:
+    found = _of(notices, "twin")
+    if not found:
+        return None
+    images = sum(one.count for one in found)
+    pairs = [f"{printable(one.names[0])} and {printable(one.names[1])}" for one in found]
+    fact = "are one folder" if len(found) == 1 else "are one folder each"
+    return Sentence(
+        f"{_some(pairs)} {fact}, so {_count(images, 'image')}"
+        f" {'counts' if images == 1 else 'count'} twice",
+        "remove one of the names",
+    )
+
+
+def _alike_classes(notices: Notices) -> Sentence | None:
+    found = [
+        f"{_shown(one.names[0])} and {_shown(one.names[1])}"
+        for one in _of(notices, "alike classes")
+    ]
+    if not found:
+        return None
+    return Sentence(
+        f"classes that differ only by case or Unicode form: {_some(found)}",
+        "a disk of macOS or Windows would merge them; rename one",
+    )
+
+
+def _alike_files(notices: Notices) -> Sentence | None:
+    for notice in _of(notices, "alike files"):
+        one, other = map(_shown, notice.names)
+        example = f"{one} and {other}" + (", ..." if notice.count > 1 else "")
+        return Sentence(
+            f"{_count(notice.count, 'name')} {'differs' if notice.count == 1 else 'differ'} from"
+            f" another in its folder only by case or Unicode form: {example}",
+            "a disk of macOS or Windows would keep one of them; rename one",
+        )
+    return None
+
+
+def _shown(name: str) -> str:
+    """Return a name as it is shown where another one looks the same."""
+    return printable(name) if name.isascii() else ascii(name)[1:-1]
+
+
+def _layout(dataset: Dataset, data: str) -> Sentence | None:
+    """Say what looks like another layout than one of class folders."""
+    by_kind = {notice.kind: notice for notice in dataset.notices}
+    for kind, say in LAYOUTS.items():
+        if kind in by_kind:
+            return say(by_kind[kind], data)
+    if dataset.flat and not dataset.looks_like_class:  # which is refused, or meant
+        return Sentence(
+            "holds no class folders, so all images are of one class",
+            "--labels kmeans:K makes K of them",
+        )
+    return None
+
+
+WAYS = "make one folder per class, or use --labels kmeans:K, or --features with --labels"
+
+
+def _labels(notice: Notice, _: str) -> Sentence:
+    name, *found = map(printable, notice.names)
+    where = "" if name == FLAT else f", {name}"
+    return Sentence(f"all images are of one class{where}; not read: {_some(found)}", WAYS)
+
+
+def _parts(notice: Notice, _: str) -> Sentence:
+    if len(notice.names) == 1:
+        return Sentence(f"all images are of one class, {printable(notice.names[0])}", WAYS)
+    return Sentence(
+        f"its folders are taken for classes, but are named like parts of a dataset:"
+        f" {_some(map(printable, notice.names))}",
+        WAYS,
+    )
+
+
+def _deeper(notice: Notice, data: str) -> Sentence:
+    name, *inner = map(printable, notice.names)
+    fact = f"all images are of one class, {name}, in its folders {_some(inner)}"
+    if all(map(is_split_name, inner)):
+        return Sentence(fact, f"name one of them, such as {data}/{name}/{inner[0]}")
+    return Sentence(fact, f"if those are the classes, name {data}/{name}")
+
+
+def _splits_inside(notice: Notice, _: str) -> Sentence:
+    name, *inner = map(printable, notice.names)
+    return Sentence(
+        f"all classes have folders named like splits, whose images are mixed: {_some(inner)}",
+        f"make one folder of each split, with the classes in it: {inner[-1]}/{name}",
+    )
+
+
+LAYOUTS: dict[Kind, Callable[[Notice, str], Sentence]] = {
+    "parts": _parts,
+    "splits inside": _splits_inside,
+    "deeper": _deeper,
+    "labels": _labels,
+}
+
+
+def _of(notices: Notices, kind: Kind) -> list[Notice]:
+    return [notice for notice in notices if notice.kind == kind]
+
+
+def _files(notice: Notice) -> str:
+    return f"{notice.count} {printable(notice.names[0])}"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number} {one}" if number == 1 else f"{number} {one}s"
+
+
+def _some(names: Iterable[str]) -> str:
+    found = list(names)
+    return ", ".join([*found[:SHOWN], "..."] if len(found) > SHOWN else found)

@@ -10,20 +10,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import re
 import secrets
 import shutil
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from moderate_cli.errors import OutputError, StoreError
-
-# How a network file system says that it has no locks, or none on a file that is open for reading.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+from moderate_cli.errors import OutputError
+from moderate_cli.locks import held, is_held, turn
 
 
 @contextlib.contextmanager
@@ -45,9 +41,11 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     remove_stale(path)
     temporary = _temporary(path)
     try:
-        with _named(destination, temporary), temporary.open("xb") as file:
-            with _where_there_are_locks():
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with (
+            _named(destination, temporary),
+            temporary.open("xb") as file,
+            held(file.fileno()),
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -79,15 +77,13 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
     if not replace:
         check_free(destination)
     temporary = _temporary(path)
-    lock = -1
+    lock = contextlib.ExitStack()
     try:
         with _named(destination, temporary):
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_stale(path)
             temporary.mkdir()
-            lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
-            with _where_there_are_locks():
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            lock.enter_context(turn(temporary))
             yield temporary
             if replace:
                 replace_folder(temporary, path)
@@ -97,8 +93,7 @@ def new_folder(destination: str | os.PathLike[str], *, replace: bool = False) ->
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
-        if lock >= 0:
-            os.close(lock)
+        lock.close()
 
 
 @contextlib.contextmanager
@@ -111,10 +106,9 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(os.path.abspath(destination))
     temporary = _temporary(path)
     temporary.mkdir()
-    lock = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
+    lock = contextlib.ExitStack()
     try:
-        with _where_there_are_locks():
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.enter_context(turn(temporary))
         yield temporary
         try:
             os.rename(temporary, path)
@@ -123,7 +117,7 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(lock)
+        lock.close()
 
 
 @contextlib.contextmanager
@@ -201,106 +195,6 @@ def is_empty_folder(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file at `path`; wait for other processes that hold it.
-
-    The kernel drops the lock when its holder dies, so none is ever stale.
-
-    Parameters
-    ----------
-    path
-        The lock file, made if it is missing.
-    on_wait
-        Called once, with the holder's name, before waiting.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be made, or the file system has no locks.
-    """
-    with _lock_file(path) as file:
-        try:
-            _flock(file, fcntl.LOCK_EX, on_wait)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            raise StoreError(
-                f"{path.parent}: its file system has no locks; --part 1/1 does without, and"
-                " --store DIR puts it elsewhere"
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def shared_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file as `lock` does, with all others that share it; go on where locks fail."""
-    with _lock_file(path) as file:
-        with _where_there_are_locks():
-            _flock(file, fcntl.LOCK_SH, on_wait)
-        yield
-
-
-@contextlib.contextmanager
-def lock_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock file if nobody does; yields whether that is so, or there are no locks."""
-    with _lock_file(path) as file:
-        try:
-            with _where_there_are_locks():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-
-
-@contextlib.contextmanager
-def turn(folder: Path) -> Iterator[None]:
-    """Wait while another process has its turn in a folder, as far as locks on folders reach."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with _where_there_are_locks():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise StoreError(
-            f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
-        ) from None
-    with os.fdopen(descriptor, "r+b") as file:
-        yield file
-
-
-def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> None:
-    """Lock a file, tell before waiting for its holder, and write there who holds it now."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if on_wait is not None:
-            on_wait(file.read(256).decode(errors="replace").strip() or "another process")
-        fcntl.flock(file, kind)
-    file.seek(0)
-    file.truncate()
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    file.flush()
-
-
-@contextlib.contextmanager
-def _where_there_are_locks() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-
-
-@contextlib.contextmanager
 def _named(destination: str | os.PathLike[str], temporary: Path) -> Iterator[None]:
     """Name the destination, not its temporary, where something cannot be written."""
     try:
@@ -342,24 +236,8 @@ def remove_stale(path: Path) -> None:
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.moderate-tmp", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for entry in entries:
-            if ours.fullmatch(entry.name) and not entry.is_symlink() and not _is_held(entry.path):
+            if ours.fullmatch(entry.name) and not entry.is_symlink() and not is_held(entry.path):
                 if entry.is_dir():
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     os.unlink(entry.path)
-
-
-def _is_held(path: str) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
-            raise
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -24,15 +24,9 @@ from moderate_cli.arrays import read_array
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.reuse import Donor, find_reusable, is_mostly_of
 from moderate_cli.errors import StoreError
-from moderate_cli.files import (
-    first_folder,
-    new_file,
-    new_folder,
-    remove_stale,
-    replace_folder,
-    turn,
-)
+from moderate_cli.files import first_folder, new_file, new_folder, remove_stale, replace_folder
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
+from moderate_cli.locks import turn
 from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths
 from moderate_cli.sources import is_readable

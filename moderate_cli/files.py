@@ -10,22 +10,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import re
 import secrets
 import shutil
-import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from moderate_cli.errors import OutputError, StoreError
-from moderate_cli.places import identity, is_mount, mount_below, place
-
-# How a network file system says that it has no locks, or none on a file that is open for reading.
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+from moderate_cli.errors import OutputError
+from moderate_cli.locks import held_by_nobody_else, held_in_place
+from moderate_cli.places import is_mount, mount_below, place
 
 
 @contextlib.contextmanager
@@ -44,20 +40,22 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(destination))
     check_file(destination)
     remove_stale(path)
-    with _named(destination):
-        temporary, descriptor = _held_temporary(path, _open_new_file)
-    try:
-        with _named(destination, temporary), os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            with contextlib.suppress(FileNotFoundError):
-                _take_after(file.fileno(), path.stat())
-            check_file(destination)  # something may have come there meanwhile
-            os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _held_temporary(destination, path, _open_new_file) as (temporary, descriptor):
+        try:
+            with (
+                _named(destination, temporary),
+                os.fdopen(descriptor, "wb", closefd=False) as file,
+            ):
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                with contextlib.suppress(FileNotFoundError):
+                    _take_after(file.fileno(), path.stat())
+                check_file(destination)  # something may have come there meanwhile
+                os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def check_file(destination: str | os.PathLike[str]) -> None:
@@ -125,19 +123,17 @@ def new_folder(
         check_free(destination)
     with _named(destination):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary, lock = _held_temporary(path, _open_new_folder)
-    try:
-        with _named(destination, temporary):
-            yield temporary
-            if may_replace is None:
-                _take_place(temporary, path, destination)
-            else:
-                replace_folder(temporary, path, may_replace)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    finally:
-        os.close(lock)
+    with _held_temporary(destination, path, _open_new_folder) as (temporary, _):
+        try:
+            with _named(destination, temporary):
+                yield temporary
+                if may_replace is None:
+                    _take_place(temporary, path, destination)
+                else:
+                    replace_folder(temporary, path, may_replace)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -148,17 +144,16 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
     which some network file systems do not have.
     """
     path = place(destination)
-    temporary, lock = _held_temporary(path, _open_new_folder)
-    try:
-        yield temporary
+    with _held_temporary(destination, path, _open_new_folder) as (temporary, _):
         try:
-            os.rename(temporary, path)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(lock)
+            yield temporary
+            try:
+                os.rename(temporary, path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -287,40 +282,16 @@ def _held(folder: Path) -> Iterator[bool]:
 
     Yields whether there is anything at its place; what is no folder has no lock.
     """
-    descriptor = _locked(folder)
-    try:
-        yield descriptor is not None or os.path.lexists(folder)
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
 
-
-def _locked(folder: Path) -> int | None:
-    """Return a descriptor that has the lock of a folder; None if there is no folder."""
-    while True:
+    def opened() -> tuple[Path, int] | None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(
-                folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            )
+            return folder, os.open(folder, flags)
         except OSError:
             return None
-        if _lock_of(folder, descriptor):
-            return descriptor
 
-
-def _lock_of(path: Path, descriptor: int) -> bool:
-    """Wait for the lock of an open file or folder; close it if it is not at its path any more."""
-    try:
-        with _where_there_are_locks():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        status = os.fstat(descriptor)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    if identity(path) == (status.st_dev, status.st_ino):
-        return True
-    os.close(descriptor)
-    return False
+    with held_in_place(opened) as found:
+        yield found is not None or os.path.lexists(folder)
 
 
 def _remove(folder: Path, replaced_by: Path) -> None:
@@ -339,106 +310,6 @@ def _remove(folder: Path, replaced_by: Path) -> None:
 def is_empty_folder(path: Path) -> bool:
     """Whether `path` is a folder, not a link to one, that holds nothing."""
     return path.is_dir() and not path.is_symlink() and not os.listdir(path)
-
-
-@contextlib.contextmanager
-def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file at `path`; wait for other processes that hold it.
-
-    The kernel drops the lock when its holder dies, so none is ever stale.
-
-    Parameters
-    ----------
-    path
-        The lock file, made if it is missing.
-    on_wait
-        Called once, with the holder's name, before waiting.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be made, or the file system has no locks.
-    """
-    with _lock_file(path) as file:
-        try:
-            _flock(file, fcntl.LOCK_EX, on_wait)
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
-            raise StoreError(
-                f"{path.parent}: its file system has no locks; --part 1/1 does without, and"
-                " --store DIR puts it elsewhere"
-            ) from None
-        yield
-
-
-@contextlib.contextmanager
-def shared_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file as `lock` does, with all others that share it; go on where locks fail."""
-    with _lock_file(path) as file:
-        with _where_there_are_locks():
-            _flock(file, fcntl.LOCK_SH, on_wait)
-        yield
-
-
-@contextlib.contextmanager
-def lock_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock file if nobody does; yields whether that is so, or there are no locks."""
-    with _lock_file(path) as file:
-        try:
-            with _where_there_are_locks():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-
-
-@contextlib.contextmanager
-def turn(folder: Path) -> Iterator[None]:
-    """Wait while another process has its turn in a folder, as far as locks on folders reach."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with _where_there_are_locks():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[BinaryIO]:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise StoreError(
-            f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
-        ) from None
-    with os.fdopen(descriptor, "r+b") as file:
-        yield file
-
-
-def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> None:
-    """Lock a file, tell before waiting for its holder, and write there who holds it now."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        if on_wait is not None:
-            on_wait(file.read(256).decode(errors="replace").strip() or "another process")
-        fcntl.flock(file, kind)
-    file.seek(0)
-    file.truncate()
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-    file.flush()
-
-
-@contextlib.contextmanager
-def _where_there_are_locks() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
 
 
 @contextlib.contextmanager
@@ -463,26 +334,38 @@ def _temporary(path: Path, kind: str = TEMPORARY) -> Path:
     return path.with_name(f".{name}.{secrets.token_hex(4)}.{kind}")
 
 
-def _held_temporary(path: Path, make: Callable[[Path], int | None]) -> tuple[Path, int]:
-    """Make a temporary of a destination; return it, and a descriptor that has its lock."""
-    while True:
-        temporary = _temporary(path)
-        descriptor = make(temporary)
-        # Before it was locked, another writer may have taken it for one that was left.
-        if descriptor is not None and _lock_of(temporary, descriptor):
-            return temporary, descriptor
+@contextlib.contextmanager
+def _held_temporary(
+    destination: str | os.PathLike[str], path: Path, make: Callable[[Path], int]
+) -> Iterator[tuple[Path, int]]:
+    """Make a temporary of a destination and hold its lock; yields it, and its descriptor."""
+
+    def opened() -> tuple[Path, int]:
+        while True:
+            temporary = _temporary(path)
+            # Before it is locked, another writer may take it for one that was left.
+            with _named(destination), contextlib.suppress(_Vanished):
+                return temporary, make(temporary)
+
+    with held_in_place(opened) as found:
+        assert found is not None
+        yield found
+
+
+class _Vanished(Exception):
+    """A temporary is not there any more."""
 
 
 def _open_new_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
-def _open_new_folder(path: Path) -> int | None:
+def _open_new_folder(path: Path) -> int:
     path.mkdir()
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        raise _Vanished from None
 
 
 def remove_stale(path: Path) -> None:
@@ -494,7 +377,7 @@ def remove_stale(path: Path) -> None:
             found = ours.fullmatch(entry.name)
             if found is None or entry.is_symlink():
                 continue
-            with _held_by_nobody_else(entry.path) as stale:
+            with held_by_nobody_else(entry.path) as stale:
                 if not stale:
                     continue
                 if found[1] == ASIDE and not os.path.lexists(path):
@@ -503,24 +386,3 @@ def remove_stale(path: Path) -> None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     os.unlink(entry.path)
-
-
-@contextlib.contextmanager
-def _held_by_nobody_else(path: str) -> Iterator[bool]:
-    """Hold the lock of what is at a path, if nobody does and there are locks; yields whether so."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
-                raise
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)

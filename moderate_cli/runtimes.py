@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,8 +95,7 @@ def openvino_start(
     Parts have one size, filled up with zeros, so what an image becomes does not depend on how
     many come with it.
     """
-    import openvino
-
+    openvino = _load_openvino()
     streams = min(processors(), batch_size)
     part = -(-batch_size // streams)
     shape = (part, 3, preprocessing.crop, preprocessing.crop)
@@ -138,3 +139,16 @@ def openvino_start(
         return finish
 
     return start
+
+
+def _load_openvino() -> Any:
+    """Load OpenVINO without the part of it that calls an analytics server.
+
+    That one forks copies of this process, which has many threads, at each conversion, and writes
+    an id into the home of the user. Where it is not installed, OpenVINO does without a word.
+    """
+    # None in place of a module makes its import fail.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino

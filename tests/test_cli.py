@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -10,7 +11,9 @@ from conftest import paint
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
-from moderate_cli.cli import COMMANDS, cli, console
+from moderate_cli.cli import COMMANDS, cli, console, inputs
+from moderate_cli.embedding import local
+from moderate_cli.evaluation import training
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import STRATEGIES
 
@@ -558,3 +561,52 @@ def test_every_option_has_help():
         for param in cli.get_command(None, name).params:
             if isinstance(param, click.Option):
                 assert param.help, (name, param.name)
+
+
+def raising(error):
+    def fail(*_args, **_options):
+        raise error
+
+    return fail
+
+
+def test_advice_on_memory_is_that_of_the_work_that_needs_it(data, moderate, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs, "scan", raising(MemoryError()))
+        for command in ("select -r 0.5", "score", "duplicates"):
+            assert moderate(*command.split(), data) == (
+                1,
+                "",
+                f"moderate: out of memory in {command.split()[0]}; run it where more is free\n",
+            )
+    with monkeypatch.context() as patch:
+        patch.setattr(local, "embed_blocks", raising(MemoryError()))
+        assert moderate("select", "-r", "0.5", data) == (
+            1,
+            "",
+            "moderate: out of memory in embedding; a smaller --batch-size and fewer --workers need"
+            " less\n",
+        )
+    moderate("embed", data)
+    monkeypatch.setattr(training.nn, "Linear", raising(MemoryError()))
+    options = ("--with", "train", "--seeds", "1", "-r", "0.5", "--steps", "1")
+    assert moderate("evaluate", *options, data) == (
+        1,
+        "",
+        "moderate: out of memory in training; a smaller --size needs less\n",
+    )
+
+
+def test_an_error_of_the_system_is_of_stdout_only_if_it_is(data, moderate, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs, "scan", raising(OSError(errno.EMFILE, "Too many open files")))
+        assert moderate("score", data) == (
+            1,
+            "",
+            "moderate: score: stopped by an error of the system (Too many open files)\n",
+        )
+        patch.setattr(inputs, "scan", raising(OSError(errno.EACCES, "Permission denied", b"a\n")))
+        assert moderate("score", data) == (1, "", "moderate: a\\n: Permission denied\n")
+        patch.setattr(inputs, "scan", raising(EOFError("torn")))
+        with pytest.raises(EOFError):  # click would take it for Ctrl-C
+            moderate("score", data)

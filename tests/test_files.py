@@ -1,11 +1,10 @@
 import os
-import threading
 
 import pytest
 
 from moderate_cli import files
 from moderate_cli.errors import OutputError
-from moderate_cli.files import lock, new_file, new_folder
+from moderate_cli.files import new_file, new_folder
 
 
 def write(path, content, fail=False):
@@ -123,24 +122,6 @@ def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path):
         (tmp_path / "a" / "b").mkdir(parents=True)
     assert str(caught.value) == f"{tmp_path}/a: exists; choose another folder"
     assert os.listdir(tmp_path) == ["a"]
-
-
-def test_a_lock_makes_the_second_wait_and_names_the_first(tmp_path):
-    waited, order = [], []
-
-    def second():
-        with lock(tmp_path / "lock", waited.append):
-            order.append("second")
-
-    with lock(tmp_path / "lock"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        while not waited:
-            pass
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
-    assert waited[0].startswith(f"process {os.getpid()} on ")
 
 
 def test_of_folders_made_at_once_the_first_stays(tmp_path):

@@ -25,6 +25,7 @@ NUMPY_FREE = {
     "errors.py",
     "text.py",
     "files.py",
+    "locks.py",
     "sources.py",
     "backbones.py",
     "processors.py",

@@ -6,12 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
-from conftest import paint
+from conftest import LEVELS, paint
 
 from moderate_cli import cli
 
+ENTRY = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"][
+    "scripts"
+]["moderate"]
+ALL = "".join(f"{name}/{n}.png\n" for name, levels in LEVELS.items() for n in range(len(levels)))
 KEPT = "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
 
 
@@ -77,6 +83,56 @@ def test_a_limit_on_file_size_is_one_line_and_what_was_there_stays(data, shell, 
     assert sorted(os.listdir(tmp_path)) == ["data", "kept.csv", "kept.txt"]
 
 
+CLOSED = "moderate: stdout: is closed; send it to a file, or to /dev/null\n"
+
+
+def test_data_for_a_closed_stdout_is_one_line_and_exit_1(embedded, shell):
+    for command in ("select -r 1 data/train", "score data/train", "--help", "--version"):
+        assert shell(f"moderate {command} >&-") == (1, "", CLOSED), command
+        assert shell(f"moderate {command} >&- 2>&-") == (1, "", ""), command
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_what_goes_to_a_file_needs_no_streams(embedded, shell, tmp_path, closed):
+    note = "" if "2>&-" in closed else "moderate: no near duplicates\n"
+    line = "moderate select -r 1 --dedup 1 data/train -o kept.txt"
+    assert shell(f"{line} {closed}") == (0, "", note)
+    assert (tmp_path / "kept.txt").read_text() == ALL
+
+
+def test_no_file_takes_the_number_of_a_stream_that_is_closed(embedded, shell, tmp_path):
+    # What is meant for the user would go into it.
+    assert shell("moderate embed data/train --store other <&- >&- 2>&-") == (0, "", "")
+    found, expected = (
+        {path.name: path.read_bytes() for path in sorted(root.glob("pixels-*/*"))}
+        for root in (tmp_path / "other", tmp_path / "data" / "train.moderate")
+    )
+    assert found.pop("dataset.txt") != expected.pop("dataset.txt")
+    assert expected == found
+
+
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "2> >(true)"])
+def test_messages_that_cannot_be_written_are_lost_and_the_status_is_that_of_the_work(
+    embedded, shell, lost
+):
+    select = "moderate select -r 1 --dedup 1 data/train"
+    assert shell(f"{select} {lost}") == (0, ALL, "")
+    assert shell(f"moderate select -r 0.5 nowhere {lost}") == (1, "", "")
+    assert shell(f"moderate sellect {lost}") == (2, "", "")
+    assert shell(f"moderate {lost}") == (2, "", "")
+
+
+def test_a_closed_pipe_for_messages_leaves_the_status(embedded, shell):
+    line = "(sleep 0.5; moderate select -r 0.5 nowhere) 2>&1 >/dev/null | true"
+    assert shell(f"{line}; echo ${{PIPESTATUS[0]}}") == (0, "1\n", "")
+
+
+def test_help_into_a_closed_pipe_is_silent_and_dies_by_the_signal(shell):
+    for command in ("--help", "--version", "select --help"):
+        line = f"(sleep 0.5; moderate {command}) | true; echo ${{PIPESTATUS[0]}}"
+        assert shell(line) == (0, f"{128 + signal.SIGPIPE}\n", ""), command
+
+
 def test_exit_codes(embedded, shell):
     assert shell("moderate select -r 0.5 data/train").status == 0
     assert shell("moderate select -r 0.5 nowhere") == (
@@ -119,6 +175,57 @@ def test_a_signal_kills_as_a_signal_and_the_rerun_finishes(data, shell, tmp_path
         "moderate.lock",
         "pixels-float32-float32",
     ]
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_silent(tmp_path):
+    # Python itself takes a moment before; there it is as of any Python program.
+    (tmp_path / "click.py").write_text(
+        "import pathlib, time; pathlib.Path('loading').touch(); time.sleep(60)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(cli.__file__).parents[2]}"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from {ENTRY.replace(':', ' import ')}; main()"],
+        cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "loading").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert (process.communicate()[1], process.returncode) == ("", -signal.SIGINT)
+
+
+def test_a_command_that_embedded_ends_soon(data, tmp_path):
+    code = """
+import gc, sys, time
+from moderate_cli.cli import main
+if sys.argv[1] == "slow":
+    gc.freeze = lambda: None
+try:
+    main(sys.argv[2:])
+except SystemExit:
+    print(time.process_time())
+"""
+    environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
+    spent = {}
+    for way in ("soon", "slow"):
+        before = sum(os.times()[2:4])
+        done = subprocess.run(
+            [sys.executable, "-c", code, way, "embed", data, "--store", tmp_path / way],
+            env=environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        spent[way] = sum(os.times()[2:4]) - before - float(done.stdout)
+    assert spent["soon"] < spent["slow"] / 2, spent
+
+
+def test_an_error_that_nobody_thought_of_keeps_its_traceback(shell):
+    code = "from moderate_cli import cli; cli._invoke = lambda _: 1 / 0; cli.main([])"
+    done = shell(f"{sys.executable} -c '{code}'")
+    lines = done.stderr.splitlines()
+    assert (done.status, done.stdout, lines[0]) == (1, "", "Traceback (most recent call last):")
+    assert lines[-2:] == [
+        "ZeroDivisionError: division by zero",
+        "moderate: unexpected error; please report it, with the lines above",
+    ]
+    assert shell(f"{sys.executable} -c '{code}' 2>/dev/full") == (1, "", "")
 
 
 def test_an_interrupted_copy_leaves_nothing(embedded, shell, tmp_path):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import importlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
-from types import FrameType
+from types import FrameType, TracebackType
 
 import click
 
 from moderate_cli.cli import console
 from moderate_cli.errors import ArgumentError, ModerateError, UnreadableImages
+from moderate_cli.text import one_line
+
+PROGRAM = "moderate"
+COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
 
 # Name -> what it does, the first line of its help. A command's module is loaded when it is called,
 # so that `moderate --help` waits for no numpy.
@@ -99,6 +104,14 @@ class _Signals:
         self.received: list[int] = []
         self.interrupting = True
 
+    def listen(self) -> None:
+        """Note signals from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A signal that the parent ignores, as nohup does, stays ignored.
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, self.arrive)
+        signal.signal(signal.SIGALRM, self.interrupt)
+
     def arrive(self, number: int, _frame: FrameType | None) -> None:
         """Note a signal, and end the command if it still runs."""
         self.received.append(number)
@@ -122,15 +135,13 @@ _signals = _Signals()
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 could not, 2 wrong usage, or by the signal."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A signal that the parent ignores, as nohup does, stays ignored.
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, _signals.arrive)
-    signal.signal(signal.SIGALRM, _signals.interrupt)
+    console.open_closed()
+    sys.excepthook = _report
     sys.unraisablehook = _signals.try_again
     status = 0
     try:
         try:
+            _signals.listen()
             status = _run(args)
         finally:
             _signals.interrupting = False
@@ -143,30 +154,53 @@ def main(args: Sequence[str] | None = None) -> None:
     # Out of the except block, for a traceback holds what is only cleaned up when it is let go.
     if _signals.received:
         _die_by(_signals.received[0])
+    console.flush()
+    # As it exits Python looks through all objects, several times; after torch that takes a second.
+    gc.freeze()
     sys.exit(status)
 
 
 def _run(args: Sequence[str] | None) -> int:
     try:
-        result = cli.main(args, prog_name="moderate", standalone_mode=False)
+        status = _invoke(sys.argv[1:] if args is None else list(args))
         console.write(b"")
-        return result if isinstance(result, int) else 0
+        return status
     except (click.Abort, console.StdoutClosed):
         raise
     except Exception as error:
         if _signals.received:
             raise Terminated from None
-        return _explain(error)
+        if not (isinstance(error, OSError) and _is_of_echo(error)):
+            return _explain(error)
+        unwritten = console.unwritten(error)
+    if isinstance(unwritten, console.StdoutClosed):
+        raise unwritten
+    return _explain(unwritten)
+
+
+def _invoke(args: list[str]) -> int:
+    """Do what click does, but for its own ways with a closed pipe and the end of a file."""
+    completing = os.environ.get(COMPLETE)
+    if completing:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, PROGRAM, COMPLETE, completing)
+    try:
+        with cli.make_context(PROGRAM, args) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    return result if isinstance(result, int) else 0
 
 
 def _explain(error: Exception) -> int:
     """Say in one line, or one for each file, what went wrong; return the exit status."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
-            error.show()
+            console.tell(f"{error.format_message()}\n")
             return error.exit_code
         case click.UsageError():
-            command = error.ctx.command_path if error.ctx is not None else "moderate"
+            command = error.ctx.command_path if error.ctx is not None else PROGRAM
             console.note(f"{error.format_message()} (see '{command} --help')")
             return 2
         case click.ClickException():
@@ -184,29 +218,60 @@ def _explain(error: Exception) -> int:
             console.note(str(error))
             return 1
         case MemoryError():
-            console.note("out of memory; a smaller --batch-size and fewer --workers take less")
+            work, advice = _work(error)
+            console.note(f"out of memory in {work}; {advice}")
             return 1
         case console.StdoutError():
-            _discard_stdout()
+            console.discard(sys.stdout)
             console.note(str(error))
             return 1
         case OSError():
-            if error.filename is None:  # help, which click writes, on a full disk
-                _discard_stdout()
-            name = "stdout" if error.filename is None else os.fsdecode(error.filename)
-            console.note(f"{name}: {error.strerror or error}")
+            reason = error.strerror or one_line(error)
+            if isinstance(error.filename, (str, bytes)):
+                console.note(f"{os.fsdecode(error.filename)}: {reason}")
+            else:
+                console.note(f"{_work(error)[0]}: stopped by an error of the system ({reason})")
             return 1
     raise error
 
 
+# What works -> what makes it need less memory.
+NEEDS = {
+    "embedding": "a smaller --batch-size and fewer --workers need less",
+    "training": "a smaller --size needs less",
+}
+
+
+def _work(error: Exception) -> tuple[str, str]:
+    """Return what was being done, and how it needs less memory."""
+    modules = [frame.f_globals.get("__name__", "").split(".") for frame in _passed(error)]
+    names = [name for package, *rest in modules if package == "moderate_cli" for name in rest]
+    for name, advice in NEEDS.items():
+        if name in names:
+            return name, advice
+    command = next((name for name in names if name in COMMANDS), PROGRAM)
+    return command, "run it where more is free"
+
+
+def _is_of_echo(error: OSError) -> bool:
+    """Whether click could not write help, or something like it, to stdout."""
+    return any(frame.f_code is click.echo.__code__ for frame in _passed(error))
+
+
+def _passed(error: Exception) -> list[FrameType]:
+    """Return the frames that an error came through."""
+    return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say what to do about an error that nobody thought of: where it was is what mends it."""
+    console.tell("".join(traceback.format_exception(kind, error, trace)))
+    console.note("unexpected error; please report it, with the lines above")
+    console.flush()
+
+
 def _die_by(number: int) -> None:
     """End as the signal would have ended us, so that the caller sees why."""
-    _discard_stdout()
+    console.discard(sys.stdout)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-
-
-def _discard_stdout() -> None:
-    """What could not be written must not be tried again when the interpreter exits."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from moderate_cli.text import printable
 
@@ -26,9 +28,54 @@ class StdoutClosed(Exception):
 LINE_EVERY = 600.0  # seconds, for the log of a batch job
 
 
+def open_closed() -> None:
+    """Put something in the place of standard streams that the caller has closed, as `>&-` does.
+
+    Else the next file that is opened would get the number of one of them, and what is meant for the
+    user would go into it. What goes to stderr is lost; to write to stdout is an error.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one. Of stdout only reading is allowed.
+            mode = os.O_RDONLY if number == 1 else os.O_RDWR
+            os.set_inheritable(os.open(os.devnull, mode), True)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end
+
+
 def note(message: str) -> None:
     """Write one line to stderr."""
-    sys.stderr.write(f"moderate: {printable(message)}\n")
+    tell(f"moderate: {printable(message)}\n")
+
+
+def tell(text: str) -> None:
+    """Write to stderr; what cannot be written is lost, for the work goes on without."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # a full disk, or a pipe that nobody reads
+        discard(sys.stderr)
+
+
+def discard(stream: IO[str]) -> None:
+    """What could not be written must not be tried again when the interpreter exits."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def flush() -> None:
+    """Write what is left; Python would exit with status 120 where that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            discard(stream)
 
 
 def write(content: bytes) -> None:
@@ -50,10 +97,17 @@ def write(content: bytes) -> None:
         while rest:
             rest = rest[sys.stdout.buffer.write(rest) :]
         sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise StdoutClosed from None
     except OSError as error:
-        raise StdoutError(f"stdout: {error.strerror}") from None
+        raise unwritten(error) from None
+
+
+def unwritten(error: OSError) -> StdoutError | StdoutClosed:
+    """Return what an error of writing to stdout stands for."""
+    if isinstance(error, BrokenPipeError):
+        return StdoutClosed()
+    if error.errno == errno.EBADF:
+        return StdoutError("stdout: is closed; send it to a file, or to /dev/null")
+    return StdoutError(f"stdout: {error.strerror}")
 
 
 def _shown(line: bytes) -> bytes:

@@ -26,8 +26,9 @@ from moderate_cli.embedding.filling import (
 from moderate_cli.embedding.job import Job
 from moderate_cli.embedding.reuse import Progress
 from moderate_cli.errors import ArgumentError, DamagedError, DatasetError, StoreError
-from moderate_cli.files import claim, lock, lock_if_free, remove_stale, shared_lock
+from moderate_cli.files import claim, remove_stale
 from moderate_cli.fingerprints import file_stats
+from moderate_cli.locks import lock, lock_if_free, shared_lock
 from moderate_cli.store import FeatureStore
 
 LOCK = "moderate.lock"  # not a name that a user may have given to a file in a --store

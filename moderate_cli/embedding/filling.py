@@ -26,15 +26,9 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.confirming import keep_stats
 from moderate_cli.embedding.reuse import Donor, Progress, Wanted, find_reusable, is_mostly_of
 from moderate_cli.errors import DamagedError, StoreError
-from moderate_cli.files import (
-    first_folder,
-    new_file,
-    new_folder,
-    remove_stale,
-    replace_folder,
-    turn,
-)
+from moderate_cli.files import first_folder, new_file, new_folder, remove_stale, replace_folder
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
+from moderate_cli.locks import turn
 from moderate_cli.manifest import Manifest
 from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths

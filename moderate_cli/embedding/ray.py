@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import time
@@ -37,7 +38,14 @@ RUN = 16  # blocks that an actor is given at once, at most
 UNTAKEN = 2  # blocks that wait for this process, from each actor
 TRIES = 3  # actors that one block may take with it
 PATIENCE = 60.0  # seconds in which the first actor must find room, and a cluster answer
-OBJECT_STORE = 1 << 30  # bytes for blocks under way, on a cluster of this machine alone
+# What a cluster of this machine alone is started with.
+OWN_CLUSTER = {
+    "object_store_memory": 1 << 30,  # bytes for blocks under way
+    # Even without the dashboard Ray starts its process, which asks the metadata servers of clouds
+    # whether this machine is one of theirs. It cannot listen on this port, and Ray does without.
+    "include_dashboard": False,
+    "dashboard_port": -1,
+}
 
 
 @contextlib.contextmanager
@@ -51,8 +59,13 @@ def connected(job: Job, cluster: Cluster) -> Iterator[RayEngine]:
     ClusterError
         If the cluster cannot be reached, or has no room for a worker.
     """
-    # Set before Ray is loaded, which reads it then.
+    # Set before Ray is loaded, which reads it then; 1 is the user's own word.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    if address in (None, "", "local"):
+        address = None
+        # Else Ray writes one into the home of the user, and leaves it there.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex())
     try:
         import ray
     except ImportError:
@@ -60,7 +73,7 @@ def connected(job: Job, cluster: Cluster) -> Iterator[RayEngine]:
             "--engine ray: is not installed; pip install 'moderate-cli[ray]'"
         ) from None
     with _quiet():
-        _connect(cluster.address or os.environ.get("RAY_ADDRESS"))
+        _connect(address)
         try:
             engine = RayEngine(job, cluster)
             try:
@@ -93,7 +106,7 @@ def _connect(address: str | None) -> None:
             f"--ray-address {address}: Ray's client cannot stream; name a node's HOST:PORT, on a"
             " node of the cluster"
         )
-    own = {} if address else {"num_cpus": processors(), "object_store_memory": OBJECT_STORE}
+    own = {} if address else {**OWN_CLUSTER, "num_cpus": processors()}
     before = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
@@ -101,7 +114,6 @@ def _connect(address: str | None) -> None:
             warnings.simplefilter("ignore")  # of Ray's own old and new habits
             ray.init(
                 address=address or "local",
-                include_dashboard=None if address else False,
                 configure_logging=False,
                 log_to_driver=False,
                 **own,

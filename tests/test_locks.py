@@ -1,0 +1,107 @@
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from moderate_cli.locks import lock
+
+# A copy of the process, forked while the lock is held, that has all its files open and goes on.
+COPY = """
+import os, sys
+from pathlib import Path
+from moderate_cli import files, locks
+
+ended, end = os.pipe()
+close = os.close
+
+def fork(work=lambda: os.read(ended, 1)):
+    child = os.fork()
+    if not child:
+        close(end)
+        work()
+        os._exit(0)
+    return child
+
+path = Path(sys.argv[1])
+"""
+
+
+def run(code, path):
+    done = subprocess.run(
+        [sys.executable, "-c", COPY + code, path], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_lock_makes_the_second_wait_and_names_the_first(tmp_path):
+    waited, order = [], []
+
+    def second():
+        with lock(tmp_path / "lock", waited.append):
+            order.append("second")
+
+    with lock(tmp_path / "lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        while not waited:
+            pass
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert waited[0].startswith(f"process {os.getpid()} on ")
+
+
+@pytest.mark.parametrize(
+    "holding",
+    [
+        "locks.lock(path / 'a')",
+        "locks.shared_lock(path / 'a')",
+        "locks.lock_if_free(path / 'a')",
+        "files.new_file(path / 'a')",
+        "files.new_folder(path / 'a')",
+        "files.first_folder(path / 'a')",
+    ],
+)
+def test_a_copy_of_the_process_does_not_keep_a_lock(tmp_path, holding):
+    code = f"""
+with {holding}:
+    fork()
+    held = [str(entry) for entry in path.iterdir() if locks.is_held(entry)]
+print(len(held), locks.is_held(path / 'a'))
+"""
+    assert run(code, tmp_path) == "1 False\n"
+
+
+def test_a_copy_of_the_process_does_not_keep_a_turn(tmp_path):
+    code = """
+with locks.turn(path):
+    fork()
+    print(locks.is_held(path))
+print(locks.is_held(path))
+"""
+    assert run(code, tmp_path) == "True\nFalse\n"
+
+
+def test_to_look_whether_a_lock_is_held_leaves_it_free_in_copies(tmp_path):
+    code = """
+os.close = lambda descriptor: fork() and close(descriptor)
+print(locks.is_held(path))
+os.close = close
+print(locks.is_held(path))
+"""
+    assert run(code, tmp_path) == "False\nFalse\n"
+
+
+def test_a_copy_of_the_process_does_not_free_a_lock_that_is_held(tmp_path):
+    code = """
+with locks.lock(path / 'a'):
+    inner = locks.turn(path)
+    inner.__enter__()
+    child = fork(lambda: inner.__exit__(None, None, None))
+    os.waitpid(child, 0)
+    print(locks.is_held(path))
+"""
+    assert run(code, tmp_path) == "True\n"

@@ -593,7 +593,7 @@ def test_advice_on_memory_is_that_of_the_work_that_needs_it(data, moderate, monk
     assert moderate("evaluate", *options, data) == (
         1,
         "",
-        "moderate: out of memory in training; a smaller --size needs less\n",
+        "moderate: out of memory; a smaller --size or network takes less\n",
     )
 
 

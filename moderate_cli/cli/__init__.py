@@ -238,7 +238,6 @@ def _explain(error: Exception) -> int:
 # What works -> what makes it need less memory.
 NEEDS = {
     "embedding": "a smaller --batch-size and fewer --workers need less",
-    "training": "a smaller --size needs less",
 }
 
 

@@ -206,8 +206,11 @@ def command(
         check_comparable(dataset.labels, held_out=test is None)
         if scoring.get("criterion") is not None:
             check_compared(scoring["criterion"], dataset.labels)
-        if test is not None and embedding["on_error"] == "fail":
-            judged = scan(test)
+        if test is None:
+            return
+        judged = scan(test)
+        reads.check(judged)
+        if embedding["on_error"] == "fail":
             _check_classes(test, judged.classes, judged.labels, dataset.classes)
 
     own = _own(data, listed=listed, outputs=reads, **embedding)

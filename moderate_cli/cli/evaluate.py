@@ -206,11 +206,11 @@ def command(
         check_comparable(dataset.labels, held_out=test is None)
         if scoring.get("criterion") is not None:
             check_compared(scoring["criterion"], dataset.labels)
-        if test is None:
+        if test is None or "://" in test:  # listed once only
             return
         judged = scan(test)
         reads.check(judged)
-        if embedding["on_error"] == "fail":
+        if embedding["on_error"] == "fail":  # classes of unreadable images do not count
             _check_classes(test, judged.classes, judged.labels, dataset.classes)
 
     own = _own(data, listed=listed, outputs=reads, **embedding)

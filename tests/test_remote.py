@@ -146,3 +146,49 @@ def test_without_fsspec_the_line_says_how_to_install_it(monkeypatch):
     with pytest.raises(DatasetError) as caught:
         scan(URL)
     assert str(caught.value).endswith("; pip install 'moderate-cli[remote]'")
+
+
+class Listed:
+    """A file system that has these names, each with one byte."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def _strip_protocol(self, url):
+        return url.partition("://")[2]
+
+    def find(self, root, detail):
+        assert detail
+        return {f"{root}/{name}": {"size": 1} for name in self.names}
+
+
+def test_a_remote_listing_passes_over_what_a_local_one_does(tmp_path, monkeypatch):
+    names = (
+        "a/1.jpg", "a/._1.jpg", "a/2.gif", "a/3.jxl", "a/x.md", "a/.x/9.jpg", "a/.y/9.txt",
+        "a/deep/4.JPG", "a/deep/4.jpg", "a/deep/@eaDir/4.jpg/9.jpg", "b/1.jpg", "b/c-d/1.jpg",
+        "b/c/1.jpg", "B/1.png", "__MACOSX/a/._1.jpg", ".git/HEAD", "stray.jpg", ".DS_Store",
+        "empty/notes.txt",
+    )  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(remote, "_file_system", lambda _protocol: Listed(*names))
+    far, here = scan("s3://bucket/data"), scan(tmp_path)
+    assert list(far.paths) == list(here.paths) == [
+        "B/1.png", "a/1.jpg", "a/2.gif", "a/deep/4.JPG", "a/deep/4.jpg", "b/1.jpg", "b/c/1.jpg",
+        "b/c-d/1.jpg",
+    ]  # fmt: skip
+    assert far.classes == here.classes == ("B", "a", "b", "empty")
+    assert far.labels.tolist() == here.labels.tolist()
+    assert far.notices == here.notices
+    assert len(far.notices) == 12
+    assert far.source.stat("bucket/data/a/2.gif")[0] == 1
+
+
+def test_a_remote_folder_without_class_folders_is_of_one_class(monkeypatch):
+    monkeypatch.setattr(
+        remote, "_file_system", lambda _protocol: Listed("2.jpg", "1.gif", "labels.csv", ".x/1.jpg")
+    )
+    dataset = scan("s3://bucket/data")
+    assert (list(dataset.paths), dataset.flat) == (["1.gif", "2.jpg"], True)
+    assert [notice.kind for notice in dataset.notices] == ["folder", "more", "labels"]

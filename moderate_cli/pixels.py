@@ -50,6 +50,7 @@ PLAIN = {"RGBa": "RGBA", "La": "LA", "P": "RGBA", "PA": "RGBA"}
 
 WHITE = (255, 255, 255)
 SIXTEEN_BITS = 65_535
+COLORS = 256  # of a palette, at most
 DIM = 1 / 16  # of full scale; what stays below is of fewer bits than it has room for
 WIDE = ("I", "F")  # modes of more than 8 bits, beside those that begin with:
 SIXTEEN = "I;16"
@@ -74,6 +75,7 @@ def to_rgb(image: Image.Image, box: Box | None = None) -> Image.Image:
     made, stream = _Made.of(image), getattr(image, "fp", None)
     part = image if box is None else image.crop(box)
     if part.mode in PLAIN and made.transparent:
+        _within_palette(part)
         part = part.convert(PLAIN[part.mode])
     colors = _gray(part, made) if made.wide else _colors(part, made, stream, box)
     if not made.transparent:
@@ -179,6 +181,15 @@ def _key(image: Image.Image, raw: str) -> int | tuple[int, ...] | None:
     if image.mode == "L":  # PIL spreads gray of 2 and 4 bits over 8, and forgets to spread this
         return key * {"L;2": 85, "L;4": 17}.get(raw, 1)
     return key if _is_wide(image) else None
+
+
+def _within_palette(image: Image.Image) -> None:
+    """Forget the alpha of colors that no palette has room for, which PIL takes for an error."""
+    alpha = image.info.get("transparency")
+    if isinstance(alpha, bytes):
+        image.info["transparency"] = alpha[:COLORS]
+    elif isinstance(alpha, int) and alpha >= COLORS:
+        del image.info["transparency"]
 
 
 def _is_opaque(image: Image.Image) -> bool:

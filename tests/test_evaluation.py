@@ -11,7 +11,7 @@ from torchvision import models
 
 from moderate_cli.dataset import scan
 from moderate_cli.derived import LabeledFeatures
-from moderate_cli.errors import ArgumentError, DeviceError
+from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
 from moderate_cli.evaluation import (
     CANDIDATES,
     FULL,
@@ -590,6 +590,16 @@ def test_pictures_that_do_not_fit_in_memory_are_told_of(grays, moderate):
     assert (done.status, done.stdout) == (1, "")
     assert done.stderr == (
         "moderate: out of memory; 80 pictures take 24000000.0 GB, and a smaller --size less\n"
+    )
+
+
+def test_a_picture_that_is_gone_is_named_and_not_taken_to_be_black(grays):
+    dataset = scan(grays)
+    (grays / dataset.paths[7]).unlink()
+    with pytest.raises(DatasetError) as caught:
+        read_pictures(dataset, dataset.labels, np.arange(80) != 3, Recipe(size=8, device="cpu"))
+    assert str(caught.value) == (
+        f"{grays}/{dataset.paths[7]}: No such file or directory; run again to leave it out"
     )
 
 

@@ -92,6 +92,16 @@ LAID = [WHITE, [127, 127, 127], [9, 8, 7]]
             id="palette PNG with one transparent color",
         ),
         pytest.param(
+            png(8, 3, 0, 1, extra=PALETTE + chunk(b"tRNS", bytes([0, 255]) + bytes(300))),
+            [WHITE, [0, 255, 0]],
+            id="palette PNG with alpha of more colors than there can be",
+        ),
+        pytest.param(
+            png(8, 3, 0, 1, extra=PALETTE + chunk(b"tRNS", 300 * b"\xff" + b"\0")),
+            [[255, 0, 0], [0, 255, 0]],
+            id="palette PNG with a transparent color that there cannot be",
+        ),
+        pytest.param(
             png(1, 3, 0b01000000, width=2, extra=PALETTE + chunk(b"tRNS", bytes([0]))),
             [WHITE, [0, 255, 0]],
             id="palette PNG of one bit",
@@ -264,16 +274,24 @@ def test_dim_colors_of_16_bits_are_spread_over_their_own_range(order):
     assert first_row(clear) == [[0, 64, 128], WHITE]
 
 
-def tiff(pixels):
-    """An uncompressed TIFF of colors, in the byte order of its numbers."""
+def test_gray_that_is_packed_in_12_bits_is_of_full_scale():
+    assert levels(tiff(np.array([0x00, 0x08, 0x00], np.uint8), (2, 12))) == [0, 128]
+    assert levels(tiff(np.array([0x00, 0x00, 0x10], np.uint8), (2, 12))) == [0, 1]
+
+
+def tiff(pixels, packed=None):
+    """An uncompressed TIFF of colors, in the byte order of its numbers; or gray of some bits."""
     order = ">" if pixels.dtype.byteorder == ">" else "<"
-    height, width, _ = pixels.shape
     content = pixels.tobytes()
     start = 8 + len(content)
-    bits = start + 2 + 9 * 12 + 4
+    (width, bits), height, each, black = packed or (0, 0), 1, 1, 1
+    if packed is None:
+        height, width, each = pixels.shape
+        bits, black = start + 2 + 9 * 12 + 4, 2
     tags = [
-        (256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, bits), (259, 3, 1, 1), (262, 3, 1, 2),
-        (273, 4, 1, 8), (277, 3, 1, 3), (278, 3, 1, height), (279, 4, 1, len(content)),
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, each, bits), (259, 3, 1, 1),
+        (262, 3, 1, black), (273, 4, 1, 8), (277, 3, 1, each), (278, 3, 1, height),
+        (279, 4, 1, len(content)),
     ]  # fmt: skip
     entries = b"".join(
         struct.pack(f"{order}HHI", tag, kind, count)

@@ -228,6 +228,16 @@ def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path, 
     assert {float(ratio) for ratio in points} == {1 / 3, 0.5}
 
 
+def test_features_that_coincide_are_warned_of(tmp_path):
+    detail = "Nothing can be told by them; are the pictures blank, or copies of one?"
+    subject = subject_of(tmp_path, [5, 5, 5, 1, 2, 3], [0, 0, 0, 1, 1, 1], ("cat", "dog"))
+    (found,) = [warned for warned in warnings(subject) if "same features" in warned.title]
+    assert found == Warned("1 class of images with the same features", f"{detail} cat.")
+    subject = subject_of(tmp_path, [5] * 6, [0, 0, 0, 1, 1, 1], ("cat", "dog"))
+    (found,) = [warned for warned in warnings(subject) if "same features" in warned.title]
+    assert found == Warned("6 images have the same features", detail)
+
+
 def test_principal_components_are_drawn_from_a_sample(rng):
     features = np.outer(rng.normal(size=50), [3.0, 0, 4.0])
     found = project(features, np.arange(1, 50), 20)

@@ -14,7 +14,7 @@ from moderate_cli.backbones import DEFAULT_MAX_PIXELS, Preprocessing
 from moderate_cli.classifiers import load_classifier, put_head
 from moderate_cli.dataset import Dataset
 from moderate_cli.devices import explained, is_gpu_fault
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, SMALL, Recipe
 from moderate_cli.images import read_image
 from moderate_cli.networks import find_device
@@ -60,6 +60,8 @@ def read_pictures(
     ------
     DeviceError
         If they do not fit in memory.
+    DatasetError
+        If one that is readable cannot be read any more.
     """
     wanted = LEVELS
     if recipe.tuned:
@@ -74,8 +76,9 @@ def read_pictures(
     def read(row: int) -> None:
         path = f"{dataset.root}/{dataset.paths[row]}"
         found = read_image(path, wanted, dataset.source, max_pixels)
-        if found.pixels is not None:
-            pixels[row] = found.pixels
+        if found.pixels is None:  # it could be read when it was embedded
+            raise DatasetError(f"{path}: {found.reason}; run again to leave it out")
+        pixels[row] = found.pixels
 
     with without_warnings():
         for _ in in_threads(read, np.flatnonzero(readable).tolist()):

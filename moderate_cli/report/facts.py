@@ -201,6 +201,7 @@ def warnings(subject: Subject) -> Iterator[Warned]:
     if subject.unreadable:
         reasons = [f"{path} ({reason})" for path, reason in subject.unreadable.items()]
         yield Warned(f"{_count(reasons, 'image')} cannot be read", f"Left out: {_some(reasons)}.")
+    yield from _of_sameness(subject)
     yield from _of_suspects(subject)
     yield from _of_duplicates(subject)
 
@@ -244,6 +245,23 @@ def _of_classes(subject: Subject) -> Iterator[Warned]:
 
 def _verb(names: Sequence[str], fate: str) -> str:
     return fate.replace("is ", "are ") if len(names) > 1 else fate
+
+
+def _of_sameness(subject: Subject) -> Iterator[Warned]:
+    *of_classes, of_all = subject.data.coinciding().tolist()
+    detail = "Nothing can be told by them; are the pictures blank, or copies of one?"
+    if of_all:
+        yield Warned(f"{int(of_all):,} images have the same features", detail)
+        return
+    every = np.unique(subject.data.labels).tolist()
+    same = [
+        subject.scores.class_name(label)
+        for label, count in zip(every, of_classes, strict=True)
+        if count
+    ]
+    if same:
+        title = f"{_count(same, 'class', 'classes')} of images with the same features"
+        yield Warned(title, f"{detail} {_some(same)}.")
 
 
 def _of_suspects(subject: Subject) -> Iterator[Warned]:

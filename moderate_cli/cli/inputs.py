@@ -29,6 +29,7 @@ from moderate_cli.rows import Features
 from moderate_cli.scoring import Labels, Scores
 from moderate_cli.scoring.fusion import fuse
 from moderate_cli.store import FeatureStore
+from moderate_cli.tars import Tars
 
 
 class Source(NamedTuple):
@@ -276,6 +277,13 @@ def images_of(data: str) -> Dataset:
     """List a dataset; refuse one that holds several, and name classes that hold nothing."""
     dataset = scan(data)
     empty = dataset.empty_classes
+    if isinstance(dataset.source, Tars) and dataset.source.passed_over:
+        counts = [
+            # An ending, such as .heic, has no plural.
+            console.count(number, kind, kind if kind.startswith(".") else f"{kind}s")
+            for kind, number in dataset.source.passed_over.items()
+        ]
+        console.note(f"{data}: passed over: {console.some(counts)}")
     if dataset.looks_like_splits:
         splits = [name for name in dataset.classes if name not in empty]
         raise DatasetError(

@@ -23,3 +23,12 @@ def one_line(error: BaseException) -> str:
     ('torn at byte 9', 'MemoryError')
     """
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def clipped(text: str, most: int = 100) -> str:
+    """Beginning of a text that may be of any length.
+
+    >>> clipped("a name"), clipped("a" * 5000, 5)
+    ('a name', 'aaaaa...')
+    """
+    return text if len(text) <= most else f"{text[:most]}..."

@@ -13,6 +13,7 @@ TORCH = {
     "images.py",
     "evaluation/training.py",
     "perturbation/attacks.py",
+    "checkpoints.py",
     "classifiers.py",
     "networks.py",
     "efficientnet_lite.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tokenize
+import warnings
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,14 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
         If the file cannot be read.
     """
     try:
-        if isinstance(source, bytes):
-            array = np.load(io.BytesIO(source), allow_pickle=False)
-        else:
-            array = np.load(source, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of odd headers, which are refused or read all the same
+            if isinstance(source, bytes):
+                array = np.load(io.BytesIO(source), allow_pickle=False)
+            else:
+                array = np.load(source, mmap_mode="r", allow_pickle=False)
     except FORMAT_ERRORS as error:
         raise ValueError(one_line(error)) from None
     if not isinstance(array, np.ndarray):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.text import choice_refusal
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 
@@ -33,6 +34,8 @@ TORCHVISION_BACKBONES = tuple(
 )
 CLASSIFIERS = (DEFAULT_BACKBONE, *TORCHVISION_BACKBONES)
 BACKBONES = (*CLASSIFIERS, "pixels")  # colors of a thumbnail; has no weights, and no head
+
+WHERE = "README, under Backbones, lists them; for models of others there is --features"
 
 DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -93,8 +96,9 @@ class FeatureSpec:
     decode: str = "full"
 
     def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ArgumentError(f"backbone: {choice_refusal(self.backbone, BACKBONES, WHERE)}")
         for option, value, choices in (
-            ("backbone", self.backbone, BACKBONES),
             ("precision", self.precision, PRECISIONS),
             ("dtype", self.dtype, DTYPES),
             ("decode", self.decode, DECODES),

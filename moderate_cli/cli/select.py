@@ -13,6 +13,7 @@ import numpy.typing as npt
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import amounts_of, choose, count, selecting
 from moderate_cli.cli.inputs import Source, refuse_inputs
+from moderate_cli.cli.values import Choice
 from moderate_cli.exporting import LINKS, check_replaceable, export
 from moderate_cli.files import check_free
 from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
@@ -48,7 +49,7 @@ Mask = npt.NDArray[np.bool_]
 )
 @options.option(
     "--link",
-    type=click.Choice(list(LINKS)),
+    type=Choice(list(LINKS)),
     default="none",
     help="What --copy-to makes: copies (none) or links.",
 )

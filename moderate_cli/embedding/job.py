@@ -18,6 +18,7 @@ from moderate_cli.backbones import (
     weights_digest,
 )
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.filling import BLOCK_ROWS
 from moderate_cli.errors import ArgumentError
 from moderate_cli.fingerprints import file_stats
 from moderate_cli.processors import processors
@@ -135,7 +136,8 @@ class Job:
             self.weights,
             device=self.device,
             runtime=self.runtime,
-            batch_size=self.batch_size,
+            # A batch never holds images of two blocks, and OpenVINO would fill up the rest.
+            batch_size=self.batch_size and min(self.batch_size, BLOCK_ROWS),
         )
         manifest = Manifest(
             spec=self.spec,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -53,7 +54,14 @@ def read_pictures(dataset: Dataset, labels: Rows, readable: np.ndarray, recipe: 
         wanted = load_classifier(recipe.network, recipe.weights).preprocessing
     if recipe.size:
         wanted = replace(wanted, resize=recipe.size, crop=recipe.size)
-    pixels = torch.zeros(len(dataset), 3, wanted.crop, wanted.crop, dtype=torch.uint8)
+    shape = (len(dataset), 3, wanted.crop, wanted.crop)
+    try:
+        pixels = torch.zeros(shape, dtype=torch.uint8)
+    except RuntimeError:
+        raise DeviceError(
+            f"{shape[0]} pictures of {wanted.crop} pixels take {math.prod(shape) / 1e9:.1f} GB,"
+            " more than there is; a smaller --size takes less"
+        ) from None
 
     def read(row: int) -> None:
         found = read_image(f"{dataset.root}/{dataset.paths[row]}", wanted, dataset.source)

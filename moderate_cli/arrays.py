@@ -9,6 +9,7 @@ import math
 import os
 import stat
 import tokenize
+import warnings
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,14 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
         If there is no memory for an array that is whole.
     """
     try:
-        if isinstance(source, bytes):
-            array = np.load(io.BytesIO(source), allow_pickle=False)
-        else:
-            _check_regular(source)
-            array = np.load(source, mmap_mode="r", allow_pickle=False)
+        with warnings.catch_warnings():
+            # Of odd headers, which are refused or read all the same.
+            warnings.simplefilter("ignore")
+            if isinstance(source, bytes):
+                array = np.load(io.BytesIO(source), allow_pickle=False)
+            else:
+                _check_regular(source)
+                array = np.load(source, mmap_mode="r", allow_pickle=False)
     except FORMAT_ERRORS as error:
         if isinstance(error, MemoryError) and isinstance(source, bytes) and _is_whole(source):
             raise

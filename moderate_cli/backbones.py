@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.text import choice_refusal
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 
@@ -37,6 +39,7 @@ BACKBONES = (*CLASSIFIERS, "pixels")  # colors of a thumbnail; has no weights, a
 # what images have at most. They stand here so that a set is opened without the image library.
 RULE = 2
 DEFAULT_MAX_PIXELS = 178_956_970
+WHERE = "README, under Backbones, lists them; for models of others there is --features"
 
 DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -97,8 +100,9 @@ class FeatureSpec:
     decode: str = "full"
 
     def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ArgumentError(f"backbone: {choice_refusal(self.backbone, BACKBONES, WHERE)}")
         for option, value, choices in (
-            ("backbone", self.backbone, BACKBONES),
             ("precision", self.precision, PRECISIONS),
             ("dtype", self.dtype, DTYPES),
             ("decode", self.decode, DECODES),
@@ -125,7 +129,23 @@ def weights_digest(weights: str | os.PathLike[str] | None) -> str:
     if weights is None:
         return ""
     try:
+        check_regular(weights)
         with Path(weights).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{os.fspath(weights)}: {error.strerror}; name a weights file") from None
+
+
+def check_regular(weights: str | os.PathLike[str]) -> None:
+    """Refuse weights that are a FIFO or a device, whose reading may never end.
+
+    Raises
+    ------
+    WeightsError
+        If they are.
+    OSError
+        If they are not there.
+    """
+    kind = os.stat(weights).st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise WeightsError(f"{os.fspath(weights)}: is not a regular file; name a weights file")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import pickle
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 from torchvision import models
 
 from moderate_cli.backbones import DEFAULT_BACKBONE, Preprocessing
+from moderate_cli.checkpoints import StateDict, read_state_dict, why
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import WeightsError
-
-StateDict = Mapping[str, torch.Tensor]
+from moderate_cli.text import clipped
 
 
 class Classifier(NamedTuple):
@@ -55,7 +57,8 @@ def load_classifier(
     name
         One of `moderate_cli.backbones.CLASSIFIERS`.
     weights
-        State dict of the same architecture, of any class count; None for the network's own.
+        State dict of the same architecture, of any class count, which may be that of a larger
+        module that holds the network; None for the network's own.
     digest
         SHA-256 of that file.
     headed
@@ -73,7 +76,10 @@ def load_classifier(
     if weights is None:
         state, source = own_weights()
     else:
-        state, source = _read_weights(weights), (Path(weights).name, digest)
+        state, source = read_state_dict(weights), (Path(weights).name, digest)
+        state, prefix = _network_in(state, module, source[0])
+        if prefix:
+            source = (f"{source[0]}, its {clipped(prefix.removesuffix('.'))}", digest)
     classes = _load(module, state, name, source[0])
     if headed and not classes:
         raise WeightsError(f"{source[0]}: has no head; save the whole model.state_dict()")
@@ -85,6 +91,13 @@ def load_classifier(
 _INCEPTION = {"transform_input": True, "aux_logits": False, "init_weights": False}
 BUILD_OPTIONS = {"googlenet": _INCEPTION, "inception_v3": _INCEPTION}
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+# What ends names of the one layer of EfficientNet-Lite0 that both of its layouts name in their way.
+LITE_ENDS = ("_conv_stem.weight", "features.0.0.weight")
+# Layers of DenseNet as its own weights name them, which are from before a dot was refused in names.
+DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+COUNTER = "num_batches_tracked"
+# What torch raises for a file in its cache that was cut short or changed.
+UNREADABLE = (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 
 OwnWeights = Callable[[], tuple[StateDict, tuple[str, str]]]
 
@@ -95,7 +108,7 @@ def _efficientnet_lite0() -> tuple[nn.Module, Preprocessing, OwnWeights]:
 
         path = Path(EfficientnetLite0ModelFile.get_model_file_path())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return _read_weights(path), (path.name, digest)
+        return read_state_dict(path), (path.name, digest)
 
     # TensorFlow's evaluation of these weights: bicubic, 7/8 of the short side, (x - 127) / 128.
     levels = Preprocessing(256, 224, "bicubic", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
@@ -106,11 +119,17 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
     entry = models.get_model_weights(name).DEFAULT
 
     def own_weights() -> tuple[StateDict, tuple[str, str]]:
+        kept = Path(torch.hub.get_dir(), "checkpoints", os.path.basename(entry.url))
         try:
-            return entry.get_state_dict(progress=False, check_hash=True), (str(entry), "")
-        except (OSError, RuntimeError) as error:
+            state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
+            return state, (str(entry), "")
+        except (*UNREADABLE, OSError, RuntimeError) as error:
+            if kept.exists():
+                raise WeightsError(
+                    f"{kept}: is damaged ({why(error)}); remove it to download it again"
+                ) from None
             raise WeightsError(
-                f"{name}: weights cannot be downloaded ({_one_line(error)});"
+                f"{name}: weights cannot be downloaded ({why(error)});"
                 f" --weights FILE takes a state dict, such as {entry.url}"
             ) from None
 
@@ -129,77 +148,120 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
     return module, preprocessing, own_weights
 
 
-def _read_weights(path: str | os.PathLike[str]) -> StateDict:
-    """Read a state dict, as it is or inside the usual wrappings of a training checkpoint."""
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{os.fspath(path)}: {error.strerror}; name a weights file") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(
-            f"{os.fspath(path)}: holds more, or less, than tensors ({_one_line(error)});"
-            " save model.state_dict()"
-        ) from None
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(value, torch.Tensor) for value in content.values()
-    ):
-        raise WeightsError(f"{os.fspath(path)}: is no state dict; save model.state_dict()")
-    return {
-        name.removeprefix("module.").removeprefix("_orig_mod."): value
-        for name, value in content.items()
-    }
+def _network_in(state: StateDict, module: nn.Module, source: str) -> tuple[StateDict, str]:
+    """Find the network in the state dict of a larger module, such as one for training.
+
+    Returns what is under its name, and that name with a dot; the state dict as it is, and "", if
+    it is the network's own or holds none.
+    """
+    body = {key for key in _body(module) if not key.endswith(COUNTER)}
+
+    def under(prefix: str) -> dict[str, torch.Tensor]:
+        own = {key: state[key] for key in state if key.startswith(prefix)}
+        return {key.removeprefix(prefix): value for key, value in own.items()}
+
+    ends = LITE_ENDS if isinstance(module, EfficientNetLite0) else (min(body),)
+    known = {key.removesuffix(end) for end in ends for key in state if key.endswith(end)}
+    found = [
+        prefix
+        for prefix in sorted(known)
+        if (not prefix or prefix.endswith(".")) and body <= _converted(module, under(prefix)).keys()
+    ]
+    if len(found) > 1 and "" not in found:
+        one, other = (clipped(prefix.removesuffix(".")) for prefix in found[:2])
+        raise WeightsError(f"{source}: holds two networks, {one} and {other}; save one of them")
+    prefix = found[0] if found else _shared(state)
+    return under(prefix), prefix
+
+
+def _shared(names: Collection[str]) -> str:
+    """Return what all names begin with, up to a dot."""
+    first, *_, last = sorted([*names, *names])
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return first[: "".join(char for char, _ in same).rfind(".") + 1]
+
+
+def _converted(module: nn.Module, state: StateDict) -> StateDict:
+    """Name weights as a network does."""
+    if isinstance(module, EfficientNetLite0):
+        return convert_weights(state)
+    if isinstance(module, models.DenseNet):
+        return {DENSE_LAYER.sub(r"\1\2", key): value for key, value in state.items()}
+    return state
+
+
+def _body(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights of a network without those of its head."""
+    head, _ = find_head(module)
+    weights: dict[str, torch.Tensor] = module.state_dict()
+    return {key: value for key, value in weights.items() if not key.startswith(f"{head}.")}
 
 
 def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
     """Load weights, with a head of as many classes as they have, and return their number."""
-    if isinstance(module, EfficientNetLite0):
-        state = convert_weights(state)
+    state = _converted(module, state)
     head, _ = find_head(module)
-    expected = module.state_dict()
-    body = {key for key in expected if not key.startswith(f"{head}.")}
+    body = _body(module)
+    loaded = {}
     for key in sorted(body):
-        if key not in state:
-            # A counter that inference does not use, and that old checkpoints lack.
-            if key.endswith("num_batches_tracked"):
-                continue
+        if key in state:
+            loaded[key] = _like(state[key], body[key], key, f"{source}: is no checkpoint of {name}")
+        # A counter that inference does not use, and that old checkpoints lack.
+        elif not key.endswith(COUNTER):
             raise WeightsError(
                 f"{source}: is no checkpoint of {name} (lacks {key}); name its --backbone"
-            )
-        if state[key].shape != expected[key].shape:
-            shapes = f"{tuple(state[key].shape)}, not {tuple(expected[key].shape)}"
-            raise WeightsError(
-                f"{source}: is no checkpoint of {name} ({key} is {shapes}); name its --backbone"
             )
     unknown = sorted(
         key for key in state if key not in body and not key.startswith((f"{head}.", *AUXILIARY))
     )
     if unknown:
         raise WeightsError(
-            f"{source}: is no checkpoint of {name} (has {unknown[0]}); name its --backbone"
+            f"{source}: is no checkpoint of {name} (has {clipped(unknown[0])}); name its --backbone"
         )
-    classes = _load_head(module, state)
-    loaded = module.state_dict()  # updated, for it carries the versions of layers
-    loaded.update({key: state[key] for key in body if key in state})
-    module.load_state_dict(loaded)
+    classes = _load_head(module, state, source)
+    complete = module.state_dict()  # updated, for it carries the versions of layers
+    complete.update(loaded)
+    module.load_state_dict(complete)
     return classes
 
 
-def _load_head(module: nn.Module, state: StateDict) -> int:
+def _like(value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str) -> torch.Tensor:
+    """Return weights as the network wants them; refuse those that are not its own."""
+    found = ""
+    if value.shape != wanted.shape:
+        found = f"{clipped(str(tuple(value.shape)))}, not {tuple(wanted.shape)}"
+    elif value.is_floating_point() != wanted.is_floating_point():
+        found = f"{value.dtype}, not {wanted.dtype}"
+    if found:
+        raise WeightsError(f"{refusal} ({key} is {found}); name its --backbone")
+    try:
+        converted = value.detach().to(wanted.dtype)
+    except RuntimeError:  # some of the smallest types cannot be converted
+        raise WeightsError(f"{refusal} ({key} is {value.dtype}); save it in float32") from None
+    if not bool(torch.isfinite(converted).all()):
+        raise WeightsError(
+            f"{refusal} ({key} is not finite); is it the one that training ended in?"
+        )
+    return converted
+
+
+def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
     """Load the head, if the weights have one, and return its number of classes."""
     name, head = find_head(module)
     weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
-    if weight is None or weight.shape[1:] != head.weight.shape[1:]:
+    if weight is None or weight.shape[1:] != head.weight.shape[1:] or weight.ndim < 2:
         return 0
     classes = len(weight)
+    if classes == 0:
+        raise WeightsError(f"{source}: has a head of no classes ({name}.weight); save another")
     put_head(module, classes)
     _, head = find_head(module)
+    refusal = f"{source}: its head is damaged"
     with torch.no_grad():
-        head.weight.copy_(weight)
+        head.weight.copy_(_like(weight, head.weight, f"{name}.weight", refusal))
         if head.bias is not None:
-            head.bias.copy_(torch.zeros(classes) if bias is None else bias)
+            bias = torch.zeros(classes) if bias is None else bias
+            head.bias.copy_(_like(bias, head.bias, f"{name}.bias", refusal))
     return classes
 
 
@@ -236,7 +298,3 @@ def find_head(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 def _replace(module: nn.Module, name: str, layer: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent), child, layer)
-
-
-def _one_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +21,11 @@ from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.errors import DatasetError
 from moderate_cli.formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.sources import NO_STAT, Stat
-from moderate_cli.text import one_line
+from moderate_cli.text import clipped, one_line
 
 # What file systems call that which changes with an object's content, the best first.
 MARKS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "updated", "created")
+PROTOCOLS = ("s3", "s3a", "gs", "gcs")  # of the extra
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,10 @@ def scan_remote(url: str) -> Dataset:
         If fsspec or what it needs for the protocol is not installed, or nothing can be listed.
     """
     protocol = url.partition("://")[0]
-    try:
-        files = _file_system(protocol)
-        root = files._strip_protocol(url).rstrip("/")
-        found: dict[str, dict[str, Any]] = files.find(root, detail=True)
-    except ImportError as error:
-        raise DatasetError(
-            f"{url}: wants what is not installed ({one_line(error)}); pip install"
-            " 'moderate-cli[remote]'"
-        ) from None
-    except Exception as error:  # each file system has errors of its own
-        raise DatasetError(f"{url}: cannot be listed ({one_line(error)})") from None
+    with _no_second_error():
+        root, found, fault = _listed(url, protocol)
+    if fault:
+        raise DatasetError(f"{url}: {fault}")
     if root in found:
         raise DatasetError(
             f"{url}: is a single object; name the folder that the class folders are in"
@@ -145,6 +141,39 @@ class _Objects:
     def notices(self) -> Iterator[Notice]:
         """Yield nothing: there are no links."""
         return iter(())
+
+
+def _listed(url: str, protocol: str) -> tuple[str, dict[str, dict[str, Any]], str]:
+    """Return the root, what is below it, and what went wrong, if something did."""
+    try:
+        try:
+            files = _file_system(protocol)
+        except TypeError:  # a host, for one, that it wants as an argument
+            return "", {}, "needs more than an URL; mount it, or use s3:// or gs://"
+        root: str = files._strip_protocol(url).rstrip("/")
+        return root, files.find(root, detail=True), ""
+    except ImportError as error:
+        ours = protocol in PROTOCOLS or error.name == "fsspec"
+        advice = "; pip install 'moderate-cli[remote]'" if ours else ""
+        return "", {}, f"wants what is not installed ({one_line(error)}){advice}"
+    except Exception as error:  # each file system has errors of its own
+        return "", {}, f"cannot be listed ({clipped(one_line(error), 300)})"
+
+
+@contextlib.contextmanager
+def _no_second_error() -> Iterator[None]:
+    """Be silent where a file system that could not be made fails again when it is let go of."""
+    hook = sys.unraisablehook
+
+    def pass_on(swallowed: sys.UnraisableHookArgs) -> None:
+        if not isinstance(swallowed.exc_value, Exception):  # a signal
+            hook(swallowed)
+
+    sys.unraisablehook = pass_on
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 @functools.cache

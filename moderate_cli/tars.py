@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import json
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset
+from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset, Notice
 from moderate_cli.errors import DatasetError
 from moderate_cli.paths import Paths
 from moderate_cli.places import place
+from moderate_cli.samples import Sample, class_order, split_name
 from moderate_cli.sources import NO_STAT, Stat, as_stat, file_stat
-
-LABELS = ("cls", "json")  # files that may tell the class of a sample, the first of them first
-JSON_KEYS = ("cls", "label", "class")  # what tells it in a json file
+from moderate_cli.tarfiles import Entry, Piece, copy_entry, entries, opened, read_pieces
 
 
 class Member(NamedTuple):
-    """Where an image lies: a tar file, and the first byte and the number of them in it."""
+    """Where an image lies: a tar file, and the first byte and the number of them in it.
+
+    One that is stored with holes lies in pieces.
+    """
 
     shard: str
     offset: int
     size: int
+    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Tars:
         member = self.members[name]
         descriptor = os.open(member.shard, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            content = os.pread(descriptor, member.size, member.offset)
+            pieces = member.pieces or (Piece(0, member.offset, member.size),)
+            content = read_pieces(descriptor, member.size, pieces)
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -76,12 +78,6 @@ class Tars:
     def part(self, names: Iterable[str]) -> Tars:
         """Return what knows these images alone."""
         return Tars(self.shards, {name: self.members[name] for name in names})
-
-
-@dataclass
-class _Sample:
-    image: Member | None = None
-    labels: dict[str, str] = field(default_factory=dict)
 
 
 def scan_tars(pattern: str) -> Dataset:
@@ -101,39 +97,35 @@ def scan_tars(pattern: str) -> Dataset:
     shards: dict[str, Stat] = {}
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
+    passed_over: Counter[str] = Counter()
     for shard in (os.fspath(place(name)) for name in _expanded(pattern)):
         shards[shard] = file_stat(shard)  # before it is read, so that no change escapes
         try:
-            samples = _samples(shard)
+            for key, member, label in _read(shard, passed_over):
+                if key in images:
+                    raise _twice(pattern, key, images[key].shard, shard)
+                images[key] = member
+                if label is not None:
+                    labels[key] = label
         except OSError as error:
             raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
-        for key, sample in samples.items():
-            if sample.image is None:
-                continue
-            if key in images:
-                raise DatasetError(
-                    f"{pattern}: {key} is the key of two samples, in"
-                    f" {os.path.basename(images[key].shard)} and {os.path.basename(shard)};"
-                    " keys must tell samples apart"
-                )
-            images[key] = sample.image
-            label = next((sample.labels[kind] for kind in LABELS if kind in sample.labels), None)
-            if label is not None:
-                labels[key] = label
     if not images:
         raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
     source = Tars(shards, {f"{root}/{key}": member for key, member in images.items()})
+    notices = tuple(
+        Notice("suffix" if kind.startswith(".") else "member", count, (kind,))
+        for kind, count in sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+    )
     if not labels:
-        return Dataset(
-            root, (FLAT,), Paths.of(images), np.zeros(len(images), dtype=np.int64), source
-        )
+        flat = np.zeros(len(images), dtype=np.int64)
+        return Dataset(root, (FLAT,), Paths.of(images), flat, source, notices)
     without = next((key for key in images if key not in labels), None)
     if without is not None:
         raise DatasetError(f"{pattern}: {without} has no class, in .cls or .json, as others have")
-    classes = sorted(set(labels.values()), key=_order)
+    classes = sorted(set(labels.values()), key=class_order)
     label_of = {name: label for label, name in enumerate(classes)}
     own = np.array([label_of[labels[key]] for key in images], dtype=np.int64)
-    return Dataset(root, tuple(classes), Paths.of(images), own, source)
+    return Dataset(root, tuple(classes), Paths.of(images), own, source, notices)
 
 
 def root_of(pattern: str) -> Path:
@@ -150,32 +142,28 @@ def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
 
     All files of a sample are kept, byte for byte; a tar file of which nothing is kept is not
     written.
+
+    Raises
+    ------
+    DatasetError
+        If a tar file has changed since it was listed.
     """
-    for shard in source.shards:
+    for shard, listed in source.shards.items():
         target = folder / os.path.basename(shard)
-        with _opened(shard) as tar, tarfile.open(target, "x:") as out:
+        with opened(shard) as archive, tarfile.open(target, "x:") as out:
             written = set()
-            for member in _files(tar):
-                key, _ = split_name(member.name)
-                if key not in keys:
+            for entry in entries(archive):
+                key, _ = split_name(entry.name)
+                if key not in keys or entry.kind:
                     continue
-                out.addfile(member, tar.extractfile(member))
+                copy_entry(archive, entry, out)
                 if key not in written:
                     written.add(key)
                     yield
+        if file_stat(shard) != listed:
+            raise DatasetError(f"{shard}: has changed since it was listed; run again")
         if not written:
             target.unlink()
-
-
-def split_name(name: str) -> tuple[str, str]:
-    """Split the name of a member into its key and extension, as WebDataset does.
-
-    >>> split_name("photos.2/0001.seg.PNG")
-    ('photos.2/0001', 'seg.png')
-    """
-    folder, base = os.path.split(name)
-    stem, _, extension = base.partition(".")
-    return os.path.join(folder, stem), extension.lower()
 
 
 def _expanded(pattern: str) -> list[str]:
@@ -193,78 +181,47 @@ def _expanded(pattern: str) -> list[str]:
         raise DatasetError(f"{pattern}: its braces do not match") from None
 
 
-def _samples(shard: str) -> dict[str, _Sample]:
-    samples: dict[str, _Sample] = {}
+def _read(shard: str, passed_over: Counter[str]) -> Iterator[tuple[str, Member, str | None]]:
+    """Yield key, image and class of each sample of a tar file, and count what is no part of any."""
+    with opened(shard) as archive:
+        samples = _samples(shard, entries(archive), passed_over)
+
+        def content(entry: Entry) -> bytes:
+            return read_pieces(archive.descriptor, entry.size, entry.pieces)
+
+        for key, sample in samples.items():
+            extension = sample.image(shard)
+            passed_over.update(sample.passed_over(extension))
+            if extension is not None:
+                image = sample.images[extension]
+                label = sample.label(extension, shard, content)
+                yield key, _member(shard, image), label
+
+
+def _member(shard: str, image: Entry) -> Member:
+    offset = image.header.offset_data
+    # A tuple of pieces for each of millions of images would take more memory than all else.
+    whole = image.pieces == (Piece(0, offset, image.size),)
+    return Member(shard, offset, image.size, () if whole else image.pieces)
+
+
+def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> dict[str, Sample]:
+    samples: dict[str, Sample] = {}
     seen: set[tuple[str, str]] = set()
-    with _opened(shard) as tar:
-        for member in _files(tar):
-            key, extension = split_name(member.name)
-            if not os.path.basename(key):  # such as those that macOS adds, named ._photo.jpg
-                continue
-            if (key, extension) in seen:
-                raise DatasetError(
-                    f"{shard}: holds {member.name} twice; keys must tell samples apart"
-                )
-            seen.add((key, extension))
-            sample = samples.setdefault(key, _Sample())
-            if _is_image(extension) and sample.image is None:
-                sample.image = Member(shard, member.offset_data, member.size)
-            elif extension in LABELS:
-                file = tar.extractfile(member)
-                assert file is not None  # it is a file
-                label = _label(extension, file.read())
-                if label is not None:
-                    sample.labels[extension] = label
+    for entry in found:
+        key, extension = split_name(entry.name)
+        if entry.kind or not os.path.basename(key):  # such as those that macOS adds: ._photo.jpg
+            passed_over[entry.kind or "hidden file"] += 1
+            continue
+        if (key, extension) in seen:
+            raise DatasetError(f"{shard}: holds {entry.name} twice; keys must tell samples apart")
+        seen.add((key, extension))
+        samples.setdefault(key, Sample()).add(extension, entry)
     return samples
 
 
-@contextlib.contextmanager
-def _opened(shard: str) -> Iterator[tarfile.TarFile]:
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            yield tar
-    except tarfile.TarError as error:
-        raise DatasetError(f"{shard}: is no tar file that can be read in parts ({error})") from None
-
-
-def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the files of a tar file; a hard link is one, with the content of what it leads to."""
-    files: dict[str, tarfile.TarInfo] = {}
-    for member in tar:
-        if member.islnk():
-            if member.linkname not in files:
-                raise tarfile.ReadError(f"{member.name} is a link to what is not before it")
-            linked = copy.copy(files[member.linkname])
-            linked.name = member.name
-            member = linked
-        if member.isfile():
-            files[member.name] = member
-            yield member
-    # A damaged header ends the iteration just as the end does, which is zeros or nothing.
-    assert tar.fileobj is not None
-    tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError(f"damaged at byte {tar.offset}")
-
-
-def _is_image(extension: str) -> bool:
-    return f".{extension}".endswith(IMAGE_EXTENSIONS)
-
-
-def _label(extension: str, content: bytes) -> str | None:
-    """Return the class that a file tells, if any."""
-    text = content.decode(errors="replace").strip()
-    if extension == "cls":
-        return text
-    try:
-        fields: Any = json.loads(text)
-    except ValueError:
-        return None
-    found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
-    return next((str(value) for value in found if isinstance(value, (str, int))), None)
-
-
-def _order(name: str) -> tuple[bool, int, str]:
-    """Order numbers by their value, before names."""
-    number = name.isascii() and name.isdigit()
-    return (not number, int(name) if number else 0, name)
+def _twice(pattern: str, key: str, one: str, other: str) -> DatasetError:
+    return DatasetError(
+        f"{pattern}: {key} is the key of two samples, in {os.path.basename(one)} and"
+        f" {os.path.basename(other)}; keys, which end at the first dot, must tell samples apart"
+    )

@@ -16,6 +16,11 @@ from nobody import as_nobody
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
+from moderate_cli import networks
+from moderate_cli.errors import ArgumentError, DeviceError
+from moderate_cli.evaluation import training
+from moderate_cli.evaluation.recipe import Recipe
+from moderate_cli.selection.counts import exact
 
 ODD = [
     " leading and trailing .png ",
@@ -290,3 +295,157 @@ def test_any_byte_and_memory_order_gives_the_same_scores(moderate, tmp_path, dty
         ]  # fmt: skip
         assert outputs[0] == outputs[1]
         assert len(outputs[0].splitlines()) == 30
+
+
+@pytest.mark.parametrize(
+    "text", ["\u0660.\u0663", "1_0/2_0", "1e-999999999", "0." + "3" * 5000, "nan"]
+)
+def test_a_ratio_is_written_in_plain_digits(data, moderate, text):
+    done = moderate("select", "-r", text, data)
+    shown = text if len(text) < 100 else f"{text[:100]}..."
+    assert done == (
+        2,
+        "",
+        f"moderate: Invalid value for '-r' / '--ratio': {shown!r} is not a number. (see 'moderate"
+        " select --help')\n",
+    )
+    with pytest.raises(ArgumentError):
+        exact(text)
+
+
+@pytest.mark.parametrize("text", ["\u0661\u0660", "1_0", "9" * 5000, "5.0"])
+def test_a_count_is_written_in_plain_digits(data, moderate, text):
+    done = moderate("select", "--count", text, data)
+    shown = text if len(text) < 100 else f"{text[:100]}..."
+    assert done.status == 2
+    assert done.stderr.startswith(
+        f"moderate: Invalid value for '--count': {shown!r} is not a valid integer. (see"
+    )
+
+
+HUGE = "9" * 30
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "message"),
+    [
+        ("select", ["--seed", HUGE], f"'--seed': {HUGE} is not in the range 0<=x<=4294967295."),
+        ("evaluate", ["--seed", HUGE], f"'--seed': {HUGE} is not in the range 0<=x<=4294967295."),
+        ("evaluate", ["--seeds", HUGE], f"'--seeds': {HUGE} is not in the range 1<=x<=1000."),
+        ("evaluate", ["--steps", HUGE], f"'--steps': {HUGE} is not in the range 1<=x<=10000000."),
+        ("evaluate", ["--size", HUGE], f"'--size': {HUGE} is not in the range 8<=x<=4096."),
+        ("evaluate", ["--within", "1e-999999999"], "'--within': '1e-999999999' is not a number."),
+        ("embed", ["--batch-size", HUGE],
+         f"'--batch-size': {HUGE} is not in the range 1<=x<=65536."),
+        ("embed", ["-j", HUGE], f"'-j' / '--workers': {HUGE} is not in the range 1<=x<=1024."),
+        ("embed", ["--part", "\u0661/\u0668"],
+         "'--part': '\u0661/\u0668' is no part, as 1/8 to 8/8 are."),
+        ("embed", ["--gpus-per-worker", "nan"],
+         "'--gpus-per-worker': 'nan' is not a valid number."),
+        ("select", ["--dedup", "nan"], "'--dedup': 'nan' is not a valid number."),
+        ("select", ["--labels", "kmeans:" + "9" * 5000], "'--labels': 'kmeans:999"),
+        ("select", ["--strategy", "trimed"], "'--strategy': 'trimed' is not one of 'moderate',"),
+        ("evaluate", ["--strategy", "trimed"], "'--strategy': 'trimed' is not one of 'moderate',"),
+    ],
+)  # fmt: skip
+def test_options_that_are_out_of_bounds_are_wrong_usage(data, moderate, command, options, message):
+    ratio = ["-r", "0.5"] if command == "select" else []
+    done = moderate(command, data, *ratio, *options)
+    assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"moderate: Invalid value for {message}")
+    assert len(done.stderr) < 400
+
+
+LISTED = "README, under Backbones, lists them; for models of others there is --features"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("resnet_50", f"did you mean 'resnet50'? {LISTED}"),
+        ("mobilenetv3", "did you mean 'mobilenet_v2' or 'mobilenet_v3_small' or"
+         f" 'mobilenet_v3_large'? {LISTED}"),
+        ("vit_base_patch16_224", LISTED),
+    ],
+)  # fmt: skip
+def test_an_unknown_network_is_told_its_nearest_names(data, moderate, name, told):
+    commands = [
+        ("embed", "--backbone", 82),
+        ("evaluate", "--network", 79),
+        ("perturb", "--network", 81),
+    ]
+    for command, option, names in commands:
+        more = ["-o", "out"] if command == "perturb" else []
+        done = moderate(command, data, *more, option, name)
+        assert done == (
+            2,
+            "",
+            f"moderate: Invalid value for '{option}': '{name}' is not one of {names} names;"
+            f" {told}. (see 'moderate {command} --help')\n",
+        )
+    with pytest.raises(ArgumentError) as caught:
+        moderate_cli.embed(moderate_cli.scan(data), name)
+    assert str(caught.value) == f"backbone: '{name}' is not one of 82 names; {told}"
+
+
+def test_a_guess_ends_in_a_question(data, moderate):
+    done = moderate("score", data, "--criterion", "el2")
+    assert done.stderr == (
+        "moderate: Invalid value for '--criterion': 'el2' is not one of 'center', 'margin',"
+        " 'neighbors', 'el2n', 'grand', 'forgetting', 'aum', 'prototypes'; did you mean 'el2n'?"
+        " (see 'moderate score --help')\n"
+    )
+
+
+def test_arrays_with_impossible_headers_are_refused_without_a_warning(moderate, tmp_path):
+    np.save(tmp_path / "y.npy", np.zeros(4, int))
+    for shape in ("(4294967296, 4294967296)", "(4, 4611686018427387904)", "(4, 1L)", "(4, 1is 1)"):
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+        header += b" " * (117 - len(header)) + b"\n"
+        (tmp_path / "f.npy").write_bytes(
+            b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(32)
+        )
+        # Warnings are errors here.
+        done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+        if shape != "(4, 1L)":  # which Python 2 wrote
+            assert (done.status, done.stderr.count("\n")) == (1, 1)
+            assert done.stderr.startswith(f"moderate: {tmp_path}/f.npy: is no .npy array (")
+        else:
+            assert done.status == 0, done.stderr
+
+
+@pytest.mark.parametrize("value", [0.0, 0.2, 1e-30, 1e-300])
+@pytest.mark.parametrize("d", [4, 64])
+def test_features_that_all_coincide_end_in_no_warning(moderate, tmp_path, value, d):
+    np.save(tmp_path / "f.npy", np.full((40, d), value))
+    np.save(tmp_path / "y.npy", np.arange(40) % 2)
+    arrays = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    done = moderate("select", "-r", "0.5", "--strategy", "auto", *arrays)
+    assert (done.status, len(done.stdout.splitlines())) == (0, 20)
+
+
+def test_a_training_set_that_does_not_fit_names_the_option(data, monkeypatch):
+    def no_room(*_args, **_options):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] can't allocate memory")
+
+    monkeypatch.setattr(training.torch, "zeros", no_room)
+    dataset = moderate_cli.scan(data)
+    with pytest.raises(DeviceError) as caught:
+        training.read_pictures(dataset, dataset.labels, dataset.labels >= 0, Recipe(size=4096))
+    assert str(caught.value) == (
+        "8 pictures of 4096 pixels take 0.4 GB, more than there is; a smaller --size takes less"
+    )
+
+
+def test_more_images_at_once_than_a_block_holds_have_no_effect(data, monkeypatch):
+    asked = []
+
+    def load(*_args, batch_size, **_options):
+        asked.append(batch_size)
+        return networks_load(*_args, batch_size=batch_size, **_options)
+
+    networks_load = networks.load_network
+    monkeypatch.setattr(networks, "load_network", load)
+    dataset = moderate_cli.scan(data)
+    moderate_cli.embed(dataset, "pixels", runtime="torch", batch_size=65536)
+    assert asked == [1024]

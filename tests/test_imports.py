@@ -14,6 +14,7 @@ TORCH = {
     "devices.py",
     "evaluation/training.py",
     "perturbation/attacks.py",
+    "checkpoints.py",
     "classifiers.py",
     "networks.py",
     "efficientnet_lite.py",

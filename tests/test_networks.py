@@ -1,4 +1,9 @@
 import os
+import pickle
+import random
+import re
+import sys
+import warnings
 from pathlib import Path
 from urllib.error import URLError
 
@@ -10,8 +15,9 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torchvision import models
 
-from moderate_cli.backbones import FeatureSpec
-from moderate_cli.classifiers import _efficientnet_lite0
+from moderate_cli.backbones import FeatureSpec, weights_digest
+from moderate_cli.checkpoints import read_state_dict
+from moderate_cli.classifiers import _efficientnet_lite0, load_classifier
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import WeightsError
 from moderate_cli.images import read_image
@@ -162,11 +168,228 @@ def test_a_checkpoint_of_another_architecture_is_refused_by_name(tmp_path):
 def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
     path = tmp_path / "w.pt"
     path.write_bytes(b"nothing")
-    assert refusal(path, "resnet18").startswith(f"{path}: holds more, or less, than tensors (")
+    assert refusal(path, "resnet18") == (
+        f"{path}: is no weights file, or is damaged (Unsupported operand 110); save"
+        " model.state_dict()"
+    )
     torch.save([torch.zeros(1)], path)
     assert refusal(path, "resnet18") == f"{path}: is no state dict; save model.state_dict()"
     torch.save(nn.Linear(1, 1), path)  # a pickled module, whose loading could run any code
-    assert refusal(path, "resnet18").startswith(f"{path}: holds more, or less, than tensors (")
+    assert refusal(path, "resnet18") == (
+        f"{path}: is a pickled model, or holds other objects than tensors"
+        " (torch.nn.modules.linear.Linear); save model.state_dict()"
+    )
+
+
+@pytest.fixture(scope="module")
+def squeezed(tmp_path_factory):
+    """State dict of the smallest network, with a head of 3 classes."""
+    torch.manual_seed(0)
+    return models.get_model("squeezenet1_1", num_classes=3).state_dict()
+
+
+HEAD = "classifier.1"
+
+
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (self.path, "w"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({f"{HEAD}.bias": torch.zeros(4)},
+         "w.pt: its head is damaged (classifier.1.bias is (4,), not (3,)); name its --backbone"),
+        ({f"{HEAD}.bias": torch.zeros(3, 1)},
+         "w.pt: its head is damaged (classifier.1.bias is (3, 1), not (3,)); name its --backbone"),
+        ({f"{HEAD}.weight": torch.zeros(0, 512, 1, 1)},
+         "w.pt: has a head of no classes (classifier.1.weight); save another"),
+        ({f"{HEAD}.weight": torch.zeros(3, 512, 1, 1).to_sparse()},
+         "{}: is no state dict (classifier.1.weight is a sparse tensor); save model.state_dict()"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
+         "{}: is no state dict (features.0.weight is a sparse tensor); save model.state_dict()"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3, device="meta")},
+         "{}: is no state dict (features.0.weight is a tensor without values); save"
+         " model.state_dict()"),
+        ({f"{HEAD}.weight": torch.zeros(1, 512, 1, 1).expand(10**7, 512, 1, 1)},
+         "{}: is no state dict (classifier.1.weight is larger than the file); save"
+         " model.state_dict()"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.int8)},
+         "w.pt: is no checkpoint of squeezenet1_1 (features.0.weight is torch.int8, not"
+         " torch.float32); name its --backbone"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
+         "w.pt: is no checkpoint of squeezenet1_1 (features.0.weight is torch.complex64, not"
+         " torch.float32); name its --backbone"),
+        ({"features.0.bias": torch.full((64,), float("nan"))},
+         "w.pt: is no checkpoint of squeezenet1_1 (features.0.bias is not finite); is it the one"
+         " that training ended in?"),
+        ({("features", 0): torch.zeros(1)},
+         "{}: is no state dict (a key is ('features', 0)); save model.state_dict()"),
+        ({b"features": torch.zeros(1)},
+         "{}: is no state dict (a key is b'features'); save model.state_dict()"),
+        ({"features.0.bias": 7}, "{}: is no state dict (features.0.bias is of type int); save"
+         " model.state_dict()"),
+        ({"x" * 5000: torch.zeros(1)},
+         f"w.pt: is no checkpoint of squeezenet1_1 (has {'x' * 100}...); name its --backbone"),
+    ],
+)  # fmt: skip
+def test_weights_that_are_no_plain_tensors_are_named(tmp_path, squeezed, change, message):
+    path = tmp_path / "w.pt"
+    torch.save({**squeezed, **change}, path)
+    assert refusal(path, "squeezenet1_1") == message.format(path)
+
+
+def test_quantized_and_nested_weights_are_named(tmp_path, squeezed):
+    path, name = tmp_path / "w.pt", "features.0.weight"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch gives both up
+        quantized = torch.quantize_per_tensor(squeezed[name], 0.1, 0, torch.qint8)
+        torch.save({**squeezed, name: quantized}, path)
+        assert refusal(path, "squeezenet1_1") == (
+            f"{path}: is no state dict ({name} is a quantized tensor); save model.state_dict()"
+        )
+        nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
+        torch.save({**squeezed, name: nested}, path)
+        assert refusal(path, "squeezenet1_1") == (
+            f"{path}: is no state dict ({name} is a tensor of tensors); save model.state_dict()"
+        )
+
+
+def test_no_code_in_a_weights_file_is_run(tmp_path, squeezed):
+    for number, content in enumerate([Runs, lambda path: {**squeezed, "hook": Runs(path)}]):
+        for zipped in (True, False):
+            made = tmp_path / f"made{number}"
+            path = tmp_path / "w.pt"
+            torch.save(content(made), path, _use_new_zipfile_serialization=zipped)
+            assert "is a pickled model, or holds other objects than tensors (" in (
+                refusal(path, "squeezenet1_1")
+            )
+            assert not made.exists()
+
+
+def test_a_torchscript_program_is_no_weights_file(tmp_path):
+    path = tmp_path / "w.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch gives it up
+        torch.jit.script(nn.Linear(1, 1)).save(path)
+    assert refusal(path, "squeezenet1_1") == (
+        f"{path}: is a TorchScript program, not weights; save model.state_dict()"
+    )
+
+
+def test_safetensors_need_their_package(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    assert refusal(path, "squeezenet1_1") == (f"{path}: needs a package; pip install safetensors")
+
+
+def test_weights_that_are_no_file_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "w.pt")
+    for load in (read_state_dict, weights_digest):
+        with pytest.raises(WeightsError) as caught:
+            load(tmp_path / "w.pt")
+        assert str(caught.value) == f"{tmp_path}/w.pt: is not a regular file; name a weights file"
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "net.backbone.", "_orig_mod.", "my.own."])
+@pytest.mark.parametrize("key", ["state_dict", "model", "net", None])
+def test_a_network_in_a_larger_module_is_found(tmp_path, squeezed, prefix, key):
+    path = tmp_path / "w.ckpt"
+    state = {f"{prefix}{name}": value for name, value in squeezed.items()}
+    if "_orig_mod" not in prefix:
+        state["loss.weight"] = torch.zeros(3)
+    torch.save(state if key is None else {key: state, "epoch": 7}, path)
+    classifier = load_classifier("squeezenet1_1", path, "digest", headed=True)
+    assert classifier.classes == 3
+    for name, value in classifier.module.state_dict().items():
+        assert torch.equal(value, squeezed[name])
+    own = {"_orig_mod.": "w.ckpt"}.get(prefix, f"w.ckpt, its {prefix.removesuffix('.')}")
+    assert classifier.weights == (own, "digest")
+
+
+def test_a_network_of_the_default_backbone_in_a_larger_module_is_found(tmp_path, lite0_weights):
+    path = tmp_path / "w.ckpt"
+    torch.save({f"net.{name}": value for name, value in lite0_weights.items()}, path)
+    assert load_classifier("efficientnet_lite0", path).weights == ("w.ckpt, its net", "")
+
+
+def test_two_networks_in_a_file_are_refused(tmp_path, squeezed):
+    path = tmp_path / "w.ckpt"
+    both = {f"{part}.{name}": squeezed[name] for part in ("student", "ema") for name in squeezed}
+    torch.save({"state_dict": both}, path)
+    assert refusal(path, "squeezenet1_1") == (
+        "w.ckpt: holds two networks, ema and student; save one of them"
+    )
+
+
+def test_a_prefix_does_not_hide_what_a_checkpoint_is_of(tmp_path, squeezed):
+    path = tmp_path / "w.ckpt"
+    torch.save({f"model.{name}": value for name, value in squeezed.items()}, path)
+    assert refusal(path, "resnet18") == (
+        "w.ckpt, its model: is no checkpoint of resnet18 (lacks bn1.bias); name its --backbone"
+    )
+
+
+def test_densenet_takes_its_own_weights_which_name_layers_in_an_old_way(tmp_path):
+    path, model = checkpoint(tmp_path, "densenet121", classes=2)
+    old = re.compile(r"(denselayer\d+\.(?:norm|conv))(\d)")
+    state = {old.sub(r"\1.\2", name): value for name, value in model.state_dict().items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    torch.save(state, path)
+    loaded = load_classifier("densenet121", path).module.state_dict()
+    assert all(torch.equal(value, loaded[name]) for name, value in model.state_dict().items())
+
+
+def test_damaged_weights_are_refused_in_a_line(tmp_path, squeezed):
+    rng, path = random.Random(0), tmp_path / "w.pt"
+    whole = []
+    for zipped in (True, False):
+        small = {
+            name: squeezed[name][:1, :1].clone() for name in squeezed if name.endswith("weight")
+        }
+        torch.save(small, path, _use_new_zipfile_serialization=zipped)
+        whole.append(path.read_bytes())
+    refused = []
+    for trial in range(300):
+        content = bytearray(rng.choice(whole))
+        if trial < 60:
+            content = content[: rng.choice([1, 2, 200, 1000, rng.randrange(len(content))])]
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            content[rng.randrange(len(content))] = rng.choice(
+                b".RQqXU}]()tus0KJMNbcBCh\x80\x95\xff"
+            )
+        path.write_bytes(content)
+        try:
+            read_state_dict(path)
+        except WeightsError as error:
+            refused.append(str(error))
+    assert len(refused) > 150
+    assert not [line for line in refused if "\n" in line or len(line) > len(str(path)) + 300]
+
+
+def test_a_damaged_download_is_named(tmp_path, monkeypatch):
+    def cut_short(*_args, weights_only, **_options):
+        assert weights_only
+        raise pickle.UnpicklingError("pickle data was truncated")
+
+    monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", cut_short)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: os.fspath(tmp_path))
+    kept = tmp_path / "checkpoints" / os.path.basename(models.ResNet18_Weights.DEFAULT.url)
+    kept.parent.mkdir()
+    kept.write_bytes(b"cut")
+    with pytest.raises(WeightsError) as caught:
+        load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
+    assert str(caught.value) == (
+        f"{kept}: is damaged (pickle data was truncated); remove it to download it again"
+    )
 
 
 def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):

@@ -223,7 +223,7 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
         ((), "Missing option '--label-noise', '--pair-noise', '--corrupt' or '--attack'"),
         (("--corrupt", "1.5"), "1.5 is not in [0, 1]"),
         (("--label-noise", "0.6", "--pair-noise", "0.6"), "together: 1.2 is not in [0, 1]"),
-        (("--seed", "-1", "--corrupt", "1"), "-1 is not in the range x>=0"),
+        (("--seed", "-1", "--corrupt", "1"), "-1 is not in the range 0<=x<=4294967295"),
         (("--corrupt", "0.6", "--attack", "pgd", "--attack-fraction", "0.6"), "together: 1.2"),
         (("--attack", "pgd", "--network", "pixels"), "'pixels' is not one of"),
         (("--corrupt", "1", "--epsilon", "4"), "--epsilon wants --attack"),
@@ -258,6 +258,32 @@ def test_odd_names_stay_whole(tmp_path):
         assert (tmp_path / "p" / image.path).is_file()
     changed = {image.path for image in made if image.path != image.source or image.corruption}
     assert {row["path"] for row in record(tmp_path / "p")} == changed
+
+
+def test_names_that_are_as_long_as_they_can_be_are_cut_where_they_collide(tmp_path):
+    data = tmp_path / "data"
+    long = "\u00e9" * 125 + "x"  # with its suffix, 255 bytes
+    for name in ("a", "b"):
+        paint(data / name / "deep" / f"{long}.png", 9)
+    made = perturb(scan(data), tmp_path / "out", label_noise=0.5)
+    moved = [image for image in made if image.path != image.source]
+    (one,) = moved
+    assert one.path == "ab"[one.label] + "/deep/" + "\u00e9" * 124 + "-1.png"
+    assert sorted(image.path for image in made) == sorted(scan(tmp_path / "out").paths)
+
+
+@pytest.mark.parametrize("corrupt", [0.5, 1])
+def test_short_names_stay_as_they_are_where_a_long_one_is_cut(tmp_path, corrupt):
+    data = tmp_path / "data"
+    for name in ("x" * 251 + ".jpg", "x" * 251 + ".bmp", "y.jpg", "y.bmp"):
+        paint(data / "a" / name, 9)
+    made = perturb(scan(data), tmp_path / "out", corrupt=corrupt)
+    assert max(len(os.path.basename(image.path)) for image in made) == 255
+    assert sorted(image.path for image in made) == sorted(scan(tmp_path / "out").paths)
+    if corrupt == 1:
+        assert sorted(os.path.basename(image.path) for image in made) == [
+            "x" * 249 + "-1.png", "x" * 251 + ".png", "y-1.png", "y.png"
+        ]  # fmt: skip
 
 
 @pytest.fixture

@@ -120,6 +120,10 @@ def test_remote_images_are_not_copied(far, tmp_path):
             "s3://bucket/train/cat/0.png",
             "is a single object; name the folder that the class folders are in",
         ),
+        ("ftp://", "needs more than an URL; mount it, or use s3:// or gs://"),
+        ("ftp://host/train", "needs more than an URL; mount it, or use s3:// or gs://"),
+        ("webhdfs://host", "needs more than an URL; mount it, or use s3:// or gs://"),
+        ("zip://a.zip", "cannot be listed ("),
         ("memory://", "is listed without the sizes or full names that are wanted"),
     ],
 )
@@ -138,6 +142,20 @@ def test_want_of_memory_makes_no_object_unreadable(monkeypatch):
     monkeypatch.setattr(remote, "_file_system", lambda _protocol: Full())
     with pytest.raises(MemoryError):
         remote.Remote("s3", {}).read("bucket/1.png")
+
+
+def test_only_what_the_extra_has_is_advised(monkeypatch):
+    def missing(_protocol):
+        raise ImportError("Install huggingface_hub to access HfFileSystem")
+
+    monkeypatch.setattr(remote, "_file_system", missing)
+    for url, advice in (("hf://x", ""), (URL, "; pip install 'moderate-cli[remote]'")):
+        with pytest.raises(DatasetError) as caught:
+            scan(url)
+        assert str(caught.value) == (
+            f"{url}: wants what is not installed (Install huggingface_hub to access HfFileSystem)"
+            f"{advice}"
+        )
 
 
 def test_without_fsspec_the_line_says_how_to_install_it(monkeypatch):

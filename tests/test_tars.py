@@ -15,6 +15,7 @@ from PIL import Image
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import embed
 from moderate_cli.errors import DatasetError
+from moderate_cli.exporting import export
 
 PATTERN = "shards/train-{000..002}.tar"
 READ = """
@@ -222,7 +223,7 @@ def test_tars_that_are_no_dataset_are_named(tmp_path, files, message):
         (
             "shards/train-{{000,000}}.tar",
             "shards/train-{{000,000}}.tar: 00 is the key of two samples, in train-000.tar and"
-            " train-000.tar; keys must tell samples apart",
+            " train-000.tar; keys, which end at the first dot, must tell samples apart",
         ),
     ],
 )
@@ -287,3 +288,356 @@ def test_bad_images_are_named_by_key(shards, moderate):
 def test_perturb_wants_files(shards, moderate):
     done = moderate("perturb", PATTERN, "-o", "out", "--label-noise", "0.2")
     assert (done.status, done.stderr.endswith("which perturb wants\n")) == (1, True)
+
+
+LONG, FOREIGN = "k" * 120, "\u00e9-\u732b"
+MTIME = 1_700_000_000_123_456_789  # nanoseconds
+
+
+def gnu_tar(*args, **options):
+    return subprocess.run(["tar", *map(str, args)], capture_output=True, check=True, **options)
+
+
+def unpacked(tar, folder):
+    """Name, content, mode and modification time of each file that GNU tar takes out."""
+    folder.mkdir()
+    gnu_tar("-xf", tar, "-C", folder)
+    return {
+        os.fsdecode(path.relative_to(folder)): (
+            path.read_bytes(), path.stat().st_mode & 0o777, path.stat().st_mtime_ns
+        )
+        for path in folder.rglob("*")
+        if path.is_file()
+    }  # fmt: skip
+
+
+def exported(tar, keep, folder):
+    """Copy samples to a tar file of its own, as `select --copy-to` does."""
+    dataset = scan(tar)
+    kept = np.array([path in keep for path in dataset.paths])
+    export(dataset, kept, folder)
+    return folder / os.path.basename(tar)
+
+
+@pytest.mark.parametrize(
+    ("style", "first"),
+    [
+        ("gnu", LONG),
+        ("gnu", FOREIGN),
+        ("pax", LONG),
+        ("pax", FOREIGN),
+        ("ustar", "deep/" * 4 + "k" * 76),  # a hundred bytes, all that it can link to
+    ],
+)
+def test_a_hard_link_is_exported_under_its_own_name_whatever_it_leads_to(tmp_path, style, first):
+    image = tmp_path / f"s/{first}.png"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(png(51))
+    image.chmod(0o640)
+    os.utime(image, ns=(MTIME, MTIME))
+    (tmp_path / "s/b.png").hardlink_to(image)
+    gnu_tar(f"--format={style}", "-cf", tmp_path / "a.tar", "-C", tmp_path / "s",
+            f"{first}.png", "b.png")  # fmt: skip
+    copy = exported(tmp_path / "a.tar", {"b"}, tmp_path / "out")
+    ((name, (content, mode, _)),) = unpacked(copy, tmp_path / "x").items()
+    assert (name, content, mode) == ("b.png", png(51), 0o640)
+
+
+SPARSE = [
+    ("--format=gnu",),
+    ("--format=pax", "--sparse-version=0.0"),
+    ("--format=pax", "--sparse-version=0.1"),
+    ("--format=pax", "--sparse-version=1.0"),
+]
+
+
+def with_hole(path, head):
+    """Write a file that begins with `head`, has 2 MB of nothing, `middle`, and ends in nothing."""
+    with path.open("wb") as file:
+        file.write(head)
+        file.seek(2_000_000)
+        file.write(b"middle")
+        file.truncate(3_000_000)
+    os.utime(path, ns=(MTIME, MTIME))
+
+
+@pytest.mark.parametrize("style", SPARSE, ids=" ".join)
+@pytest.mark.parametrize("key", ["s0", LONG, FOREIGN])
+def test_files_with_holes_are_read_and_exported_as_they_are(tmp_path, style, key):
+    (tmp_path / "s").mkdir()
+    (tmp_path / f"s/{key}.cls").write_text("3")
+    with_hole(tmp_path / f"s/{key}.png", png(51))
+    with_hole(tmp_path / f"s/{key}.mask.npy", b"mask")
+    (tmp_path / f"s/{key}.png").chmod(0o604)
+    (tmp_path / f"s/{key}.zeros.npy").write_bytes(b"")
+    os.truncate(tmp_path / f"s/{key}.zeros.npy", 100_000)
+    files = sorted(path.name for path in (tmp_path / "s").iterdir())
+    gnu_tar(*style, "-S", "-cf", tmp_path / "a.tar", "-C", tmp_path / "s", *files)
+    assert (tmp_path / "a.tar").stat().st_size < 100_000
+    assert list(scan(tmp_path / "a.tar").paths) == [key]
+    assert grays(pixels(tmp_path / "a.tar")) == [51]
+    copy = exported(tmp_path / "a.tar", {key}, tmp_path / "out")
+    before = unpacked(tmp_path / "a.tar", tmp_path / "x")
+    after = unpacked(copy, tmp_path / "y")
+    assert sorted(after) == files
+    assert {name: found[:2] for name, found in after.items()} == {
+        name: found[:2] for name, found in before.items()
+    }
+    assert len(after[f"{key}.mask.npy"][0]) == 3_000_000
+    if "pax" in style[0]:  # GNU's format knows whole seconds only
+        assert after[f"{key}.png"][2] == MTIME
+
+
+@pytest.mark.parametrize("style", ["--format=gnu", "--format=pax"])
+def test_names_modes_and_times_survive_an_export(tmp_path, style):
+    (tmp_path / "s").mkdir()
+    for number, key in enumerate([LONG, FOREIGN, os.fsdecode(b"\xff\xfe")]):
+        path = tmp_path / f"s/{key}.png"
+        path.write_bytes(png(number))
+        path.chmod(0o600 + number)
+        os.utime(path, ns=(MTIME, MTIME))
+    gnu_tar(style, "-cf", tmp_path / "a.tar", "-C", tmp_path / "s", ".")
+    copy = exported(tmp_path / "a.tar", set(scan(tmp_path / "a.tar").paths), tmp_path / "out")
+    assert unpacked(copy, tmp_path / "x") == unpacked(tmp_path / "a.tar", tmp_path / "y")
+
+
+def test_a_global_header_is_not_carried_over(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w", pax_headers={"comment": "0" * 40}) as tar:
+        member = tarfile.TarInfo("1.png")
+        member.size = len(png(9))
+        tar.addfile(member, io.BytesIO(png(9)))
+    copy = exported(tmp_path / "a.tar", {"1"}, tmp_path / "out")
+    with tarfile.open(copy) as tar:
+        assert (tar.pax_headers, tar.getmember("1.png").pax_headers) == ({}, {})
+    assert unpacked(copy, tmp_path / "x")["1.png"][0] == png(9)
+
+
+def test_a_tar_that_changes_before_it_is_exported_is_named(tmp_path):
+    write(tmp_path / "a.tar", {"1.png": png(1), "2.png": png(2)})
+    dataset = scan(tmp_path / "a.tar")
+    write(tmp_path / "a.tar", {"1.png": png(1), "2.png": png(3), "3.png": png(3)})
+    with pytest.raises(DatasetError) as caught:
+        export(dataset, np.array([True, False]), tmp_path / "out")
+    message = f"{tmp_path}/a.tar: has changed since it was listed; run again"
+    assert str(caught.value) == message
+    assert not (tmp_path / "out").exists()
+
+
+DOTS = (
+    " of one sample, for a key ends at the first dot of a name; rename files so that keys hold no"
+    " dots"
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ["img.v2.001.jpg", "img.v2.001.cls", "img.v2.002.jpg", "img.v2.002.cls"],
+            "img.v2.001.jpg and img.v2.002.jpg are images" + DOTS,
+        ),
+        (["img.a.jpg", "img.b.jpg"], "img.a.jpg and img.b.jpg are images" + DOTS),
+        # Without a class, its number tells that it is no extra.
+        (["img.jpg", "img.1.jpg"], "img.jpg and img.1.jpg are images" + DOTS),
+        # A class of its own tells, too.
+        (
+            ["img.jpg", "img.cls", "img.new.jpg", "img.new.cls"],
+            "img.jpg and img.new.jpg are images" + DOTS,
+        ),
+        (
+            ["1.jpg", "1.fine.cls", "1.coarse.cls"],
+            "1.fine.cls and 1.coarse.cls are classes" + DOTS,
+        ),
+        (["a.v1.jpg", "a.v1.cls", "a.cls"], "a.cls and a.v1.cls are classes" + DOTS),
+        (
+            ["1.jpg", "1.png", "1.cls"],
+            "1.jpg and 1.png are images of one sample; rename the one that is an extra, such as to"
+            " 1.mask.png",
+        ),
+    ],
+)
+def test_two_images_or_classes_in_a_sample_are_refused_by_name(tmp_path, files, message):
+    write(tmp_path / "a.tar", dict.fromkeys(files, b"1"))
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+@pytest.mark.parametrize(
+    ("files", "image", "classes", "passed_over"),
+    [
+        (["1.cls", "1.seg.png", "1.jpg", "1.depth.png"], b"1.jpg", ("1.cls",),
+         {".depth.png": 1, ".seg.png": 1}),
+        (["1.jpg", "1.txt", "1.mask.npy", "1.emb.pth"], b"1.jpg", (".",), {}),
+        (["1.jpg", "1.cls", "1.fine.cls"], b"1.jpg", ("1.cls",), {}),
+        (["1.jpg", "1.fine.cls"], b"1.jpg", ("1.fine.cls",), {}),
+        (["1.image.jpg", "1.cls"], b"1.image.jpg", ("1.cls",), {}),
+        (["1.v2.jpg", "1.v2.cls"], b"1.v2.jpg", ("1.v2.cls",), {}),
+        (["a.b/1.jpg", "a.b/1.cls"], b"a.b/1.jpg", ("a.b/1.cls",), {}),
+    ],
+)  # fmt: skip
+def test_extras_of_a_sample_are_told_from_its_image(tmp_path, files, image, classes, passed_over):
+    write(tmp_path / "a.tar", {name: name.encode() for name in files})
+    dataset = scan(tmp_path / "a.tar")
+    (path,) = dataset.paths
+    assert dataset.source.read(f"{dataset.root}/{path}")[0] == image
+    assert dataset.classes == classes
+    assert {name: notice.count for notice in dataset.notices for name in notice.names} == (
+        passed_over
+    )
+
+
+def test_what_a_scan_passes_over_is_counted_and_said(tmp_path, monkeypatch, moderate):
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "1.png": png(1), "1.seg.png": png(1), "2.png": png(2), "2.seg.png": png(2),
+        "3.heic": b"", "3.txt": b"a caption", "4.cls": b"1", "._1.png": b"?", "README.md": b"",
+    }  # fmt: skip
+    write(tmp_path / "a.tar", files)
+    with tarfile.open("a.tar", "a") as tar:
+        for name, kind in (("5.png", tarfile.SYMTYPE), ("6.png", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "1.png" if kind == tarfile.SYMTYPE else ""
+            tar.addfile(member)
+    told = (
+        "moderate: a.tar: passed over: 2 .seg.png, 1 .heic, 1 hidden file, 1 imageless sample,"
+        " 1 special file, 1 symbolic link; pip install pillow-heif to read .heic"
+    )
+    done = moderate("score", "a.tar", "--labels", "kmeans:1")
+    assert (done.status, done.stderr.splitlines()[0]) == (0, told)
+
+
+def test_a_clean_tar_says_nothing(tmp_path, monkeypatch, moderate):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.tar", {"1.png": png(1), "1.cls": b"1", "1.txt": b"a caption"})
+    assert moderate("score", "a.tar") == (0, "0\t1\n", "")
+
+
+def test_classes_are_read_whatever_bytes_they_are(tmp_path):
+    texts = [b"\xef\xbb\xbf7\r\n", b"\xff", b"\xfe", "\u732b".encode(), b"9" * 4000, b"0010", b"9"]
+    files = {}
+    for number, text in enumerate(texts):
+        files |= {f"{number}.png": b"", f"{number}.cls": text}
+    write(tmp_path / "a.tar", files)
+    assert scan(tmp_path / "a.tar").classes == (
+        "7", "9", "0010", "9" * 4000, "\u732b", "\udcfe", "\udcff"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("extension", "content", "message"),
+    [
+        ("cls", b" \n", "1.cls holds no class, but ''; write the name or the number of one"),
+        (
+            "cls",
+            b"1\0",
+            "1.cls holds no class, but '1\\x00'; write the name or the number of one",
+        ),
+        ("cls", b"1" * 5000, "1.cls has 5000 bytes; a file that tells a class has at most 4096"),
+        ("json", b"[" * 100_000, "1.json is nested too deep to be read"),
+        (
+            "json",
+            b'{"cls": 1',
+            "1.json is no JSON (Expecting ',' delimiter: line 1 column 10 (char 9)); mend or"
+            " remove it",
+        ),
+        (
+            "json",
+            b'{"cls": "\\ud800"}',
+            "1.json holds no class, but '\\ud800'; write the name or the number of one",
+        ),
+        (
+            "json",
+            b" " * (16 * 2**20 + 1),
+            "1.json has 16777217 bytes; a file that tells a class has at most 16777216",
+        ),
+    ],
+)
+def test_files_that_tell_no_class_are_named(tmp_path, extension, content, message):
+    write(tmp_path / "a.tar", {"1.png": b"", f"1.{extension}": content})
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
+
+
+def test_what_is_in_json_is_not_asked_for_where_a_cls_tells(tmp_path):
+    write(tmp_path / "a.tar", {"1.png": b"", "1.json": b"[" * 100_000, "1.cls": b"5"})
+    assert scan(tmp_path / "a.tar").classes == ("5",)
+
+
+def header(name, **fields):
+    """Header of a member, whose fields may be impossible."""
+    member = tarfile.TarInfo(name)
+    for field, value in fields.items():
+        setattr(member, field, value)
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def pax(name, fields):
+    member = tarfile.TarInfo(name)
+    member.pax_headers = fields
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (header("1.png", size=2**70), "1.png is longer than the file"),
+        (header("1.png", size=-(2**40)), "1.png is longer than the file"),
+        (header("1.png", size=10_000) + bytes(600), "1.png is longer than the file"),
+        (pax("1.png", {"size": str(2**70)}), "1.png is longer than the file"),
+        (pax("1.png", {"path": "1\0.png"}), "'1\\x00.png' holds a NUL byte"),
+        (
+            header("1.png", type=tarfile.LNKTYPE, linkname="2.png"),
+            "1.png is a link to what is not before it",
+        ),
+        (
+            pax("1.png", {"GNU.sparse.map": "9,9,0,9", "GNU.sparse.size": "20"}),
+            "1.png has a damaged list of holes",
+        ),
+        (
+            pax("1.png", {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(2**60)}),
+            "1.png is longer than the file",
+        ),
+        (
+            pax("1.png", {"GNU.sparse.map": "zero", "GNU.sparse.size": "1"}),
+            "invalid literal for int() with base 10: 'zero'",
+        ),
+        (
+            b"".join(header("x", type=tarfile.GNUTYPE_LONGNAME, size=0) for _ in range(5000)),
+            "maximum recursion depth exceeded",
+        ),
+        (header("1.png") + bytes(10_000) + header("2.png"), "another one follows its end"),
+    ],
+)
+def test_headers_that_say_what_cannot_be_are_one_line(tmp_path, content, reason):
+    (tmp_path / "a.tar").write_bytes(content + bytes(1024))
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    start = f"{tmp_path}/a.tar: is no tar file that can be read in parts ({reason}"
+    assert str(caught.value).startswith(start)
+
+
+def test_times_and_owners_that_cannot_be_are_not_handed_on(tmp_path):
+    fields = {"mtime": "1e999", "uid": "-7", "gid": str(2**70), "uname": "\0"}
+    (tmp_path / "a.tar").write_bytes(pax("1.png", fields) + bytes(1024))
+    copy = exported(tmp_path / "a.tar", {"1"}, tmp_path / "out")
+    with tarfile.open(copy) as tar:
+        assert (tar.getmember("1.png").mtime, tar.getmember("1.png").uid) == (0, 0)
+
+
+def test_names_that_lead_outside_are_keys_like_others(tmp_path, monkeypatch, moderate):
+    monkeypatch.chdir(tmp_path)
+    files = {"../up.png": png(1), "/root.png": png(2), "a/../../b.png": png(3)}
+    write(tmp_path / "a.tar", files)
+    assert list(scan("a.tar").paths) == ["../up", "/root", "a/../../b"]
+    done = moderate("select", "-r", "1", "a.tar", "--copy-to", "out")
+    assert (done.status, names("out/a.tar")) == (0, list(files))
+    assert sorted(os.listdir(tmp_path)) == ["a.moderate", "a.tar", "out"]
+
+
+def test_what_is_no_regular_file_is_no_tar(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    assert str(caught.value) == f"{tmp_path}/a.tar: is not a regular file; name tar files"

@@ -15,6 +15,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.auto import best
 from moderate_cli.cli.inputs import rescored, source_from
 from moderate_cli.cli.leaving import Leaving, Prepared
+from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.scoring import Labels, Scores
 from moderate_cli.selection import (
     BALANCES,
@@ -48,14 +49,12 @@ KEPT = {
 }
 AUTO_KEPT = "what a linear head does best with, on held-out images; stderr says which"
 
-count = options.option(
-    "--count", type=click.IntRange(min=1), help="Number to keep, in place of --ratio."
-)
+count = options.option("--count", type=Whole(min=1), help="Number to keep, in place of --ratio.")
 
 selecting = options.group(
     options.option(
         "--strategy",
-        type=click.Choice([*STRATEGIES, AUTO]),
+        type=Choice([*STRATEGIES, AUTO]),
         metavar="NAME",
         default="moderate",
         meanings=("Strategies", {**KEPT, AUTO: AUTO_KEPT}),
@@ -63,13 +62,13 @@ selecting = options.group(
     ),
     options.option(
         "--scope",
-        type=click.Choice(SCOPES),
+        type=Choice(SCOPES),
         help="From all images at once, or from each class its share.  [default: global; class for"
         " strategies that compare features]",
     ),
     options.option(
         "--balance",
-        type=click.Choice(list(BALANCES)),
+        type=Choice(list(BALANCES)),
         default="proportional",
         help="What the shares of classes follow: their sizes, the square roots, or nothing.",
     ),
@@ -82,14 +81,14 @@ selecting = options.group(
     ),
     options.option(
         "--min-per-class",
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         default=1,
         help="Keep at least so many of each class, and leave no more out first; 0 leaves the window"
         " as it is.",
     ),
     options.option(
         "--dedup",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Real(0, 1, min_open=True),
         metavar="THRESHOLD",
         help="First leave out near duplicates: images whose cosine similarity to an earlier one is"
         " as high, such as 0.95.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -31,17 +32,8 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     if foreign and (unknown := foreign - _all_keys()):
         raise click.UsageError(f"{value}: no option is called {min(unknown)!r}", ctx)
     defaults = {}
-    for key in content.keys() & own.keys():
-        setting = content[key]
-        if isinstance(setting, bool) != own[key].is_flag:
-            kind = "true or false" if own[key].is_flag else "no true or false"
-            raise click.UsageError(f"{value}: {key}: takes {kind}", ctx)
-        if own[key].multiple:
-            setting = setting if isinstance(setting, list) else [setting]
-        elif isinstance(setting, list):
-            setting = ",".join(map(str, setting))
-        elif not own[key].is_flag:
-            setting = str(setting)  # as it would stand on the command line
+    for key in sorted(content.keys() & own.keys()):
+        setting = _as_given(value, key, content[key], own[key])
         try:
             own[key].type_cast_value(ctx, setting)
         except click.BadParameter as error:
@@ -50,16 +42,46 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
 
 
+def _as_given(value: str, key: str, setting: Any, option: click.Option) -> bool | str | list[str]:
+    """Return a setting as it would stand on the command line."""
+    several = option.multiple or (option.metavar or "").endswith("...]")  # with commas
+    for one in setting if isinstance(setting, list) and several else [setting]:
+        if isinstance(one, bool) != option.is_flag:
+            kind = "true or false" if option.is_flag else "no true or false"
+            raise click.UsageError(f"{value}: {key}: takes {kind}")
+        if not isinstance(one, (bool, str, int, float)):
+            name = "list" if isinstance(one, list) else "table" if isinstance(one, dict) else "date"
+            raise click.UsageError(f"{value}: {key}: takes no {name}")
+        if "\0" in str(one):
+            raise click.UsageError(f"{value}: {key}: holds a NUL character")
+    if setting == []:
+        raise click.UsageError(f"{value}: {key}: is an empty list; name one, or leave it out")
+    if isinstance(setting, bool):
+        return setting
+    texts = list(map(str, setting if isinstance(setting, list) else [setting]))
+    return texts if option.multiple else ",".join(texts)
+
+
 def _read(value: str) -> dict[str, Any]:
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        content = path.read_bytes().decode()
+        return tomllib.loads(content)
     except OSError as error:
         known = ", ".join(presets)
         raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
+    except RecursionError:
+        raise click.UsageError(f"{value}: is nested too deep to be read") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{value}: is not TOML ({error})") from None
+    except ValueError:  # of int(), which tomllib lets pass
+        raise click.UsageError(f"{value}: {_key_of_long_number(content)}too many digits") from None
+
+
+def _key_of_long_number(content: str) -> str:
+    found = re.search(r"^\s*([\w-]+)\s*=[^\n]*?\d{1000}", content.replace("_", ""), re.MULTILINE)
+    return f"{found[1]}: has " if found else "a number has "
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:

@@ -11,6 +11,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import feature_set_of, tell_of_duplicates
 from moderate_cli.cli.leaving import PATIENCE
 from moderate_cli.cli.outputs import check_table, put_table
+from moderate_cli.cli.values import Real
 from moderate_cli.duplicates import find_duplicates
 from moderate_cli.records import Table
 
@@ -19,7 +20,7 @@ from moderate_cli.records import Table
 @options.data_required
 @options.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Real(0, 1, min_open=True),
     default=0.95,
     help="Cosine similarity from which on two images are near duplicates.",
 )

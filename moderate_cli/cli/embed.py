@@ -9,6 +9,7 @@ import click
 
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import check_backbones, features_of, images_of
+from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.embedding import embed, embed_part
 from moderate_cli.embedding.engines import Cluster
 from moderate_cli.embedding.estimate import Estimate, estimate
@@ -30,7 +31,7 @@ ENGINES = ("local", "ray")
 )
 @options.option(
     "--engine",
-    type=click.Choice(ENGINES),
+    type=Choice(ENGINES),
     default="local",
     help="What embeds: this process, or workers on a Ray cluster.",
 )
@@ -41,13 +42,13 @@ ENGINES = ("local", "ray")
 )
 @options.option(
     "--gpus-per-worker",
-    type=click.FloatRange(min=0),
+    type=Real(min=0),
     metavar="G",
     help="GPUs of each worker on Ray, or a part of one.  [default: 1 if there are any]",
 )
 @options.option(
     "--num-workers",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="Workers on Ray, with -j processors each.  [default: all that there is room for]",
 )

@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple
 import click
 import numpy as np
 
-from moderate_cli.backbones import CLASSIFIERS
+from moderate_cli.backbones import CLASSIFIERS, WHERE
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import KEPT
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.cli.outputs import Outputs, inputs_of
+from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.drawing import SUFFIXES, check_drawable
@@ -40,7 +41,7 @@ from moderate_cli.evaluation.summary import (
 from moderate_cli.records import TABLE_FORMATS, check_output, formatted, write_table
 from moderate_cli.rows import Rows
 from moderate_cli.scoring import check_compared
-from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, exact, preparation_for, written
+from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, preparation_for, written
 from moderate_cli.store import FeatureStore
 
 EVALUATORS = ("probe", "train", "fine-tune")
@@ -53,7 +54,7 @@ def _strategies(text: str) -> list[tuple[str, str]]:
     for part in text.split(","):
         name, _, quantile = part.strip().partition(":")
         if name not in STRATEGIES or (quantile and name != "moderate"):
-            raise click.BadParameter(f"{part.strip()!r} is none of {', '.join(STRATEGIES)}.")
+            Choice(STRATEGIES).convert(part.strip(), None, None)
         found.append((name, written(options.share(quantile or "0.5"))))
     return list(dict.fromkeys(found))
 
@@ -68,14 +69,6 @@ FORMATS: dict[str, Callable[[str, list[Line]], None]] = {
 }
 
 
-def _points(text: str) -> float:
-    """Read a difference of accuracies: "1%" is a hundredth."""
-    number = exact(text.removesuffix("%"))
-    if not 0 <= number <= 100:
-        raise click.BadParameter(f"{text} is not in [0%, 100%].")
-    return float(number / 100)
-
-
 @click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
@@ -88,27 +81,27 @@ def _points(text: str) -> float:
 @options.option(
     "--with",
     "evaluator",
-    type=click.Choice(EVALUATORS),
+    type=Choice(EVALUATORS),
     default="probe",
     help="A linear head on the features, a network that is trained from scratch, or the backbone"
     " of the features, trained on.",
 )
 @options.option(
     "--network",
-    type=click.Choice(NETWORKS),
+    type=Choice(NETWORKS, WHERE),
     metavar="NAME",
     default=SMALL,
     help="What --with train trains: cnn, for small pictures, or a torchvision classifier.",
 )
 @options.option(
     "--steps",
-    type=click.IntRange(min=1),
+    type=Whole(min=1, max=10**7),
     help=f"Batches of {BATCH} images to train on, for each selection.  [default:"
     f" {STEPS['train']}, or {STEPS['fine-tune']} to fine-tune]",
 )
 @options.option(
     "--size",
-    type=click.IntRange(min=8),
+    type=Whole(min=8, max=4096),
     help="Pixels a side to train on.  [default: 32, or what the backbone wants]",
 )
 @options.option(
@@ -135,14 +128,14 @@ def _points(text: str) -> float:
     metavar="auto|F",
     help="Compare each with suspects left out, too, as select does it.",
 )
-@options.option("--seeds", type=click.IntRange(min=1), default=5, help="How often to repeat it.")
+@options.option("--seeds", type=Whole(min=1, max=1000), default=5, help="How often to repeat it.")
 @options.option(
     "--within",
-    type=_points,
+    type=options.points,
     metavar="P%",
     help="Name the fewest images that stay so near the accuracy of all of them.",
 )
-@options.option("--scope", type=click.Choice(SCOPES), help="As in select.")
+@options.option("--scope", type=Choice(SCOPES), help="As in select.")
 @options.option("--csv", is_flag=True, help="Write the table to stdout as csv, in fractions.")
 @options.option("--json", is_flag=True, help="The same as JSON.")
 @options.option(

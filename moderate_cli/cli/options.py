@@ -18,16 +18,22 @@ from moderate_cli.backbones import (
     DTYPES,
     PRECISIONS,
     RUNTIMES,
+    WHERE,
 )
 from moderate_cli.cli import config
+from moderate_cli.cli.values import WHOLE, Choice, Whole
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.selection import exact
 from moderate_cli.sources import CHECKS
+from moderate_cli.text import clipped
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
+LAST_SEED = 2**32 - 1  # that every generator takes, with the seeds that are counted on from it
+# More images at once have no effect; more threads take memory, and processes, for nothing.
+MOST_AT_ONCE, MOST_THREADS = 65536, 1024
 ON_ERROR = ("fail", "skip")
 
 
@@ -156,7 +162,7 @@ def share(text: str) -> Fraction:
     """Read a number in [0, 1] as it is written: 0.3 is 3/10 and not a float near it."""
     number = _number(text)
     if not 0 <= number <= 1:
-        raise click.BadParameter(f"{text} is not in [0, 1].")
+        raise click.BadParameter(f"{clipped(text)} is not in [0, 1].")
     return number
 
 
@@ -166,7 +172,7 @@ def fraction(text: str) -> Fraction | Literal["auto"]:
         return "auto"
     number = _number(text, "neither auto nor a number")
     if not 0 < number < 1:
-        raise click.BadParameter(f"{text} is not in (0, 1).{_as_fraction(text)}")
+        raise click.BadParameter(f"{clipped(text)} is not in (0, 1).{_as_fraction(text)}")
     return number
 
 
@@ -175,9 +181,9 @@ def labels(text: str | int) -> str | int:
     if isinstance(text, int) or not text.startswith("kmeans:"):
         return text
     number = text.removeprefix("kmeans:")
-    if not (number.isascii() and number.isdigit() and int(number) > 0):
+    if not (WHOLE.fullmatch(number) and int(number) > 0):
         raise click.BadParameter(
-            f"{text!r} does not name a number of clusters, as kmeans:100 does."
+            f"{clipped(text)!r} does not name a number of clusters, as kmeans:100 does."
         )
     return int(number)
 
@@ -185,8 +191,9 @@ def labels(text: str | int) -> str | int:
 def part(text: str) -> tuple[int, int]:
     """Read the number of a part, from 1, and how many there are."""
     number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise click.BadParameter(f"{text!r} is no part, as 1/8 to 8/8 are.")
+    numbers = slash and WHOLE.fullmatch(number) and WHOLE.fullmatch(of)
+    if not (numbers and 1 <= int(number) <= int(of)):
+        raise click.BadParameter(f"{clipped(text)!r} is no part, as 1/8 to 8/8 are.")
     return int(number), int(of)
 
 
@@ -200,17 +207,26 @@ def ratios(text: str) -> dict[str, Fraction]:
             raise click.BadParameter(f"{part} is {twin} again; name each ratio once.")
         if not 0 < ratio <= 1:
             raise click.BadParameter(
-                f"{part} is not in (0, 1]; it is the fraction kept.{_as_fraction(part)}"
+                f"{clipped(part)} is not in (0, 1]; it is the fraction kept.{_as_fraction(part)}"
             )
         found[part] = ratio
     return found
+
+
+def points(text: str) -> float:
+    """Read a difference of accuracies: "1%" is a hundredth."""
+    number = _number(text.removesuffix("%"))
+    if not 0 <= number <= 100:
+        raise click.BadParameter(f"{clipped(text)} is not in [0%, 100%].")
+    return float(number / 100)
 
 
 def _number(text: str, otherwise: str = "not a number") -> Fraction:
     try:
         return exact(text)
     except ArgumentError:
-        raise click.BadParameter(f"{text!r} is {otherwise}.{_as_fraction(text)}") from None
+        shown = clipped(text)
+        raise click.BadParameter(f"{shown!r} is {otherwise}.{_as_fraction(text)}") from None
 
 
 def _as_fraction(text: str) -> str:
@@ -267,9 +283,7 @@ store = option(
     "--store", type=PATH, metavar="DIR", help="Where features lie.  [default: DATA.moderate]"
 )
 
-device = option(
-    "--device", type=click.Choice(DEVICES), default="auto", help="Where the network runs."
-)
+device = option("--device", type=Choice(DEVICES), default="auto", help="Where the network runs.")
 
 max_pixels = option(
     "--max-pixels",
@@ -284,7 +298,7 @@ embedding = group(
     option(
         "--backbone",
         "backbones",
-        type=click.Choice(BACKBONES),
+        type=Choice(BACKBONES, WHERE),
         multiple=True,
         metavar="NAME",
         default=[DEFAULT_BACKBONE],
@@ -299,16 +313,14 @@ embedding = group(
     ),
     option(
         "--precision",
-        type=click.Choice(PRECISIONS),
+        type=Choice(PRECISIONS),
         default="float32",
         help="What the backbone computes in.",
     ),
-    option(
-        "--dtype", type=click.Choice(DTYPES), default="float16", help="What features are stored in."
-    ),
+    option("--dtype", type=Choice(DTYPES), default="float16", help="What features are stored in."),
     option(
         "--decode",
-        type=click.Choice(DECODES),
+        type=Choice(DECODES),
         default="full",
         help="Decode large JPEGs in full, or reduced: faster, not quite the same features.",
     ),
@@ -322,25 +334,25 @@ embedding = group(
     ),
     option(
         "--batch-size",
-        type=click.IntRange(min=1),
+        type=Whole(min=1, max=MOST_AT_ONCE),
         help="Images at once.  [default: 8 per processor, 256 on a GPU]",
     ),
     option(
         "-j",
         "--workers",
-        type=click.IntRange(min=1),
+        type=Whole(min=1, max=MOST_THREADS),
         help="Threads that decode images.  [default: one per processor]",
     ),
     device,
     option(
         "--runtime",
-        type=click.Choice(RUNTIMES),
+        type=Choice(RUNTIMES),
         default="auto",
         help="What runs the backbone; auto is OpenVINO on a CPU if it is installed.",
     ),
     option(
         "--on-error",
-        type=click.Choice(ON_ERROR),
+        type=Choice(ON_ERROR),
         default="fail",
         help="Whether unreadable images end the command or are left out.",
     ),
@@ -353,25 +365,25 @@ embedding = group(
     section="Features",
 )
 
-seed = option("--seed", type=click.IntRange(min=0), default=0, help="For what is drawn at random.")
+seed = option(
+    "--seed", type=Whole(min=0, max=LAST_SEED), default=0, help="For what is drawn at random."
+)
 
 scoring = group(
     seed,
     group(
         option(
             "--criterion",
-            type=click.Choice(list(CRITERIA)),
+            type=Choice(list(CRITERIA)),
             metavar="NAME",
             default="center",
             meanings=("Criteria", MEASURED),
             help="What scores measure; see Criteria.",
         ),
-        option(
-            "--center", type=click.Choice(list(CENTERS)), default="mean", help="Center of a class."
-        ),
+        option("--center", type=Choice(list(CENTERS)), default="mean", help="Center of a class."),
         option(
             "--metric",
-            type=click.Choice(list(METRICS)),
+            type=Choice(list(METRICS)),
             default="euclidean",
             help="Distance to the center.",
         ),

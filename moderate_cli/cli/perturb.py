@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import click
 
-from moderate_cli.backbones import CLASSIFIERS, DEFAULT_BACKBONE
+from moderate_cli.backbones import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import images_of
+from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.exporting import LINKS
 from moderate_cli.perturbation import ATTACKS, RECORD, Attack, perturb
 
@@ -44,7 +45,7 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 @options.option(
     "--attack",
     "attack_name",
-    type=click.Choice(ATTACKS),
+    type=Choice(ATTACKS),
     help="Change images by hardly more than can be seen, to mislead a network.",
 )
 @options.option(
@@ -56,13 +57,13 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 )
 @options.option(
     "--epsilon",
-    type=click.IntRange(1, 255),
+    type=Whole(1, 255),
     default=8,
     help="The most that --attack changes a value, of 255.",
 )
 @options.option(
     "--network",
-    type=click.Choice(CLASSIFIERS),
+    type=Choice(CLASSIFIERS, WHERE),
     metavar="NAME",
     default=DEFAULT_BACKBONE,
     help="What --attack misleads: efficientnet_lite0, or a torchvision classifier.",
@@ -77,7 +78,7 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 @options.device
 @options.option(
     "--link",
-    type=click.Choice(list(LINKS)),
+    type=Choice(list(LINKS)),
     default="symbolic",
     help="What images are that are not ruined: copies (none) or links.",
 )

@@ -14,6 +14,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, selecting
 from moderate_cli.cli.inputs import Source
 from moderate_cli.cli.outputs import Outputs, inputs_of
+from moderate_cli.cli.values import Choice
 from moderate_cli.exporting import LINKS, export
 from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
@@ -48,7 +49,7 @@ Mask = npt.NDArray[np.bool_]
 )
 @options.option(
     "--link",
-    type=click.Choice(list(LINKS)),
+    type=Choice(list(LINKS)),
     default="none",
     help="What --copy-to makes: copies (none) or links.",
 )

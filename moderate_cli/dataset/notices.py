@@ -15,6 +15,7 @@ Kind = Literal[
     "no suffix",  # images without a suffix
     "beside",  # images beside the class folders
     "hidden",  # hidden files
+    "member",  # members of a tar file that are no files, or of no sample, of one kind
     "folder",  # folders that are hidden, or a system's own, of one name
     "more",  # images of a suffix that are read, though ImageFolder does not list them
     "loop",  # a link to a folder that it is in, and that folder; "." is the dataset

@@ -70,6 +70,7 @@ def passed_over(notices: Notices) -> Sentence | None:
     ]
     hidden = sum(notice.count for notice in _of(notices, "hidden"))
     found += [_count(hidden, "hidden file")] if hidden else []
+    found += [_count(notice.count, notice.names[0]) for notice in _of(notices, "member")]
     found += _folders(notices)
     if not found:
         return None

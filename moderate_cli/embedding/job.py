@@ -20,6 +20,7 @@ from moderate_cli.backbones import (
 )
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.confirming import confirm
+from moderate_cli.embedding.filling import BLOCK_ROWS
 from moderate_cli.embedding.reuse import Progress, Wanted
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.fingerprints import file_stats
@@ -177,7 +178,8 @@ class Job:
             self.weights,
             device=self.device,
             runtime=self.runtime,
-            batch_size=self.batch_size,
+            # A batch never holds images of two blocks, and OpenVINO would fill up the rest.
+            batch_size=self.batch_size and min(self.batch_size, BLOCK_ROWS),
         )
         manifest = Manifest(
             spec=self.spec,

@@ -13,7 +13,7 @@ Doubles = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 4096
 STRENGTHS = 10.0 ** np.arange(-5, 0.5, 0.5)  # of the penalty, over that of the mean squared norm
-LEAST = 1e-150  # of that norm, where all features coincide: what is divided by it stays finite
+SMALLEST = 1e-290  # the inverse of a number that is smaller may be infinite
 
 
 class Probe:
@@ -57,7 +57,7 @@ class Probe:
         values, vectors = np.linalg.eigh(points @ points.T)
         values = values.clip(min=0)
         turned = vectors.T @ targets
-        strengths = STRENGTHS * max(values.mean(), LEAST)
+        strengths = STRENGTHS * _scale(values)
         right = [
             _right(
                 vectors @ (turned * (values / (values + strength))[:, None]),
@@ -82,7 +82,7 @@ class Probe:
         values, vectors = np.linalg.eigh(gram)
         values = values.clip(min=0)
         turned = vectors.T @ moment
-        strengths = STRENGTHS * max(values.mean(), LEAST)
+        strengths = STRENGTHS * _scale(values)
         right = np.zeros(len(strengths))
         for part, block in self._centered(features, rows):
             along = block @ vectors
@@ -109,6 +109,12 @@ def _sum(features: Features, rows: Rows) -> Doubles:
     for start in range(0, len(rows), BLOCK_ROWS):
         total += read_rows(features, rows[start : start + BLOCK_ROWS]).sum(axis=0)
     return total
+
+
+def _scale(values: Doubles) -> float:
+    """Mean squared norm; where images coincide, any other number does for that of nothing."""
+    scale = float(values.mean())
+    return scale if scale > SMALLEST else 1.0
 
 
 def _right(

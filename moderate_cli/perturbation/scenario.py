@@ -15,6 +15,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
 from moderate_cli.selection.counts import exact, round_half_up
 
+LONGEST_NAME = 255  # bytes
 ATTACKS = ("pgd", "fgsm")
 
 
@@ -118,10 +119,18 @@ def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> li
         stem, suffix = os.path.splitext(os.path.relpath(names[row], own))
         suffix = ".png" if ruined[row] else suffix
         folder, number = dataset.classes[labels[row]], 0
-        name = os.path.normpath(f"{folder}/{stem}{suffix}")
+        name = os.path.normpath(f"{folder}/{_shortened(stem, suffix)}")
         while name in taken:
             number += 1
-            name = os.path.normpath(f"{folder}/{stem}-{number}{suffix}")
+            name = os.path.normpath(f"{folder}/{_shortened(stem, f'-{number}{suffix}')}")
         taken.add(name)
         names[row] = name
     return names
+
+
+def _shortened(stem: str, end: str) -> str:
+    """Join a path and what it shall end in; cut from between what no file system has room for."""
+    parent, name = os.path.split(stem)
+    while len(os.fsencode(f"{name}{end}")) > LONGEST_NAME:
+        name = name[:-1]
+    return os.path.join(parent, f"{name}{end}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -11,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.errors import ArgumentError
+
+WRITTEN = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?|[0-9]+/[0-9]+)")
+SHOWN = 100  # letters of what is no number
 
 Counts = npt.NDArray[np.int64]
 
@@ -104,11 +109,19 @@ BALANCES: dict[str, Callable[[Counts], Counts]] = {
 
 
 def exact(number: float | str | Fraction) -> Fraction:
-    """The decimal number as written, `Fraction(3, 10)` for 0.3."""
-    try:
-        return Fraction(str(number))
-    except (ValueError, ZeroDivisionError):
-        raise ArgumentError(f"{number!r} is not a finite number") from None
+    """The decimal number as written, `Fraction(3, 10)` for 0.3.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no number of plain digits, or has thousands of them.
+    """
+    text = str(number).strip(" ")
+    # Fraction takes digits of all scripts, too, and works for ever at 1e-999999999.
+    if WRITTEN.fullmatch(text):
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            return Fraction(text)
+    raise ArgumentError(f"{repr(number)[:SHOWN]} is not a finite number")
 
 
 def written(number: float | str | Fraction) -> str:

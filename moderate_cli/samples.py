@@ -1,0 +1,183 @@
+"""Files of one key, as WebDataset groups them: which of them is the image, which its class."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from moderate_cli.dataset import IMAGE_EXTENSIONS
+from moderate_cli.errors import DatasetError
+from moderate_cli.tarfiles import Entry
+
+JSON_KEYS = ("cls", "label", "class")  # what tells the class in a json file
+# Bytes that a file of a class has at most, for it is read whole.
+MOST_BYTES = {"cls": 1 << 12, "json": 1 << 24}
+# Of files that nobody takes for an image.
+TEXTS = ("", "cls", "csv", "html", "json", "jsonl", "md", "py", "tsv", "txt", "xml", "yaml", "yml")
+
+
+@dataclass
+class Sample:
+    """Files of one key in a tar file, by their extension.
+
+    An extension is all that comes after the first dot of a name. One that has dots itself, such as
+    `seg.png`, is that of an extra beside the image; it is that of the image where there is no
+    other one.
+    """
+
+    images: dict[str, Entry] = field(default_factory=dict)
+    classes: dict[str, Entry] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+
+    def add(self, extension: str, entry: Entry) -> None:
+        """Take a file, if it may be the image or tell the class."""
+        if f".{extension}".endswith(IMAGE_EXTENSIONS):
+            self.images[extension] = entry
+        elif _last(extension) in MOST_BYTES:
+            self.classes[extension] = entry
+        else:
+            self.others.add(_last(extension))
+
+    def image(self, shard: str) -> str | None:
+        """Extension of the image, if there is one.
+
+        Raises
+        ------
+        DatasetError
+            If there are two, or what looks like another sample.
+        """
+        plain, dotted = _split(self.images)
+        if len(plain) > 1:
+            one, other = (self.images[extension].name for extension in plain[:2])
+            stem = other.removesuffix(f".{plain[1]}")
+            raise DatasetError(
+                f"{shard}: {one} and {other} are images of one sample; rename the one that is an"
+                f" extra, such as to {stem}.mask.{plain[1]}"
+            )
+        # What has a class of its own, or a number, is no extra but a sample.
+        own = {_before(extension) for extension in self.classes}
+        samples = [e for e in dotted if _before(e) in own or _last(_before(e)).isdecimal()]
+        if not plain:
+            return self._only(dotted, "images", shard)
+        self._only([*plain, *samples], "images", shard)
+        return plain[0]
+
+    def label(self, image: str, shard: str, read: Callable[[Entry], bytes]) -> str | None:
+        """Class of the sample, if there is one; `image` is the extension of its image.
+
+        Raises
+        ------
+        DatasetError
+            If there are two, or one cannot be read.
+        """
+        plain, dotted = _split(e for e in self.classes if _last(e) == "cls")
+        twins = [extension for extension in dotted if _before(extension) == _before(image)]
+        found = self._only([*plain, *twins] or dotted, "classes", shard)
+        if found is not None:
+            return _class_in_text(shard, self.classes[found], read)
+        found = "json" if "json" in self.classes else f"{_before(image)}.json"
+        entry = self.classes.get(found)
+        return None if entry is None else _class_in_json(shard, entry, read)
+
+    def passed_over(self, image: str | None) -> Iterator[str]:
+        """Yield endings of what may be an image and is not read; `image` is what is."""
+        if image is not None:
+            yield from (f".{extension}" for extension in self.images if extension != image)
+        elif strangers := sorted(self.others.difference(TEXTS)):
+            yield f".{strangers[0]}"
+        elif self.classes:
+            yield "imageless sample"
+
+    def _only(self, extensions: list[str], what: str, shard: str) -> str | None:
+        if len(extensions) > 1:
+            files = {**self.images, **self.classes}
+            one, other = (files[extension].name for extension in extensions[:2])
+            raise DatasetError(
+                f"{shard}: {one} and {other} are {what} of one sample, for a key ends at the first"
+                " dot of a name; rename files so that keys hold no dots"
+            )
+        return extensions[0] if extensions else None
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split the name of a member into its key and extension, as WebDataset does.
+
+    >>> split_name("photos.2/0001.seg.PNG")
+    ('photos.2/0001', 'seg.png')
+    """
+    folder, base = os.path.split(name)
+    stem, _, extension = base.partition(".")
+    return os.path.join(folder, stem), extension.lower()
+
+
+def class_order(name: str) -> tuple[bool, int, str, str]:
+    """Key that sorts numbers by their value, before names.
+
+    >>> sorted(["cat", "10", "9", "010"], key=class_order)
+    ['9', '010', '10', 'cat']
+    """
+    number = name.isascii() and name.isdigit()
+    # No integer is made of it, for which Python would refuse one of 5,000 digits.
+    value = name.lstrip("0") if number else ""
+    return (not number, len(value), value, name)
+
+
+def _split(extensions: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return those without a dot, and the others."""
+    found = list(extensions)
+    return [e for e in found if "." not in e], [e for e in found if "." in e]
+
+
+def _before(extension: str) -> str:
+    return extension.rpartition(".")[0]
+
+
+def _last(extension: str) -> str:
+    return extension.rpartition(".")[2]
+
+
+def _class_in_text(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str:
+    # As Windows writes it, text may begin with a mark of its encoding.
+    text = _content(shard, entry, read).removeprefix(b"\xef\xbb\xbf").strip()
+    return _checked(shard, entry, os.fsdecode(text))
+
+
+def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str | None:
+    try:
+        fields: Any = json.loads(_content(shard, entry, read).decode("utf-8-sig", "replace"))
+    except RecursionError:
+        raise DatasetError(f"{shard}: {entry.name} is nested too deep to be read") from None
+    except ValueError as error:
+        raise DatasetError(
+            f"{shard}: {entry.name} is no JSON ({error}); mend or remove it"
+        ) from None
+    found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
+    text = next((str(value) for value in found if isinstance(value, (str, int))), None)
+    return None if text is None else _checked(shard, entry, text)
+
+
+def _checked(shard: str, entry: Entry, name: str) -> str:
+    """Refuse a name of a class that nobody could write."""
+    try:
+        bad = not name or b"\0" in os.fsencode(name)
+    except UnicodeEncodeError:
+        bad = True
+    if bad:
+        raise DatasetError(
+            f"{shard}: {entry.name} holds no class, but {name!r}; write the name or the number of"
+            " one"
+        )
+    return name
+
+
+def _content(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> bytes:
+    most = MOST_BYTES[_last(entry.name.lower())]
+    if entry.size > most:
+        raise DatasetError(
+            f"{shard}: {entry.name} has {entry.size} bytes; a file that tells a class has at most"
+            f" {most}"
+        )
+    return read(entry)

@@ -78,7 +78,8 @@ def _lengths(points: Doubles) -> Doubles:
 
 def _near(points: Doubles, middle: Doubles) -> npt.NDArray[np.bool_]:
     with np.errstate(invalid="ignore", over="ignore"):
-        return _lengths(points - middle) <= NEAR * _lengths(middle[None])
+        distances = _lengths(points - middle)
+        return np.isfinite(distances) & (distances <= NEAR * _lengths(middle[None]))
 
 
 def _count(features: Features, rows: Rows, middle: Doubles) -> int:

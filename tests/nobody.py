@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 from pathlib import Path
 
 from conftest import paint
@@ -32,6 +33,8 @@ def _as_nobody(folder: Path, args: list[str]) -> None:
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.environ |= {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
     # That user may perhaps not read what Python loads: a first run of everything loads it.
+    for name in ("first", "first.moderate"):  # of an earlier command, which would be used again
+        shutil.rmtree(folder / name, ignore_errors=True)
     for image in range(8):
         paint(folder / "first" / ("cat", "dog")[image % 2] / f"{image}.png", image)
     (folder / "first" / "cat" / "bad.png").touch()

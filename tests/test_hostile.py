@@ -256,7 +256,10 @@ ARRAYS = {
     "integers": (lambda p: np.save(p, np.zeros((4, 2), int)), "holds int64 (4, 2); a float"),
     "complex": (lambda p: np.save(p, np.zeros((4, 2), complex)), "holds complex128 (4, 2)"),
     "no rows": (lambda p: np.save(p, np.zeros((0, 2))), "is empty; a float matrix"),
-    "NaN": (lambda p: np.save(p, np.array([[0.0], [np.nan], [1], [2]])), "row 1 is not finite"),
+    "NaN": (
+        lambda p: np.save(p, np.array([[0.0, 1], [np.nan, 1], [1, 1], [2, 1]])),
+        "row 1 is not finite",
+    ),
     "infinite": (lambda p: np.save(p, np.array([[0.0], [1], [-np.inf], [2]])), "row 2 is not"),
     "too large": (lambda p: np.save(p, np.full((4, 2), 1e300) * [[1], [-1], [1], [1]]), "values"),
 }
@@ -432,9 +435,7 @@ def test_a_training_set_that_does_not_fit_names_the_option(data, monkeypatch):
     dataset = moderate_cli.scan(data)
     with pytest.raises(DeviceError) as caught:
         training.read_pictures(dataset, dataset.labels, dataset.labels >= 0, Recipe(size=4096))
-    assert str(caught.value) == (
-        "8 pictures of 4096 pixels take 0.4 GB, more than there is; a smaller --size takes less"
-    )
+    assert str(caught.value) == ("out of memory; 8 pictures take 0.4 GB, and a smaller --size less")
 
 
 def test_more_images_at_once_than_a_block_holds_have_no_effect(data, monkeypatch):

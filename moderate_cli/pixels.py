@@ -18,16 +18,17 @@ Floats                                    Levels of 0 to 1, times 255, if they l
 ========================================  =========================================================
 
 A format that says what its numbers mean is believed: netpbm's greatest value, the bits per sample
-of JPEG 2000, those of a TIFF if they are fewer than 16, and a TIFF's greatest sample value. A
-picture of a single value has no range: it is taken to be of full scale, and cut off at 0 and 255 if
-it has none. Colors of 16 bits are what PIL makes of them, the upper byte, unless all are below a
-sixteenth of full scale; then they are spread over their own range, too.
+of JPEG 2000, 12 bits of a TIFF. The greatest sample value that a TIFF tells is full scale if it is
+true. A picture of a single value has no range: it is taken to be of full scale, and cut off at 0
+and 255 if there is none. Colors of 16 bits are what PIL makes of them, the upper byte, unless all
+are below a sixteenth of full scale; then they are spread over their own range, too.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import struct
 import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -126,10 +127,10 @@ class _Made(NamedTuple):
         Whether a part of it may be.
     key
         The level or color that is transparent; None where pixels say so by themselves.
-    declared
-        What is black and what is white, if the format says so.
-    full
-        What is white if there is no declaration, and the picture is not dim.
+    scale
+        What is black and what is white, if the picture is not dim; None if nobody knows.
+    firm
+        Whether that holds of dim pictures, too.
     twin
         How PIL would read the lower bytes of colors of 16 bits; "" for other pictures.
     """
@@ -137,8 +138,8 @@ class _Made(NamedTuple):
     wide: bool
     transparent: bool
     key: int | tuple[int, ...] | None
-    declared: Span | None
-    full: float
+    scale: Span | None
+    firm: bool
     twin: str
 
     @classmethod
@@ -148,13 +149,13 @@ class _Made(NamedTuple):
         wide, key = _is_wide(image), _key(image, raw)
         # Of itself such a picture has no transparency; nor has a palette that is opaque.
         alone = wide or image.mode in ("1", "L", "RGB") or _is_opaque(image)
-        full = {"F": 1.0, "I": SIXTEEN_BITS if image.format == "PNG" else 0.0}
+        scale, firm = _scale(image) if wide else (None, False)
         return cls(
             wide,
             image.has_transparency_data and (key is not None or not alone),
             key,
-            _declared(image) if wide else None,
-            full.get(image.mode, SIXTEEN_BITS),
+            scale,
+            firm,
             _twin(raw),
         )
 
@@ -201,33 +202,31 @@ def _is_wide(image: Image.Image) -> bool:
     return image.mode in WIDE or image.mode.startswith(SIXTEEN)
 
 
-def _declared(image: Image.Image) -> Span | None:
+def _scale(image: Image.Image) -> tuple[Span | None, bool]:
+    """Return what is black and what is white by the format, and whether it is sure of it."""
     if image.format in ("PPM", "JPEG2000") and image.mode != "F":
-        return (0, SIXTEEN_BITS)  # PIL has spread them
-    tags = getattr(image, "tag_v2", None)
-    if tags is None:
-        return None
-    bits = tags.get(BITS)
-    if image.mode.startswith(SIXTEEN) and bits == (12,):
-        return (0, 4095)
+        return (0, SIXTEEN_BITS), True  # PIL has spread them
+    usual: Span | None = (0, 1) if image.mode == "F" else (0, SIXTEEN_BITS)
+    if image.mode == "I" and image.format != "PNG":
+        usual = None
+    tags = getattr(image, "tag_v2", {})
+    if image.mode.startswith(SIXTEEN) and tags.get(BITS) == (12,):
+        return (0, 4095), True
     lowest, highest = (
-        next((_number(tags[tag]) for tag in names if tag in tags), math.nan)
+        next((_number(tags, tag) for tag in names if tag in tags), math.nan)
         for names in (LOWEST, HIGHEST)
     )
     lowest = 0.0 if math.isnan(lowest) else lowest
-    # The greatest that there can be is what a TIFF is taken to say if it says nothing.
-    if math.isfinite(highest - lowest) and lowest < highest and highest < SIXTEEN_BITS:
-        return (lowest, highest)
-    return None
+    said = math.isfinite(highest - lowest) and lowest < highest
+    return (lowest, highest) if said else usual, False
 
 
-def _number(value: Any) -> float:
+def _number(tags: Any, tag: int) -> float:
     """Read a TIFF tag, which a damaged or hostile file may make anything."""
-    if isinstance(value, tuple) and len(value) == 1:
-        value = value[0]
     try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError, ArithmeticError):
+        value = tags[tag]
+        return float(value[0] if isinstance(value, tuple) and len(value) == 1 else value)
+    except (TypeError, ValueError, LookupError, ArithmeticError, struct.error):
         return math.nan
 
 
@@ -257,7 +256,7 @@ def _colors(part: Image.Image, made: _Made, stream: Any, box: Box | None) -> Ima
         image.tile = [tile._replace(args=_packed(tile.args, made.twin)) for tile in image.tile]
         lower = np.asarray((image if box is None else image.crop(box)).convert("RGB"))
     values = upper.astype(np.uint16) * 256 + lower
-    return Image.fromarray(_spread(values, _span(values, None, SIXTEEN_BITS)))
+    return Image.fromarray(_spread(values, _span(values, (0, SIXTEEN_BITS))))
 
 
 def _packed(args: Any, twin: str) -> Any:
@@ -267,20 +266,22 @@ def _packed(args: Any, twin: str) -> Any:
 def _gray(part: Image.Image, made: _Made) -> Image.Image:
     """Convert gray of more than 8 bits to 8-bit RGB."""
     values = np.asarray(part)
-    levels = _spread(values, _span(values, made.declared, made.full))
+    levels = _spread(values, _span(values, made.scale, firm=made.firm))
     return Image.fromarray(levels).convert("RGB")
 
 
-def _span(values: npt.NDArray[Any], declared: Span | None, full: float) -> Span:
-    """Return what is black and what is white; `full` is 0 if there is no full scale."""
-    if declared is not None:
-        return declared
+def _span(values: npt.NDArray[Any], scale: Span | None, *, firm: bool = False) -> Span:
+    """Return what is black and what is white: the scale, or a picture's own range."""
+    if scale is not None and firm:
+        return scale
     ends = [_ends(part) for part in _parts(values)]
     lowest, highest = min(end[0] for end in ends), max(end[1] for end in ends)
-    fits = 0 <= lowest <= highest <= full
-    if lowest < highest and not (fits and highest > DIM * full):
+    black, white = scale or (0, 255)
+    fits = black <= lowest <= highest <= white
+    dim = scale is None or highest - black <= DIM * (white - black)
+    if lowest < highest and (dim or not fits):
         return (lowest, highest)
-    return (0, full) if fits and full else (0, 255)
+    return (black, white) if fits else (0, 255)
 
 
 def _ends(part: npt.NDArray[Any]) -> Span:

@@ -244,6 +244,16 @@ def test_line_art_on_a_transparent_ground_can_be_told_apart(tmp_path, moderate):
             id="TIFF that contradicts itself",
         ),
         pytest.param(
+            gray(np.int32, 0, 50_000, 100_000, tiffinfo={341: 200_000.0}),
+            [0, 64, 128],
+            id="32-bit TIFF that says",
+        ),
+        pytest.param(
+            gray(np.int32, 0, 50, 100, tiffinfo={341: 4294967295.0}),
+            [0, 128, 255],
+            id="32-bit TIFF that says what there could be",
+        ),
+        pytest.param(
             gray(np.uint16, 0, 2048, 4095, tiffinfo={281: 65535}),
             [0, 128, 255],
             id="TIFF that says nothing",

@@ -50,8 +50,7 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
     """
     try:
         with warnings.catch_warnings():
-            # Of odd headers, which are refused or read all the same.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # of odd headers: they are read, or refused below
             if isinstance(source, bytes):
                 array = np.load(io.BytesIO(source), allow_pickle=False)
             else:

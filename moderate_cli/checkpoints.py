@@ -84,6 +84,10 @@ def _load(path: str | os.PathLike[str]) -> Any:
                 f"{shown}: is a pickled model, or holds other objects than tensors"
                 f" ({clipped(foreign[1])}); {ADVICE}"
             ) from None
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise WeightsError(
+                f"{shown}: asks for more memory than there is; is it whole, and weights?"
+            ) from None
         if "TorchScript" in str(error):
             raise WeightsError(
                 f"{shown}: is a TorchScript program, not weights; {ADVICE}"

@@ -124,12 +124,12 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
             state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
             return state, (str(entry), "")
         except (*UNREADABLE, OSError, RuntimeError) as error:
-            if kept.exists():
+            if kept.exists() and not isinstance(error, OSError):
                 raise WeightsError(
                     f"{kept}: is damaged ({why(error)}); remove it to download it again"
                 ) from None
             raise WeightsError(
-                f"{name}: weights cannot be downloaded ({why(error)});"
+                f"{name}: its weights cannot be had ({why(error)});"
                 f" --weights FILE takes a state dict, such as {entry.url}"
             ) from None
 
@@ -202,22 +202,18 @@ def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
     state = _converted(module, state)
     head, _ = find_head(module)
     body = _body(module)
-    loaded = {}
+    loaded, refusal = {}, f"{source}: is no checkpoint of {name}"
     for key in sorted(body):
         if key in state:
-            loaded[key] = _like(state[key], body[key], key, f"{source}: is no checkpoint of {name}")
+            loaded[key] = _like(state[key], body[key], key, refusal, "name its --backbone")
         # A counter that inference does not use, and that old checkpoints lack.
         elif not key.endswith(COUNTER):
-            raise WeightsError(
-                f"{source}: is no checkpoint of {name} (lacks {key}); name its --backbone"
-            )
+            raise WeightsError(f"{refusal} (lacks {key}); name its --backbone")
     unknown = sorted(
         key for key in state if key not in body and not key.startswith((f"{head}.", *AUXILIARY))
     )
     if unknown:
-        raise WeightsError(
-            f"{source}: is no checkpoint of {name} (has {clipped(unknown[0])}); name its --backbone"
-        )
+        raise WeightsError(f"{refusal} (has {clipped(unknown[0])}); name its --backbone")
     classes = _load_head(module, state, source)
     complete = module.state_dict()  # updated, for it carries the versions of layers
     complete.update(loaded)
@@ -225,7 +221,9 @@ def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
     return classes
 
 
-def _like(value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str) -> torch.Tensor:
+def _like(
+    value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str, advice: str
+) -> torch.Tensor:
     """Return weights as the network wants them; refuse those that are not its own."""
     found = ""
     if value.shape != wanted.shape:
@@ -233,15 +231,13 @@ def _like(value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str) -> 
     elif value.is_floating_point() != wanted.is_floating_point():
         found = f"{value.dtype}, not {wanted.dtype}"
     if found:
-        raise WeightsError(f"{refusal} ({key} is {found}); name its --backbone")
+        raise WeightsError(f"{refusal} ({key} is {found}); {advice}")
     try:
         converted = value.detach().to(wanted.dtype)
     except RuntimeError:  # some of the smallest types cannot be converted
         raise WeightsError(f"{refusal} ({key} is {value.dtype}); save it in float32") from None
     if not bool(torch.isfinite(converted).all()):
-        raise WeightsError(
-            f"{refusal} ({key} is not finite); is it the one that training ended in?"
-        )
+        raise WeightsError(f"{refusal} ({key} is not finite); take an earlier checkpoint")
     return converted
 
 
@@ -256,12 +252,12 @@ def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
         raise WeightsError(f"{source}: has a head of no classes ({name}.weight); save another")
     put_head(module, classes)
     _, head = find_head(module)
-    refusal = f"{source}: its head is damaged"
+    refusal, advice = f"{source}: its head is damaged", "save model.state_dict()"
     with torch.no_grad():
-        head.weight.copy_(_like(weight, head.weight, f"{name}.weight", refusal))
+        head.weight.copy_(_like(weight, head.weight, f"{name}.weight", refusal, advice))
         if head.bias is not None:
             bias = torch.zeros(classes) if bias is None else bias
-            head.bias.copy_(_like(bias, head.bias, f"{name}.bias", refusal))
+            head.bias.copy_(_like(bias, head.bias, f"{name}.bias", refusal, advice))
     return classes
 
 

@@ -57,11 +57,9 @@ class Sample:
                 f"{shard}: {one} and {other} are images of one sample; rename the one that is an"
                 f" extra, such as to {stem}.mask.{plain[1]}"
             )
-        # What has a class of its own, or a number, is no extra but a sample.
-        own = {_before(extension) for extension in self.classes}
-        samples = [e for e in dotted if _before(e) in own or _last(_before(e)).isdecimal()]
         if not plain:
             return self._only(dotted, "images", shard)
+        samples = [extension for extension in dotted if self._is_sample(extension, plain[0])]
         self._only([*plain, *samples], "images", shard)
         return plain[0]
 
@@ -90,6 +88,12 @@ class Sample:
             yield f".{strangers[0]}"
         elif self.classes:
             yield "imageless sample"
+
+    def _is_sample(self, extension: str, image: str) -> bool:
+        """Whether what is beside the image has a number, or a class of its own, unlike an extra."""
+        name = _before(extension)
+        described = _last(extension) == image and f"{name}.json" in self.classes
+        return _last(name).isdecimal() or f"{name}.cls" in self.classes or described
 
     def _only(self, extensions: list[str], what: str, shard: str) -> str | None:
         if len(extensions) > 1:

@@ -129,7 +129,12 @@ def copy_entry(archive: Archive, entry: Entry, out: tarfile.TarFile) -> None:
     Of the old header only name, owner, mode and time are taken: what else it says is of how the
     file lay in the old tar file, or is of another file that this one is a hard link to.
     """
-    out.addfile(_fresh(entry), archive.tar.extractfile(entry.header))
+    try:
+        out.addfile(_fresh(entry), archive.tar.extractfile(entry.header))
+    except OSError as error:
+        if error.errno is not None:  # of the new tar file, such as of a full disk
+            raise
+        raise tarfile.ReadError(f"{entry.name} is cut short") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -205,9 +205,11 @@ class Runs:
     ("change", "message"),
     [
         ({f"{HEAD}.bias": torch.zeros(4)},
-         "w.pt: its head is damaged (classifier.1.bias is (4,), not (3,)); name its --backbone"),
+         "w.pt: its head is damaged (classifier.1.bias is (4,), not (3,)); save"
+         " model.state_dict()"),
         ({f"{HEAD}.bias": torch.zeros(3, 1)},
-         "w.pt: its head is damaged (classifier.1.bias is (3, 1), not (3,)); name its --backbone"),
+         "w.pt: its head is damaged (classifier.1.bias is (3, 1), not (3,)); save"
+         " model.state_dict()"),
         ({f"{HEAD}.weight": torch.zeros(0, 512, 1, 1)},
          "w.pt: has a head of no classes (classifier.1.weight); save another"),
         ({f"{HEAD}.weight": torch.zeros(3, 512, 1, 1).to_sparse()},
@@ -227,8 +229,8 @@ class Runs:
          "w.pt: is no checkpoint of squeezenet1_1 (features.0.weight is torch.complex64, not"
          " torch.float32); name its --backbone"),
         ({"features.0.bias": torch.full((64,), float("nan"))},
-         "w.pt: is no checkpoint of squeezenet1_1 (features.0.bias is not finite); is it the one"
-         " that training ended in?"),
+         "w.pt: is no checkpoint of squeezenet1_1 (features.0.bias is not finite); take an"
+         " earlier checkpoint"),
         ({("features", 0): torch.zeros(1)},
          "{}: is no state dict (a key is ('features', 0)); save model.state_dict()"),
         ({b"features": torch.zeros(1)},
@@ -375,21 +377,34 @@ def test_damaged_weights_are_refused_in_a_line(tmp_path, squeezed):
     assert not [line for line in refused if "\n" in line or len(line) > len(str(path)) + 300]
 
 
-def test_a_damaged_download_is_named(tmp_path, monkeypatch):
-    def cut_short(*_args, weights_only, **_options):
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (
+            pickle.UnpicklingError("pickle data was truncated"),
+            "{kept}: is damaged (pickle data was truncated); remove it to download it again",
+        ),
+        (
+            PermissionError(13, "Permission denied"),  # which is no damage
+            "resnet18: its weights cannot be had ([Errno 13] Permission denied); --weights FILE"
+            " takes a state dict, such as {url}",
+        ),
+    ],
+)
+def test_a_download_that_cannot_be_read_is_named(tmp_path, monkeypatch, fault, message):
+    def fail(*_args, weights_only, **_options):
         assert weights_only
-        raise pickle.UnpicklingError("pickle data was truncated")
+        raise fault
 
-    monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", cut_short)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: os.fspath(tmp_path))
-    kept = tmp_path / "checkpoints" / os.path.basename(models.ResNet18_Weights.DEFAULT.url)
+    url = models.ResNet18_Weights.DEFAULT.url
+    kept = tmp_path / "checkpoints" / os.path.basename(url)
     kept.parent.mkdir()
     kept.write_bytes(b"cut")
+    monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", fail)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: os.fspath(tmp_path))
     with pytest.raises(WeightsError) as caught:
         load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
-    assert str(caught.value) == (
-        f"{kept}: is damaged (pickle data was truncated); remove it to download it again"
-    )
+    assert str(caught.value) == message.format(kept=kept, url=url)
 
 
 def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
@@ -400,7 +415,7 @@ def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
     with pytest.raises(WeightsError) as caught:
         load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
     assert str(caught.value) == (
-        "resnet18: weights cannot be downloaded (<urlopen error no route to host>);"
+        "resnet18: its weights cannot be had (<urlopen error no route to host>);"
         " --weights FILE takes a state dict, such as"
         f" {models.ResNet18_Weights.DEFAULT.url}"
     )

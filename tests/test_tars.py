@@ -388,6 +388,23 @@ def test_files_with_holes_are_read_and_exported_as_they_are(tmp_path, style, key
         assert after[f"{key}.png"][2] == MTIME
 
 
+def test_webdataset_reads_what_was_linked_sparse_or_named_oddly(tmp_path):
+    (tmp_path / "s").mkdir()
+    with_hole(tmp_path / f"s/{LONG}.png", png(51))
+    (tmp_path / f"s/{FOREIGN}.png").hardlink_to(tmp_path / f"s/{LONG}.png")
+    for number, key in enumerate([LONG, FOREIGN]):
+        (tmp_path / f"s/{key}.cls").write_text(str(number))
+    files = [f"{key}.{end}" for key in (LONG, FOREIGN) for end in ("png", "cls")]
+    gnu_tar("--format=pax", "-S", "-cf", tmp_path / "a.tar", "-C", tmp_path / "s", *files)
+    copy = exported(tmp_path / "a.tar", {LONG, FOREIGN}, tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-c", READ, copy], capture_output=True, text=True, check=True
+    )
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        [LONG, "0", "51"], [FOREIGN, "1", "51"]
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("style", ["--format=gnu", "--format=pax"])
 def test_names_modes_and_times_survive_an_export(tmp_path, style):
     (tmp_path / "s").mkdir()
@@ -445,6 +462,10 @@ DOTS = (
             "img.jpg and img.new.jpg are images" + DOTS,
         ),
         (
+            ["img.jpg", "img.json", "img.new.jpg", "img.new.json"],
+            "img.jpg and img.new.jpg are images" + DOTS,
+        ),
+        (
             ["1.jpg", "1.fine.cls", "1.coarse.cls"],
             "1.fine.cls and 1.coarse.cls are classes" + DOTS,
         ),
@@ -470,6 +491,7 @@ def test_two_images_or_classes_in_a_sample_are_refused_by_name(tmp_path, files, 
          {".depth.png": 1, ".seg.png": 1}),
         (["1.jpg", "1.txt", "1.mask.npy", "1.emb.pth"], b"1.jpg", (".",), {}),
         (["1.jpg", "1.cls", "1.fine.cls"], b"1.jpg", ("1.cls",), {}),
+        (["1.jpg", "1.cls", "1.seg.png", "1.seg.json"], b"1.jpg", ("1.cls",), {".seg.png": 1}),
         (["1.jpg", "1.fine.cls"], b"1.jpg", ("1.fine.cls",), {}),
         (["1.image.jpg", "1.cls"], b"1.image.jpg", ("1.cls",), {}),
         (["1.v2.jpg", "1.v2.cls"], b"1.v2.jpg", ("1.v2.cls",), {}),

@@ -80,7 +80,9 @@ def _read(value: str) -> dict[str, Any]:
 
 
 def _key_of_long_number(content: str) -> str:
-    found = re.search(r"^\s*([\w-]+)\s*=[^\n]*?\d{1000}", content.replace("_", ""), re.MULTILINE)
+    found = re.search(
+        r"^[ \t]*([\w-]+)[ \t]*=[^\n]*?\d{1000}", content.replace("_", ""), re.MULTILINE
+    )
     return f"{found[1]}: has " if found else "a number has "
 
 

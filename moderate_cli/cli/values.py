@@ -27,9 +27,7 @@ class Choice(click.Choice[str]):
         """Refuse an unknown name."""
         if str(value) not in self.choices:
             refused = choice_refusal(str(value), tuple(self.choices), self.where)
-            self.fail(
-                f"{refused.removesuffix('.')}." if refused[-1] != "?" else refused, param, ctx
-            )
+            self.fail(refused if refused.endswith("?") else f"{refused}.", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -131,6 +131,6 @@ def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> li
 def _shortened(stem: str, end: str) -> str:
     """Join a path and what it shall end in; cut from between what no file system has room for."""
     parent, name = os.path.split(stem)
-    while len(os.fsencode(f"{name}{end}")) > LONGEST_NAME:
+    while name and len(os.fsencode(f"{name}{end}")) > LONGEST_NAME:
         name = name[:-1]
     return os.path.join(parent, f"{name}{end}")

@@ -6,7 +6,7 @@ import pytest
 import moderate_cli
 from moderate_cli.backbones import FeatureSpec, Preprocessing
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.store import Manifest, open_store, store_folder
+from moderate_cli.store import FORMAT, Manifest, open_store, store_folder
 
 MANIFEST = Manifest(
     FeatureSpec("pixels"),
@@ -24,25 +24,44 @@ def test_a_manifest_survives_the_disk():
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
 
 
+def written(change):
+    """The manifest with a change, in the very form that is written."""
+    content = json.loads(MANIFEST.to_json()) | change
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def test_a_manifest_without_a_change_is_read():
+    assert Manifest.from_json(written({})) == MANIFEST
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "reason"),
     [
-        {"format": 2},
-        {"format": None},
-        {"spec": {"backbone": "pixels"}},
-        {"spec": {"backbone": "unheard-of"}},
-        {"spec": []},
-        {"preprocessing": None},
-        {"preprocessing": {"mean": 1}},
-        {"classes": 3},
-        {"rows": "3"},
-        {"extra": 1},
+        ({"format": FORMAT - 1}, f"^is not of format {FORMAT}$"),
+        ({"format": None}, f"^is not of format {FORMAT}$"),
+        ({"spec": {"backbone": "pixels"}}, "^was changed since it was written$"),
+        ({"spec": {"backbone": "unheard-of"}}, "^backbone: 'unheard-of' is none of "),
+        ({"spec": []}, "must be a mapping, not list"),
+        ({"preprocessing": None}, "'NoneType' object is not subscriptable"),
+        ({"preprocessing": {"mean": 1}}, "'int' object is not iterable"),
+        ({"classes": 3}, "'int' object is not iterable"),
+        ({"classes": ["cafe", "odd"]}, "^was changed since it was written$"),
+        ({"rows": "3"}, "^was changed since it was written$"),
+        ({"rows": 4}, "^was changed since it was written$"),
+        ({"sums": {"paths.txt": "00"}}, "^was changed since it was written$"),
+        ({"blake2b": "00" * 16}, "^was changed since it was written$"),
+        ({"extra": 1}, "'extra'"),
     ],
 )
-def test_a_changed_manifest_is_refused_with_a_reason(change):
-    content = json.loads(MANIFEST.to_json()) | change
-    with pytest.raises(ValueError, match=r"\w"):
-        Manifest.from_json(json.dumps(content, indent=2).encode())
+def test_a_changed_manifest_is_refused_with_its_reason(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        Manifest.from_json(written(change))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"null", MANIFEST.to_json()[:-1]])
+def test_what_is_no_manifest_is_refused(content):
+    with pytest.raises(ValueError, match=r"^(Expecting |is not of format |was changed )"):
+        Manifest.from_json(content)
 
 
 def test_the_store_lies_beside_the_dataset_never_inside(tmp_path):

@@ -209,6 +209,10 @@ def test_the_graph_spreads_over_clusters(rng):
             {"strategy": "matching", "features": np.zeros((2, 1))},
             "features (2, 1) and scores (3,) do not match",
         ),
+        (
+            {"strategy": "matching", "features": np.zeros(3)},
+            "features (3,) and scores (3,) do not match",
+        ),
         ({"seed": -1}, "seed: -1 is negative"),
     ],
 )

@@ -186,8 +186,10 @@ def test_wrong_arguments(args, message, many, moderate, tmp_path):
 
 
 def test_it_never_writes_into_the_dataset(many, moderate):
+    before = sorted(many.rglob("*"))
     done = moderate("perturb", many, "-o", many / "p", "--corrupt", "1")
     assert done.status == 1
+    assert sorted(many.rglob("*")) == before
     assert "lies in the dataset" in done.stderr
 
 

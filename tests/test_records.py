@@ -179,7 +179,7 @@ def test_what_would_break_a_line_of_a_table_is_refused(odd, what):
     assert str(caught.value) == f"{shown}: holds a {what}; -o FILE.csv quotes it"
 
 
-@pytest.mark.parametrize("suffix", TABLE_FORMATS.keys() - {".txt"})
+@pytest.mark.parametrize("suffix", sorted(TABLE_FORMATS.keys() - {".txt"}))
 def test_a_value_with_a_return_in_it_comes_back(suffix):
     table = Table(("one", "two"), [("a\rb", "c"), ("d", "e\r\n")])
     text = formatted(table, suffix).decode()

@@ -81,6 +81,19 @@ def test_steps_are_counted_and_may_be_few():
     assert 1 < len(passes) < 20
 
 
+def test_a_step_from_one_of_the_points_is_pulled_back_to_it():
+    # The others, at distances of 2 and 1, pull by (1, 0) and (0, 1): sqrt(2) in all, of which the
+    # point holds back 1. Without it the step would be to the mean with weights of 1/2 and 1.
+    points = [(0, 0), (2, 0), (0, 1)]
+    step = (1 - 1 / math.sqrt(2)) * 2 / 3
+    np.testing.assert_allclose(median_of(points, (0, 0), max_steps=1), (step, step))
+    # Two points hold back 2, which is more than the pull.
+    assert median_of([(0, 0), *points], (0, 0), max_steps=1).tolist() == [0, 0]
+    # A weaker pull than 1 moves nothing either: both sides of the point pull alike.
+    assert median_of([(0, 0), (1, 0), (-1, 0)], (0, 0), max_steps=1).tolist() == [0, 0]
+    assert median_of([(0, 0), (1, 0), (-1, 1)], (0, 0), max_steps=1).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize("kind", CENTERS)
 @pytest.mark.parametrize(("block", "strip", "held"), [
     (1 << 22, 1 << 17, 1 << 28), (8, 1, 1), (200, 40, 1000), (200, 40, 1 << 20)

@@ -49,9 +49,9 @@ def test_neighbors_count_by_their_similarity():
 
 
 def test_what_points_away_or_nowhere_is_no_neighbor():
-    features = np.concatenate([angles(0, 180, 10), [[0.0, 0.0]]])
-    found = disagreement(features, np.arange(4), np.array([0, 1, 0, 1]))
-    np.testing.assert_allclose(found, [0, 0, 0, 0], atol=1e-7)
+    features = np.concatenate([angles(0, 180, 10, 20), [[0.0, 0.0]]])
+    found = disagreement(features, np.arange(5), np.array([0, 1, 0, 0, 1]))
+    np.testing.assert_allclose(found, [0, 0, 0, 0, 0], atol=1e-7)
 
 
 def test_ten_neighbors_count():

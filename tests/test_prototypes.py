@@ -59,6 +59,14 @@ def test_a_center_that_none_is_nearest_to_goes_to_the_farthest(seed):
     np.testing.assert_allclose(found, [0, 40], atol=1e-9)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_farthest_is_so_from_the_center_that_is_nearest_to_it(seed):
+    points = angles(*[0] * 8, 40, 90)
+    centers = spherical_kmeans(points, np.arange(10), 3, np.random.default_rng(seed))
+    found = np.sort(np.degrees(np.arctan2(centers[:, 1], centers[:, 0])))
+    np.testing.assert_allclose(found, [0, 40, 90], atol=1e-9)
+
+
 def test_centers_are_placed_by_a_sample_of_each(monkeypatch):
     monkeypatch.setattr(prototypes, "SAMPLE", 3)
     seen = []

@@ -46,6 +46,10 @@ def test_neighbors_count_by_their_similarity():
     found = disagreement(angles(0, 30, -60), np.arange(3), np.array([0, 0, 1]))
     near, far = np.cos(np.radians([30, 60]))
     np.testing.assert_allclose(found, [far / (near + far), 0, 1], atol=1e-6)
+    # So do those that are hardly similar.
+    found = disagreement(angles(0, 80, -85), np.arange(3), np.array([0, 0, 1]))
+    near, far = np.cos(np.radians([80, 85]))
+    np.testing.assert_allclose(found, [far / (near + far), 0, 1], atol=1e-6)
 
 
 def test_what_points_away_or_nowhere_is_no_neighbor():

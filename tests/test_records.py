@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from moderate_cli import records, scoring
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.records import (
+    INDEX_FORMATS,
+    SCORE_FORMATS,
     TABLE_FORMATS,
     Table,
+    check_output,
     formatted,
     read_features,
     read_labels,
@@ -111,6 +114,15 @@ def test_a_file_in_no_folder_is_refused(tmp_path):
     assert (
         str(caught.value) == f"{tmp_path}/nowhere/kept.txt: there is no folder {tmp_path}/nowhere"
     )
+
+
+def test_an_output_is_checked_before_there_is_anything_to_write(tmp_path):
+    assert check_output(tmp_path / "a.CSV", INDEX_FORMATS) == INDEX_FORMATS[".csv"]
+    for name, error in (("nowhere/a.csv", OutputError), ("a.xml", ArgumentError)):
+        with pytest.raises(error):
+            check_output(tmp_path / name, INDEX_FORMATS)
+    assert list(INDEX_FORMATS) == [".txt", ".csv", ".json", ".npy"]
+    assert list(SCORE_FORMATS) == [".txt", ".csv", ".npy"]
 
 
 def test_images_are_written_alike_whatever_is_written_at_a_time(tmp_path, monkeypatch):

@@ -270,6 +270,20 @@ def test_an_export_of_tars_is_not_replaced_if_something_was_put_into_it(tars, tm
     assert (tmp_path / "other" / "mine.tar").exists()
 
 
+def test_what_is_not_replaced_is_refused_before_anything_is_exported(data, tars, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    counts = []
+    for dataset in (scan(data), scan(f"{tars}/{{a,b}}.tar")):
+        for force in (True, False):
+            message = refusal(
+                dataset, tmp_path / "home", force=force, on_progress=lambda *of: counts.append(of)
+            )
+            assert message.startswith(f"{tmp_path}/home: ")
+    assert counts == []
+    assert tree(tmp_path / "home") == ["thesis.tex"]
+
+
 def test_tars_are_not_linked_to(tars, tmp_path):
     with pytest.raises(ArgumentError) as caught:
         export(scan(tars / "a.tar"), np.ones(5, dtype=bool), tmp_path / "out", link="symbolic")

@@ -136,6 +136,19 @@ def test_features_of_another_kind_are_damage_that_is_named(embedded, array, foun
     )
 
 
+@pytest.mark.parametrize("name", ["labels.npy", "paths.txt", "digests.npy", "unreadable.txt"])
+def test_a_single_bit_that_differs_is_damage(embedded, name):
+    store = open_store(embedded.parent / "train.moderate" / "pixels-float32-float32")
+    content = (store.folder / name).read_bytes() or b"\0"
+    (store.folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(StoreError) as caught:
+        getattr(store, name.partition(".")[0])
+    assert str(caught.value) == (
+        f"{store.folder}/{name}: damaged (was changed since it was written); remove {store.folder}"
+        " to embed again"
+    )
+
+
 def test_damage_is_told_of_in_one_line():
     error = damaged(Path("some/set"), "labels.npy", "torn\n  in two")
     assert (

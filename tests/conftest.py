@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -118,6 +118,23 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
         return Outcome(status, streams[0].read(), streams[1].read())
 
     return run
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str], list[tuple[Any, ...]]]:
+    """Note the calls of a function, which works as before: (module, name) -> arguments of each."""
+
+    def count(module: object, name: str) -> list[tuple[Any, ...]]:
+        function, calls = getattr(module, name), []
+
+        def spy(*args: Any, **options: Any) -> Any:
+            calls.append(args)
+            return function(*args, **options)
+
+        monkeypatch.setattr(module, name, spy)
+        return calls
+
+    return count
 
 
 @pytest.fixture

@@ -77,6 +77,52 @@ def shares(sizes, k):
     return got
 
 
+WEIGHTS = {
+    "proportional": lambda size: size,
+    "sqrt": lambda size: math.isqrt(size * 10**6),
+    "uniform": lambda size: 1,
+}
+
+
+def quotas(sizes, k, floors, weight):
+    """Largest remainder with floors; what a class is too small for goes to the others."""
+    classes = range(len(sizes))
+    if sum(floors) > k:
+        floors = [0 for _ in classes]
+    full, over = set(), set(classes)
+    while over:
+        rest = [c for c in classes if c not in full]
+        left, total = k - sum(sizes[c] for c in full), sum(weight(sizes[c]) for c in rest)
+        share = {c: Fraction(left * weight(sizes[c]), total) for c in rest}
+        over = {c for c in rest if share[c] >= sizes[c]}
+        full |= over
+    got = [sizes[c] if c in full else max(floors[c], math.floor(share[c])) for c in classes]
+    owed = [Fraction(0) if c in full else share[c] - got[c] for c in classes]
+    while sum(got) != k:
+        if sum(got) < k:
+            c, step = max(classes, key=lambda c: (owed[c], -c)), 1
+        else:
+            c, step = min((c for c in classes if got[c] > floors[c]), key=lambda c: owed[c]), -1
+        got[c] += step
+        owed[c] -= step
+    return got
+
+
+def raise_to_floors(inside, mine, floors, preferred):
+    """Rows kept when the most wanted of classes below floor took the place of the least wanted."""
+    kept = {row for row in preferred if inside[row]}
+
+    def spare(c):
+        return sum(mine[row] == c for row in kept) - floors[c]
+
+    for row in preferred:
+        if row not in kept and spare(mine[row]) < 0:
+            out = next((r for r in reversed(preferred) if r in kept and spare(mine[r]) > 0), None)
+            if out is not None:
+                kept = kept - {out} | {row}
+    return sorted(kept)
+
+
 def select(values, labels, k, scope, q=0.5):
     """Kept rows, by the definitions."""
     classes = sorted(set(labels))

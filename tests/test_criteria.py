@@ -176,7 +176,8 @@ def test_mislabeled_images_score_higher(criterion):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_scores_follow_from_their_arguments_alone(criterion, tmp_path):
+def test_scores_follow_from_their_arguments_alone(criterion, tmp_path, monkeypatch):
+    monkeypatch.setattr(linear_head, "BATCH", 16)  # of one batch, the order would not matter
     features, labels = random_set(2)
     readable = np.arange(60) != 7
     scores = score_features(features, labels, criterion=criterion, readable=readable)
@@ -188,11 +189,12 @@ def test_scores_follow_from_their_arguments_alone(criterion, tmp_path):
     again = score_features(on_disk, labels, criterion=criterion, readable=readable)
     np.testing.assert_allclose(again, scores, rtol=1e-12)
     other = score_features(features, labels, criterion=criterion, readable=readable, seed=1)
-    assert np.array_equal(other[readable], scores[readable]) or criterion in SEEDED
+    same = np.array_equal(other[readable], scores[readable])
+    assert same == (criterion not in SEEDED)
 
 
 @pytest.mark.parametrize("criterion", sorted(CRITERIA.keys() - set(COMPARING)))
-def test_one_class_and_one_image_are_no_obstacle(criterion):
+def test_equal_images_of_one_class_score_0_and_so_does_one_image(criterion):
     for n in (1, 5):
         scores = score_features(np.ones((n, 3)), np.zeros(n, dtype=int), criterion=criterion)
-        assert np.isfinite(scores).all()
+        np.testing.assert_allclose(scores, np.zeros(n), atol=1e-12)

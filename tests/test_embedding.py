@@ -242,7 +242,7 @@ def test_names_that_are_no_utf8_or_hold_newlines_come_back(data):
 
 
 def test_sets_of_other_backbones_and_weights_do_not_mix(data, tmp_path):
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError, match=r"^weights: the backbone 'pixels' has none$"):
         embed(scan(data), "pixels", weights=__file__)
     assert pixels(data).folder != pixels(data, precision="bfloat16").folder
 

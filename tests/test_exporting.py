@@ -1,15 +1,19 @@
+import errno
 import os
+import tarfile
 import threading
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from conftest import paint
 from torchvision.datasets import ImageFolder
 
-from moderate_cli import places
+from moderate_cli import exporting, places
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.exporting import MARK, export
+from moderate_cli.sources import Files
 
 KEPT = np.array([True, False, False, True, False, True, False, True])
 NAMES = ["cat/0.png", "cat/3.png", "dog/0.png", "owl/0.png"]
@@ -175,6 +179,140 @@ def test_a_class_is_never_emptied(data, tmp_path):
         " indices would shift; keep more images"
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_the_first_of_all_classes_that_would_be_emptied_is_named(data, tmp_path):
+    assert refusal(scan(data), tmp_path / "out", np.arange(8) == 5) == (
+        f"{tmp_path}/out: 2 of 3 classes would be empty, 'cat' for one, and ImageFolder's class"
+        " indices would shift; keep more images"
+    )
+
+
+def test_an_export_is_marked_as_one_by_a_hidden_file(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == [".moderate-export", "cat", "dog", "owl"]
+
+
+def test_a_folder_without_classes_is_exported_as_one(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        paint(tmp_path / "flat" / name, 5)
+    export(scan(tmp_path / "flat"), np.array([True, False, True]), tmp_path / "out")
+    assert tree(tmp_path / "out") == ["a.png", "c.png"]
+
+
+@pytest.mark.parametrize("part", [1, 3, 8])
+def test_all_is_exported_and_told_of_whatever_is_done_at_a_time(data, tmp_path, monkeypatch, part):
+    monkeypatch.setattr(exporting, "PART", part)
+    counts = []
+    export(
+        scan(data), np.ones(8, dtype=bool), tmp_path / "out",
+        on_progress=lambda *count: counts.append(count),
+    )  # fmt: skip
+    assert tree(tmp_path / "out") == tree(data)
+    # Five cats, two dogs, an owl; parts are of one folder.
+    steps = {1: range(1, 9), 3: (3, 5, 7, 8), 8: (5, 7, 8)}[part]
+    done, of = zip(*counts, strict=True)
+    assert sorted(np.diff([0, *done])) == sorted(np.diff([0, *steps]))
+    assert (done[-1], set(of)) == (8, {8})
+
+
+def test_an_export_leaves_no_folder_open(data, tmp_path):
+    before = os.listdir("/proc/self/fd")
+    export(scan(data), KEPT, tmp_path / "out")
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_hard_link_to_another_file_system_names_the_way_out(data, tmp_path, monkeypatch):
+    def link(*_args, **_options):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", link)
+    assert refusal(scan(data), tmp_path / "out", link="hard") == (
+        f"{data}/cat/0.png: a hard link cannot lead to another file system; use --link symbolic"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@dataclass(frozen=True)
+class Far(Files):
+    """Stands in for images that are elsewhere."""
+
+
+def test_images_that_are_elsewhere_are_not_exported(data, tmp_path):
+    far = replace(scan(data), source=Far())
+    assert refusal(far, tmp_path / "out") == (
+        f"{tmp_path}/out: images of {data} are not on this machine; -o lists those that are kept"
+    )
+
+
+@pytest.fixture
+def tars(data, tmp_path):
+    """The dataset in two tar files."""
+    (tmp_path / "tars").mkdir()
+    for name, folders in (("a.tar", ("cat",)), ("b.tar", ("dog", "owl"))):
+        with tarfile.open(tmp_path / "tars" / name, "w") as file:
+            for folder in folders:
+                file.add(data / folder, folder)
+    return tmp_path / "tars"
+
+
+def test_an_export_of_tars_holds_tars_of_the_same_names(tars, tmp_path):
+    dataset, counts = scan(f"{tars}/{{a,b}}.tar"), []
+    export(dataset, KEPT, tmp_path / "out", on_progress=lambda *count: counts.append(count))
+    assert sorted(os.listdir(tmp_path / "out")) == [MARK, "a.tar", "b.tar"]
+    members = {}
+    for name in ("a.tar", "b.tar"):
+        with tarfile.open(tmp_path / "out" / name) as file:
+            members[name] = file.getnames()
+    assert members == {"a.tar": NAMES[:2], "b.tar": NAMES[2:]}
+    assert counts == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    export(dataset, ~KEPT, tmp_path / "out", force=True)
+    assert len(scan(f"{tmp_path}/out/{{a,b}}.tar")) == 4
+
+
+def test_an_export_of_tars_is_not_replaced_if_something_was_put_into_it(tars, tmp_path):
+    dataset = scan(f"{tars}/{{a,b}}.tar")
+    export(dataset, KEPT, tmp_path / "out")
+    (tmp_path / "out" / "mine.tar").touch()
+    assert "--force would lose " in refusal(dataset, tmp_path / "out", force=True)
+
+    def appear(*_):
+        (tmp_path / "other" / "mine.tar").touch()
+
+    export(dataset, KEPT, tmp_path / "other")
+    assert "--force would lose " in refusal(
+        dataset, tmp_path / "other", force=True, on_progress=appear
+    )
+    assert (tmp_path / "other" / "mine.tar").exists()
+
+
+def test_what_is_not_replaced_is_refused_before_anything_is_exported(data, tars, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").touch()
+    counts = []
+    for dataset in (scan(data), scan(f"{tars}/{{a,b}}.tar")):
+        for force in (True, False):
+            message = refusal(
+                dataset, tmp_path / "home", force=force, on_progress=lambda *of: counts.append(of)
+            )
+            assert message.startswith(f"{tmp_path}/home: ")
+    assert counts == []
+    assert tree(tmp_path / "home") == ["thesis.tex"]
+
+
+def test_tars_are_not_linked_to(tars, tmp_path):
+    with pytest.raises(ArgumentError) as caught:
+        export(scan(tars / "a.tar"), np.ones(5, dtype=bool), tmp_path / "out", link="symbolic")
+    assert str(caught.value) == "link: 'symbolic' wants images in folders, not in tar files"
+
+
+def test_tars_of_one_name_would_become_one(tars, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tars / "b.tar").rename(tmp_path / "more" / "a.tar")
+    dataset = scan(f"{tmp_path}/{{tars,more}}/a.tar")
+    assert refusal(dataset, tmp_path / "out") == (
+        f"{tmp_path}/out: two of the tar files have the same name; rename one"
+    )
 
 
 def test_a_class_that_was_empty_stays(data, tmp_path):

@@ -143,13 +143,14 @@ def test_clusters_take_the_place_of_classes(flat, moderate, tmp_path):
     assert len(again.stdout.splitlines()) == 9
 
 
-def test_clusters_are_found_once(flat, moderate, monkeypatch):
-    first = moderate("select", "-r", "0.3", flat, "--labels", "kmeans:3")
-    monkeypatch.setattr(derived, "clusters_of", None)
-    monkeypatch.setattr(derived, "score_features", None)
-    assert moderate("select", "-r", "0.3", flat, "--labels", "kmeans:3").stdout == first.stdout
-    with pytest.raises(TypeError):
-        moderate("select", "-r", "0.3", flat, "--labels", "kmeans:2")
+def test_clusters_and_their_scores_are_found_once(flat, moderate, counted):
+    found, scored = counted(derived, "clusters_of"), counted(derived, "score_features")
+    args = ("select", "-r", "0.3", flat, "--labels")
+    first = moderate(*args, "kmeans:3")
+    assert moderate(*args, "kmeans:3") == first
+    assert (len(found), len(scored)) == (1, 1)
+    moderate(*args, "kmeans:2")
+    assert (len(found), len(scored)) == (2, 2)
 
 
 def test_a_flat_folder_is_one_class_and_says_so(flat, moderate, tmp_path):

@@ -61,7 +61,11 @@ def test_a_histogram_is_drawn_in_place_of_lines(embedded, moderate, monkeypatch,
         f" 7.5       1  {one}",
         "8 images, median 4.711, half of them from 1.801 to 6.928",
     ]
-    assert np.load(tmp_path / "s.npy").shape == (8,)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "s.npy"),
+        [6.0969, 3.3256, 0.5543, 2.2171, 7.7596, 6.9282, 6.9282, 0],
+        atol=1e-4,
+    )
 
 
 def test_a_histogram_is_of_plain_characters_where_the_encoding_has_no_blocks(embedded, shell):

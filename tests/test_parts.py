@@ -239,5 +239,5 @@ def test_a_part_that_is_none_is_refused(data, moderate, text):
     done = moderate("embed", data, "--part", text)
     assert done.status == 2
     assert f"{text!r} is no part, as 1/8 to 8/8 are." in done.stderr
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError, match=r"^part: 4/3 is none of 1/3 to 3/3$"):
         part(data, 4)

@@ -237,8 +237,10 @@ def test_wrong_arguments(args, message, many, moderate, tmp_path):
 
 
 def test_it_never_writes_into_the_dataset(many, moderate):
+    before = sorted(many.rglob("*"))
     done = moderate("perturb", many, "-o", many / "p", "--corrupt", "1")
     assert done.status == 1
+    assert sorted(many.rglob("*")) == before
     assert "p: is inside the dataset; choose a folder outside it" in done.stderr
 
 

@@ -9,17 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderate_cli import records
-from moderate_cli.errors import ArgumentError, ArrayError
+from moderate_cli import records, scoring
+from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.records import (
+    INDEX_FORMATS,
+    SCORE_FORMATS,
     TABLE_FORMATS,
     Table,
+    check_output,
+    formatted,
     read_features,
     read_labels,
     read_scores,
     readable_rows,
+    table_bytes,
     write_index,
     write_scores,
+    write_table,
 )
 from moderate_cli.scoring import Scores
 
@@ -103,6 +109,146 @@ def test_an_unknown_suffix_is_refused():
     with pytest.raises(ArgumentError) as caught:
         write_index("kept.pickle", SCORES, KEPT)
     assert str(caught.value) == ("kept.pickle: unknown suffix; use one of .txt, .csv, .json, .npy")
+
+
+def test_a_file_in_no_folder_is_refused(tmp_path):
+    with pytest.raises(OutputError) as caught:
+        write_index(tmp_path / "nowhere" / "kept.txt", SCORES, KEPT)
+    assert (
+        str(caught.value) == f"{tmp_path}/nowhere/kept.txt: there is no folder {tmp_path}/nowhere"
+    )
+
+
+def test_an_output_is_checked_before_there_is_anything_to_write(tmp_path):
+    assert check_output(tmp_path / "a.CSV", INDEX_FORMATS) == INDEX_FORMATS[".csv"]
+    for name, error in (("nowhere/a.csv", OutputError), ("a.xml", ArgumentError)):
+        with pytest.raises(error):
+            check_output(tmp_path / name, INDEX_FORMATS)
+    assert list(INDEX_FORMATS) == [".txt", ".csv", ".json", ".npy"]
+    assert list(SCORE_FORMATS) == [".txt", ".csv", ".npy"]
+
+
+def test_images_are_written_alike_whatever_is_written_at_a_time(tmp_path, monkeypatch):
+    every = np.ones(4, dtype=bool)
+
+    def written():
+        for suffix in ("txt", "csv", "json", "npy"):
+            write_index(tmp_path / f"k.{suffix}", SCORES, every)
+        for suffix in ("txt", "csv", "npy"):
+            write_scores(tmp_path / f"s.{suffix}", SCORES)
+        return {path.name: path.read_bytes() for path in sorted(tmp_path.iterdir())}
+
+    at_once = written()
+    monkeypatch.setattr(records, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", 2)
+    assert written() == at_once
+    assert at_once["s.txt"].count(b"\n") == 3
+
+
+def test_a_name_with_a_newline_is_no_line_of_scores(tmp_path):
+    odd = Scores(SCORES.values, SCORES.labels, SCORES.classes, ("a", "b", "c\nd", "e"))
+    (tmp_path / "s.txt").write_text("old")
+    with pytest.raises(OutputError) as caught:
+        write_scores(tmp_path / "s.txt", odd)
+    assert str(caught.value) == "c\\nd: holds a newline; -o FILE.csv quotes it"
+    assert (tmp_path / "s.txt").read_text() == "old"
+    write_scores(tmp_path / "s.csv", odd)
+    assert (tmp_path / "s.csv").read_text() == (
+        'path,class,score\na,cat,0.5\n"c\nd",dog,1.25\ne,dog,0.333333333\n'
+    )
+
+
+TABLE = Table(("path", "share", "images"), [("a,b.png", 0.5, 3), ("b.png", None, 4)])
+
+
+def test_table_formats(tmp_path):
+    expected = {
+        ".txt": b"a,b.png\t0.500000\t3\nb.png\t\t4\n",
+        ".csv": b'path,share,images\n"a,b.png",0.500000,3\nb.png,,4\n',
+        ".json": b"""[
+ {
+  "path": "a,b.png",
+  "share": 0.5,
+  "images": 3
+ },
+ {
+  "path": "b.png",
+  "share": null,
+  "images": 4
+ }
+]
+""",
+    }
+    assert list(TABLE_FORMATS) == list(expected)
+    for suffix, content in expected.items():
+        write_table(tmp_path / f"t{suffix}", TABLE)
+        assert (tmp_path / f"t{suffix}").read_bytes() == content
+        assert formatted(TABLE, suffix) == content
+
+
+@pytest.mark.parametrize(("odd", "what"), [("a\nb", "newline"), ("a\tb", "tab")])
+def test_what_would_break_a_line_of_a_table_is_refused(odd, what):
+    with pytest.raises(OutputError) as caught:
+        table_bytes(Table(("path", "class"), [("a", "b"), ("c", odd)]))
+    shown = odd.encode("unicode_escape").decode()
+    assert str(caught.value) == f"{shown}: holds a {what}; -o FILE.csv quotes it"
+
+
+@pytest.mark.parametrize("suffix", sorted(TABLE_FORMATS.keys() - {".txt"}))
+def test_a_value_with_a_return_in_it_comes_back(suffix):
+    table = Table(("one", "two"), [("a\rb", "c"), ("d", "e\r\n")])
+    text = formatted(table, suffix).decode()
+    if suffix == ".csv":
+        assert text == 'one,two\n"a\rb","c"\n"d","e\r\n"\n'
+    else:
+        assert [list(row.values()) for row in json.loads(text)] == [["a\rb", "c"], ["d", "e\r\n"]]
+
+
+@pytest.mark.parametrize(
+    ("read", "array", "message"),
+    [
+        (read_scores, np.zeros((2, 1)), "holds float64 (2, 1); a vector of numbers is wanted"),
+        (read_scores, np.array([True]), "holds bool (1,); a vector of numbers is wanted"),
+        (read_scores, np.zeros(0), "is empty; a vector of numbers is wanted"),
+        (
+            lambda path: read_labels(path, 2),
+            np.zeros(2),
+            "holds float64 (2,); a vector of integers is wanted",
+        ),
+        (
+            lambda path: read_labels(path, 2),
+            np.zeros((2, 1), dtype=int),
+            "holds int64 (2, 1); a vector of integers is wanted",
+        ),
+    ],
+)
+def test_scores_and_labels_of_another_kind_are_refused(tmp_path, read, array, message):
+    path = str(tmp_path / "a.npy")
+    np.save(path, array)
+    with pytest.raises(ArrayError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.uint8, ">f4", np.int64])
+def test_scores_and_labels_come_in_one_type_whatever_the_file_has(tmp_path, dtype):
+    path = str(tmp_path / "a.npy")
+    np.save(path, np.array([3, 0, 7], dtype=dtype))
+    assert (read_scores(path).dtype, read_scores(path).tolist()) == (np.float64, [3, 0, 7])
+    if np.dtype(dtype).kind in "iu":
+        labels = read_labels(path, 3)
+        assert (labels.dtype, labels.tolist()) == (np.int64, [3, 0, 7])
+
+
+@pytest.mark.parametrize("row", [0, 4095, 4096, 8191, 9999])
+def test_the_row_that_is_not_finite_is_named_wherever_it_stands(tmp_path, row):
+    path = str(tmp_path / "s.npy")
+    values = np.zeros(10_000)
+    values[row] = -np.inf
+    np.save(path, values)
+    with pytest.raises(ArrayError) as caught:
+        read_scores(path)
+    assert str(caught.value) == f"{path}: row {row} is not finite; leave such rows out"
 
 
 @pytest.mark.parametrize(

@@ -514,15 +514,15 @@ def test_wrong_arguments(args, message, embedded, moderate):
     assert message in done.stderr
 
 
-def test_missing_libraries_are_told_before_the_work(embedded, moderate, monkeypatch):
+def test_missing_libraries_are_told_before_the_work(data, moderate, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setattr("moderate_cli.cli.report.choose", None)
-    done = moderate("report", embedded, "-o", "r.html")
+    done = moderate("report", data, "-o", "r.html")
     assert done == (
         1,
         "",
         "moderate: r.html: wants the extra 'report'; pip install altair jinja2 vl-convert-python\n",
     )
+    assert not (data.parent / "train.moderate").exists()  # nothing was embedded
 
 
 def test_bins_of_the_chart_are_those_of_the_terminal(small):

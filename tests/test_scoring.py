@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import distances
 
+from moderate_cli import scoring
 from moderate_cli.errors import ArgumentError
-from moderate_cli.scoring import CENTERS, METRICS, centers, score_features
+from moderate_cli.scoring import CENTERS, CRITERIA, METRICS, Scores, centers, score_features
 
 
 def random_set(seed, n, d, classes, dtype=np.float32):
@@ -130,3 +131,20 @@ def test_labels_of_another_length_are_refused():
     with pytest.raises(ArgumentError) as caught:
         score_features(np.zeros((2, 1)), np.zeros(3, dtype=int))
     assert str(caught.value) == "features (2, 1) and labels (3,) do not match"
+
+
+def test_names_are_yielded_a_part_at_a_time(monkeypatch):
+    monkeypatch.setattr(scoring, "ROWS_AT_ONCE", 2)
+    rows = np.array([4, 0, 2, 3, 1])
+    named = Scores(np.zeros(5), np.zeros(5, dtype=int), ("cat",), tuple("abcde"))
+    assert list(named.names(rows)) == ["e", "a", "c", "d", "b"]
+    plain = Scores(np.zeros(5), np.zeros(5, dtype=int))
+    assert list(plain.names(rows)) == ["4", "0", "2", "3", "1"]
+    assert (named.class_name(0), plain.class_name(7)) == ("cat", "7")
+    assert len(plain) == 5
+
+
+def test_names_are_those_that_the_command_line_offers():
+    assert list(CRITERIA) == [
+        "center", "margin", "neighbors", "el2n", "grand", "forgetting", "aum", "prototypes"
+    ]  # fmt: skip

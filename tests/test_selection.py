@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, Scores, score_features
-from moderate_cli.selection import BALANCES, emptied_classes, kept_count, quotas, select
+from moderate_cli.selection import (
+    BALANCES,
+    SCOPES,
+    STRATEGIES,
+    emptied_classes,
+    kept_count,
+    preparation_for,
+    quotas,
+    select,
+)
 
 RATIOS = ("0.001", "0.05", "0.1", "0.25", "0.3", "0.333", "0.5", "0.7", "0.999", "1")
 
@@ -182,7 +191,7 @@ def test_quotas_without_floors_are_within_one_of_the_share(rng):
     assert np.abs(shared - 700 * sizes / sizes.sum()).max() < 1
 
 
-def test_many_small_classes_are_selected_from_quickly(rng):
+def test_each_of_many_small_classes_keeps_an_image(rng):
     labels = rng.integers(0, 22_000, 100_000)
     values = rng.random(100_000)
     for scope in ("global", "class"):
@@ -203,6 +212,13 @@ def test_many_small_classes_are_selected_from_quickly(rng):
         ({"ratio": 0.5, "count": 1}, "give one of ratio and count"),
         ({"ratio": 0.5, "scope": "all"}, "scope: 'all' is none of global, class"),
         ({"ratio": 0.5, "quantile": 2}, "quantile: 2 is not in [0, 1]"),
+        ({"ratio": 0.5, "quantile": "-0.1"}, "quantile: -0.1 is not in [0, 1]"),
+        (
+            {"ratio": 0.5, "balance": "even"},
+            "balance: 'even' is none of proportional, sqrt, uniform",
+        ),
+        ({"ratio": 0.5, "labels": [0, 1]}, "scores (3,) and labels (2,) do not match"),
+        ({"ratio": 0.5, "labels": [[0, 1, 1]]}, "scores (3,) and labels (1, 3) do not match"),
         ({"ratio": 0.5, "min_per_class": -1}, "min_per_class: -1 is negative"),
     ],
 )
@@ -210,6 +226,41 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ArgumentError) as caught:
         select(np.array([1.0, 2.0, 3.0]), **arguments)
     assert str(caught.value) == message
+
+
+def test_scores_are_one_number_an_image():
+    for labels in (None, [[0, 1]]):
+        with pytest.raises(ArgumentError) as caught:
+            select([[1.0, 2.0]], labels, ratio=0.5)
+        shape = "(1, 2)" if labels else "(1,)"
+        assert str(caught.value) == f"scores (1, 2) and labels {shape} do not match"
+
+
+def test_scores_may_be_of_a_dataset_arrays_or_lists():
+    values, labels = [5.0, math.nan, 2.0, 3.0, 4.0, 9.0], [7, 7, 7, 7, 3, 3]
+    arrays = np.array(values), np.array(labels)
+    for scores, classes in ((Scores(*arrays), None), arrays, (values, labels)):
+        kept = select(scores, classes, count=2, strategy="hard", scope="global", min_per_class=0)
+        assert np.flatnonzero(kept).tolist() == [0, 5]
+        kept = select(scores, classes, count=2, strategy="hard", scope="class")
+        assert np.flatnonzero(kept).tolist() == [0, 5]
+        kept = select(scores, classes, count=3, strategy="easy", scope="class")
+        assert np.flatnonzero(kept).tolist() == [2, 3, 4]
+
+
+def test_names_are_those_that_the_command_line_offers():
+    assert STRATEGIES == (
+        "moderate", "easy", "hard", "two-ends", "random", "stratified", "trimmed", "matching",
+        "herding", "k-center", "facility-location", "graph",
+    )  # fmt: skip
+    assert SCOPES == ("global", "class")
+    assert list(BALANCES) == ["proportional", "sqrt", "uniform"]
+
+
+def test_trimmed_alone_wants_a_criterion_of_its_own_and_no_suspects():
+    wanted = {name: tuple(preparation_for(name)) for name in STRATEGIES}
+    assert wanted.pop("trimmed") == ("margin", "auto")
+    assert set(wanted.values()) == {("center", "")}
 
 
 def test_nothing_to_select_from_is_refused():

@@ -1,0 +1,92 @@
+"""Strategies that pick in one class: what their plain statements in test_strategies leave open."""
+
+import math
+
+import numpy as np
+import pytest
+
+from moderate_cli.selection.coverage import facility_location, k_center
+from moderate_cli.selection.graph import graph
+from moderate_cli.selection.matching import herding, matching
+
+PICKS = {
+    "matching": matching,
+    "herding": herding,
+    "k-center": k_center,
+    "facility-location": facility_location,
+    "graph": lambda points, k: graph(points, k, np.ones(len(points))),
+}
+
+
+@pytest.mark.parametrize("name", PICKS)
+def test_of_equal_images_the_first_are_picked(name):
+    for point in ([1.0, 2.0], [0.0, 0.0]):
+        picked = PICKS[name](np.array([point] * 4), 3)
+        assert (picked.tolist(), picked.dtype) == ([0, 1, 2], np.int64)
+
+
+@pytest.mark.parametrize("name", PICKS)
+def test_all_images_can_be_picked_each_once(name):
+    points = np.random.default_rng(0).random((30, 3))
+    before = points.copy()
+    assert sorted(PICKS[name](points, 30).tolist()) == list(range(30))
+    assert PICKS[name](points[:1], 1).tolist() == [0]
+    assert np.array_equal(points, before)
+
+
+def test_k_center_begins_at_the_mean_and_goes_to_the_farthest():
+    assert k_center(np.array([[0.0], [4.0], [5.0], [11.0]]), 4).tolist() == [2, 3, 0, 1]
+    # By length, the mean (3, 3) is not what the image nearest to it has.
+    assert k_center(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), 1).tolist() == [2]
+
+
+def test_facility_location_takes_what_is_most_alike_to_all():
+    # Directions of 0, 50 and 90 degrees: the middle one is nearest to all; then 0 adds most.
+    angles = np.radians([0, 50, 90])
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1], [7], [2]]
+    assert facility_location(points, 3).tolist() == [1, 0, 2]
+
+
+def test_an_image_that_no_other_resembles_adds_most():
+    points = np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    assert facility_location(points, 2).tolist() == [0, 2]
+    # Next to 0 degrees, 180 adds 2; 65, of which there are two, adds 0.577 three times.
+    angles = np.radians([0, 0, 0, 0, 65, 65, 180])
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    assert facility_location(points, 2).tolist() == [0, 6]
+
+
+def test_a_node_gains_from_neighbors_and_loses_to_those_that_are_picked():
+    # 0 and 1 are 60 degrees apart, so d^2 is 1; 2 is opposite to 0, so d^2 is 4, and 3 to 1.
+    angles = np.radians([0, 60, 180])
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    e = math.exp
+    values = np.array([6.0, 5.9, 5.0])  # scaled: 1, 0.9 and 0
+    standing = [1 + 0.9 * e(-1), 0.9 + e(-1), e(-4) + 0.9 * e(-3)]
+    assert standing[0] > standing[1] > standing[2]
+    assert standing[1] - e(-1) * standing[0] > standing[2] - e(-4) * standing[0]
+    assert graph(points, 3, values).tolist() == [0, 1, 2]
+    # Here 1 gains as much of 0, and loses it again, so 2 has more when 0 is picked.
+    values = np.array([-0.5, -1.0, -0.995])  # scaled: 1, 0 and 0.01
+    standing = [1 + 0.01 * e(-4), e(-1) + 0.01 * e(-3), 0.01 + e(-4)]
+    assert standing[0] > standing[1] > standing[2]
+    assert standing[1] - e(-1) * standing[0] < standing[2] - e(-4) * standing[0]
+    assert graph(points, 2, values).tolist() == [0, 2]
+
+
+def test_herding_picks_what_keeps_the_mean():
+    # The mean is 2: 5 has the largest product with it; what is left to make up is 2 * 2 - 5 = -1,
+    # so the smallest is next, and then 3 * 2 - 5 - 0 = 1, so the largest that is left.
+    points = np.array([[0.0], [1.0], [5.0], [2.0]])
+    assert herding(points, 3).tolist() == [2, 0, 3]
+
+
+def test_matching_is_not_moved_by_what_is_far_away():
+    # The geometric median is 1, the mean 21. Both pick the farthest first: as it is left to make
+    # up 1 * 2 - 100, the rest come from the smallest on; herding has 2 * 21 - 100, and so has it.
+    points = np.array([[0.0], [1.0], [1.0], [3.0], [100.0]])
+    assert matching(points, 5).tolist() == [4, 0, 1, 2, 3]
+    # With two coordinates they differ.
+    points = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1], [1.1, 0.0], [0.0, 9.0]])
+    assert matching(points, 1).tolist() == [3]
+    assert herding(points, 1).tolist() == [4]

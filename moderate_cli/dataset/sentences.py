@@ -9,7 +9,7 @@ from typing import NamedTuple
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
-from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE, reads_heif
+from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.text import printable
 
 SHOWN = 5
@@ -74,8 +74,9 @@ def passed_over(notices: Notices) -> Sentence | None:
     if not found:
         return None
     advice = []
-    heif = [name for name in HEIF_EXTENSIONS if any(name in one.names for one in notices)]
-    if heif and not reads_heif():
+    counted = {one.names[0] for one in _of(notices, "suffix")}
+    heif = [name for name in HEIF_EXTENSIONS if name in counted]
+    if heif:
         advice.append(f"pip install {HEIF_PACKAGE} to read {' and '.join(heif)}")
     if _of(notices, "no suffix"):
         advice.append("names in .jpg are read, whatever their format")
@@ -113,7 +114,8 @@ def _shifts(notices: Notices) -> Sentence | None:
     causes = []
     classes = [one.names[0] for one in notices if one.shifts == "classes"]
     if classes:
-        causes.append(f"takes {_some(map(printable, classes))} for classes")
+        what = "a class" if len(classes) == 1 else "classes"
+        causes.append(f"takes {_some(map(printable, classes))} for {what}")
     counts: Counter[Kind] = Counter()
     for notice in notices:
         if notice.shifts == "rows":
@@ -132,7 +134,7 @@ def _shifts(notices: Notices) -> Sentence | None:
     return Sentence(
         "rows of -o FILE.npy are not those of ImageFolder, which"
         f" {', '.join(first)}{' and ' if first else ''}{last}",
-        "paths, as of -o FILE.txt, are the same",
+        "use paths (-o FILE.txt), or remove the cause",
     )
 
 
@@ -164,13 +166,11 @@ def _twins(notices: Notices) -> Sentence | None:
 
 
 def _alike(notices: Notices) -> Sentence | None:
-    pairs = [one.names for one in _of(notices, "alike classes")]
-    for notice in _of(notices, "alike files"):
-        pairs += [notice.names] + [("", "")] * (notice.count - 1)
-    if not pairs:
+    found = [*_of(notices, "alike classes"), *_of(notices, "alike files")]
+    if not found:
         return None
-    shown = [" and ".join(map(_shown, pair)) for pair in pairs if pair[0]][:SHOWN]
-    more = len(pairs) - len(shown)
+    shown = [" and ".join(map(_shown, one.names)) for one in found[:SHOWN]]
+    more = sum(one.count for one in found) - len(shown)
     rest = f" and {_count(more, 'more pair')}" if more else ""
     return Sentence(
         f"names that differ only by case or Unicode form: {', '.join(shown)}{rest}",

@@ -210,8 +210,7 @@ def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate)
     assert moderate("select", "-r", "1", "--on-error", "skip", tmp_path / "data") == (
         1,
         "",
-        f"moderate: {tmp_path}/data: 1 class without images"
-        " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp): dog\n"
+        f"moderate: {tmp_path}/data: 1 class without images: dog\n"
         f"moderate: {tmp_path}/data: none of its 1 images can be read; --on-error fail says why\n",
     )
 

@@ -53,8 +53,8 @@ def test_heic_photos_are_read_as_others_are(data, moderate):
     assert (done.status, done.stderr) == (
         0,
         f"moderate: {data}: 1 .heic is read, but not by ImageFolder, in an export neither; convert"
-        f" .heic to JPEG for it\nmoderate: {data}: ImageFolder leaves out 1 image; so rows of -o"
-        " FILE.npy are not its rows; paths, as of -o FILE.txt, are the same\n",
+        f" .heic to JPEG for it\nmoderate: {data}: rows of -o FILE.npy are not those of"
+        " ImageFolder, which leaves out 1 image; use paths (-o FILE.txt), or remove the cause\n",
     )
     assert [line.partition("\t")[2] for line in done.stdout.splitlines()][-3:] == [
         "owl/0.png", "owl/IMG.HEIC", "owl/renamed.jpg"

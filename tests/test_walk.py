@@ -35,6 +35,12 @@ def test_two_classes_that_are_one_folder_are_told_with_the_images_that_count_twi
     ]
 
 
+def test_folders_without_images_may_have_two_names(root):
+    touch(root, "cat/none/notes.txt")
+    (root / "dog" / "none").symlink_to("../cat/none")
+    assert scan(root).notices == ()
+
+
 def test_a_folder_of_another_class_is_told_wherever_it_is(root):
     touch(root, "owl/deep/1.jpg")
     (root / "owl" / "deep" / "b").symlink_to("../../cat/sub")

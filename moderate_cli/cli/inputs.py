@@ -13,7 +13,7 @@ import numpy.typing as npt
 from moderate_cli.cli import console, options
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
 from moderate_cli.cli.sameness import warn_of_sameness
-from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, scan, sentences
+from moderate_cli.dataset import Dataset, scan, sentences
 from moderate_cli.derived import LabeledFeatures
 from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
@@ -322,9 +322,7 @@ def images_of(data: str, *, clustered: bool = False) -> Dataset:
         )
     if empty:
         number = console.count(len(empty), "class", "classes")
-        console.note(
-            f"{data}: {number} without images ({' '.join(IMAGE_EXTENSIONS)}): {console.some(empty)}"
-        )
+        console.note(f"{data}: {number} without images: {console.some(empty)}")
     for sentence in sentences(dataset, data, clustered=clustered):
         console.note(f"{data}: {sentence}")
     return dataset

@@ -122,7 +122,7 @@ def _flat(shown: str, top: str, here: Entries, classes: Classes, survey: Survey)
 
 def _alike_classes(names: list[str]) -> Iterator[Notice]:
     for one, other in alike(names):
-        yield Notice("alike classes", 2, (one, other))
+        yield Notice("alike classes", 1, (one, other))
 
 
 def _no_images(shown: str, classes: list[str], beside: bool, survey: Survey) -> DatasetError:

@@ -21,8 +21,8 @@ Kind = Literal[
     "loop",  # a link to a folder that it is in, and that folder; "." is the dataset
     "again",  # another name of a folder in the same class, which is not entered again
     "twin",  # a folder of one class that another class has, too, and its images
-    "alike classes",  # classes that differ by case or normal form alone
-    "alike files",  # files of a folder that do, or folders
+    "alike classes",  # a pair of classes that differ by case or normal form alone
+    "alike files",  # pairs of names in a folder that do
     "labels",  # what tells labels, maybe, but is not read, where all images are of one class
     "parts",  # class folders that are named like parts of a dataset, all of them
     "deeper",  # the only class, of folders that may be the classes

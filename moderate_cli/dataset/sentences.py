@@ -9,7 +9,7 @@ from typing import NamedTuple
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
-from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE, reads_heif
+from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.text import printable
 
 SHOWN = 5
@@ -48,7 +48,7 @@ def sentences(dataset: Dataset, data: str = "DATA", *, clustered: bool = False) 
     """
     notices = dataset.notices
     found = [passed_over(notices), _more(notices), _shifts(notices), _loops(notices)]
-    found += [_twins(notices), _alike_classes(notices), _alike_files(notices)]
+    found += [_twins(notices), _alike(notices)]
     if not clustered:
         found.append(_layout(dataset, data.rstrip("/")))
     return [sentence for sentence in found if sentence is not None]
@@ -75,11 +75,12 @@ def passed_over(notices: Notices) -> Sentence | None:
     if not found:
         return None
     advice = []
-    heif = [name for name in HEIF_EXTENSIONS if any(name in one.names for one in notices)]
-    if heif and not reads_heif():
+    counted = {one.names[0] for one in _of(notices, "suffix")}
+    heif = [name for name in HEIF_EXTENSIONS if name in counted]
+    if heif:
         advice.append(f"pip install {HEIF_PACKAGE} to read {' and '.join(heif)}")
     if _of(notices, "no suffix"):
-        advice.append("an image is read if its name ends in .jpg, whatever its format")
+        advice.append("names in .jpg are read, whatever their format")
     return Sentence(f"passed over: {', '.join(found)}", "; ".join(advice))
 
 
@@ -101,7 +102,7 @@ def _more(notices: Notices) -> Sentence | None:
         return None
     verb = "is" if sum(one.count for one in found) == 1 else "are"
     heif = [one.names[0] for one in found if one.names[0] in HEIF_EXTENSIONS]
-    advice = [] if len(heif) == len(found) else ["it reads what Pillow reads under names in .jpg"]
+    advice = [] if len(heif) == len(found) else ["it reads names in .jpg, whatever their format"]
     advice += [f"convert {' and '.join(heif)} to JPEG for it"] if heif else []
     return Sentence(
         f"{_some(map(_files, found))} {verb} read, but not by ImageFolder, in an export neither",
@@ -114,7 +115,8 @@ def _shifts(notices: Notices) -> Sentence | None:
     causes = []
     classes = [one.names[0] for one in notices if one.shifts == "classes"]
     if classes:
-        causes.append(f"takes {_some(map(printable, classes))} for classes")
+        what = "a class" if len(classes) == 1 else "classes"
+        causes.append(f"takes {_some(map(printable, classes))} for {what}")
     counts: Counter[Kind] = Counter()
     for notice in notices:
         if notice.shifts == "rows":
@@ -122,7 +124,7 @@ def _shifts(notices: Notices) -> Sentence | None:
     if counts["hidden"]:
         causes.append(f"lists {_count(counts['hidden'], 'hidden file')}")
     if counts["folder"]:
-        causes.append("lists images in folders that are passed over")
+        causes.append("looks into folders that are passed over")
     if counts["more"]:
         causes.append(f"leaves out {_count(counts['more'], 'image')}")
     if counts["loop"] or counts["again"]:
@@ -131,8 +133,9 @@ def _shifts(notices: Notices) -> Sentence | None:
         return None
     *first, last = causes
     return Sentence(
-        f"ImageFolder {', '.join(first)}{' and ' if first else ''}{last}",
-        "so rows of -o FILE.npy are not its rows; paths, as of -o FILE.txt, are the same",
+        "rows of -o FILE.npy are not those of ImageFolder, which"
+        f" {', '.join(first)}{' and ' if first else ''}{last}",
+        "use paths (-o FILE.txt), or remove the cause",
     )
 
 
@@ -163,29 +166,17 @@ def _twins(notices: Notices) -> Sentence | None:
     )
 
 
-def _alike_classes(notices: Notices) -> Sentence | None:
-    found = [
-        f"{_shown(one.names[0])} and {_shown(one.names[1])}"
-        for one in _of(notices, "alike classes")
-    ]
+def _alike(notices: Notices) -> Sentence | None:
+    found = [*_of(notices, "alike classes"), *_of(notices, "alike files")]
     if not found:
         return None
+    shown = [" and ".join(map(_shown, one.names)) for one in found[:SHOWN]]
+    more = sum(one.count for one in found) - len(shown)
+    rest = f" and {_count(more, 'more pair')}" if more else ""
     return Sentence(
-        f"classes that differ only by case or Unicode form: {_some(found)}",
+        f"names that differ only by case or Unicode form: {', '.join(shown)}{rest}",
         "a disk of macOS or Windows would merge them; rename one",
     )
-
-
-def _alike_files(notices: Notices) -> Sentence | None:
-    for notice in _of(notices, "alike files"):
-        one, other = map(_shown, notice.names)
-        example = f"{one} and {other}" + (", ..." if notice.count > 1 else "")
-        return Sentence(
-            f"{_count(notice.count, 'name')} {'differs' if notice.count == 1 else 'differ'} from"
-            f" another in its folder only by case or Unicode form: {example}",
-            "a disk of macOS or Windows would keep one of them; rename one",
-        )
-    return None
 
 
 def _shown(name: str) -> str:

@@ -59,7 +59,8 @@ class Walk:
         for path, other in sorted(self._again):
             yield Notice("again", 1, (path, other), "rows")
         for twins, images in sorted(self._twice.items()):
-            yield Notice("twin", images, twins)
+            if images:
+                yield Notice("twin", images, twins)
 
     def _walk(self, name: str) -> Iterator[tuple[str, Identity | None, list[str]]]:
         """Yield the folders of a class, following links as os.walk does, but none twice.

@@ -111,11 +111,11 @@ def source_from(
     options.refuse_beside("--features", computing)
     own = list(_own_features(features_files, labels_file, criterion))
     sets = _labeled(own, labels_file, seed)
-    warn_of_sameness(sets)
     scores = _scores(sets, how)
     check_scorable(
         {path: own.features for path, own in zip(features_files, sets, strict=True)}, scores.values
     )
+    warn_of_sameness(sets)
     return Source(scores, sets)
 
 

@@ -78,8 +78,8 @@ def _lengths(points: Doubles) -> Doubles:
 
 def _near(points: Doubles, middle: Doubles) -> npt.NDArray[np.bool_]:
     with np.errstate(invalid="ignore", over="ignore"):
-        distances = _lengths(points - middle)
-        return np.isfinite(distances) & (distances <= NEAR * _lengths(middle[None]))
+        length = _lengths(middle[None])
+        return (_lengths(points - middle) <= NEAR * length) & np.isfinite(length)
 
 
 def _count(features: Features, rows: Rows, middle: Doubles) -> int:

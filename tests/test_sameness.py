@@ -57,6 +57,7 @@ def test_numbers_beyond_all_bounds_make_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert coinciding(features, np.zeros(4, int)).tolist() == [0, 0]
+        assert coinciding(np.full((4, 2), 1e300), np.zeros(4, int)).tolist() == [0, 0]
 
 
 CAUSES = "are they blank, or copies of one? Open a few"

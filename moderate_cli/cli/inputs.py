@@ -127,10 +127,10 @@ def source_from(
     own = _own_features(features_files, labels_file, criterion)
     find_fault(own[0].labels)
     sets = _labeled(own, labels_file, seed)
-    warn_of_sameness(sets)
     scores = _scores(sets, how)
     named_features = {path: one.features for path, one in zip(features_files, sets, strict=True)}
     check_scorable(named_features, scores.values, sets[0].readable)
+    warn_of_sameness(sets)
     return Source(scores, sets)
 
 

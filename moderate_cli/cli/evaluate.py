@@ -139,6 +139,7 @@ def _points(text: str) -> float:
     "-o",
     "--output",
     "outputs",
+    command_line_only=True,
     type=options.PATH,
     multiple=True,
     metavar="FILE",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.regular import open_regular
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 
@@ -120,7 +120,7 @@ def weights_digest(weights: str | os.PathLike[str] | None) -> str:
     if weights is None:
         return ""
     try:
-        with Path(weights).open("rb") as file:
+        with open_regular(weights) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{os.fspath(weights)}: {error.strerror}; name a weights file") from None

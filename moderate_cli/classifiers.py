@@ -16,6 +16,7 @@ from torchvision import models
 from moderate_cli.backbones import DEFAULT_BACKBONE, Preprocessing
 from moderate_cli.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.errors import WeightsError
+from moderate_cli.regular import check_regular
 
 StateDict = Mapping[str, torch.Tensor]
 
@@ -132,6 +133,7 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
 def _read_weights(path: str | os.PathLike[str]) -> StateDict:
     """Read a state dict, as it is or inside the usual wrappings of a training checkpoint."""
     try:
+        check_regular(path)
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(f"{os.fspath(path)}: {error.strerror}; name a weights file") from None

@@ -159,6 +159,8 @@ def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate,
         ("ratio = 3", "ratio: 3 is not in (0, 1]; it is the fraction kept. For 3 % write 0.03."),
         ("[select]\nratio = 1", "no option is called 'select'"),
         ("ratio", "is not TOML ("),
+        ("seed = " + "1" * 5000, "is not TOML (Exceeds the limit (4300 digits) for integer"),
+        ("x = " + "[" * 5000, "is not TOML that can be read (too deep)"),
         ("batch-size = 0", "batch-size: 0 is not in the range x>=1."),
     ],
 )

@@ -9,6 +9,10 @@ from typing import Any
 
 import click
 
+from moderate_cli.cli import console
+from moderate_cli.regular import read_once
+from moderate_cli.text import one_line
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -57,12 +61,15 @@ def _read(value: str) -> dict[str, Any]:
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        content = read_once(path, lambda: console.note(f"waiting for who writes to {value}"))
+        return tomllib.loads(content.decode())
     except OSError as error:
         known = ", ".join(presets)
         raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{value}: is not TOML ({error})") from None
+    except RecursionError:
+        raise click.UsageError(f"{value}: is not TOML that can be read (too deep)") from None
+    except ValueError as error:  # of its syntax, or an integer of thousands of digits
+        raise click.UsageError(f"{value}: is not TOML ({one_line(error)})") from None
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.regular import check_regular
 from moderate_cli.text import one_line
 
 # What numpy raises for files that are no arrays, cut short, or changed.
@@ -33,6 +34,7 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
         if isinstance(source, bytes):
             array = np.load(io.BytesIO(source), allow_pickle=False)
         else:
+            check_regular(source)
             array = np.load(source, mmap_mode="r", allow_pickle=False)
     except FORMAT_ERRORS as error:
         raise ValueError(one_line(error)) from None

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_file
+from moderate_cli.regular import read_regular
 from moderate_cli.rows import Features
 from moderate_cli.scoring import SEEDED, Scores, score_features
 from moderate_cli.scoring.prototypes import clusters_of
@@ -188,7 +189,7 @@ class LabeledFeatures:
         file = self.folder / f"{self.labeling}{name}.npy"
         # A file that is missing, damaged or cannot be written costs time, nothing else.
         with contextlib.suppress(OSError, ValueError):
-            kept = read_array(file.read_bytes())
+            kept = read_array(read_regular(file))
             if kept.dtype == np.float64 and usable(kept) and self._in_place():
                 return kept
         values = compute()

@@ -18,7 +18,6 @@ from moderate_cli.arrays import read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.files import check_folder_of, new_file
 from moderate_cli.paths import encode_paths
-from moderate_cli.regular import check_regular
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
 
@@ -195,7 +194,6 @@ def check_scorable(
 
 def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray[Any]:
     try:
-        check_regular(path)
         array = read_array(path)
     except OSError as error:
         raise ArrayError(f"{path}: {error.strerror or error}; name a .npy file") from None

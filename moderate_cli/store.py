@@ -19,6 +19,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.paths import Paths
+from moderate_cli.regular import read_regular
 from moderate_cli.sources import is_readable
 from moderate_cli.text import printable
 
@@ -214,7 +215,7 @@ class FeatureStore:
 
     def _read(self, name: str) -> bytes:
         try:
-            content = (self.folder / name).read_bytes()
+            content = read_regular(self.folder / name)
         except OSError as error:
             raise self._damaged(name, error.strerror or str(error)) from None
         self._check_place()
@@ -273,7 +274,7 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     path = Path(folder)
     identity = identity_of(path)
     try:
-        content = (path / MANIFEST).read_bytes()
+        content = read_regular(path / MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -100,3 +100,17 @@ def test_a_config_may_come_out_of_a_pipe(embedded, shell):
     assert shell(f"echo 'ratio = 1' | {line} /dev/stdin") == expected
     assert shell(f"{line} /dev/stdin <<< 'ratio = 1'") == expected
     assert shell(f"{line} /dev/null -r 1") == expected
+
+
+def test_a_pipe_in_a_store_is_not_waited_for(embedded, moderate):
+    folder = embedded.with_name("train.moderate") / "pixels-float32-float32"
+    assert moderate("score", embedded).status == 0
+    for name in sorted(os.listdir(folder)):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        for command in ("info", "score"):
+            done = moderate(command, embedded)
+            assert done.stderr.count("\n") == (done.status != 0), (command, name, done)
+        (folder / name).unlink()
+        (folder / name).write_bytes(content)

@@ -29,6 +29,7 @@ from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.locks import turn
 from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths
+from moderate_cli.regular import read_regular
 from moderate_cli.sources import is_readable
 from moderate_cli.store import (
     DATASET,
@@ -197,7 +198,7 @@ class Filling:
         with _writing(self._partial):
             with new_file(self._partial / UNREADABLE) as file:
                 file.write(encode_unreadable(unreadable, self._dataset.paths))
-            sums = {name: content_digest((self._partial / name).read_bytes()) for name in SUMMED}
+            sums = {name: content_digest(read_regular(self._partial / name)) for name in SUMMED}
             manifest = replace(self._manifest, sums={k: v.hex() for k, v in sums.items()})
             with new_file(self._partial / MANIFEST) as file:
                 file.write(manifest.to_json())
@@ -250,7 +251,7 @@ def belongs_to(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> 
     One that was moved still has its files; one whose files were all changed, its place.
     """
     with contextlib.suppress(OSError):
-        if (folder / DATASET).read_bytes() == place_of(dataset, folder.parent):
+        if read_regular(folder / DATASET) == place_of(dataset, folder.parent):
             return True
     donor = _donor_at(folder)
     return donor is None or is_mostly_of(dataset, stats, donor)
@@ -265,7 +266,7 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
         If it is not such a folder.
     """
     try:
-        manifest = Manifest.from_json((partial / PLAN).read_bytes())
+        manifest = Manifest.from_json(read_regular(partial / PLAN))
         return manifest, int(np.count_nonzero(_finished(partial)))
     except (OSError, ValueError) as error:
         raise StoreError(
@@ -333,8 +334,8 @@ def _is_of(
     try:
         done = _finished(partial)
         return (
-            (partial / PLAN).read_bytes() == manifest.to_json()
-            and (partial / PATHS).read_bytes() == Paths.of(dataset.paths).content
+            read_regular(partial / PLAN) == manifest.to_json()
+            and read_regular(partial / PATHS) == Paths.of(dataset.paths).content
             and np.array_equal(read_array(partial / LABELS), dataset.labels)
             and np.array_equal(read_array(partial / STATS)[done], stats[done])
         )
@@ -372,7 +373,7 @@ def _read_journal(partial: Path) -> tuple[list[int], dict[int, str]]:
     blocks: list[int] = []
     unreadable: dict[int, str] = {}
     journals = (partial / JOURNAL, *sorted(set(partial.glob(JOURNALS)) - {partial / JOURNAL}))
-    texts = [path.read_text(encoding="ascii") for path in journals]
+    texts = [read_regular(path).decode("ascii") for path in journals]
     for line in (line for text in texts for line in text.splitlines(keepends=True)):
         try:
             entry = json.loads(line)
@@ -423,8 +424,8 @@ def _donor_at(folder: Path) -> Donor | None:
         if complete is not None:
             return complete
         return Donor(
-            Manifest.from_json((folder / PLAN).read_bytes()),
-            Paths((folder / PATHS).read_bytes()),
+            Manifest.from_json(read_regular(folder / PLAN)),
+            Paths(read_regular(folder / PATHS)),
             read_array(folder / STATS),
             read_array(folder / DIGESTS),
             read_array(folder / FEATURES),

@@ -7,7 +7,6 @@ import hashlib
 import io
 import math
 import os
-import stat
 import tokenize
 import warnings
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.regular import check_regular
 from moderate_cli.text import one_line
 
 # What numpy raises for files that are no arrays, cut short, or changed.
@@ -54,7 +54,7 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
             if isinstance(source, bytes):
                 array = np.load(io.BytesIO(source), allow_pickle=False)
             else:
-                _check_regular(source)
+                check_regular(source)
                 array = np.load(source, mmap_mode="r", allow_pickle=False)
     except FORMAT_ERRORS as error:
         if isinstance(error, MemoryError) and isinstance(source, bytes) and _is_whole(source):
@@ -97,13 +97,6 @@ def read_sealed(content: bytes, key: bytes) -> npt.NDArray[Any]:
 
 def _seal(content: bytes | memoryview, key: bytes) -> bytes:
     return hashlib.blake2b(content, key=key, digest_size=SEAL_SIZE).digest()
-
-
-def _check_regular(path: str | os.PathLike[str]) -> None:
-    """Refuse a FIFO, whose opening would wait for a writer."""
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        raise ValueError("is not a regular file")
 
 
 def _is_whole(content: bytes) -> bool:

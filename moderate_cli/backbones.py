@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
-from pathlib import Path
 
 from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.regular import open_regular
 from moderate_cli.text import choice_refusal
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
@@ -129,23 +128,7 @@ def weights_digest(weights: str | os.PathLike[str] | None) -> str:
     if weights is None:
         return ""
     try:
-        check_regular(weights)
-        with Path(weights).open("rb") as file:
+        with open_regular(weights) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsError(f"{os.fspath(weights)}: {error.strerror}; name a weights file") from None
-
-
-def check_regular(weights: str | os.PathLike[str]) -> None:
-    """Refuse weights that are a FIFO or a device, whose reading may never end.
-
-    Raises
-    ------
-    WeightsError
-        If they are.
-    OSError
-        If they are not there.
-    """
-    kind = os.stat(weights).st_mode
-    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-        raise WeightsError(f"{os.fspath(weights)}: is not a regular file; name a weights file")

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from moderate_cli.backbones import check_regular
 from moderate_cli.errors import WeightsError
+from moderate_cli.regular import check_regular
 from moderate_cli.text import clipped, one_line
 
 StateDict = Mapping[str, torch.Tensor]
@@ -62,6 +62,9 @@ def _load(path: str | os.PathLike[str]) -> Any:
     shown = os.fspath(path)
     try:
         check_regular(path)
+    except OSError as error:
+        raise WeightsError(f"{shown}: {error.strerror}; name a weights file") from None
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old formats, which are read all the same
             if shown.endswith(".safetensors"):

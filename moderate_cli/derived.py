@@ -19,6 +19,7 @@ import numpy.typing as npt
 from moderate_cli.arrays import read_sealed, sealed
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files import new_file
+from moderate_cli.regular import read_regular
 from moderate_cli.rows import Features
 from moderate_cli.sameness import coinciding
 from moderate_cli.scoring import SEEDED, Scores, score_features
@@ -221,7 +222,7 @@ class LabeledFeatures:
         file = self.folder / f"{self.labeling}{name}.npy"
         # A file that is missing, damaged or cannot be written costs time, nothing else.
         with contextlib.suppress(OSError, ValueError):
-            kept = read_sealed(file.read_bytes(), self.key).copy()
+            kept = read_sealed(read_regular(file), self.key).copy()
             if kept.dtype == np.float64 and usable(kept) and self._in_place():
                 return kept
         self.check()

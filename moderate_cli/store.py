@@ -19,6 +19,7 @@ from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.manifest import FORMAT, Manifest
 from moderate_cli.paths import Paths
 from moderate_cli.places import place
+from moderate_cli.regular import read_regular
 from moderate_cli.sources import NO_STAT, is_readable
 from moderate_cli.sums import SUM_ROWS, intact_rows
 from moderate_cli.text import printable
@@ -272,7 +273,7 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     path = Path(folder)
     try:
         identity = identity_of(path)
-        content = (path / MANIFEST).read_bytes()
+        content = read_regular(path / MANIFEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -61,12 +61,56 @@ def test_values_of_any_type_are_read_as_on_the_command_line(
 
 
 def test_what_is_set_for_other_commands_does_no_harm(embedded, moderate, preset, monkeypatch):
-    path = preset('link = "hard"\nforce = true\n')
+    path = preset('link = "hard"\npart = "1/2"\n')
     assert len(kept(moderate("select", "-r", "0.5", embedded, "--config", path))) == 4
     monkeypatch.setenv("MODERATE_LINK", "symbolic")
     monkeypatch.setenv("MODERATE_NULL", "1")
     output = embedded.parent / "kept.csv"
     assert moderate("select", "-r", "0.5", embedded, "-o", output).status == 0
+
+
+# What is written, and what is replaced, a file or a variable would say to who has forgotten it.
+COMMAND_LINE_ONLY = {
+    "output": '"x.txt"',
+    "copy-to": '"x"',
+    "png": '"x"',
+    "force": "true",
+    "invert": "true",
+    "dry-run": "true",
+    "open": "true",
+}
+
+
+@pytest.mark.parametrize("command", ["select", "score", "report", "duplicates", "embed", "perturb"])
+@pytest.mark.parametrize("key", COMMAND_LINE_ONLY)
+def test_what_is_written_is_said_on_the_command_line_only(
+    embedded, moderate, preset, monkeypatch, command, key
+):
+    path = preset(f"seed = 1\n{key} = {COMMAND_LINE_ONLY[key]}\n")
+    assert moderate(command, "--config", path, embedded) == (
+        2,
+        "",
+        f"moderate: {path}: {key} may be set on the command line only, as --{key}"
+        f" (see 'moderate {command} --help')\n",
+    )
+
+
+def test_the_environment_says_nothing_of_what_is_written(embedded, moderate, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    args = ("select", "-r", "1", embedded)
+    expected = moderate(*args)
+    assert (expected.status, expected.stdout.count("\n")) == (0, 8)
+    moderate(*args, "--copy-to", "out")
+    before = {path: path.stat().st_ino for path in tmp_path.rglob("*")}
+    for key, value in COMMAND_LINE_ONLY.items():
+        value = {"true": "1"}.get(value, value.strip('"'))
+        monkeypatch.setenv(f"MODERATE_{key.replace('-', '_').upper()}", value)
+    assert moderate(*args) == expected
+    assert moderate("score", embedded).stdout.count("\n") == 8
+    refused = moderate(*args, "--copy-to", "out")
+    assert (refused.status, refused.stdout) == (1, "")
+    assert moderate("report", embedded).status == 2  # wants --output
+    assert {path: path.stat().st_ino for path in tmp_path.rglob("*")} == before
 
 
 def test_the_command_line_beats_the_environment_beats_the_file(

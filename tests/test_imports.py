@@ -28,6 +28,7 @@ NUMPY_FREE = {
     "files.py",
     "locks.py",
     "sources.py",
+    "regular.py",
     "backbones.py",
     "processors.py",
 }

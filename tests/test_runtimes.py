@@ -1,4 +1,7 @@
 import importlib.util
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -23,6 +26,21 @@ def networks(spec, weights=None, **options):
         load_network(spec, weights, device="cpu", runtime=runtime, **options)
         for runtime in ("torch", "openvino")
     ]
+
+
+def test_openvino_takes_its_stub_for_telemetry_without_a_word():
+    code = """
+from moderate_cli import runtimes
+runtimes._load_openvino()
+from openvino.tools.ovc import convert_impl, telemetry_utils
+print(convert_impl.tm.__name__, telemetry_utils.tm.__name__)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    stub = "openvino.tools.ovc.telemetry_stub"
+    assert (done.stdout, done.stderr) == (f"{stub} {stub}\n", "")
 
 
 def test_openvino_gives_the_features_of_torch():

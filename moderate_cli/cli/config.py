@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from moderate_cli.cli import console
+from moderate_cli.regular import read_once
+
 PACKAGE = Path(__file__).parents[1]
 CONFIG = "moderate.config"  # name of the file that was read, in the context of a command
 
@@ -29,8 +32,13 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     ctx.meta[CONFIG] = value
     own = _options(ctx.command)
     foreign = content.keys() - own.keys()  # of another command: a file may serve several
-    if foreign and (unknown := foreign - _all_keys()):
+    known = (_all_options() if foreign else {}) | own
+    if unknown := foreign - known.keys():
         raise click.UsageError(f"{value}: no option is called {min(unknown)!r}", ctx)
+    for key in sorted(content):
+        if getattr(known[key], "command_line_only", False):
+            reason = f"{key} may be set on the command line only, as --{key}"
+            raise click.UsageError(f"{value}: {reason}", ctx)
     defaults = {}
     for key in sorted(content.keys() & own.keys()):
         setting = _as_given(value, key, content[key], own[key])
@@ -66,7 +74,9 @@ def _read(value: str) -> dict[str, Any]:
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
-        content = path.read_bytes().decode()
+        content = read_once(
+            path, lambda: console.note(f"waiting for who writes to {value}")
+        ).decode()
         return tomllib.loads(content)
     except OSError as error:
         known = ", ".join(presets)
@@ -97,13 +107,13 @@ def _options(command: click.Command) -> dict[str, click.Option]:
     return options
 
 
-def _all_keys() -> set[str]:
+def _all_options() -> dict[str, click.Option]:
     from moderate_cli.cli import COMMANDS
 
     commands: list[click.Command] = [
         importlib.import_module(f"moderate_cli.cli.{name}").command for name in COMMANDS
     ]
-    return {key for command in commands for key in _options(command)}
+    return {key: option for command in commands for key, option in _options(command).items()}
 
 
 def _has_configs(folder: Path) -> bool:

@@ -63,10 +63,8 @@ def tell(text: str) -> None:
 
 def discard(stream: IO[str]) -> None:
     """What could not be written must not be tried again when the interpreter exits."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def flush() -> None:

@@ -20,7 +20,11 @@ ENGINES = ("local", "ray")
 @click.command(cls=options.Sectioned)
 @options.data_required
 @options.option(
-    "-n", "--dry-run", is_flag=True, help="Show what it would take, from a sample; write nothing."
+    "-n",
+    "--dry-run",
+    command_line_only=True,
+    is_flag=True,
+    help="Show what it would take, from a sample; write nothing.",
 )
 @options.option(
     "--part",

@@ -142,6 +142,7 @@ FORMATS: dict[str, Callable[[str, list[Line]], None]] = {
     "-o",
     "--output",
     "outputs",
+    command_line_only=True,
     type=options.PATH,
     multiple=True,
     metavar="FILE",

@@ -64,15 +64,23 @@ MEASURED = {
 
 
 class Option(click.Option):
-    """An option that stands in a section of the help; another one tells what its values mean."""
+    """An option that stands in a section of the help; another one tells what its values mean.
+
+    One for the command line only is set by no file and no variable that a user may have forgotten.
+    """
 
     section = "Options"
 
     def __init__(
-        self, *names: Any, meanings: tuple[str, Mapping[str, str]] | None = None, **attributes: Any
+        self,
+        *names: Any,
+        meanings: tuple[str, Mapping[str, str]] | None = None,
+        command_line_only: bool = False,
+        **attributes: Any,
     ) -> None:
         super().__init__(*names, **attributes)
         self.meanings = meanings
+        self.command_line_only = command_line_only
 
 
 class Sectioned(click.Command):
@@ -96,10 +104,15 @@ class Sectioned(click.Command):
                 formatter.write_dl(records)
 
 
-def option(*names: str, **attributes: Any) -> Decorator[Any]:
-    """Declare an option that `MODERATE_<NAME>` in the environment sets too."""
+def option(*names: str, command_line_only: bool = False, **attributes: Any) -> Decorator[Any]:
+    """Declare an option that `MODERATE_<NAME>` in the environment sets too.
+
+    Not so one that says where to write, what to replace, or whether to.
+    """
     long = max(names, key=len).lstrip("-")
-    attributes.setdefault("envvar", f"MODERATE_{long.replace('-', '_').upper()}")
+    if not command_line_only:
+        attributes.setdefault("envvar", f"MODERATE_{long.replace('-', '_').upper()}")
+    attributes["command_line_only"] = command_line_only
     attributes.setdefault("show_default", attributes.get("default") is not None)
     return click.option(*names, cls=Option, **attributes)
 
@@ -394,8 +407,9 @@ scoring = group(
 table_output = option(
     "-o",
     "--output",
+    command_line_only=True,
     type=PATH,
     metavar="FILE",
     help="Write to a .txt, .csv or .json file in place of stdout.",
 )
-force = option("--force", is_flag=True, help="Replace an earlier export.")
+force = option("--force", command_line_only=True, is_flag=True, help="Replace an earlier export.")

@@ -19,7 +19,13 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 @click.command()
 @options.data_required
 @options.option(
-    "-o", "--output", type=options.PATH, metavar="DIR", required=True, help="The folder to make."
+    "-o",
+    "--output",
+    command_line_only=True,
+    type=options.PATH,
+    metavar="DIR",
+    required=True,
+    help="The folder to make.",
 )
 @options.option(
     "--label-noise",

@@ -28,6 +28,7 @@ from moderate_cli.store import open_store
 @options.option(
     "-o",
     "--output",
+    command_line_only=True,
     type=options.PATH,
     metavar="FILE",
     required=True,
@@ -44,8 +45,16 @@ from moderate_cli.store import open_store
 )
 @count
 @selecting
-@options.option("--png", type=options.PATH, metavar="DIR", help="Write the plots as files, too.")
-@options.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
+@options.option(
+    "--png",
+    command_line_only=True,
+    type=options.PATH,
+    metavar="DIR",
+    help="Write the plots as files, too.",
+)
+@options.option(
+    "--open", "open_it", command_line_only=True, is_flag=True, help="Open the page in the browser."
+)
 @options.scoring
 @options.labels_option
 @options.embedding

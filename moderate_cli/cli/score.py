@@ -19,6 +19,7 @@ from moderate_cli.records import SCORE_FORMATS, check_output, score_lines, write
 @options.option(
     "-o",
     "--output",
+    command_line_only=True,
     type=options.PATH,
     metavar="FILE",
     help="Write to a .txt, .csv or .npy file in place of stdout.",

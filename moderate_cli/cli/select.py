@@ -35,17 +35,33 @@ Mask = npt.NDArray[np.bool_]
 )
 @count
 @selecting
-@options.option("--invert", is_flag=True, help="Put out what is dropped in place of what is kept.")
-@options.option("-n", "--dry-run", is_flag=True, help="Show a per-class table, write nothing.")
+@options.option(
+    "--invert",
+    command_line_only=True,
+    is_flag=True,
+    help="Put out what is dropped in place of what is kept.",
+)
+@options.option(
+    "-n",
+    "--dry-run",
+    command_line_only=True,
+    is_flag=True,
+    help="Show a per-class table, write nothing.",
+)
 @options.option(
     "-o",
     "--output",
+    command_line_only=True,
     type=options.PATH,
     metavar="FILE",
     help="Write to a .txt, .csv, .json or .npy file in place of stdout.",
 )
 @options.option(
-    "--copy-to", type=options.PATH, metavar="DIR", help="Make an ImageFolder of the kept images."
+    "--copy-to",
+    command_line_only=True,
+    type=options.PATH,
+    metavar="DIR",
+    help="Make an ImageFolder of the kept images.",
 )
 @options.option(
     "--link",

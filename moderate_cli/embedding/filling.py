@@ -32,6 +32,7 @@ from moderate_cli.locks import turn
 from moderate_cli.manifest import Manifest
 from moderate_cli.matrix import Matrix
 from moderate_cli.paths import Paths
+from moderate_cli.regular import read_regular
 from moderate_cli.sources import CHECKS, NO_STAT, is_readable
 from moderate_cli.store import (
     DATASET,
@@ -214,7 +215,7 @@ class Filling:
             with new_file(self._partial / UNREADABLE) as file:
                 file.write(encode_unreadable(unreadable, self._dataset.paths))
             np.save(self._partial / SUMS, block_sums(read_array(self._partial / FEATURES)))
-            sums = {name: content_digest((self._partial / name).read_bytes()) for name in SUMMED}
+            sums = {name: content_digest(read_regular(self._partial / name)) for name in SUMMED}
             manifest = replace(self._manifest, sums={k: v.hex() for k, v in sums.items()})
             keep_stats(self._partial, manifest, np.asarray(read_array(self._partial / STATS)))
             with new_file(self._partial / MANIFEST) as file:
@@ -313,7 +314,7 @@ def belongs_to(folder: Path, dataset: Dataset, stats: npt.NDArray[np.int64]) -> 
     One that was moved still has its files; one whose files were all changed, its place.
     """
     with contextlib.suppress(*MISSING), _reading(folder):
-        if (folder / DATASET).read_bytes() == place_of(dataset, folder.parent):
+        if read_regular(folder / DATASET) == place_of(dataset, folder.parent):
             return True
     donor = _donor_at(folder)
     return donor is None or is_mostly_of(dataset, stats, donor)
@@ -329,7 +330,7 @@ def progress_of(partial: Path) -> tuple[Manifest, int]:
     """
     try:
         with _reading(partial):
-            manifest = Manifest.from_json((partial / PLAN).read_bytes())
+            manifest = Manifest.from_json(read_regular(partial / PLAN))
             return manifest, int(np.count_nonzero(_finished(partial)))
     except (*MISSING, ValueError) as error:
         raise StoreError(
@@ -392,8 +393,8 @@ def _is_of(partial: Path, wanted: Wanted, numbers: int) -> bool:
             done = _finished(partial)
             stats = read_array(partial / STATS)[done, :numbers]
             return (
-                (partial / PLAN).read_bytes() == wanted.manifest.to_json()
-                and (partial / PATHS).read_bytes() == Paths.of(wanted.dataset.paths).content
+                read_regular(partial / PLAN) == wanted.manifest.to_json()
+                and read_regular(partial / PATHS) == Paths.of(wanted.dataset.paths).content
                 and np.array_equal(read_array(partial / LABELS), wanted.dataset.labels)
                 and np.array_equal(stats, wanted.stats[done, :numbers])
             )
@@ -433,7 +434,7 @@ def _read_journal(partial: Path) -> tuple[list[int], dict[int, str]]:
     blocks: list[int] = []
     unreadable: dict[int, str] = {}
     journals = (partial / JOURNAL, *sorted(set(partial.glob(JOURNALS)) - {partial / JOURNAL}))
-    texts = [path.read_text(encoding="ascii") for path in journals]
+    texts = [read_regular(path).decode("ascii") for path in journals]
     for line in (line for text in texts for line in text.splitlines(keepends=True)):
         try:
             entry = json.loads(line)
@@ -497,8 +498,8 @@ def _donor_at(folder: Path) -> Donor | None:
         with _reading(folder):
             finished = _finished(folder)
             return Donor(
-                Manifest.from_json((folder / PLAN).read_bytes()),
-                Paths((folder / PATHS).read_bytes()),
+                Manifest.from_json(read_regular(folder / PLAN)),
+                Paths(read_regular(folder / PATHS)),
                 as_stats(read_array(folder / STATS)),
                 read_array(folder / DIGESTS),
                 read_array(folder / FEATURES),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moderate_cli.evaluation import Cell, Result
+from moderate_cli.regular import read_regular
 from moderate_cli.selection import exact, written
 
 
@@ -30,7 +31,7 @@ class Ledger:
         self.results: dict[Cell, Result] = {}
         if path is not None:
             with contextlib.suppress(OSError):
-                for line in path.read_bytes().splitlines():
+                for line in read_regular(path).splitlines():
                     with contextlib.suppress(ValueError, TypeError, KeyError):
                         self._take(json.loads(line))
 
@@ -66,7 +67,7 @@ def ledgers(path: Path) -> list[tuple[Mapping[str, Any], Ledger]]:
     """Return each context that a file has results of, with its ledger, in the order they came."""
     found: dict[str, Mapping[str, Any]] = {}
     with contextlib.suppress(OSError):
-        for line in path.read_bytes().splitlines():
+        for line in read_regular(path).splitlines():
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 text = json.loads(line)["context"]
                 context = json.loads(text)

@@ -200,7 +200,7 @@ class FeatureStore:
 
     def _content(self, name: str) -> bytes:
         try:
-            content = (self.folder / name).read_bytes()
+            content = read_regular(self.folder / name)
         except MISSING as error:
             raise self._damaged(name, error.strerror or str(error)) from None
         except OSError as error:

@@ -74,10 +74,9 @@ def _read(value: str) -> dict[str, Any]:
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
-        content = read_once(
-            path, lambda: console.note(f"waiting for who writes to {value}")
-        ).decode()
-        return tomllib.loads(content)
+        content = read_once(path, lambda: console.note(f"waiting for who writes to {value}"))
+        text = content.decode()
+        return tomllib.loads(text)
     except OSError as error:
         known = ", ".join(presets)
         raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
@@ -86,7 +85,7 @@ def _read(value: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{value}: is not TOML ({error})") from None
     except ValueError:  # of int(), which tomllib lets pass
-        raise click.UsageError(f"{value}: {_key_of_long_number(content)}too many digits") from None
+        raise click.UsageError(f"{value}: {_key_of_long_number(text)}too many digits") from None
 
 
 def _key_of_long_number(content: str) -> str:

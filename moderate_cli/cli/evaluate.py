@@ -227,7 +227,7 @@ def command(
         found = evaluate(
             own.features,
             missing,
-            _learner(own, judge, recipe, embedding["max_pixels"]),
+            _learner(own, judge, recipe),
             test=judge and judge.features,
             scoring=scoring,
             selecting={"scope": scope},
@@ -307,15 +307,15 @@ def _check_classes(test: str, names: Sequence[str], labels: Rows, known: Sequenc
         raise DatasetError(f"{test}: its class {unknown[0]!r} is none of the data's; name others")
 
 
-def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None, max_pixels: int) -> Learner:
+def _learner(own: _Set, judge: _Set | None, recipe: Recipe | None) -> Learner:
     if recipe is None:
         return ProbeLearner(own.features, judge and judge.features)
     # torch takes seconds to load; a linear head does not need it.
     from moderate_cli.evaluation.training import Pictures, TrainLearner, read_pictures
 
     def pictures(one: _Set) -> Pictures:
-        features = one.features
-        return read_pictures(one.dataset, features.labels, features.readable, recipe, max_pixels)
+        features, most = one.features, one.store.manifest.max_pixels
+        return read_pictures(one.dataset, features.labels, features.readable, recipe, most)
 
     return TrainLearner(pictures(own), judge and pictures(judge), recipe)
 

@@ -81,6 +81,14 @@ def test_steps_are_counted_and_may_be_few():
     assert 1 < len(passes) < 20
 
 
+def test_a_step_that_is_short_beside_the_mean_distance_is_not_taken():
+    points, start = [(0, 0), (4, 0), (4, 2), (0, 2)], (0.3, 0.2)
+    length = math.dist(median_of(points, start, max_steps=1), start)
+    share = length / np.mean([math.dist(point, start) for point in points])
+    assert median_of(points, start, tolerance=1.01 * share).tolist() == list(start)
+    assert median_of(points, start, tolerance=0.99 * share).tolist() != list(start)
+
+
 def test_a_step_from_one_of_the_points_is_pulled_back_to_it():
     # The others, at distances of 2 and 1, pull by (1, 0) and (0, 1): sqrt(2) in all, of which the
     # point holds back 1. Without it the step would be to the mean with weights of 1/2 and 1.

@@ -56,6 +56,15 @@ def test_margin_by_hand():
     assert found.tolist() == [2 - 10, 2 - 6, -8, -8]
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_an_image_at_its_center_has_a_margin_whatever_is_rounded(metric, rng):
+    # By the squares of lengths, some of these distances of 0 would be those of a negative square.
+    features = 1000 + rng.random((200, 30))
+    found = score_features(features, np.arange(200), criterion="margin", metric=metric)
+    assert np.isfinite(found).all()
+    assert found.max() < 0
+
+
 @pytest.mark.parametrize("criterion", COMPARING)
 def test_what_compares_classes_wants_two(criterion):
     with pytest.raises(ArgumentError) as caught:

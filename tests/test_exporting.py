@@ -137,6 +137,14 @@ def test_images_that_are_links_are_not_replaced_by_themselves(data, tmp_path):
     )
 
 
+def test_images_that_are_links_to_elsewhere_may_replace_an_export(data, tmp_path):
+    everything = np.ones(8, dtype=bool)
+    export(scan(data), everything, tmp_path / "links", link="symbolic")
+    export(scan(tmp_path / "links"), KEPT, tmp_path / "out")
+    export(scan(tmp_path / "links"), everything, tmp_path / "out", force=True)
+    assert tree(tmp_path / "out") == tree(data)
+
+
 def test_a_class_folder_may_be_a_link_and_is_the_dataset_all_the_same(data, tmp_path):
     linked = tmp_path / "linked"
     linked.mkdir()

@@ -88,23 +88,6 @@ def as_stat(status: os.stat_result) -> Stat:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & LARGEST)
 
 
-def read_head(path: str, size: int) -> bytes:
-    """First bytes of a regular file.
-
-    Raises
-    ------
-    NotAFile
-        If it is a FIFO, a device or a folder.
-    OSError
-        If it cannot be read.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise NotAFile("is not a regular file")
-        return file.read(size)
-
-
 def read_file(path: str) -> tuple[bytes, Stat]:
     """Bytes of a regular file, and its stat when it was opened.
 

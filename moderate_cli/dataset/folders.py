@@ -16,7 +16,7 @@ from moderate_cli.dataset.walk import Walk
 from moderate_cli.errors import DatasetError
 from moderate_cli.formats import HEAD, format_of, readable_extensions
 from moderate_cli.places import place
-from moderate_cli.sources import NotAFile, read_head
+from moderate_cli.regular import open_regular
 
 
 def scan_folder(root: str) -> Dataset:
@@ -32,6 +32,7 @@ def scan_folder(root: str) -> Dataset:
 
 def _sniffed(path: str) -> str:
     try:
-        return format_of(read_head(path, HEAD))
-    except (OSError, NotAFile):
+        with open_regular(path) as file:
+            return format_of(file.read(HEAD))
+    except OSError:
         return ""

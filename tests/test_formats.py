@@ -47,8 +47,8 @@ def test_what_is_no_image_is_told_to_be_none(head):
 def test_heic_photos_are_read_as_others_are(data, moderate):
     pixels = decode(encoded("HEIF", quality=-1))
     np.testing.assert_allclose(pixels.numpy(), 51, atol=1)
-    (data / "owl" / "IMG.HEIC").write_bytes(encoded("HEIF", quality=-1))
-    (data / "owl" / "renamed.jpg").write_bytes(encoded("HEIF", quality=-1))
+    (data / "dog" / "IMG.HEIC").write_bytes(encoded("HEIF", quality=-1))
+    (data / "dog" / "renamed.jpg").write_bytes(encoded("HEIF", quality=-1))
     done = moderate("score", data)
     assert (done.status, done.stderr) == (
         0,
@@ -57,7 +57,7 @@ def test_heic_photos_are_read_as_others_are(data, moderate):
         " ImageFolder, which leaves out 1 image; use paths (-o FILE.txt), or remove the cause\n",
     )
     assert [line.partition("\t")[2] for line in done.stdout.splitlines()][-3:] == [
-        "owl/0.png", "owl/IMG.HEIC", "owl/renamed.jpg"
+        "dog/IMG.HEIC", "dog/renamed.jpg", "owl/0.png"
     ]  # fmt: skip
 
 

@@ -100,10 +100,11 @@ def read_file(path: str) -> tuple[bytes, Stat]:
     """
     # Without O_NONBLOCK the opening of a FIFO waits for a writer that never comes.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotAFile("is not a regular file")
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise NotAFile("is not a regular file")
         return file.readall(), as_stat(status)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from moderate_cli.regular import open_regular, read_once, read_regular
+from moderate_cli.sources import NotAFile, read_file
 
 
 @pytest.fixture
@@ -114,3 +115,11 @@ def test_a_pipe_in_a_store_is_not_waited_for(embedded, moderate):
             assert done.stderr.count("\n") == (done.status != 0), (command, name, done)
         (folder / name).unlink()
         (folder / name).write_bytes(content)
+
+
+def test_an_image_that_is_a_folder_leaves_no_file_open(tmp_path):
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with pytest.raises(NotAFile, match="is not a regular file"):
+            read_file(os.fspath(tmp_path))
+    assert len(os.listdir("/dev/fd")) == before

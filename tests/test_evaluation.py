@@ -385,10 +385,10 @@ def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--strategy", "best"), "'best' is none of moderate, "),
-        (("--strategy", "easy:0.2"), "'easy:0.2' is none of moderate, "),
+        (("--strategy", "best"), "'best' is not one of 'moderate', "),
+        (("--strategy", "easy:0.2"), "'easy:0.2' is not one of 'moderate', "),
         (("--within", "101%"), "101% is not in [0%, 100%]"),
-        (("--seeds", "0"), "0 is not in the range x>=1"),
+        (("--seeds", "0"), "0 is not in the range 1<=x<=1000"),
         (("-o", "x.npy"), "unknown suffix"),
         (("--backbone", "resnet18"), "evaluate wants one --backbone"),
     ],

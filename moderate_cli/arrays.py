@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.regular import check_regular
+from moderate_cli.regular import NotRegularError, check_regular
 from moderate_cli.text import one_line
 
 # What numpy raises for files that are no arrays, cut short, or changed.
@@ -24,8 +24,8 @@ FORMAT_ERRORS = (
 )  # fmt: skip
 SEAL_SIZE = 16
 
-# How a system says that a file is not there; whatever else it says tells nothing of the file.
-MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+# How it is said that a file is not there, or is none; whatever else is said tells nothing of it.
+MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, NotRegularError)
 # What to do where a file cannot be read.
 ADVICE = {
     errno.EACCES: "make it readable",

@@ -12,6 +12,10 @@ from collections.abc import Callable
 PATIENCE = 1.0  # seconds in which something must come out of a FIFO, or somebody hold its other end
 
 
+class NotRegularError(OSError):
+    """A FIFO or a device where a regular file should be."""
+
+
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     """Open a regular file for reading.
 
@@ -67,7 +71,7 @@ def _opened(path: str | os.PathLike[str], is_right: Callable[[os.stat_result], b
     os.close(descriptor)
     if stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
+    raise NotRegularError(errno.EINVAL, "is not a regular file", os.fspath(path))
 
 
 def _is_regular(status: os.stat_result) -> bool:

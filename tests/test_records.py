@@ -309,9 +309,7 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "f.npy")
     with pytest.raises(ArrayError) as caught:
         read_scores(str(tmp_path / "f.npy"))
-    assert str(caught.value) == (
-        f"{tmp_path}/f.npy: is no .npy array (is not a regular file); numpy.save makes one"
-    )
+    assert str(caught.value) == (f"{tmp_path}/f.npy: is not a regular file; name a .npy file")
 
 
 def test_scores_and_labels_are_checked(tmp_path):

@@ -590,11 +590,12 @@ def test_a_torch_that_was_built_without_onednn_trains(grays, monkeypatch):
     assert learn(ROWS, HELD_OUT, 1).shape == (40,)
 
 
-def test_pictures_that_do_not_fit_in_memory_are_told_of(grays, moderate):
-    done = moderate("evaluate", grays, *TRAIN[:2], "--size", "10000000", *TRAIN[4:])
-    assert (done.status, done.stdout) == (1, "")
-    assert done.stderr == (
-        "moderate: out of memory; 80 pictures take 24000000.0 GB, and a smaller --size less\n"
+def test_pictures_that_do_not_fit_in_memory_are_told_of(grays):
+    dataset, recipe = scan(grays), Recipe(size=10_000_000, device="cpu")
+    with pytest.raises(DeviceError) as caught:
+        read_pictures(dataset, dataset.labels, np.ones(80, dtype=bool), recipe)
+    assert str(caught.value) == (
+        "out of memory; 80 pictures take 24000000.0 GB, and a smaller --size less"
     )
 
 
@@ -608,14 +609,7 @@ def test_a_picture_that_is_gone_is_named_and_not_taken_to_be_black(grays):
     )
 
 
-def test_a_seed_that_torch_does_not_take_is_refused_before_anything_is_embedded(grays, moderate):
-    done = moderate("evaluate", grays, *TRAIN, "--seed", str(2**64))
-    assert (done.status, done.stdout) == (2, "")
-    assert done.stderr == (
-        f"moderate: --seed {2**64} is too large to train with; name a smaller one"
-        " (see 'moderate evaluate --help')\n"
-    )
-    assert not grays.with_name("grays.moderate").exists()
+def test_a_seed_that_torch_does_not_take_is_refused(grays):
     _, learn = learner(grays, Recipe(steps=1, size=8, device="cpu"))
     with pytest.raises(ArgumentError, match="is more than 18446744073709551615"):
         learn(ROWS, HELD_OUT, 2**64)

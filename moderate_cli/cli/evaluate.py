@@ -30,7 +30,7 @@ from moderate_cli.evaluation import (
 )
 from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
-from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, NETWORKS, SMALL, Recipe
+from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import (
     Estimate,
     Line,
@@ -188,8 +188,6 @@ def command(
         raise click.UsageError("--csv and --json exclude each other")
     writers = _writers(outputs)
     recipe = _recipe(evaluator, network, steps, size, **embedding)
-    if recipe is not None and seed + seeds - 1 > LARGEST_SEED:
-        raise click.UsageError(f"--seed {seed} is too large to train with; name a smaller one")
     reads = Outputs(outputs, inputs=inputs_of(embedding))
     reads.check()
     scoring: dict[str, Any] = {"center": center, "metric": metric, "seed": seed}

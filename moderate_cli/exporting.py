@@ -96,7 +96,7 @@ def export(
             for done in counts:
                 if on_progress is not None:
                     on_progress(done, len(rows))
-        _mark(folder)
+        mark(folder)
 
 
 def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
@@ -222,7 +222,7 @@ def _marked(folder: Path, shown: str) -> dict[str, tuple[int, int]]:
     )
 
 
-def _mark(folder: Path) -> None:
+def mark(folder: Path) -> None:
     """List the files of an export in it: path, size and modification time of each."""
     lines = [json.dumps([name, own.st_size, own.st_mtime_ns]) for name, own in _files(folder)]
     (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")

@@ -296,7 +296,7 @@ def test_reading_never_raises(tmp_path):
         name: read_image(str(tmp_path / name), PLAIN).reason for name in os.listdir(tmp_path)
     }
     assert reasons == {
-        "folder.jpg": "Is a directory",
+        "folder.jpg": "is not a regular file",
         "dangling.jpg": "No such file or directory",
         "text.jpg": "is not an image in a known format",
         "fifo.jpg": "is not a regular file",

@@ -16,7 +16,7 @@ from PIL import Image
 
 from moderate_cli import open_store, scan
 from moderate_cli.embedding.filling import BLOCK_ROWS
-from moderate_cli.exporting import MARK
+from moderate_cli.exporting import mark
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run
 
@@ -90,7 +90,7 @@ def _old_export(bench: Bench, trial: Path) -> None:
     for name in os.listdir(bench.data):
         (trial / "out" / name).mkdir(parents=True)
         (trial / "out" / name / "old.png").write_text("old\n")
-    (trial / "out" / MARK).write_text(f"{len(os.listdir(bench.data))}\n")
+    mark(trial / "out")
 
 
 def _old_set(bench: Bench, trial: Path) -> None:
@@ -249,9 +249,9 @@ def changed(bench: Bench, times: int, rng: np.random.Generator) -> list[Outcome]
             # A file that goes or changes before it is read is embedded under its next name.
             assert embedded(trial) <= new + (CHANGED if during else 0)
             _succeed(run(trial, "embed", data, "--store", trial / "fresh"))
-            assert contents(trial / "store" / SET, ("scores", "strangers")) == contents(
-                trial / "fresh" / SET
-            )
+            assert contents(
+                trial / "store" / SET, ("scores", "strangers", "coinciding")
+            ) == contents(trial / "fresh" / SET)
             shutil.rmtree(trial / "fresh")
         when = "while it is embedded" if during else "between runs"
         outcomes.append(
@@ -344,4 +344,4 @@ def contents(place: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
 
 def temporaries(folder: Path) -> list[Path]:
     """Return what writers leave that are killed."""
-    return sorted(folder.rglob("*.moderate-tmp"))
+    return sorted([*folder.rglob("*.moderate-tmp"), *folder.rglob("*.moderate-old")])

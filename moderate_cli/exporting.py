@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from moderate_cli.text import printable
 
 PART = 500  # files that one thread places before it tells of progress
 MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
-MARK_TITLE = "moderate export 2"  # its first line; of earlier versions, a number of files
+MARK_TITLE = "moderate export 3"  # its first line; of earlier versions, a number of files
 
 
 Counts = Generator[int, None, None]
@@ -71,10 +71,10 @@ def export(
     """
     if link not in LINKS:
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
+    if not isinstance(kept, np.ndarray) or kept.dtype != bool or kept.shape != (len(dataset),):
+        raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(dataset)},)")
     shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(kept)
-    guard = Guard()
-    guard.add_dataset(dataset)
-    guard.check_folder(destination, replace=force)
+    Guard.of(dataset).check_folder(destination, replace=force)
     check_destination(destination, force=force)
     if isinstance(source, Tars):
         if link != "none":
@@ -192,10 +192,9 @@ def check_replaceable(destination: str | os.PathLike[str]) -> None:
         return
     shown, target = os.fspath(destination), place(destination)
     exported = _marked(target, shown)
+    nodes = {own.node for own in exported.values()}
     for name, status in _files(target):
-        # A hard link may be changed along with its image, and losing it loses no byte.
-        linked = name in exported and stat.S_ISREG(status.st_mode) and status.st_nlink > 1
-        if not linked and exported.get(name) != (status.st_size, status.st_mtime_ns):
+        if not _is_as_exported(exported.get(name), _Exported.of(status), status, nodes):
             what = "was changed" if name in exported else "was added"
             raise OutputError(
                 f"{shown}: {printable(name)} {what} since the export, and --force would lose it;"
@@ -203,13 +202,43 @@ def check_replaceable(destination: str | os.PathLike[str]) -> None:
             )
 
 
-def _marked(folder: Path, shown: str) -> dict[str, tuple[int, int]]:
-    """Read what an export held when it was made: path -> size and modification time."""
+class _Exported(NamedTuple):
+    """A file when it was exported: size, modification time, device and inode."""
+
+    size: int
+    time: int
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Exported:
+        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+
+    @property
+    def node(self) -> tuple[int, int]:
+        return (self.device, self.inode)
+
+
+def _is_as_exported(
+    then: _Exported | None, now: _Exported, status: os.stat_result, nodes: set[tuple[int, int]]
+) -> bool:
+    """Whether a file is the one that was exported; `nodes` are those of all that were."""
+    if then is None:
+        return False
+    if then.node == now.node and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        return True  # it was changed along with its image, and losing this name loses no byte
+    # The file of another name: two changed places. One of a new inode may be of a copied export.
+    moved = then.node != now.node and now.node in nodes
+    return then[:2] == now[:2] and not moved
+
+
+def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
+    """Read what an export held when it was made, by path."""
     try:
         title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
         if title == MARK_TITLE:
             entries = (json.loads(line) for line in lines)
-            return {str(name): (int(size), int(time)) for name, size, time in entries}
+            return {str(name): _Exported(*map(int, own)) for name, *own in entries}
         if title.isdecimal():
             raise OutputError(
                 f"{shown}: is an export of an earlier version, which kept no list of its files;"
@@ -223,8 +252,8 @@ def _marked(folder: Path, shown: str) -> dict[str, tuple[int, int]]:
 
 
 def mark(folder: Path) -> None:
-    """List the files of an export in it: path, size and modification time of each."""
-    lines = [json.dumps([name, own.st_size, own.st_mtime_ns]) for name, own in _files(folder)]
+    """List the files of an export in it, with what tells them from others."""
+    lines = [json.dumps([name, *_Exported.of(status)]) for name, status in _files(folder)]
     (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
 
 
@@ -234,12 +263,14 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     while stack:
         parent = stack.pop()
         with os.scandir(folder / parent) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                name = f"{parent}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(f"{name}/")
-                elif name != MARK:
-                    yield name, entry.stat(follow_symlinks=False)
+            found = sorted(entries, key=lambda entry: entry.name)
+        inner = [entry.is_dir(follow_symlinks=False) for entry in found]
+        for entry, is_folder in zip(found, inner, strict=True):
+            name = f"{parent}{entry.name}"
+            if not is_folder and name != MARK:
+                yield name, entry.stat(follow_symlinks=False)
+        folders = [entry.name for entry, is_folder in zip(found, inner, strict=True) if is_folder]
+        stack += [f"{parent}{name}/" for name in reversed(folders)]
 
 
 def _check_names(source: Tars, shown: str) -> None:

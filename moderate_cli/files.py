@@ -39,7 +39,7 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     path = Path(os.path.realpath(destination))
     check_file(destination)
-    remove_stale(path)
+    remove_stale(path, folders=False)
     with _held_temporary(destination, path, _open_new_file) as (temporary, descriptor):
         try:
             with (
@@ -118,7 +118,7 @@ def new_folder(
     """
     path = place(destination)
     check_room(destination)
-    remove_stale(path)
+    remove_stale(path, folders=True)
     if may_replace is None:
         check_free(destination)
     with _named(destination):
@@ -368,21 +368,32 @@ def _open_new_folder(path: Path) -> int:
         raise _Vanished from None
 
 
-def remove_stale(path: Path) -> None:
-    """Remove what killed writers to a destination left; a folder put aside returns to its place."""
+def remove_stale(path: Path, *, folders: bool) -> None:
+    """Remove what killed writers to a destination left; a folder put aside returns to its place.
+
+    `folders` says whether the destination is a folder; nothing else is touched.
+    """
+    for left in stale_of(path, folders=folders):
+        with contextlib.suppress(OSError), held_by_nobody_else(os.fspath(left)) as stale:
+            if not stale:
+                continue
+            if left.name.endswith(ASIDE) and not os.path.lexists(path):
+                os.rename(left, path)
+            elif folders:
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
+
+
+def stale_of(path: Path, *, folders: bool) -> list[Path]:
+    """Return what is named like a temporary of a destination; some may be in use."""
     name = os.fsdecode(os.fsencode(path.name)[:200])
     ours = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}\.({TEMPORARY}|{ASIDE})", re.DOTALL)
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in entries:
-            found = ours.fullmatch(entry.name)
-            if found is None or entry.is_symlink():
-                continue
-            with held_by_nobody_else(entry.path) as stale:
-                if not stale:
-                    continue
-                if found[1] == ASIDE and not os.path.lexists(path):
-                    os.rename(entry.path, path)
-                elif entry.is_dir():
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
+        return [
+            path.with_name(entry.name)
+            for entry in entries
+            if ours.fullmatch(entry.name)
+            and (entry.is_dir if folders else entry.is_file)(follow_symlinks=False)
+        ]
+    return []

@@ -9,7 +9,17 @@ from pathlib import Path
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.places import Identity, contains, identity, lineage, place
+from moderate_cli.files import stale_of
+from moderate_cli.places import (
+    Identity,
+    contains,
+    identity,
+    lineage,
+    mount_below,
+    passed_through,
+    place,
+)
+from moderate_cli.store import store_folder
 from moderate_cli.tars import Tars
 
 
@@ -24,7 +34,17 @@ class Guard:
         self._inside: dict[Identity, str] = {}  # folders, and what each is a part of
         self._files: dict[Identity, str] = {}  # existing files, and how each is called
         self._places: list[tuple[Path, str]] = []  # what no folder may be put around
+        self._stores: list[Path] = []
         self._datasets: list[Dataset] = []
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Guard:
+        """Guard a dataset, and the place of its features beside it."""
+        found = cls()
+        found.add_dataset(dataset)
+        if dataset.source.has_neighbors and dataset.root.name:
+            found.add_store(store_folder(dataset.root))
+        return found
 
     def add_dataset(self, dataset: Dataset) -> None:
         """Guard the folders of a dataset, linked ones too, and its tar files."""
@@ -45,9 +65,7 @@ class Guard:
     def add_store(self, folder: Path) -> None:
         """Guard a folder of feature sets, whether it exists yet or not."""
         self._add_place(folder, "the feature store")
-        found = identity(folder)
-        if found is not None:
-            self._inside.setdefault(found, "the feature store")
+        self._stores.append(folder)
 
     def add_file(self, path: str | os.PathLike[str], what: str) -> None:
         """Guard a file that is read, or that is another output."""
@@ -70,13 +88,17 @@ class Guard:
         """
         shown, path = os.fspath(destination), os.path.realpath(destination)
         self._refuse_inside(shown, os.path.dirname(path))
+        self._refuse_stale(shown, Path(path), folders=False)
         found = identity(path)
         if found is None:
             return
         if found in self._files:
             raise ArgumentError(f"{shown}: is also {self._files[found]}; choose another file")
         for dataset in self._datasets:
-            image = next((name for name, own in _linked(dataset) if identity(own) == found), None)
+            images = _linked(dataset)
+            if mount_below(dataset.root) is not None:  # perhaps of a single file
+                images = [(name, f"{dataset.root}/{name}") for name in dataset.paths]
+            image = next((name for name, own in images if identity(own) == found), None)
             if image is not None:
                 raise OutputError(
                     f"{shown}: is an image of the dataset, {image!r}; choose another file"
@@ -102,6 +124,7 @@ class Guard:
             if contains(path, guarded):
                 raise OutputError(f"{shown}: contains {what}; choose a separate folder")
         self._refuse_inside(shown, path)
+        self._refuse_stale(shown, path, folders=True)
         if replace:
             self._refuse_held(shown, path)
 
@@ -125,25 +148,45 @@ class Guard:
                 raise OutputError(
                     f"{shown}: is inside {self._inside[found]}; choose a folder outside it"
                 )
+        if any(contains(store, folder) for store in self._stores):  # there yet or not
+            raise OutputError(f"{shown}: is inside the feature store; choose a folder outside it")
+
+    def _refuse_stale(self, shown: str, path: Path, *, folders: bool) -> None:
+        """Refuse to clean up what a killed command left if that is what is guarded."""
+        for left in stale_of(path, folders=folders):
+            for guarded, what in self._places:
+                if contains(left, guarded):
+                    raise OutputError(
+                        f"{shown}: {left.name} is named as what a killed command left of it, and"
+                        f" contains {what}; rename that first"
+                    )
 
     def _refuse_held(self, shown: str, path: Path) -> None:
-        """Refuse to remove a folder in which bytes of a dataset are, reached through links."""
+        """Refuse to remove a folder that a dataset is reached through, or has bytes in."""
         below = {identity(folder) for folder, _, _ in os.walk(path)} - {None}
         if not below:
             return
         for dataset in self._datasets:
             for name in _folders(dataset):
-                if identity(dataset.root / name) in below:
+                if not below.isdisjoint(passed_through(dataset.root / name)):
                     raise OutputError(
                         f"{shown}: holds images of the dataset, reached through {name!r}; choose"
                         " another folder"
                     )
             for name, image in _linked(dataset):
-                if identity(os.path.dirname(os.path.realpath(image))) in below:
+                if not below.isdisjoint(passed_through(image)):
                     raise OutputError(
                         f"{shown}: images of the dataset are links to it, {name!r} for one;"
                         " choose another folder"
                     )
+            if mount_below(dataset.root) is not None:  # perhaps of a single file in that folder
+                files = {identity(file) for file in path.rglob("*")}
+                for name in dataset.paths:
+                    if identity(dataset.root / name) in files:
+                        raise OutputError(
+                            f"{shown}: holds an image of the dataset, {name!r}; choose another"
+                            " folder"
+                        )
 
 
 def _folders(dataset: Dataset) -> list[str]:

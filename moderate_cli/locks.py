@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from moderate_cli.places import identity
 
 # How a network file system says that it has no locks, or none on a file that is open for reading.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
+LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -154,11 +156,14 @@ def _is_mine(descriptor: int) -> bool:
 @contextlib.contextmanager
 def _lock_file(path: Path) -> Iterator[BinaryIO]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, LOCK_FILE, 0o666)
     except OSError as error:
         raise StoreError(
             f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
         ) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"{path}: is not a regular file; move it away")
     with os.fdopen(descriptor, "r+b") as file:
         yield file
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 Identity = tuple[int, int]  # device and inode: one folder has one, under whatever names
 
+MOST_STEPS = 10_000  # names on a way through links; a circle of links is given up
+
 MOUNTS = "/proc/self/mountinfo"  # Linux; elsewhere a mount is told by its device
 
 
@@ -55,6 +57,33 @@ def contains(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> bo
     if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         return True
     return identity(folder) in set(lineage(path))
+
+
+def passed_through(path: str | os.PathLike[str]) -> set[Identity]:
+    """Return the folders that are looked into to find what a path leads to, link after link.
+
+    Without one of them the path would lead nowhere, or elsewhere; what it leads to is one, too.
+    """
+    found = set()
+    here, rest = os.sep, os.path.abspath(path).split(os.sep)[::-1]
+    for _ in range(MOST_STEPS):
+        folder = identity(here)
+        if folder is not None:
+            found.add(folder)
+        if not rest:
+            break
+        name = rest.pop()
+        if name == os.pardir:
+            here = os.path.dirname(here)
+        elif name not in ("", os.curdir):
+            step = os.path.join(here, name)
+            if os.path.islink(step):
+                target = os.readlink(step)
+                here = os.sep if target.startswith(os.sep) else here
+                rest += target.split(os.sep)[::-1]
+            else:
+                here = step
+    return found
 
 
 def is_mount(path: str | os.PathLike[str]) -> bool:

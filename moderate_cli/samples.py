@@ -159,7 +159,11 @@ def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> 
             f"{shard}: {entry.name} is no JSON ({error}); mend or remove it"
         ) from None
     found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
-    text = next((str(value) for value in found if isinstance(value, (str, int))), None)
+    # Some write the number of a class as 3.0.
+    plain = (
+        int(value) if isinstance(value, float) and value.is_integer() else value for value in found
+    )
+    text = next((str(value) for value in plain if isinstance(value, (str, int))), None)
     return None if text is None else _checked(shard, entry, text)
 
 

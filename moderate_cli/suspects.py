@@ -199,7 +199,8 @@ class _Posterior:
         own = self._members[part]
         every = np.arange(len(own))
         logits = self._second.logits(self._rows[part]) / np.float32(self._noise.temperature)
-        joint = self._noise.transition.T[own] * softmax(logits)
+        # In doubles, so that probabilities near 0 are told apart: they are ranked, too.
+        joint = self._noise.transition.T[own] * softmax(logits.astype(np.float64))
         right = joint[every, own]
         joint[every, own] = 0
         wrong = joint.sum(axis=1)

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import tarfile
 import threading
 from dataclasses import dataclass, replace
@@ -494,3 +495,80 @@ def test_several_that_replace_an_export_at_once_all_succeed(data, tmp_path):
     assert failed == []
     assert tree(tmp_path / "out") == NAMES
     assert sorted(os.listdir(tmp_path)) == ["data", "out"]
+
+
+@pytest.mark.parametrize("link", ["none", "symbolic"])
+def test_links_that_pass_through_an_export_keep_it(data, tmp_path, link):
+    export(scan(data), np.ones(8, dtype=bool), tmp_path / "out", link="symbolic")
+    for name in tree(tmp_path / "out"):
+        (tmp_path / "two" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "two" / name).symlink_to(tmp_path / "out" / name)
+    assert refusal(
+        scan(tmp_path / "two"), tmp_path / "out", np.ones(8, dtype=bool), force=True, link=link
+    ) == (
+        f"{tmp_path}/out: images of the dataset are links to it, 'cat/0.png' for one; choose"
+        " another folder"
+    )
+    assert len(tree(tmp_path / "out")) == 8
+
+
+def test_a_file_with_two_names_in_an_export_is_not_lost(data, tmp_path):
+    export(scan(data), np.ones(8, dtype=bool), tmp_path / "out")
+    for name in ("0.png", "1.png"):
+        (tmp_path / "out" / "cat" / name).unlink()
+    (tmp_path / "out" / "cat" / "0.png").write_bytes(b"mine")
+    (tmp_path / "out" / "cat" / "1.png").hardlink_to(tmp_path / "out" / "cat" / "0.png")
+    assert "png was changed since the export" in refusal(scan(data), tmp_path / "out", force=True)
+
+
+def test_labels_that_were_corrected_in_an_export_are_not_lost(data, tmp_path):
+    for path in data.rglob("*.png"):
+        path.write_bytes(path.read_bytes().ljust(200, b"\0"))  # of one size
+        os.utime(path, ns=(0, 0))  # and one time, as from an archive
+    export(scan(data), KEPT, tmp_path / "out")
+    one, other = tmp_path / "out" / "cat" / "0.png", tmp_path / "out" / "dog" / "0.png"
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert "cat/0.png was changed since the export" in refusal(
+        scan(data), tmp_path / "out", force=True
+    )
+
+
+def test_a_copied_export_is_replaced(data, tmp_path):
+    export(scan(data), np.ones(8, dtype=bool), tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "copy")
+    export(scan(data), KEPT, tmp_path / "copy", force=True)
+    assert tree(tmp_path / "copy") == NAMES
+
+
+def test_an_image_changed_along_with_its_hard_link_is_no_loss(data, tmp_path):
+    export(scan(data), KEPT, tmp_path / "out", link="hard")
+    with (data / "cat" / "0.png").open("ab") as file:
+        file.write(b"\0")
+    export(scan(data), KEPT, tmp_path / "out", force=True)
+    assert tree(tmp_path / "out") == NAMES
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        np.array([7, 1, 0]),
+        np.array([True]),
+        np.ones(9, dtype=bool),
+        np.ones((2, 8), dtype=bool),
+        np.ones(8),
+        [True] * 8,
+    ],
+)
+def test_what_is_no_mask_is_refused(data, tmp_path, kept):
+    with pytest.raises(ArgumentError) as caught:
+        export(scan(data), kept, tmp_path / "out")
+    assert str(caught.value) == "kept: is not a mask, a bool array of shape (8,)"
+
+
+def test_the_store_is_no_place_for_an_export(data, tmp_path):
+    target = data.with_name("train.moderate") / "out"
+    assert refusal(scan(data), target) == (
+        f"{target}: is inside the feature store; choose a folder outside it"
+    )

@@ -163,7 +163,7 @@ def test_a_folder_that_was_put_aside_is_removed_if_another_took_its_place(tmp_pa
     (tmp_path / ".a.0123abcd.moderate-old" / "old").touch()
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "new").touch()
-    files.remove_stale(tmp_path / "a")
+    files.remove_stale(tmp_path / "a", folders=True)
     assert os.listdir(tmp_path / "a") == ["new"]
     assert os.listdir(tmp_path) == ["a"]
 
@@ -188,7 +188,7 @@ def test_no_kill_while_folders_are_exchanged_loses_one(tmp_path, monkeypatch, ex
         fill(tmp_path / "a", "new", replace=True)
         os._exit(0)
     os.waitpid(child, 0)
-    files.remove_stale(tmp_path / "a")
+    files.remove_stale(tmp_path / "a", folders=True)
     assert os.listdir(tmp_path) == ["a"]
     # With an exchange the new one is there before the first rename.
     assert os.listdir(tmp_path / "a") == ["new" if exchange else "old"]

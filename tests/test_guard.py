@@ -3,6 +3,7 @@ import os
 import pytest
 from conftest import paint
 
+from moderate_cli import places
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.guard import Guard
@@ -120,4 +121,50 @@ def test_tar_files_are_kept_and_their_folder_is_free(tmp_path, monkeypatch):
     os.link(tmp_path / "shards" / "a.tar", tmp_path / "b.tar")
     assert refusal(guard.check_file, tmp_path / "b.tar") == (
         "is also the tar file a.tar of the dataset; choose another file"
+    )
+
+
+@pytest.mark.parametrize("kind", ["moderate-tmp", "moderate-old"])
+def test_a_dataset_named_like_what_a_killed_command_left_is_not_cleaned_up(data, tmp_path, kind):
+    left = data.rename(tmp_path / f".out.0123abcd.{kind}")
+    guard = Guard.of(scan(left))
+    for check in (guard.check_folder, guard.check_file):
+        if check == guard.check_folder:
+            assert refusal(check, tmp_path / "out") == (
+                f".out.0123abcd.{kind} is named as what a killed command left of it, and contains"
+                " the dataset; rename that first"
+            )
+        else:
+            check(tmp_path / "out")  # a folder is never taken for what a file left
+    inner = left.rename(tmp_path / "inner")
+    (tmp_path / f".out.0123abcd.{kind}").mkdir()
+    inner = inner.rename(tmp_path / f".out.0123abcd.{kind}" / "train")
+    assert "contains the dataset" in refusal(Guard.of(scan(inner)).check_folder, tmp_path / "out")
+
+
+def test_a_store_that_is_not_there_yet_is_no_place_for_outputs(data):
+    guard = Guard.of(scan(data))
+    store = data.with_name("train.moderate")
+    inside = "is inside the feature store; choose a folder outside it"
+    assert refusal(guard.check_folder, store / "out") == inside
+    assert refusal(guard.check_file, store / "k.txt") == inside
+    assert refusal(guard.check_addition, store / "plots") == inside
+    assert refusal(guard.check_folder, store) == (
+        "contains the feature store; choose a separate folder"
+    )
+
+
+def test_an_image_that_is_mounted_is_known_by_its_inode(data, tmp_path, monkeypatch):
+    (tmp_path / "k.txt").hardlink_to(data / "cat" / "0.png")  # as a mount, one file of two names
+    guard = Guard.of(scan(data))
+    guard.check_file(tmp_path / "k.txt")  # without a mount, the other name keeps the bytes
+    monkeypatch.setattr(places, "MOUNTS", os.fspath(tmp_path / "mountinfo"))
+    (tmp_path / "mountinfo").write_text(f"36 35 98:0 / {data}/cat/0.png rw - ext4 /dev/a rw\n")
+    assert refusal(guard.check_file, tmp_path / "k.txt") == (
+        "is an image of the dataset, 'cat/0.png'; choose another file"
+    )
+    (tmp_path / "out").mkdir()
+    (tmp_path / "k.txt").rename(tmp_path / "out" / "0.png")
+    assert refusal(guard.check_folder, tmp_path / "out", replace=True) == (
+        "holds an image of the dataset, 'cat/0.png'; choose another folder"
     )

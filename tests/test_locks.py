@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from moderate_cli.errors import StoreError
 from moderate_cli.locks import lock
 
 # A copy of the process, forked while the lock is held, that has all its files open and goes on.
@@ -109,3 +110,10 @@ with locks.lock(path / 'a'):
     print(is_held(path))
 """
     assert run(code, tmp_path) == "True\n"
+
+
+def test_a_lock_file_that_is_none_is_named(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(StoreError) as caught, lock(tmp_path / "lock"):
+        pass
+    assert str(caught.value) == f"{tmp_path}/lock: is not a regular file; move it away"

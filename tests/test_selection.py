@@ -267,3 +267,35 @@ def test_nothing_to_select_from_is_refused():
     with pytest.raises(ArgumentError) as caught:
         select(np.array([np.nan]), ratio=0.5)
     assert str(caught.value) == "there is no image to select from"
+
+
+@pytest.mark.parametrize(
+    ("scores", "labels", "message"),
+    [
+        (["a", "b"], None, "scores: are <U1, not numbers"),
+        ([1j, 2], None, "scores: are complex128, not numbers"),
+        ([[1.0], [2.0]], None, "scores (2, 1) and labels (2,) do not match"),
+        ([1.0, 2], ["a", "b"], "labels: are <U1, not integers; number the classes"),
+        ([1.0, 2], [0.5, np.nan], "labels: are float64, not integers; number the classes"),
+        ([1.0, 2], [1], "scores (2,) and labels (1,) do not match"),
+    ],
+)
+def test_arrays_of_other_kinds_are_refused(scores, labels, message):
+    with pytest.raises(ArgumentError) as caught:
+        select(scores, labels, ratio=0.5)
+    assert str(caught.value) == message
+
+
+def test_features_that_are_not_finite_have_no_score():
+    features, scores = np.ones((6, 2)), np.arange(6.0)
+    features[3] = np.nan
+    how = {"ratio": 0.5, "strategy": "matching", "features": features}
+    with pytest.raises(ArgumentError) as caught:
+        select(scores, **how)
+    assert str(caught.value) == (
+        "features: row 3 is not finite; set its score to NaN, which leaves it out"
+    )
+    scores[3] = np.nan
+    assert np.count_nonzero(select(scores, **how)) == 3
+    with pytest.raises(ArgumentError, match="are not an array"):
+        select(scores, ratio=0.5, strategy="matching", features=object())

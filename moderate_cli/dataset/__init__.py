@@ -8,6 +8,7 @@ from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.folders import scan_folder
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.sentences import Sentence, sentences
+from moderate_cli.errors import DatasetError
 from moderate_cli.formats import IMAGE_EXTENSIONS
 
 __all__ = ["FLAT", "IMAGE_EXTENSIONS", "Dataset", "Notice", "Sentence", "scan", "sentences"]
@@ -28,6 +29,8 @@ def scan(root: str | os.PathLike[str]) -> Dataset:
     DatasetError
         If `root` is no folder, holds no image, or a folder below it cannot be listed.
     """
+    if not os.fspath(root):  # which would be the working directory
+        raise DatasetError("the name of the dataset is empty; name a dataset folder")
     if "://" in os.fspath(root):
         from moderate_cli.remote import scan_remote
 

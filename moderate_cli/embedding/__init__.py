@@ -278,7 +278,10 @@ def _lock_file(job: Job) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{parent}: {error.strerror}; --store DIR puts it elsewhere") from None
+        reason = error.strerror
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            reason = "a folder of features belongs there, and it is not one"
+        raise StoreError(f"{parent}: {reason}; --store DIR puts it elsewhere") from None
     return parent / LOCK
 
 
@@ -318,7 +321,7 @@ class _Busy(Exception):
 def _tidy(job: Job) -> None:
     """Remove an old set that a run was killed while removing."""
     partial = partial_folder(job.folder)
-    remove_stale(job.folder)
+    remove_stale(job.folder, folders=True)
 
     def give_up(_holder: str) -> None:
         raise _Busy

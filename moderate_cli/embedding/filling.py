@@ -238,7 +238,7 @@ def move_in_place(folder: Path) -> FeatureStore:
     if claim.is_file() and not claim.stat().st_size:  # of one that was killed
         claim.unlink(missing_ok=True)
     for name in (partial, folder):
-        remove_stale(name)
+        remove_stale(name, folders=True)
     store = open_store(folder)
     if store is None:
         raise StoreError(f"{folder}: another process has removed it; run again")

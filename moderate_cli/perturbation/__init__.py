@@ -90,9 +90,7 @@ def perturb(
         raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
     if not dataset.in_files:
         raise DatasetError(f"{dataset.root}: is not in files of this machine, which perturb wants")
-    guard = Guard()
-    guard.add_dataset(dataset)
-    guard.check_folder(destination)
+    Guard.of(dataset).check_folder(destination)
     check_free(destination)
     ruin: Mapping[str, Ruin] = CORRUPTIONS
     if attack is not None:

@@ -218,13 +218,7 @@ def of_pictures(subject: Subject, undrawn: Mapping[int, str]) -> Iterator[Warned
 
 def _of_listing(subject: Subject) -> Iterator[Warned]:
     for fact, advice in sentences(subject.dataset, clustered=bool(subject.data.labeling)):
-        yield Warned(
-            _capital(shown(fact, LONGEST_SENTENCE)), f"{_capital(advice)}." if advice else ""
-        )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+        yield Warned(shown(fact, LONGEST_SENTENCE), f"{advice}." if advice else "")
 
 
 def _of_classes(subject: Subject) -> Iterator[Warned]:

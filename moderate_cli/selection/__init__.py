@@ -245,6 +245,10 @@ def _values_and_labels(
     classes = np.zeros(len(values), dtype=np.int64) if labels is None else np.asarray(labels)
     if values.ndim != 1 or classes.shape != values.shape:
         raise ArgumentError(f"scores {values.shape} and labels {classes.shape} do not match")
+    if values.dtype.kind not in "fiu":
+        raise ArgumentError(f"scores: are {values.dtype}, not numbers")
+    if classes.dtype.kind not in "iu":
+        raise ArgumentError(f"labels: are {classes.dtype}, not integers; number the classes")
     return values, classes
 
 
@@ -281,6 +285,10 @@ def _check(
             raise ArgumentError(f"scope: strategy {strategy} works in each class, not global")
         if features is None:
             raise ArgumentError(f"strategy: {strategy} works on features, which are not given")
+        if not isinstance(features, np.ndarray):
+            raise ArgumentError(
+                "features: are not an array (n, d), such as the features of what embed returns"
+            )
         if features.ndim != 2 or len(features) != n:
             raise ArgumentError(f"features {features.shape} and scores ({n},) do not match")
     own = WINDOWS.get(strategy)
@@ -302,12 +310,17 @@ def _from_class(
     pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
     sizes = np.array([len(piece) for piece in pieces])
     shares = quotas(sizes, k, np.zeros_like(sizes)).tolist()
-    return np.concatenate(
-        [
-            piece[PICKS[strategy](read_rows(features, rows[piece]), share, values[piece])]
-            for piece, share in zip(pieces, shares, strict=True)
-        ]
-    )
+    kept = []
+    for piece, share in zip(pieces, shares, strict=True):
+        points = read_rows(features, rows[piece])
+        bad = ~np.isfinite(points).all(axis=1)
+        if bad.any():
+            raise ArgumentError(
+                f"features: row {rows[piece][bad][0]} is not finite; set its score to NaN, which"
+                " leaves it out"
+            )
+        kept.append(piece[PICKS[strategy](points, share, values[piece])])
+    return np.concatenate(kept)
 
 
 def _mask(rows: Counts, n: int) -> Mask:

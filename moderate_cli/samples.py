@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from moderate_cli.dataset import IMAGE_EXTENSIONS
 from moderate_cli.errors import DatasetError
 from moderate_cli.tarfiles import Entry
 
@@ -32,9 +31,9 @@ class Sample:
     classes: dict[str, Entry] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
 
-    def add(self, extension: str, entry: Entry) -> None:
-        """Take a file, if it may be the image or tell the class."""
-        if f".{extension}".endswith(IMAGE_EXTENSIONS):
+    def add(self, extension: str, entry: Entry, images: tuple[str, ...]) -> None:
+        """Take a file, if it may be the image, by these endings, or tell the class."""
+        if f".{extension}".endswith(images):
             self.images[extension] = entry
         elif _last(extension) in MOST_BYTES:
             self.classes[extension] = entry

@@ -14,6 +14,7 @@ import numpy as np
 
 from moderate_cli.dataset import FLAT, IMAGE_EXTENSIONS, Dataset, Notice
 from moderate_cli.errors import DatasetError
+from moderate_cli.formats import readable_extensions
 from moderate_cli.paths import Paths
 from moderate_cli.places import place
 from moderate_cli.samples import Sample, class_order, split_name
@@ -207,6 +208,7 @@ def _member(shard: str, image: Entry) -> Member:
 
 def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> dict[str, Sample]:
     samples: dict[str, Sample] = {}
+    images = readable_extensions()
     seen: set[tuple[str, str]] = set()
     for entry in found:
         key, extension = split_name(entry.name)
@@ -216,7 +218,7 @@ def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> d
         if (key, extension) in seen:
             raise DatasetError(f"{shard}: holds {entry.name} twice; keys must tell samples apart")
         seen.add((key, extension))
-        samples.setdefault(key, Sample()).add(extension, entry)
+        samples.setdefault(key, Sample()).add(extension, entry, images)
     return samples
 
 

@@ -271,8 +271,12 @@ def failing(monkeypatch, path, number):
             raise OSError(number, os.strerror(number), os.fspath(file))
         return original(file, *args, **options)
 
+    def os_open(file, *args, original=os.open, **options):
+        return open_(file, *args, original=original, **options)
+
     monkeypatch.setattr("builtins.open", open_)
     monkeypatch.setattr("io.open", open_)
+    monkeypatch.setattr("os.open", os_open)
 
 
 def test_what_an_interrupted_run_has_done_is_not_lost_to_a_read_that_fails(data, monkeypatch, read):

@@ -513,7 +513,7 @@ def test_what_a_scan_passes_over_is_counted_and_said(tmp_path, monkeypatch, mode
     monkeypatch.chdir(tmp_path)
     files = {
         "1.png": png(1), "1.seg.png": png(1), "2.png": png(2), "2.seg.png": png(2),
-        "3.heic": b"", "3.txt": b"a caption", "4.cls": b"1", "._1.png": b"?", "README.md": b"",
+        "3.jxl": b"", "3.txt": b"a caption", "4.cls": b"1", "._1.png": b"?", "README.md": b"",
     }  # fmt: skip
     write(tmp_path / "a.tar", files)
     with tarfile.open("a.tar", "a") as tar:
@@ -522,7 +522,7 @@ def test_what_a_scan_passes_over_is_counted_and_said(tmp_path, monkeypatch, mode
             member.type, member.linkname = kind, "1.png" if kind == tarfile.SYMTYPE else ""
             tar.addfile(member)
     told = (
-        "moderate: a.tar: passed over: 2 .seg.png, 1 .heic, 1 hidden file, 1 imageless sample,"
+        "moderate: a.tar: passed over: 2 .seg.png, 1 .jxl, 1 hidden file, 1 imageless sample,"
         " 1 special file, 1 symbolic link"
     )
     done = moderate("score", "a.tar", "--labels", "kmeans:1")

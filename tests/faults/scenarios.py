@@ -16,7 +16,7 @@ from PIL import Image
 
 from moderate_cli import open_store, scan
 from moderate_cli.embedding.filling import BLOCK_ROWS
-from moderate_cli.exporting import mark
+from moderate_cli.exporting import MARK, mark
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run
 
@@ -333,12 +333,15 @@ def _largest(folder: Path) -> int:
 
 
 def contents(place: Path, without: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return name and bytes of a file, or of all files in a folder."""
+    """Return name and bytes of a file, or of all files in a folder but the mark of an export.
+
+    That tells inodes, too, which are others each time.
+    """
     files = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
     return {
         str(path.relative_to(place)): path.read_bytes()
         for path in files
-        if path.exists() and not path.name.startswith(without or ("?",))
+        if path.exists() and not path.name.startswith((MARK, *without))
     }
 
 

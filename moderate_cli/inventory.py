@@ -78,6 +78,8 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
         found = [_describe(found, dataset) for found in _sets(candidate)]
         if found:
             return found
+    if not os.path.lexists(folder) and "://" not in os.fspath(path):
+        raise StoreError(f"{os.fspath(path)}: No such file or directory")
     raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")
 
 

@@ -572,3 +572,13 @@ def test_the_store_is_no_place_for_an_export(data, tmp_path):
     assert refusal(scan(data), target) == (
         f"{target}: is inside the feature store; choose a folder outside it"
     )
+
+
+def test_an_export_with_empty_classes_says_what_image_folder_needs(embedded, moderate, tmp_path):
+    (embedded / "bee").mkdir()
+    done = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
+    assert done.stderr.splitlines()[-2:] == [
+        f"moderate: 8 of 8 images in {tmp_path}/out",
+        f"moderate: {tmp_path}/out: has empty classes; ImageFolder needs allow_empty=True",
+    ]
+    assert len(ImageFolder(tmp_path / "out", allow_empty=True)) == 8

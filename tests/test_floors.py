@@ -3,6 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderate_cli.selection import select
 from moderate_cli.selection.floors import raise_to_floors
 
 
@@ -38,3 +39,11 @@ def test_swaps_by_hand():
     # A class at its floor gives nothing up.
     assert raised([0, 3], mine, [1, 1, 1], preferred) == [0, 3]
     assert raised([0, 1, 3], mine, [0, 1, 1], preferred) == [0, 3, 5]
+
+
+def test_a_floor_that_is_too_high_is_lowered_for_all_classes_alike():
+    labels = np.repeat([0, 1, 2], [3, 50, 40])
+    scores = np.concatenate([np.full(3, 9.0), np.linspace(0, 1, 90)])
+    for count, per_class in ((43, [3, 20, 20]), (9, [3, 3, 3]), (7, [2, 3, 2]), (3, [1, 1, 1])):
+        kept = select(scores, labels, count=count, min_per_class=100)
+        assert np.bincount(labels[kept]).tolist() == per_class

@@ -69,3 +69,11 @@ def test_damage_to_a_set_in_its_store_is_told(embedded):
     assert str(caught.value) == (
         f"{folder}/manifest.json: damaged (is not of format 3); remove {folder} to embed again"
     )
+
+
+def test_what_is_not_there_is_said_to_be_missing(moderate, tmp_path):
+    assert moderate("info", tmp_path / "nowhere") == (
+        1,
+        "",
+        f"moderate: {tmp_path}/nowhere: No such file or directory\n",
+    )

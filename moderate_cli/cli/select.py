@@ -176,6 +176,8 @@ def _put_out(
         with console.progress("copy") as move:
             export(found.dataset, mask, folder, link=link, force=force, on_progress=move)
         console.note(f"{np.count_nonzero(mask)} of {len(found.scores)} images in {folder}")
+        if found.dataset.empty_classes:
+            console.note(f"{folder}: has empty classes; ImageFolder needs allow_empty=True")
 
 
 def _table(scores: Scores, masks: dict[str, Mask], verb: str) -> str:

@@ -26,7 +26,7 @@ from moderate_cli.selection.counts import (
     written,
 )
 from moderate_cli.selection.coverage import facility_location, k_center
-from moderate_cli.selection.floors import raise_to_floors
+from moderate_cli.selection.floors import attainable, raise_to_floors
 from moderate_cli.selection.graph import graph
 from moderate_cli.selection.matching import herding, matching
 from moderate_cli.selection.sampling import random, stratified, two_ends
@@ -146,8 +146,8 @@ def select(
         A key of `BALANCES`, what the shares of classes are in proportion to: "proportional" to
         their sizes, to the square roots of them ("sqrt"), or "uniform".
     min_per_class
-        Every class keeps at least this many images, or all where it has fewer, as far as the
-        number kept allows; what spans all classes gives up its least wanted images for them. 0
+        Every class keeps at least this many images, or all where it has fewer; so many for all as
+        the number kept allows; what spans all classes gives up its least wanted images for them. 0
         leaves it as it is.
     features
         (n, d) of any float type, for the strategies that work on them; may be memory-mapped.
@@ -183,7 +183,7 @@ def select(
     rows = np.flatnonzero(~np.isnan(values))
     values, k = values[rows], kept_count(len(rows), ratio, count)
     members, sizes = members_of(labels[rows])
-    floors = np.minimum(sizes, min(min_per_class, len(rows)))
+    floors = np.minimum(sizes, attainable(sizes, min(min_per_class, len(rows)), k))
     if strategy == "trimmed":
         floors = np.maximum(floors, least(quotas(sizes, k, floors, balance)))
         left = trim(values, members, k, floors)

@@ -10,6 +10,35 @@ from moderate_cli.selection.counts import Counts
 Mask = npt.NDArray[np.bool_]
 
 
+def attainable(sizes: Counts, least: int, k: int) -> int:
+    """Return the least that each class keeps, lowered to what the number kept allows.
+
+    Parameters
+    ----------
+    sizes
+        int64 (c,), images of each class.
+    least
+        What is asked for. It is lowered to 1 at the most: where there are more classes than images
+        to keep, as many classes as possible keep one.
+    k
+        Number kept.
+
+    Examples
+    --------
+    >>> sizes = np.array([3, 50, 40])
+    >>> attainable(sizes, 100, 43), attainable(sizes, 5, 43), attainable(sizes, 5, 2)
+    (20, 5, 1)
+    """
+    low, high = min(least, 1), least
+    while low < high:
+        middle = (low + high + 1) // 2
+        if int(np.minimum(sizes, middle).sum()) <= k:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
 def raise_to_floors(inside: Mask, mine: Counts, floors: Counts, preferred: Counts) -> Mask:
     """Swap the least wanted images that are kept for the most wanted of classes below floor.
 

@@ -17,9 +17,13 @@ import numpy.typing as npt
 from moderate_cli.arrays import MISSING, advice_on, read_array
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
 from moderate_cli.files import check_file, new_file
+from moderate_cli.formats import HEAD, format_of
 from moderate_cli.paths import encode_paths
+from moderate_cli.regular import open_regular
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
+
+PICTURES = (".png", ".svg")  # suffixes of outputs that are drawn
 
 Rows = npt.NDArray[np.int64]
 Writer = Callable[[BinaryIO, Scores, Rows], None]
@@ -260,13 +264,20 @@ def check_output(destination: str | os.PathLike[str], formats: Mapping[str, Form
     ArgumentError
         If the suffix is unknown.
     OutputError
-        If there is no folder for it.
+        If there is no folder for it, or it would replace a picture by what is none.
     """
     suffix = Path(destination).suffix.lower()
     if suffix not in formats:
         known = ", ".join(formats)
         raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; use one of {known}")
     check_file(destination)
+    if suffix not in PICTURES and os.path.isfile(destination):
+        with open_regular(destination) as file:
+            held = format_of(file.read(HEAD))
+        if held:  # the name is perhaps a link to an image of a dataset
+            raise OutputError(
+                f"{os.fspath(destination)}: is a picture ({held}); choose another file"
+            )
     return formats[suffix]
 
 

@@ -79,6 +79,9 @@ def odd(data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (data / "again").symlink_to(".")
     paint(data / "Dog" / "0.png", 0)
     paint(data / "Dog" / "0.PNG", 0)
+    # Of the same levels, but by transparency, and in 16 bits.
+    Image.new("RGBA", (9, 9), (0, 0, 0, 255 - 153)).save(data / "cat" / "3.png")
+    Image.fromarray(np.full((9, 9), 257 * 102, dtype=np.uint16)).save(data / "cat" / "2.png")
     # Nothing odd.
     for name in ("README.md", "labels.csv", "owl/0.json", "empty/notes.txt"):
         write(data / name, b"")

@@ -330,3 +330,19 @@ def test_scores_and_labels_are_checked(tmp_path):
     with pytest.raises(ArrayError) as caught:
         read_labels(path, 3)
     assert str(caught.value) == f"{path}: 2 labels for 3 images; give one per row"
+
+
+def test_a_picture_is_not_replaced_by_what_is_none(data, tmp_path):
+    image = data / "cat" / "0.png"
+    before = image.read_bytes()
+    (tmp_path / "k.txt").symlink_to(image)
+    scores = Scores(np.array([0.5]), np.array([0]))
+    for write in (
+        lambda path: write_scores(path, scores),
+        lambda path: write_index(path, scores, np.array([True])),
+        lambda path: write_table(path, Table(("a",), [("b",)])),
+    ):
+        with pytest.raises(OutputError) as caught:
+            write(tmp_path / "k.txt")
+        assert str(caught.value) == f"{tmp_path}/k.txt: is a picture (PNG); choose another file"
+    assert image.read_bytes() == before

@@ -330,7 +330,8 @@ def _warn_of_classes(scores: Scores, kept: Chosen) -> None:
     what = "the window" if strategy == "moderate" else f"strategy {strategy}"
     enough = k >= len(sizes) and not _in_classes(kept.how)
     advice = "--scope class gives each its share" if enough else "keep more images"
-    fates = ((kept.rescued, "an image of each is kept"), (kept.lost, "no image of them is kept"))
+    some = "an image of each is kept" if least == 1 else f"up to {least} of each are kept"
+    fates = ((kept.rescued, some), (kept.lost, "no image of them is kept"))
     for labels, fate in fates:
         if labels:
             number = console.count(len(labels), "class", "classes")

@@ -279,7 +279,7 @@ def _lock_file(job: Job) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = error.strerror
-        if isinstance(error, (FileExistsError, NotADirectoryError)):
+        if isinstance(error, FileExistsError):
             reason = "a folder of features belongs there, and it is not one"
         raise StoreError(f"{parent}: {reason}; --store DIR puts it elsewhere") from None
     return parent / LOCK

@@ -88,6 +88,13 @@ function outward(n, twiceTheMiddle) {
   return order;
 }
 
+function attainable(sizes, least, k) {
+  const taken = (floor) => sum(sizes.map((size) => Math.min(size, floor)));
+  let found = Math.min(least, 1);
+  while (found < Math.min(least, Math.max(...sizes)) && taken(found + 1) <= k) found += 1;
+  return found;
+}
+
 function raiseToFloors(inside, members, counts, floors, preferred) {
   const lacking = floors.map((floor, i) => Math.max(floor - counts[i], 0));
   const spare = floors.map((floor, i) => counts[i] - floor);
@@ -108,7 +115,8 @@ function raiseToFloors(inside, members, counts, floors, preferred) {
 // What k images are: `counts` of each class, and `inside`, which positions, if the rule tells.
 function keep(ranking, k) {
   const { n, step, members, sizes, rule } = ranking;
-  const floors = sizes.map((size) => Math.min(size, rule.floor));
+  const least = attainable(sizes, rule.floor, k);
+  const floors = sizes.map((size) => Math.min(size, least));
   if (rule.kind === "global window") {
     // Where positions are a sample, the window is as large a part of it; floors are left aside.
     const whole = step === 1;

@@ -149,7 +149,11 @@ def test_the_report_warns_of_it(here, moderate):
     page = (here.parent / "page.html").read_text()
     for line in NOTES.splitlines()[1:]:
         fact, _, advice = line.removeprefix("train: ").partition("; ")
-        # As they are: a capital would change the name of a class, or a command.
+        # A capital would change the name of a class, or a command.
+        if not fact.startswith("dog"):
+            fact = f"{fact[0].upper()}{fact[1:]}"
+        if not advice.startswith("pip"):
+            advice = f"{advice[:1].upper()}{advice[1:]}"
         assert f"<strong>{fact}.</strong>" in page
         assert f"<bdi>{advice}{'.' if advice else ''}</bdi>" in page
 

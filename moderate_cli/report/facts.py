@@ -218,7 +218,15 @@ def of_pictures(subject: Subject, undrawn: Mapping[int, str]) -> Iterator[Warned
 
 def _of_listing(subject: Subject) -> Iterator[Warned]:
     for fact, advice in sentences(subject.dataset, clustered=bool(subject.data.labeling)):
-        yield Warned(shown(fact, LONGEST_SENTENCE), f"{advice}." if advice else "")
+        title, detail = (_capital(text, subject.dataset.classes) for text in (fact, advice))
+        yield Warned(shown(title, LONGEST_SENTENCE), f"{detail}." if detail else "")
+
+
+def _capital(text: str, names: Sequence[str]) -> str:
+    """Begin a sentence with a capital, but not where a class, a path or a command stands first."""
+    first = text.partition(" ")[0]
+    named = first in names or "/" in first or first == "pip"
+    return text if named else text[:1].upper() + text[1:]
 
 
 def _of_classes(subject: Subject) -> Iterator[Warned]:

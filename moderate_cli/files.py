@@ -40,22 +40,18 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(os.path.realpath(destination))
     check_file(destination)
     remove_stale(path, folders=False)
-    with _held_temporary(destination, path, _open_new_file) as (temporary, descriptor):
-        try:
-            with (
-                _named(destination, temporary),
-                os.fdopen(descriptor, "wb", closefd=False) as file,
-            ):
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                with contextlib.suppress(FileNotFoundError):
-                    _take_after(file.fileno(), path.stat())
-                check_file(destination)  # something may have come there meanwhile
-                os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with (
+        _held_temporary(destination, path, _open_new_file) as (temporary, descriptor),
+        _named(destination, temporary),
+        os.fdopen(descriptor, "wb", closefd=False) as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileNotFoundError):
+            _take_after(file.fileno(), path.stat())
+        check_file(destination)  # something may have come there meanwhile
+        os.replace(temporary, path)
 
 
 def check_file(destination: str | os.PathLike[str]) -> None:
@@ -123,17 +119,15 @@ def new_folder(
         check_free(destination)
     with _named(destination):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with _held_temporary(destination, path, _open_new_folder) as (temporary, _):
-        try:
-            with _named(destination, temporary):
-                yield temporary
-                if may_replace is None:
-                    _take_place(temporary, path, destination)
-                else:
-                    replace_folder(temporary, path, may_replace)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+    with (
+        _held_temporary(destination, path, _open_new_folder) as (temporary, _),
+        _named(destination, temporary),
+    ):
+        yield temporary
+        if may_replace is None:
+            _take_place(temporary, path, destination)
+        else:
+            replace_folder(temporary, path, may_replace)
 
 
 @contextlib.contextmanager
@@ -145,15 +139,12 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
     """
     path = place(destination)
     with _held_temporary(destination, path, _open_new_folder) as (temporary, _):
+        yield temporary
         try:
-            yield temporary
-            try:
-                os.rename(temporary, path)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            os.rename(temporary, path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
 
 
 @contextlib.contextmanager
@@ -338,18 +329,29 @@ def _temporary(path: Path, kind: str = TEMPORARY) -> Path:
 def _held_temporary(
     destination: str | os.PathLike[str], path: Path, make: Callable[[Path], int]
 ) -> Iterator[tuple[Path, int]]:
-    """Make a temporary of a destination and hold its lock; yields it, and its descriptor."""
+    """Make a temporary of a destination and hold its lock; yields it, and its descriptor.
+
+    What still has its name in the end is removed, whatever happens and whenever.
+    """
+    names: list[Path] = []
 
     def opened() -> tuple[Path, int]:
         while True:
-            temporary = _temporary(path)
+            names.append(_temporary(path))
             # Before it is locked, another writer may take it for one that was left.
             with _named(destination), contextlib.suppress(_Vanished):
-                return temporary, make(temporary)
+                return names[-1], make(names[-1])
 
-    with held_in_place(opened) as found:
-        assert found is not None
-        yield found
+    try:
+        with held_in_place(opened) as found:
+            assert found is not None
+            yield found
+    finally:
+        for name in names:
+            if name.is_dir():
+                shutil.rmtree(name, ignore_errors=True)
+            else:
+                name.unlink(missing_ok=True)
 
 
 class _Vanished(Exception):

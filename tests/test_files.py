@@ -270,3 +270,17 @@ def test_a_folder_that_could_not_be_renamed_to_its_place_is_refused_at_once(tmp_
             f"{tmp_path}/{name}: cannot be made, for {tmp_path} cannot be written to{more}"
         )
     files.check_room(tmp_path / "mine" / "out")
+
+
+@pytest.mark.parametrize("make", ["_open_new_file", "_open_new_folder"])
+def test_an_interruption_as_soon_as_a_temporary_is_made_leaves_nothing(tmp_path, monkeypatch, make):
+    real = getattr(files, make)
+
+    def interrupted(path):
+        os.close(real(path))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, make, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        (write if make == "_open_new_file" else fill)(tmp_path / "a", "new")
+    assert os.listdir(tmp_path) == []

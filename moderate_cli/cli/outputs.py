@@ -55,6 +55,8 @@ class Outputs:
         ArgumentError, OutputError
             Naming the output and the reason.
         """
+        if not (self.files or self.folders or self.into):
+            return
         guard = Guard()
         if dataset is not None:
             guard.add_dataset(dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -74,10 +75,28 @@ class Sample:
         twins = [extension for extension in dotted if _before(extension) == _before(image)]
         found = self._only([*plain, *twins] or dotted, "classes", shard)
         if found is not None:
-            return _class_in_text(shard, self.classes[found], read)
+            told = _class_in_text(shard, self.classes[found], read)
+            self._check_described(told, self.classes[found], shard, read)
+            return told
         found = "json" if "json" in self.classes else f"{_before(image)}.json"
         entry = self.classes.get(found)
         return None if entry is None else _class_in_json(shard, entry, read)
+
+    def _check_described(
+        self, told: str, entry: Entry, shard: str, read: Callable[[Entry], bytes]
+    ) -> None:
+        """Refuse a .json that gives another number for the class; a name may be another's word."""
+        described, other = None, self.classes.get("json")
+        if other is not None:
+            with contextlib.suppress(DatasetError):  # it need not tell the class
+                described = _class_in_json(shard, other, read)
+        if other is None or described is None or not (told.isdecimal() and described.isdecimal()):
+            return
+        if told.lstrip("0") != described.lstrip("0"):
+            raise DatasetError(
+                f"{shard}: {entry.name} and {other.name} are classes of one sample, {told} and"
+                f" {described}; correct one of them"
+            )
 
     def passed_over(self, image: str | None) -> Iterator[str]:
         """Yield endings of what may be an image and is not read; `image` is what is."""

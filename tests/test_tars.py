@@ -663,3 +663,17 @@ def test_what_is_no_regular_file_is_no_tar(tmp_path):
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")
     assert str(caught.value) == f"{tmp_path}/a.tar: is not a regular file; name tar files"
+
+
+def test_two_numbers_for_the_class_of_a_sample_are_refused(tmp_path):
+    names = {"1.png": png(1), "1.cls": b"0"}
+    for described in (b'{"label": 0}', b'{"label": 0.0}', b'{"label": "cat"}', b"[]", b"no json"):
+        write(tmp_path / "a.tar", {**names, "1.json": described})
+        assert scan(tmp_path / "a.tar").classes == ("0",)
+    write(tmp_path / "a.tar", {**names, "1.json": b'{"label": 1}'})
+    with pytest.raises(DatasetError) as caught:
+        scan(tmp_path / "a.tar")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.tar: 1.cls and 1.json are classes of one sample, 0 and 1; correct one of"
+        " them"
+    )

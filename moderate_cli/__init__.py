@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moderate_cli.dataset import Dataset, scan
-    from moderate_cli.derived import score
     from moderate_cli.embedding import embed, embed_part
-    from moderate_cli.embedding.engines import Cluster
+    from moderate_cli.embedding.cluster import Cluster
     from moderate_cli.embedding.estimate import Estimate, estimate
     from moderate_cli.errors import ModerateError
-    from moderate_cli.exporting import export
-    from moderate_cli.records import write_index, write_scores
+    from moderate_cli.exporting.folders import export
+    from moderate_cli.exporting.records import write_index, write_scores
+    from moderate_cli.label_errors.suspects import Suspects, find_suspects
+    from moderate_cli.results import score
     from moderate_cli.scoring import Scores, score_features
     from moderate_cli.selection import select
-    from moderate_cli.store import FeatureStore, open_store
-    from moderate_cli.suspects import Suspects, find_suspects
+    from moderate_cli.store.feature_store import FeatureStore, open_store
 
 __all__ = [
     "Cluster",
@@ -51,25 +51,25 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Cluster": "embedding.engines",
+    "Cluster": "embedding.cluster",
     "Dataset": "dataset",
     "Estimate": "embedding.estimate",
-    "FeatureStore": "store",
+    "FeatureStore": "store.feature_store",
     "ModerateError": "errors",
     "Scores": "scoring",
-    "Suspects": "suspects",
+    "Suspects": "label_errors.suspects",
     "embed": "embedding",
     "embed_part": "embedding",
     "estimate": "embedding.estimate",
-    "export": "exporting",
-    "find_suspects": "suspects",
-    "open_store": "store",
+    "export": "exporting.folders",
+    "find_suspects": "label_errors.suspects",
+    "open_store": "store.feature_store",
     "scan": "dataset",
-    "score": "derived",
+    "score": "results",
     "score_features": "scoring",
     "select": "selection",
-    "write_index": "records",
-    "write_scores": "records",
+    "write_index": "exporting.records",
+    "write_scores": "exporting.records",
 }
 
 

@@ -8,9 +8,10 @@ import stat
 from pathlib import Path
 
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.tars import Tars
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files import stale_of
-from moderate_cli.places import (
+from moderate_cli.files.atomic import stale_of
+from moderate_cli.files.places import (
     Identity,
     contains,
     identity,
@@ -19,8 +20,7 @@ from moderate_cli.places import (
     passed_through,
     place,
 )
-from moderate_cli.store import store_folder
-from moderate_cli.tars import Tars
+from moderate_cli.store.feature_store import store_folder
 
 
 class Guard:

@@ -3,9 +3,9 @@ import os
 import pytest
 from conftest import paint
 
-from moderate_cli import places
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.files import places
 from moderate_cli.guard import Guard
 
 

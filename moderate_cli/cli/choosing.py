@@ -16,6 +16,7 @@ from moderate_cli.cli.auto import best
 from moderate_cli.cli.inputs import rescored, source_from
 from moderate_cli.cli.leaving import Leaving, Prepared
 from moderate_cli.cli.values import Choice, Real, Whole
+from moderate_cli.label_errors.suspects import check_suspectable
 from moderate_cli.scoring import Labels, Scores
 from moderate_cli.selection import (
     BALANCES,
@@ -28,7 +29,6 @@ from moderate_cli.selection import (
     preparation_for,
     select,
 )
-from moderate_cli.suspects import check_suspectable
 
 Mask = npt.NDArray[np.bool_]
 AUTO = "auto"

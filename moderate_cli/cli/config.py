@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from moderate_cli.cli import console
-from moderate_cli.regular import read_once
+from moderate_cli.files.regular import read_once
 
 PACKAGE = Path(__file__).parents[1]
 CONFIG = "moderate.config"  # name of the file that was read, in the context of a command

@@ -10,11 +10,11 @@ import numpy as np
 from moderate_cli.cli import console, options
 from moderate_cli.dataset import scan
 from moderate_cli.demo import draw_dataset
-from moderate_cli.derived import score
 from moderate_cli.embedding import embed
 from moderate_cli.errors import OutputError
-from moderate_cli.exporting import export
-from moderate_cli.files import new_folder
+from moderate_cli.exporting.folders import export
+from moderate_cli.files.atomic import new_folder
+from moderate_cli.results import score
 from moderate_cli.selection import select
 
 RATIO = 0.3

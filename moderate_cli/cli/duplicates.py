@@ -12,8 +12,8 @@ from moderate_cli.cli.inputs import feature_set_of, tell_of_duplicates
 from moderate_cli.cli.leaving import PATIENCE
 from moderate_cli.cli.outputs import check_table, put_table
 from moderate_cli.cli.values import Real
-from moderate_cli.duplicates import find_duplicates
-from moderate_cli.records import Table
+from moderate_cli.exporting.records import Table
+from moderate_cli.selection.duplicates import find_duplicates
 
 
 @click.command(cls=options.Sectioned)

@@ -11,7 +11,7 @@ from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import check_backbones, features_of, images_of
 from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.embedding import embed, embed_part
-from moderate_cli.embedding.engines import Cluster
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.estimate import Estimate, estimate
 
 ENGINES = ("local", "ray")

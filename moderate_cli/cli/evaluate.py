@@ -10,15 +10,15 @@ from typing import Any, Literal, NamedTuple
 import click
 import numpy as np
 
-from moderate_cli.backbones import CLASSIFIERS, WHERE
+from moderate_cli.arrays import Rows
+from moderate_cli.charts.curves import draw_curves
+from moderate_cli.charts.drawing import SUFFIXES, check_drawable
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import KEPT
 from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.dataset import Dataset, scan
-from moderate_cli.derived import LabeledFeatures
-from moderate_cli.drawing import SUFFIXES, check_drawable
 from moderate_cli.errors import DatasetError
 from moderate_cli.evaluation import (
     FULL,
@@ -28,7 +28,6 @@ from moderate_cli.evaluation import (
     check_comparable,
     evaluate,
 )
-from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, Recipe
 from moderate_cli.evaluation.summary import (
@@ -38,11 +37,12 @@ from moderate_cli.evaluation.summary import (
     smallest_within,
     summarize,
 )
-from moderate_cli.records import TABLE_FORMATS, check_output, formatted, write_table
-from moderate_cli.rows import Rows
+from moderate_cli.exporting.records import TABLE_FORMATS, check_output, formatted, write_table
+from moderate_cli.networks.table import CLASSIFIERS, WHERE
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import check_compared
 from moderate_cli.selection import PICKS, SCOPES, STRATEGIES, preparation_for, written
-from moderate_cli.store import FeatureStore
+from moderate_cli.store.feature_store import FeatureStore
 
 EVALUATORS = ("probe", "train", "fine-tune")
 STEPS = {"train": 1000, "fine-tune": 200}

@@ -9,8 +9,8 @@ import click
 
 from moderate_cli.cli import console, options
 from moderate_cli.dataset import scan, sentences
+from moderate_cli.embedding.inventory import SetInfo, describe, is_dataset
 from moderate_cli.errors import DatasetError
-from moderate_cli.inventory import SetInfo, describe, is_dataset
 
 
 @click.command()

@@ -10,15 +10,14 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Features
 from moderate_cli.cli import console, options
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
 from moderate_cli.cli.sameness import warn_of_sameness
 from moderate_cli.dataset import Dataset, scan, sentences
-from moderate_cli.derived import LabeledFeatures
-from moderate_cli.duplicates import Duplicates
 from moderate_cli.embedding import Timing, embed
 from moderate_cli.errors import ArrayError, DatasetError, UnreadableImages
-from moderate_cli.records import (
+from moderate_cli.exporting.records import (
     check_finite,
     check_scorable,
     read_features,
@@ -26,10 +25,11 @@ from moderate_cli.records import (
     read_scores,
     readable_rows,
 )
-from moderate_cli.rows import Features
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import Labels, Scores, check_compared
 from moderate_cli.scoring.fusion import fuse
-from moderate_cli.store import FeatureStore, store_folder
+from moderate_cli.selection.duplicates import Duplicates
+from moderate_cli.store.feature_store import FeatureStore, store_folder
 
 
 class Source(NamedTuple):

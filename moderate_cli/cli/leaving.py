@@ -11,15 +11,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Rows
 from moderate_cli.cli import console
 from moderate_cli.cli.inputs import Source, tell_of_duplicates
-from moderate_cli.derived import LabeledFeatures
-from moderate_cli.doubts import discrepancy
-from moderate_cli.duplicates import Duplicates, find_duplicates
-from moderate_cli.rows import Rows
+from moderate_cli.label_errors.doubts import discrepancy
+from moderate_cli.label_errors.suspects import MANY_STRANGERS, MOSTLY_STRANGERS, Suspects
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import Scores
+from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.selection.leaving import LeftOut, leave_out
-from moderate_cli.suspects import MANY_STRANGERS, MOSTLY_STRANGERS, Suspects
 
 Mask = npt.NDArray[np.bool_]
 Dropped = Fraction | Literal["auto"] | None

@@ -9,7 +9,11 @@ from typing import Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from moderate_cli.backbones import (
+from moderate_cli.cli import config
+from moderate_cli.cli.values import WHOLE, Choice, Whole
+from moderate_cli.dataset.sources import CHECKS
+from moderate_cli.errors import ArgumentError
+from moderate_cli.networks.table import (
     BACKBONES,
     DECODES,
     DEFAULT_BACKBONE,
@@ -20,12 +24,8 @@ from moderate_cli.backbones import (
     RUNTIMES,
     WHERE,
 )
-from moderate_cli.cli import config
-from moderate_cli.cli.values import WHOLE, Choice, Whole
-from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.selection import exact
-from moderate_cli.sources import CHECKS
 from moderate_cli.text import clipped
 
 Command = TypeVar("Command", bound=Callable[..., Any])

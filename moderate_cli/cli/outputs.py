@@ -13,11 +13,17 @@ from moderate_cli.cli import console
 from moderate_cli.cli.config import CONFIG
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
-from moderate_cli.exporting import check_destination
-from moderate_cli.files import check_file
+from moderate_cli.exporting.folders import check_destination
+from moderate_cli.exporting.records import (
+    TABLE_FORMATS,
+    Table,
+    check_output,
+    table_bytes,
+    write_table,
+)
+from moderate_cli.files.atomic import check_file
+from moderate_cli.files.places import identity
 from moderate_cli.guard import Guard
-from moderate_cli.places import identity
-from moderate_cli.records import TABLE_FORMATS, Table, check_output, table_bytes, write_table
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import click
 
-from moderate_cli.backbones import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import images_of
 from moderate_cli.cli.values import Choice, Whole
-from moderate_cli.exporting import LINKS
+from moderate_cli.exporting.folders import LINKS
+from moderate_cli.networks.table import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
 from moderate_cli.perturbation import ATTACKS, RECORD, Attack, perturb
 
 ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}

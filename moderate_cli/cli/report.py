@@ -11,16 +11,16 @@ from typing import Any
 import click
 import numpy as np
 
+from moderate_cli.charts.drawing import check_drawable
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import Chosen, amounts_of, choose, count, selecting
 from moderate_cli.cli.leaving import PATIENCE
 from moderate_cli.cli.outputs import Outputs, inputs_of
-from moderate_cli.drawing import check_drawable
 from moderate_cli.errors import OutputError
-from moderate_cli.report import Subject, map_of, write_plots, write_report
-from moderate_cli.report.evaluations import evaluations_in
+from moderate_cli.reporting import Subject, map_of, write_plots, write_report
+from moderate_cli.reporting.evaluations import evaluations_in
 from moderate_cli.selection import PICKS, written
-from moderate_cli.store import open_store
+from moderate_cli.store.feature_store import open_store
 
 
 @click.command(cls=options.Sectioned)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from moderate_cli.cli import console
-from moderate_cli.derived import LabeledFeatures
+from moderate_cli.results import LabeledFeatures
 
 CAUSES = "are they blank, or copies of one? Open a few"
 

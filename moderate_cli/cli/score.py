@@ -7,11 +7,11 @@ from typing import Any
 import click
 import numpy as np
 
+from moderate_cli.charts.histogram import ASCII, EIGHTHS, bars
 from moderate_cli.cli import console, options
 from moderate_cli.cli.inputs import source_from
 from moderate_cli.cli.outputs import Outputs, inputs_of
-from moderate_cli.histogram import ASCII, EIGHTHS, bars
-from moderate_cli.records import SCORE_FORMATS, check_output, score_lines, write_scores
+from moderate_cli.exporting.records import SCORE_FORMATS, check_output, score_lines, write_scores
 
 
 @click.command(cls=options.Sectioned)

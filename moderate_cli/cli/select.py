@@ -15,8 +15,8 @@ from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, sele
 from moderate_cli.cli.inputs import Source
 from moderate_cli.cli.outputs import Outputs, inputs_of
 from moderate_cli.cli.values import Choice
-from moderate_cli.exporting import LINKS, export
-from moderate_cli.records import INDEX_FORMATS, check_output, index_bytes, write_index
+from moderate_cli.exporting.folders import LINKS, export
+from moderate_cli.exporting.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
 from moderate_cli.text import printable
 

@@ -12,11 +12,11 @@ from moderate_cli.cli.inputs import feature_set_of
 from moderate_cli.cli.leaving import suspects_of
 from moderate_cli.cli.outputs import check_table, put_table
 from moderate_cli.dataset import Dataset
-from moderate_cli.derived import LabeledFeatures
-from moderate_cli.doubts import summary
-from moderate_cli.records import Table
+from moderate_cli.exporting.records import Table
+from moderate_cli.label_errors.doubts import summary
+from moderate_cli.label_errors.suspects import check_suspectable
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.selection import written
-from moderate_cli.suspects import check_suspectable
 
 
 @click.command(cls=options.Sectioned)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.dataset.formats import readable_extensions
 from moderate_cli.dataset.layouts import is_part_name, is_split_name
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice
-from moderate_cli.formats import readable_extensions
-from moderate_cli.paths import Paths
-from moderate_cli.sources import FILES, Source
+from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.sources import FILES, Source
 
 FLAT = "."  # the only class of a folder without sub-folders
 

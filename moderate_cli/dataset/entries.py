@@ -6,9 +6,9 @@ import errno
 import os
 from typing import Literal, NamedTuple
 
+from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.errors import DatasetError
-from moderate_cli.formats import IMAGE_EXTENSIONS
 
 # How a system says that there is no folder, or none any more; a loop of links leads to none.
 NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

@@ -10,13 +10,13 @@ import os
 
 from moderate_cli.dataset.dataset import Dataset
 from moderate_cli.dataset.entries import entries_of
+from moderate_cli.dataset.formats import HEAD, format_of, readable_extensions
 from moderate_cli.dataset.listing import listing
 from moderate_cli.dataset.notices import Survey
 from moderate_cli.dataset.walk import Walk
 from moderate_cli.errors import DatasetError
-from moderate_cli.formats import HEAD, format_of, readable_extensions
-from moderate_cli.places import place
-from moderate_cli.regular import open_regular
+from moderate_cli.files.places import place
+from moderate_cli.files.regular import open_regular
 
 
 def scan_folder(root: str) -> Dataset:

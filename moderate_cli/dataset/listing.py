@@ -10,13 +10,13 @@ import numpy as np
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.entries import Entries
+from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.layouts import ClassShape, layout_notices
 from moderate_cli.dataset.names import alike, is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
+from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sentences import passed_over
 from moderate_cli.errors import DatasetError
-from moderate_cli.formats import IMAGE_EXTENSIONS
-from moderate_cli.paths import Paths
 
 SHOWN = 3  # class folders that an error names
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import TEXTS, alike, is_hidden, is_own, suffix_of
-from moderate_cli.formats import IMAGE_EXTENSIONS
 
 Kind = Literal[
     "suffix",  # files of a suffix that is not read

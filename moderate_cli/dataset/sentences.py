@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
+from moderate_cli.dataset.formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
-from moderate_cli.formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.text import printable
 
 SHOWN = 5

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moderate_cli.dataset.entries import NO_FOLDER, NOTHING, Entries, entries_of, unlisted
+from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
-from moderate_cli.formats import IMAGE_EXTENSIONS
 
 Identity = tuple[int, int]  # device and inode
 

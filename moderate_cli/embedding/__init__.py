@@ -10,13 +10,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from moderate_cli.backbones import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import file_stats
+from moderate_cli.embedding.blocks import Block, Seconds
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.confirming import confirm
-from moderate_cli.embedding.engines import Block, Cluster, Engine, open_engine
+from moderate_cli.embedding.engines import Engine, open_engine
 from moderate_cli.embedding.filling import (
     Filling,
-    Seconds,
     belongs_to,
     check_own,
     claim_file,
@@ -26,10 +27,10 @@ from moderate_cli.embedding.filling import (
 from moderate_cli.embedding.job import Job
 from moderate_cli.embedding.reuse import Progress
 from moderate_cli.errors import ArgumentError, DamagedError, DatasetError, StoreError
-from moderate_cli.files import claim, remove_stale
-from moderate_cli.fingerprints import file_stats
-from moderate_cli.locks import lock, lock_if_free, shared_lock
-from moderate_cli.store import FeatureStore
+from moderate_cli.files.atomic import claim, remove_stale
+from moderate_cli.files.locks import lock, lock_if_free, shared_lock
+from moderate_cli.networks.table import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
+from moderate_cli.store.feature_store import FeatureStore
 
 LOCK = "moderate.lock"  # not a name that a user may have given to a file in a --store
 CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
@@ -93,7 +94,7 @@ def embed(
     dataset
         What to embed.
     backbone
-        One of `moderate_cli.backbones.BACKBONES`.
+        One of `moderate_cli.networks.table.BACKBONES`.
     weights
         File with a state dict of that architecture, of any class count, such as your own
         fine-tuned classifier; None for the backbone's own pretrained weights.

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from moderate_cli.arrays import advice_on, sealed
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import NO_DIGEST, content_digest
+from moderate_cli.dataset.paths import Paths, same_paths
+from moderate_cli.dataset.sources import CHECKS, NO_STAT, NotAFile, Stat
 from moderate_cli.embedding.reuse import Progress, Rows
 from moderate_cli.errors import DatasetError, OutputError
-from moderate_cli.files import new_file
-from moderate_cli.fingerprints import NO_DIGEST, content_digest
-from moderate_cli.manifest import Manifest
-from moderate_cli.matrix import as_bytes
-from moderate_cli.paths import Paths, same_paths
-from moderate_cli.processors import in_threads
-from moderate_cli.sources import CHECKS, NO_STAT, NotAFile, Stat
-from moderate_cli.store import STATS, FeatureStore, identity_of
+from moderate_cli.files.atomic import new_file
+from moderate_cli.files.npy import advice_on, sealed
+from moderate_cli.store.feature_store import STATS, FeatureStore, identity_of
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.matrix import as_bytes
+from moderate_cli.threads import in_threads
 
 # What is said of this process or machine, not of a file.
 STARVED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -44,7 +44,7 @@ def confirm(
     dataset, stats
         The images, and the stat of each as it is now, int64 (n, 4).
     check
-        A key of `moderate_cli.sources.CHECKS`.
+        A key of `moderate_cli.dataset.sources.CHECKS`.
     keep
         Write the new stats to the set, so that those files need not be read again.
     on_check

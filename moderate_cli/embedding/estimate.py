@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.backbones import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import DIGEST_SIZE
+from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.sources import NO_STAT
 from moderate_cli.embedding.filling import rows_to_embed
 from moderate_cli.embedding.job import Job
-from moderate_cli.fingerprints import DIGEST_SIZE
-from moderate_cli.paths import Paths
-from moderate_cli.sources import NO_STAT
-from moderate_cli.sums import SUM_ROWS
+from moderate_cli.networks.table import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
+from moderate_cli.store.sums import SUM_ROWS
 
 SAMPLE_BATCHES = 64
 SAMPLE_SECONDS = 5.0

@@ -16,25 +16,29 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import MISSING, read_array
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
+from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.sources import CHECKS, NO_STAT, is_readable
+from moderate_cli.embedding.blocks import BLOCK_ROWS, EmbeddedBlock
 from moderate_cli.embedding.confirming import keep_stats
 from moderate_cli.embedding.reuse import Donor, Progress, Wanted, find_reusable, is_mostly_of
 from moderate_cli.errors import DamagedError, StoreError
-from moderate_cli.files import first_folder, new_file, new_folder, remove_stale, replace_folder
-from moderate_cli.fingerprints import DIGEST_SIZE, content_digest
-from moderate_cli.locks import turn
-from moderate_cli.manifest import Manifest
-from moderate_cli.matrix import Matrix
-from moderate_cli.paths import Paths
-from moderate_cli.regular import read_regular
-from moderate_cli.sources import CHECKS, NO_STAT, is_readable
-from moderate_cli.store import (
+from moderate_cli.files.atomic import (
+    first_folder,
+    new_file,
+    new_folder,
+    remove_stale,
+    replace_folder,
+)
+from moderate_cli.files.locks import turn
+from moderate_cli.files.npy import MISSING, read_array
+from moderate_cli.files.regular import read_regular
+from moderate_cli.store.feature_store import (
     DATASET,
     DIGESTS,
     FEATURES,
@@ -53,10 +57,11 @@ from moderate_cli.store import (
     open_store,
     place_of,
 )
-from moderate_cli.sums import block_sums
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.matrix import Matrix
+from moderate_cli.store.sums import block_sums
 from moderate_cli.text import printable
 
-BLOCK_ROWS = 1024
 PLAN = "plan.json"  # the manifest of a set that is not complete
 PENDING = "pending.npy"
 JOURNAL = "journal.jsonl"
@@ -74,42 +79,6 @@ OWN_PATTERN = re.compile(
     re.DOTALL,
 )
 REUSED = -1  # the journal's block number for what was taken from an older set
-
-
-class Seconds(NamedTuple):
-    """Where time went; decoding and transforming count the seconds of all threads."""
-
-    decode: float = 0.0
-    transform: float = 0.0
-    forward: float = 0.0
-
-
-class EmbeddedBlock(NamedTuple):
-    """What an engine made of the rows of one block.
-
-    Attributes
-    ----------
-    block
-        Row number // BLOCK_ROWS.
-    rows
-        int64 (m,), ascending.
-    features
-        float32 (m, d); NaN where the image cannot be read.
-    stats, digests
-        int64 (m, 4) and uint8 (m, 16), of the bytes that were embedded.
-    unreadable
-        Row -> reason.
-    seconds
-        What it took.
-    """
-
-    block: int
-    rows: npt.NDArray[np.int64]
-    features: npt.NDArray[np.float32]
-    stats: npt.NDArray[np.int64]
-    digests: npt.NDArray[np.uint8]
-    unreadable: Mapping[int, str]
-    seconds: Seconds
 
 
 class Filling:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import (
+from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import file_stats
+from moderate_cli.dataset.sources import CHECKS
+from moderate_cli.embedding.blocks import BLOCK_ROWS
+from moderate_cli.embedding.confirming import confirm
+from moderate_cli.embedding.reuse import Progress, Wanted
+from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.guard import Guard
+from moderate_cli.networks.table import (
     DEFAULT_BACKBONE,
     DEFAULT_MAX_PIXELS,
     DEVICES,
@@ -18,17 +26,7 @@ from moderate_cli.backbones import (
     FeatureSpec,
     weights_digest,
 )
-from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.confirming import confirm
-from moderate_cli.embedding.filling import BLOCK_ROWS
-from moderate_cli.embedding.reuse import Progress, Wanted
-from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.fingerprints import file_stats
-from moderate_cli.guard import Guard
-from moderate_cli.manifest import Manifest
-from moderate_cli.processors import processors
-from moderate_cli.sources import CHECKS
-from moderate_cli.store import (
+from moderate_cli.store.feature_store import (
     MANIFEST,
     PARTIAL_SUFFIX,
     FeatureStore,
@@ -36,9 +34,11 @@ from moderate_cli.store import (
     open_store,
     store_folder,
 )
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.threads import processors
 
 if TYPE_CHECKING:
-    from moderate_cli.networks import Network
+    from moderate_cli.networks.backbones import Network
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Job:
 
     def load(self) -> tuple[Network, Manifest]:
         """Load the backbone, which takes seconds, and say what its features are."""
-        from moderate_cli.networks import load_network
+        from moderate_cli.networks.backbones import load_network
 
         network = load_network(
             self.spec,

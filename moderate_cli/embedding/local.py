@@ -14,12 +14,12 @@ import numpy.typing as npt
 import torch
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.devices import explained
-from moderate_cli.embedding.filling import EmbeddedBlock, Seconds
-from moderate_cli.images import ReadImage, read_image
-from moderate_cli.networks import Network
-from moderate_cli.quiet import without_warnings
-from moderate_cli.runtimes import UNDER_WAY
+from moderate_cli.embedding.blocks import EmbeddedBlock, Seconds
+from moderate_cli.images.preprocessing import ReadImage, read_image
+from moderate_cli.images.quiet import without_warnings
+from moderate_cli.networks.backbones import Network
+from moderate_cli.networks.devices import explained
+from moderate_cli.networks.runtimes import UNDER_WAY
 
 # Decoded images wait in memory for at most this many batches, whatever the dataset.
 BATCHES_AHEAD = 3

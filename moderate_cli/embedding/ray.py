@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.engines import Block, Cluster
-from moderate_cli.embedding.filling import EmbeddedBlock
+from moderate_cli.embedding.blocks import Block, EmbeddedBlock
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.job import Job
 from moderate_cli.errors import ArgumentError, ClusterError, ModerateError
-from moderate_cli.manifest import Manifest
-from moderate_cli.processors import processors, take_share
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.threads import processors, take_share
 
 if TYPE_CHECKING:
     from moderate_cli.embedding.worker import Embedder

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.backbones import RULE
 from moderate_cli.dataset import Dataset
-from moderate_cli.fingerprints import content_digest
-from moderate_cli.manifest import Manifest
-from moderate_cli.paths import Paths, same_paths
-from moderate_cli.processors import in_threads
-from moderate_cli.sources import CHECKS, NO_STAT, NotAFile, Stat, is_readable
+from moderate_cli.dataset.fingerprints import content_digest
+from moderate_cli.dataset.paths import Paths, same_paths
+from moderate_cli.dataset.sources import CHECKS, NO_STAT, NotAFile, Stat, is_readable
+from moderate_cli.networks.table import RULE
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.threads import in_threads
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -69,7 +69,7 @@ class Wanted(NamedTuple):
     manifest
         What its features are.
     check
-        A key of `moderate_cli.sources.CHECKS`.
+        A key of `moderate_cli.dataset.sources.CHECKS`.
     """
 
     dataset: Dataset
@@ -196,7 +196,7 @@ def _fingerprints(dataset: Dataset, rows: Rows, rules: Iterable[int]) -> dict[by
     """
     older = sorted(set(rules) - {RULE})
     if older:  # the image library is loaded only where it has something to tell
-        from moderate_cli.pixels import changed_since
+        from moderate_cli.images.pixels import changed_since
 
     def fingerprint(row: int) -> tuple[bytes, Stat, frozenset[int]] | None:
         try:

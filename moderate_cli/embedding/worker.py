@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.engines import Block
-from moderate_cli.embedding.filling import EmbeddedBlock
+from moderate_cli.embedding.blocks import Block, EmbeddedBlock
 from moderate_cli.embedding.job import Job
 from moderate_cli.embedding.local import embed_blocks
-from moderate_cli.manifest import Manifest
-from moderate_cli.networks import Network
+from moderate_cli.networks.backbones import Network
+from moderate_cli.store.manifest import Manifest
 
 
 class Embedder:

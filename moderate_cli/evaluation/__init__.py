@@ -15,14 +15,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.derived import LabeledFeatures
+from moderate_cli.arrays import Rows
 from moderate_cli.errors import ArgumentError
 from moderate_cli.evaluation.probe import Probe
-from moderate_cli.rows import Rows
+from moderate_cli.label_errors.suspects import Suspects, find_suspects
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import Scores, score_features
 from moderate_cli.selection import PICKS, exact, preparation_for, select
 from moderate_cli.selection.leaving import leave_out
-from moderate_cli.suspects import Suspects, find_suspects
 
 POOL = Fraction(4, 5)
 FULL = "full set"

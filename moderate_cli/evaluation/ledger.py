@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moderate_cli.evaluation import Cell, Result
-from moderate_cli.regular import read_regular
+from moderate_cli.files.regular import read_regular
 from moderate_cli.selection import exact, written
 
 

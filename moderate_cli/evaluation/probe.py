@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.rows import Features, Rows, read_rows
+from moderate_cli.arrays import Features, Rows, read_rows
 
 Doubles = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderate_cli.backbones import TORCHVISION_BACKBONES
+from moderate_cli.networks.table import TORCHVISION_BACKBONES
 
 SMALL = "cnn"
 # Networks with a second head, which only training knows, are left out.

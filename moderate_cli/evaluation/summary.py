@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from moderate_cli.evaluation import FULL, Cell, Result
-from moderate_cli.records import Table
+from moderate_cli.exporting.records import Table
 
 # Student's t at 0.975 by degrees of freedom, 1 to 30.
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,

@@ -10,18 +10,18 @@ import torch
 from torch import nn
 from torchvision import models
 
-from moderate_cli.backbones import DEFAULT_MAX_PIXELS, Preprocessing
-from moderate_cli.classifiers import load_classifier, put_head
+from moderate_cli.arrays import Rows
 from moderate_cli.dataset import Dataset
-from moderate_cli.devices import explained, is_gpu_fault
 from moderate_cli.errors import ArgumentError, DatasetError
 from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, SMALL, Recipe
-from moderate_cli.images import read_image
-from moderate_cli.networks import find_device
-from moderate_cli.processors import in_threads
-from moderate_cli.quiet import without_warnings
-from moderate_cli.rows import Rows
-from moderate_cli.runtimes import Normalised
+from moderate_cli.images.preprocessing import read_image
+from moderate_cli.images.quiet import without_warnings
+from moderate_cli.networks.backbones import find_device
+from moderate_cli.networks.classifiers import load_classifier, put_head
+from moderate_cli.networks.devices import explained, is_gpu_fault
+from moderate_cli.networks.runtimes import Normalised
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, Preprocessing
+from moderate_cli.threads import in_threads
 
 RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 TUNING_RATE = 0.01  # for weights that are good already

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from moderate_cli.backbones import DEFAULT_MAX_PIXELS
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
-from moderate_cli.exporting import LINKS, copy_files
-from moderate_cli.files import check_free, new_folder
+from moderate_cli.exporting.folders import LINKS, copy_files
+from moderate_cli.exporting.records import Table, write_table
+from moderate_cli.files.atomic import check_free, new_folder
 from moderate_cli.guard import Guard
-from moderate_cli.opening import UnreadableImage
+from moderate_cli.images.opening import UnreadableImage
+from moderate_cli.images.quiet import without_warnings
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS
 from moderate_cli.perturbation.corruptions import CORRUPTIONS, Pixels
 from moderate_cli.perturbation.scenario import ATTACKS, Attack, Perturbed, plan
-from moderate_cli.processors import in_threads
-from moderate_cli.quiet import without_warnings
-from moderate_cli.records import Table, write_table
 from moderate_cli.selection.counts import exact
-from moderate_cli.sources import NotAFile, read_file
+from moderate_cli.threads import in_threads
 
 __all__ = ["ATTACKS", "RECORD", "Attack", "Perturbed", "perturb", "plan"]
 
@@ -136,7 +136,7 @@ def _make(
         copy_files(source.parent, target.parent, [(source.name, target.name)], link)
         return
     # torch takes seconds to load; where no picture is ruined it is not needed.
-    from moderate_cli.images import decode
+    from moderate_cli.images.preprocessing import decode
 
     try:
         content, _ = read_file(os.fspath(source))

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from moderate_cli.classifiers import load_classifier
-from moderate_cli.devices import explained
-from moderate_cli.images import resize_and_crop
-from moderate_cli.networks import find_device
+from moderate_cli.images.preprocessing import resize_and_crop
+from moderate_cli.networks.backbones import find_device
+from moderate_cli.networks.classifiers import load_classifier
+from moderate_cli.networks.devices import explained
+from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.perturbation.corruptions import Pixels
 from moderate_cli.perturbation.scenario import Attack
-from moderate_cli.runtimes import Normalised
 
 
 class Steps(NamedTuple):

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.backbones import DEFAULT_BACKBONE
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
+from moderate_cli.networks.table import DEFAULT_BACKBONE
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
 from moderate_cli.selection.counts import exact, round_half_up
 
@@ -31,7 +31,7 @@ class Attack(NamedTuple):
     epsilon
         The most that a value in 0..255 is changed by.
     network
-        What is to be misled: one of `moderate_cli.backbones.CLASSIFIERS`.
+        What is to be misled: one of `moderate_cli.networks.table.CLASSIFIERS`.
     weights
         Its state dict, with the head; None for its own.
     device

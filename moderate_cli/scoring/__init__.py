@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Features, Rows
 from moderate_cli.errors import ArgumentError
-from moderate_cli.rows import Features, Rows
 from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances, geometric_median
 from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
 from moderate_cli.scoring.margins import margins

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.processors import processors
-from moderate_cli.rows import Features, Rows, as_slice, release
+from moderate_cli.arrays import Features, Rows, as_slice, release
+from moderate_cli.threads import processors
 
 Doubles = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.rows import Features, Rows
+from moderate_cli.arrays import Features, Rows
 from moderate_cli.scoring.linear_head import LinearHead
 
 Doubles = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.rows import Features, Rows, read_rows
+from moderate_cli.arrays import Features, Rows, read_rows
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import read_rows
 from moderate_cli.errors import ArgumentError
-from moderate_cli.rows import read_rows
 from moderate_cli.scoring import Scores
 from moderate_cli.selection.counts import (
     BALANCES,

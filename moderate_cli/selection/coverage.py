@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.rows import directions
+from moderate_cli.arrays import directions
 
 Points = npt.NDArray[np.float64]
 Picked = npt.NDArray[np.int64]

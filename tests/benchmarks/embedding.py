@@ -19,13 +19,13 @@ from torchvision import models, transforms
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
-from moderate_cli.backbones import DEFAULT_MAX_PIXELS, FeatureSpec, Preprocessing
-from moderate_cli.classifiers import _efficientnet_lite0, _torchvision
-from moderate_cli.efficientnet_lite import convert_weights
 from moderate_cli.embedding.local import embed_blocks
-from moderate_cli.images import read_image
-from moderate_cli.networks import Network, load_network
-from moderate_cli.processors import processors
+from moderate_cli.images.preprocessing import read_image
+from moderate_cli.networks.backbones import Network, load_network
+from moderate_cli.networks.classifiers import _efficientnet_lite0, _torchvision
+from moderate_cli.networks.efficientnet_lite import convert_weights
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, FeatureSpec, Preprocessing
+from moderate_cli.threads import processors
 from tests.benchmarks.stages import MODERATE, Comparison, Measured, process, timed
 
 IMAGES = 480

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from moderate_cli.backbones import FeatureSpec
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.dataset.fingerprints import content_digest, file_stats
+from moderate_cli.dataset.paths import Paths
 from moderate_cli.embedding.confirming import keep_stats
-from moderate_cli.fingerprints import content_digest, file_stats
-from moderate_cli.manifest import Manifest
-from moderate_cli.networks import load_network
-from moderate_cli.paths import Paths
-from moderate_cli.store import (
+from moderate_cli.networks.backbones import load_network
+from moderate_cli.networks.table import FeatureSpec
+from moderate_cli.store.feature_store import (
     DIGESTS,
     FEATURES,
     LABELS,
@@ -26,7 +25,8 @@ from moderate_cli.store import (
     UNREADABLE,
     store_folder,
 )
-from moderate_cli.sums import block_sums
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.sums import block_sums
 from tests.benchmarks.stages import IMAGENET_22K, MODERATE, Comparison, FeaturesOnDisk, Measured
 
 NAMES_A_FILE = 60_000  # some file systems give a file no more than 65,000 names

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 import moderate_cli
-from moderate_cli.backbones import FeatureSpec
-from moderate_cli.embedding.filling import BLOCK_ROWS, EmbeddedBlock, Filling, Seconds
+from moderate_cli.embedding.blocks import BLOCK_ROWS, EmbeddedBlock, Seconds
+from moderate_cli.embedding.filling import Filling
 from moderate_cli.embedding.reuse import Wanted
-from moderate_cli.images import read_image
-from moderate_cli.manifest import Manifest
-from moderate_cli.networks import load_network
+from moderate_cli.images.preprocessing import read_image
+from moderate_cli.networks.backbones import load_network
+from moderate_cli.networks.table import FeatureSpec
+from moderate_cli.store.manifest import Manifest
 from tests.benchmarks.embedding import _draw
 from tests.benchmarks.stages import IMAGENET_22K
 

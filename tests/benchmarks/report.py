@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli import scan, select
-from moderate_cli.derived import LabeledFeatures
-from moderate_cli.matrix import Matrix
-from moderate_cli.report import Subject, map_of, write_report
+from moderate_cli.reporting import Subject, map_of, write_report
+from moderate_cli.results import LabeledFeatures
+from moderate_cli.store.matrix import Matrix
 from tests.benchmarks.stages import Comparison, timed
 from tests.chromium import show, start
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.matrix import Matrix
+from moderate_cli.store.matrix import Matrix
 
 
 class Comparison(NamedTuple):

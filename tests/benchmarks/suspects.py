@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 
 import moderate_cli
+from moderate_cli.label_errors.suspects import find_suspects
 from moderate_cli.scoring.neighbors import nearest
-from moderate_cli.suspects import find_suspects
 
 SEEDS = 3
 NOISES = (("clean", 0.0), ("symmetric", 0.2), ("symmetric", 0.35), ("pairs", 0.2))

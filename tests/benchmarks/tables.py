@@ -26,15 +26,15 @@ import numpy as np
 from PIL import Image
 
 import moderate_cli
+from moderate_cli.charts.curves import draw_curves
 from moderate_cli.dataset import Dataset
-from moderate_cli.derived import LabeledFeatures
 from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
-from moderate_cli.evaluation.curves import draw_curves
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import SMALL, Recipe
 from moderate_cli.evaluation.summary import Line, as_table, summarize
+from moderate_cli.exporting.records import Table, write_table
 from moderate_cli.perturbation import perturb
-from moderate_cli.records import Table, write_table
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.selection import STRATEGIES
 
 RESULTS = Path(__file__).parent / "results"

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli.cli import _run
-from moderate_cli.images import UnreadableImage, decode
+from moderate_cli.images.preprocessing import UnreadableImage, decode
 
 from .scenarios import SET, Bench, Outcome
 

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli import open_store, scan
-from moderate_cli.embedding.filling import BLOCK_ROWS
-from moderate_cli.exporting import MARK, mark
+from moderate_cli.embedding.blocks import BLOCK_ROWS
+from moderate_cli.exporting.folders import MARK, mark
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run
 

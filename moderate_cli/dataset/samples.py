@@ -1,0 +1,209 @@
+"""Files of one key, as WebDataset groups them: which of them is the image, which its class."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from moderate_cli.dataset.tarfiles import Entry
+from moderate_cli.errors import DatasetError
+
+JSON_KEYS = ("cls", "label", "class")  # what tells the class in a json file
+# Bytes that a file of a class has at most, for it is read whole.
+MOST_BYTES = {"cls": 1 << 12, "json": 1 << 24}
+# Of files that nobody takes for an image.
+TEXTS = ("", "cls", "csv", "html", "json", "jsonl", "md", "py", "tsv", "txt", "xml", "yaml", "yml")
+
+
+@dataclass
+class Sample:
+    """Files of one key in a tar file, by their extension.
+
+    An extension is all that comes after the first dot of a name. One that has dots itself, such as
+    `seg.png`, is that of an extra beside the image; it is that of the image where there is no
+    other one.
+    """
+
+    images: dict[str, Entry] = field(default_factory=dict)
+    classes: dict[str, Entry] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+
+    def add(self, extension: str, entry: Entry, images: tuple[str, ...]) -> None:
+        """Take a file, if it may be the image, by these endings, or tell the class."""
+        if f".{extension}".endswith(images):
+            self.images[extension] = entry
+        elif _last(extension) in MOST_BYTES:
+            self.classes[extension] = entry
+        else:
+            self.others.add(_last(extension))
+
+    def image(self, shard: str) -> str | None:
+        """Extension of the image, if there is one.
+
+        Raises
+        ------
+        DatasetError
+            If there are two, or what looks like another sample.
+        """
+        plain, dotted = _split(self.images)
+        if len(plain) > 1:
+            one, other = (self.images[extension].name for extension in plain[:2])
+            stem = other.removesuffix(f".{plain[1]}")
+            raise DatasetError(
+                f"{shard}: {one} and {other} are images of one sample; rename the one that is an"
+                f" extra, such as to {stem}.mask.{plain[1]}"
+            )
+        if not plain:
+            return self._only(dotted, "images", shard)
+        samples = [extension for extension in dotted if self._is_sample(extension, plain[0])]
+        self._only([*plain, *samples], "images", shard)
+        return plain[0]
+
+    def label(self, image: str, shard: str, read: Callable[[Entry], bytes]) -> str | None:
+        """Class of the sample, if there is one; `image` is the extension of its image.
+
+        Raises
+        ------
+        DatasetError
+            If there are two, or one cannot be read.
+        """
+        plain, dotted = _split(e for e in self.classes if _last(e) == "cls")
+        twins = [extension for extension in dotted if _before(extension) == _before(image)]
+        found = self._only([*plain, *twins] or dotted, "classes", shard)
+        if found is not None:
+            told = _class_in_text(shard, self.classes[found], read)
+            self._check_described(told, self.classes[found], shard, read)
+            return told
+        found = "json" if "json" in self.classes else f"{_before(image)}.json"
+        entry = self.classes.get(found)
+        return None if entry is None else _class_in_json(shard, entry, read)
+
+    def _check_described(
+        self, told: str, entry: Entry, shard: str, read: Callable[[Entry], bytes]
+    ) -> None:
+        """Refuse a .json that gives another number for the class; a name may be another's word."""
+        described, other = None, self.classes.get("json")
+        if other is not None:
+            with contextlib.suppress(DatasetError):  # it need not tell the class
+                described = _class_in_json(shard, other, read)
+        if other is None or described is None or not (told.isdecimal() and described.isdecimal()):
+            return
+        if told.lstrip("0") != described.lstrip("0"):
+            raise DatasetError(
+                f"{shard}: {entry.name} and {other.name} are classes of one sample, {told} and"
+                f" {described}; correct one of them"
+            )
+
+    def passed_over(self, image: str | None) -> Iterator[str]:
+        """Yield endings of what may be an image and is not read; `image` is what is."""
+        if image is not None:
+            yield from (f".{extension}" for extension in self.images if extension != image)
+        elif strangers := sorted(self.others.difference(TEXTS)):
+            yield f".{strangers[0]}"
+        elif self.classes:
+            yield "imageless sample"
+
+    def _is_sample(self, extension: str, image: str) -> bool:
+        """Whether what is beside the image has a number, or a class of its own, unlike an extra."""
+        name = _before(extension)
+        described = _last(extension) == image and f"{name}.json" in self.classes
+        return _last(name).isdecimal() or f"{name}.cls" in self.classes or described
+
+    def _only(self, extensions: list[str], what: str, shard: str) -> str | None:
+        if len(extensions) > 1:
+            files = {**self.images, **self.classes}
+            one, other = (files[extension].name for extension in extensions[:2])
+            raise DatasetError(
+                f"{shard}: {one} and {other} are {what} of one sample, for a key ends at the first"
+                " dot of a name; rename files so that keys hold no dots"
+            )
+        return extensions[0] if extensions else None
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split the name of a member into its key and extension, as WebDataset does.
+
+    >>> split_name("photos.2/0001.seg.PNG")
+    ('photos.2/0001', 'seg.png')
+    """
+    folder, base = os.path.split(name)
+    stem, _, extension = base.partition(".")
+    return os.path.join(folder, stem), extension.lower()
+
+
+def class_order(name: str) -> tuple[bool, int, str, str]:
+    """Key that sorts numbers by their value, before names.
+
+    >>> sorted(["cat", "10", "9", "010"], key=class_order)
+    ['9', '010', '10', 'cat']
+    """
+    number = name.isascii() and name.isdigit()
+    # No integer is made of it, for which Python would refuse one of 5,000 digits.
+    value = name.lstrip("0") if number else ""
+    return (not number, len(value), value, name)
+
+
+def _split(extensions: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return those without a dot, and the others."""
+    found = list(extensions)
+    return [e for e in found if "." not in e], [e for e in found if "." in e]
+
+
+def _before(extension: str) -> str:
+    return extension.rpartition(".")[0]
+
+
+def _last(extension: str) -> str:
+    return extension.rpartition(".")[2]
+
+
+def _class_in_text(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str:
+    # As Windows writes it, text may begin with a mark of its encoding.
+    text = _content(shard, entry, read).removeprefix(b"\xef\xbb\xbf").strip()
+    return _checked(shard, entry, os.fsdecode(text))
+
+
+def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str | None:
+    try:
+        fields: Any = json.loads(_content(shard, entry, read).decode("utf-8-sig", "replace"))
+    except RecursionError:
+        raise DatasetError(f"{shard}: {entry.name} is nested too deep to be read") from None
+    except ValueError as error:
+        raise DatasetError(
+            f"{shard}: {entry.name} is no JSON ({error}); mend or remove it"
+        ) from None
+    found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
+    # Some write the number of a class as 3.0.
+    plain = (
+        int(value) if isinstance(value, float) and value.is_integer() else value for value in found
+    )
+    text = next((str(value) for value in plain if isinstance(value, (str, int))), None)
+    return None if text is None else _checked(shard, entry, text)
+
+
+def _checked(shard: str, entry: Entry, name: str) -> str:
+    """Refuse a name of a class that nobody could write."""
+    try:
+        bad = not name or b"\0" in os.fsencode(name)
+    except UnicodeEncodeError:
+        bad = True
+    if bad:
+        raise DatasetError(
+            f"{shard}: {entry.name} holds no class, but {name!r}; write the name or the number of"
+            " one"
+        )
+    return name
+
+
+def _content(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> bytes:
+    most = MOST_BYTES[_last(entry.name.lower())]
+    if entry.size > most:
+        raise DatasetError(
+            f"{shard}: {entry.name} has {entry.size} bytes; a file that tells a class has at most"
+            f" {most}"
+        )
+    return read(entry)

@@ -1,0 +1,230 @@
+"""Samples in tar files, as WebDataset keeps them: files of one key, one of them an image."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.dataset.dataset import FLAT, Dataset
+from moderate_cli.dataset.formats import IMAGE_EXTENSIONS, readable_extensions
+from moderate_cli.dataset.notices import Notice
+from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.samples import Sample, class_order, split_name
+from moderate_cli.dataset.sources import NO_STAT, Stat, as_stat, file_stat
+from moderate_cli.dataset.tarfiles import Entry, Piece, copy_entry, entries, opened, read_pieces
+from moderate_cli.errors import DatasetError
+from moderate_cli.files.places import place
+
+
+class Member(NamedTuple):
+    """Where an image lies: a tar file, and the first byte and the number of them in it.
+
+    One that is stored with holes lies in pieces.
+    """
+
+    shard: str
+    offset: int
+    size: int
+    pieces: tuple[Piece, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tars:
+    """Images in tar files.
+
+    Attributes
+    ----------
+    shards
+        The tar files, absolute, in the order that they were named in, each with its stat when it
+        was listed: in another one, images lie elsewhere.
+    members
+        Where each image lies.
+    """
+
+    shards: Mapping[str, Stat]
+    members: Mapping[str, Member]
+    has_neighbors = True
+
+    def stat(self, name: str) -> Stat:
+        """Size of an image in bytes; times and inode of its tar file.
+
+        -1 if it is missing, or its tar file has changed since it was listed.
+        """
+        member = self.members.get(name)
+        if member is None:
+            return NO_STAT
+        listed = self.shards[member.shard]
+        return (member.size, *listed[1:]) if file_stat(member.shard) == listed else NO_STAT
+
+    def read(self, name: str) -> tuple[bytes, Stat]:
+        """Bytes of an image, and its stat; another one if its tar file has changed meanwhile."""
+        member = self.members[name]
+        descriptor = os.open(member.shard, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            pieces = member.pieces or (Piece(0, member.offset, member.size),)
+            content = read_pieces(descriptor, member.size, pieces)
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        now = as_stat(status)
+        marks = now[1:] if now == self.shards[member.shard] else NO_STAT[1:]
+        return content, (len(content), *marks)
+
+    def part(self, names: Iterable[str]) -> Tars:
+        """Return what knows these images alone."""
+        return Tars(self.shards, {name: self.members[name] for name in names})
+
+
+def scan_tars(pattern: str) -> Dataset:
+    """List the samples of tar files, in their order; a sample's path is its key.
+
+    Parameters
+    ----------
+    pattern
+        A tar file, or several in braces, such as `shards/{000..146}.tar`.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read, a key stands for two samples, or only some samples have a class.
+    """
+    root = root_of(pattern)
+    shards: dict[str, Stat] = {}
+    images: dict[str, Member] = {}
+    labels: dict[str, str] = {}
+    passed_over: Counter[str] = Counter()
+    for shard in (os.fspath(place(name)) for name in _expanded(pattern)):
+        shards[shard] = file_stat(shard)  # before it is read, so that no change escapes
+        try:
+            for key, member, label in _read(shard, passed_over):
+                if key in images:
+                    raise _twice(pattern, key, images[key].shard, shard)
+                images[key] = member
+                if label is not None:
+                    labels[key] = label
+        except OSError as error:
+            raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
+    if not images:
+        raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
+    source = Tars(shards, {f"{root}/{key}": member for key, member in images.items()})
+    notices = tuple(
+        Notice("suffix" if kind.startswith(".") else "member", count, (kind,))
+        for kind, count in sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+    )
+    if not labels:
+        flat = np.zeros(len(images), dtype=np.int64)
+        return Dataset(root, (FLAT,), Paths.of(images), flat, source, notices)
+    without = next((key for key in images if key not in labels), None)
+    if without is not None:
+        raise DatasetError(f"{pattern}: {without} has no class, in .cls or .json, as others have")
+    classes = sorted(set(labels.values()), key=class_order)
+    label_of = {name: label for label, name in enumerate(classes)}
+    own = np.array([label_of[labels[key]] for key in images], dtype=np.int64)
+    return Dataset(root, tuple(classes), Paths.of(images), own, source, notices)
+
+
+def root_of(pattern: str) -> Path:
+    """Path that stands for the folder of a dataset, beside which its features lie.
+
+    >>> root_of("/data/train-{000..146}.tar")
+    PosixPath('/data/train-000..146')
+    """
+    return place(pattern.replace("{", "").replace("}", "").removesuffix(".tar"))
+
+
+def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
+    """Write tar files of the same names with the samples of these keys; yield at each sample.
+
+    All files of a sample are kept, byte for byte; a tar file of which nothing is kept is not
+    written.
+
+    Raises
+    ------
+    DatasetError
+        If a tar file has changed since it was listed.
+    """
+    for shard, listed in source.shards.items():
+        target = folder / os.path.basename(shard)
+        with opened(shard) as archive, tarfile.open(target, "x:") as out:
+            written = set()
+            for entry in entries(archive):
+                key, _ = split_name(entry.name)
+                if key not in keys or entry.kind:
+                    continue
+                copy_entry(archive, entry, out)
+                if key not in written:
+                    written.add(key)
+                    yield
+        if file_stat(shard) != listed:
+            raise DatasetError(f"{shard}: has changed since it was listed; run again")
+        if not written:
+            target.unlink()
+
+
+def _expanded(pattern: str) -> list[str]:
+    if "{" not in pattern:
+        return [pattern]
+    try:
+        from braceexpand import braceexpand
+    except ImportError:
+        raise DatasetError(
+            f"{pattern}: braces want pip install 'moderate-cli[webdataset]'"
+        ) from None
+    try:
+        return list(braceexpand(pattern))
+    except ValueError:
+        raise DatasetError(f"{pattern}: its braces do not match") from None
+
+
+def _read(shard: str, passed_over: Counter[str]) -> Iterator[tuple[str, Member, str | None]]:
+    """Yield key, image and class of each sample of a tar file, and count what is no part of any."""
+    with opened(shard) as archive:
+        samples = _samples(shard, entries(archive), passed_over)
+
+        def content(entry: Entry) -> bytes:
+            return read_pieces(archive.descriptor, entry.size, entry.pieces)
+
+        for key, sample in samples.items():
+            extension = sample.image(shard)
+            passed_over.update(sample.passed_over(extension))
+            if extension is not None:
+                image = sample.images[extension]
+                label = sample.label(extension, shard, content)
+                yield key, _member(shard, image), label
+
+
+def _member(shard: str, image: Entry) -> Member:
+    offset = image.header.offset_data
+    # A tuple of pieces for each of millions of images would take more memory than all else.
+    whole = image.pieces == (Piece(0, offset, image.size),)
+    return Member(shard, offset, image.size, () if whole else image.pieces)
+
+
+def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> dict[str, Sample]:
+    samples: dict[str, Sample] = {}
+    images = readable_extensions()
+    seen: set[tuple[str, str]] = set()
+    for entry in found:
+        key, extension = split_name(entry.name)
+        if entry.kind or not os.path.basename(key):  # such as those that macOS adds: ._photo.jpg
+            passed_over[entry.kind or "hidden file"] += 1
+            continue
+        if (key, extension) in seen:
+            raise DatasetError(f"{shard}: holds {entry.name} twice; keys must tell samples apart")
+        seen.add((key, extension))
+        samples.setdefault(key, Sample()).add(extension, entry, images)
+    return samples
+
+
+def _twice(pattern: str, key: str, one: str, other: str) -> DatasetError:
+    return DatasetError(
+        f"{pattern}: {key} is the key of two samples, in {os.path.basename(one)} and"
+        f" {os.path.basename(other)}; keys, which end at the first dot, must tell samples apart"
+    )

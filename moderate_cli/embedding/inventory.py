@@ -1,0 +1,136 @@
+"""What lies in a store: each feature set's facts, whether it is complete or in the making."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from moderate_cli.dataset.tars import root_of
+from moderate_cli.embedding.filling import PLAN, progress_of
+from moderate_cli.errors import StoreError
+from moderate_cli.files.places import place
+from moderate_cli.store.feature_store import (
+    FEATURES,
+    MANIFEST,
+    PARTIAL_SUFFIX,
+    SUFFIX,
+    open_store,
+    store_folder,
+)
+
+
+class SetInfo(NamedTuple):
+    """Facts of one feature set.
+
+    Attributes
+    ----------
+    feature_set
+        Its folder.
+    dataset
+        The dataset it belongs to; empty if its place does not tell.
+    rows, dim
+        Shape of the feature matrix.
+    done
+        Rows that are there.
+    unreadable
+        Path -> reason.
+    size
+        Bytes on disk.
+    """
+
+    feature_set: str
+    dataset: str
+    backbone: str
+    weights: str
+    weights_sha256: str
+    runtime: str
+    precision: str
+    dtype: str
+    preprocessing: dict[str, Any]
+    rows: int
+    dim: int
+    classes: tuple[str, ...]
+    unreadable: dict[str, str]
+    size: int
+    complete: bool
+    done: int
+
+
+def describe(path: str | os.PathLike[str], store: str | None = None) -> list[SetInfo]:
+    """List the feature sets at `path`: a dataset, a store or one set.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    folder = place(path)
+    if folder.suffix == ".tar" and not folder.is_dir():
+        folder = root_of(os.fspath(path))
+    # What PATH itself holds comes before a store that is named, perhaps in the environment; but a
+    # dataset may hold files of our names, so its own store comes first.
+    own = folder if store is not None and any(_sets(folder)) else store_folder(folder, store)
+    for candidate in (own, folder) if store is None else (own,):
+        dataset = os.fspath(folder) if candidate != folder else _beside(candidate)
+        found = [_describe(found, dataset) for found in _sets(candidate)]
+        if found:
+            return found
+    if not os.path.lexists(folder) and "://" not in os.fspath(path):
+        raise StoreError(f"{os.fspath(path)}: No such file or directory")
+    raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")
+
+
+def is_dataset(path: str | os.PathLike[str], info: SetInfo) -> bool:
+    """Whether a path at which a feature set was found names its dataset, and not its store."""
+    folder = Path(info.feature_set)
+    return not any(
+        os.path.exists(path) and os.path.samefile(path, place) for place in (folder, folder.parent)
+    )
+
+
+def _sets(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return
+    for candidate in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+        ours = candidate.parent.name.endswith(SUFFIX) or (candidate / FEATURES).is_file()
+        if ours and any((candidate / name).is_file() for name in (MANIFEST, PLAN)):
+            yield candidate
+
+
+def _beside(place: Path) -> str:
+    """Return the dataset that a store, or the store that a set is in, lies beside."""
+    for path in (place, place.parent):
+        if path.name.endswith(SUFFIX):
+            return os.fspath(path.with_name(path.name.removesuffix(SUFFIX)))
+    return ""
+
+
+def _describe(folder: Path, dataset: str) -> SetInfo:
+    store = open_store(folder)
+    if store is not None:
+        manifest, done = store.manifest, len(store)
+        unreadable = {store.paths[row]: reason for row, reason in store.unreadable.items()}
+    else:
+        manifest, done = progress_of(folder)
+        unreadable = {}
+    return SetInfo(
+        feature_set=os.fspath(folder),
+        dataset=dataset,
+        backbone=manifest.spec.backbone,
+        weights=manifest.weights,
+        weights_sha256=manifest.weights_sha256,
+        runtime=manifest.runtime,
+        precision=manifest.spec.precision,
+        dtype=manifest.spec.dtype,
+        preprocessing=asdict(manifest.preprocessing),
+        rows=manifest.rows,
+        dim=manifest.dim,
+        classes=manifest.classes,
+        unreadable=unreadable,
+        size=sum(file.stat().st_blocks * 512 for file in folder.iterdir()),
+        complete=not folder.name.endswith(PARTIAL_SUFFIX),
+        done=done,
+    )

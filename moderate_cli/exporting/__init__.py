@@ -1,0 +1,1 @@
+"""Exporting: what is kept, as lists, tables and folders."""

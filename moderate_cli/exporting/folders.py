@@ -1,0 +1,296 @@
+"""Make a pruned ImageFolder of the images that are kept."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.arrays import Rows
+from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.sources import NotAFile, read_file
+from moderate_cli.dataset.tars import Tars, write_tars
+from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.files.atomic import check_room, is_taken, new_folder
+from moderate_cli.files.places import place
+from moderate_cli.guard import Guard
+from moderate_cli.text import printable
+from moderate_cli.threads import in_threads
+
+PART = 500  # files that one thread places before it tells of progress
+MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
+MARK_TITLE = "moderate export 3"  # its first line; of earlier versions, a number of files
+
+
+Counts = Generator[int, None, None]
+
+
+def export(
+    dataset: Dataset,
+    kept: npt.NDArray[Any],
+    destination: str | os.PathLike[str],
+    *,
+    link: str = "none",
+    force: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the kept images to a new folder with the same classes, whole or not at all.
+
+    Of a dataset in tar files, the folder holds tar files of the same names.
+
+    Parameters
+    ----------
+    dataset
+        The source, which is only read.
+    kept
+        bool (n,).
+    destination
+        Must not exist, or be empty, unless `force` is true.
+    link
+        "none" copies, "hard" and "symbolic" link to the source's files.
+    force
+        Replace an earlier export, in which no file was added or changed since.
+    on_progress
+        Called with the number of images done and the number of all.
+
+    Raises
+    ------
+    OutputError
+        If `destination` may not be written, or a class would be left without images: leaving its
+        folder out would shift the class indices of ImageFolder, silently.
+    """
+    if link not in LINKS:
+        raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
+    if not isinstance(kept, np.ndarray) or kept.dtype != bool or kept.shape != (len(dataset),):
+        raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(dataset)},)")
+    shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(kept)
+    Guard.of(dataset).check_folder(destination, replace=force)
+    check_destination(destination, force=force)
+    if isinstance(source, Tars):
+        if link != "none":
+            raise ArgumentError(f"link: {link!r} wants images in folders, not in tar files")
+        _check_names(source, shown)
+    elif dataset.in_files:
+        _check_classes(dataset, set(dataset.labels[rows].tolist()), shown)
+    else:
+        raise OutputError(
+            f"{shown}: images of {dataset.root} are not on this machine; -o lists those that are"
+            " kept"
+        )
+    with new_folder(destination, may_replace=check_replaceable if force else None) as folder:
+        if isinstance(source, Tars):
+            written = _write_tars(source, {dataset.paths[row] for row in rows.tolist()}, folder)
+        else:
+            written = _write_files(dataset, rows, folder, link)
+        with closing(written) as counts:  # no thread writes to a folder that is being removed
+            for done in counts:
+                if on_progress is not None:
+                    on_progress(done, len(rows))
+        mark(folder)
+
+
+def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
+    """Put images into a folder; yield how many are there, now and then."""
+    for name in dataset.classes:
+        (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
+    parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
+    for parent in {parent for parent, _ in parts}:
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+
+    def work(part: tuple[str, list[tuple[str, str]]]) -> int:
+        parent, names = part
+        return copy_files(dataset.root / parent, folder / parent, names, link)
+
+    with closing(in_threads(work, parts)) as counts:
+        yield from itertools.accumulate(counts)
+
+
+def _write_tars(source: Tars, keys: set[str], folder: Path) -> Counts:
+    """Write tar files with the samples of these keys; yield how many are there."""
+    for done, _ in enumerate(write_tars(source, keys, folder), 1):
+        yield done
+
+
+def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield parts of the images: a folder, and names in it, which they keep."""
+    for parent, group in itertools.groupby(paths, os.path.dirname):
+        names = [os.path.basename(path) for path in group]
+        for start in range(0, len(names), PART):
+            yield parent, [(name, name) for name in names[start : start + PART]]
+
+
+def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
+    """Link or copy files of one folder to another, each under a new name; return how many."""
+    # Relative to open folders, no name has to be looked up from the root.
+    folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
+    try:
+        for name, new in names:
+            try:
+                LINKS[link](source / name, target / new, *folders)
+            except OSError as error:
+                reason = f"cannot be exported ({error.strerror})"
+                if error.errno == errno.EXDEV:
+                    reason = "a hard link cannot lead to another file system; use --link symbolic"
+                raise OutputError(f"{source / name}: {reason}") from None
+    finally:
+        for folder in folders:
+            os.close(folder)
+    return len(names)
+
+
+def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
+    shutil.copy2(source, target)
+
+
+def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
+    # The file itself, not a symbolic link to it, which might lead nowhere from its new place.
+    os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
+
+
+def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
+    os.symlink(source, target.name, dir_fd=to)
+
+
+def check_destination(destination: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Refuse a folder that an export could not take the place of, before there is anything.
+
+    Raises
+    ------
+    OutputError
+        With the reason, and whether `force` would replace it.
+    """
+    check_room(destination)
+    if force:
+        check_replaceable(destination)
+    elif is_taken(destination):
+        advice = "choose another folder"
+        with suppress(OutputError):
+            check_replaceable(destination)
+            advice = "--force replaces it"
+        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
+
+
+def check_replaceable(destination: str | os.PathLike[str]) -> None:
+    """Refuse a folder that is no export, or in which a file was added or changed since.
+
+    Raises
+    ------
+    OutputError
+        Naming the first such file.
+    """
+    if not is_taken(destination):
+        return
+    shown, target = os.fspath(destination), place(destination)
+    exported = _marked(target, shown)
+    nodes = {own.node for own in exported.values()}
+    for name, status in _files(target):
+        if not _is_as_exported(exported.get(name), _Exported.of(status), status, nodes):
+            what = "was changed" if name in exported else "was added"
+            raise OutputError(
+                f"{shown}: {printable(name)} {what} since the export, and --force would lose it;"
+                " move it away, or choose another folder"
+            )
+
+
+class _Exported(NamedTuple):
+    """A file when it was exported: size, modification time, device and inode."""
+
+    size: int
+    time: int
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Exported:
+        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
+
+    @property
+    def node(self) -> tuple[int, int]:
+        return (self.device, self.inode)
+
+
+def _is_as_exported(
+    then: _Exported | None, now: _Exported, status: os.stat_result, nodes: set[tuple[int, int]]
+) -> bool:
+    """Whether a file is the one that was exported; `nodes` are those of all that were."""
+    if then is None:
+        return False
+    if then.node == now.node and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        return True  # it was changed along with its image, and losing this name loses no byte
+    # The file of another name: two changed places. One of a new inode may be of a copied export.
+    moved = then.node != now.node and now.node in nodes
+    return then[:2] == now[:2] and not moved
+
+
+def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
+    """Read what an export held when it was made, by path."""
+    try:
+        title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
+        if title == MARK_TITLE:
+            entries = (json.loads(line) for line in lines)
+            return {str(name): _Exported(*map(int, own)) for name, *own in entries}
+        if title.isdecimal():
+            raise OutputError(
+                f"{shown}: is an export of an earlier version, which kept no list of its files;"
+                " remove it yourself, or choose another folder"
+            )
+    except (OSError, NotAFile, ValueError, TypeError):
+        pass  # whatever bears that name, it is not ours
+    raise OutputError(
+        f"{shown}: was not made by --copy-to, so --force does not replace it; choose another folder"
+    )
+
+
+def mark(folder: Path) -> None:
+    """List the files of an export in it, with what tells them from others."""
+    lines = [json.dumps([name, *_Exported.of(status)]) for name, status in _files(folder)]
+    (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
+
+
+def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield all that is in a folder, but folders and the mark, each with its stat, by name."""
+    stack = [""]
+    while stack:
+        parent = stack.pop()
+        with os.scandir(folder / parent) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        inner = [entry.is_dir(follow_symlinks=False) for entry in found]
+        for entry, is_folder in zip(found, inner, strict=True):
+            name = f"{parent}{entry.name}"
+            if not is_folder and name != MARK:
+                yield name, entry.stat(follow_symlinks=False)
+        folders = [entry.name for entry, is_folder in zip(found, inner, strict=True) if is_folder]
+        stack += [f"{parent}{name}/" for name in reversed(folders)]
+
+
+def _check_names(source: Tars, shown: str) -> None:
+    if len({os.path.basename(shard) for shard in source.shards}) < len(source.shards):
+        raise OutputError(f"{shown}: two of the tar files have the same name; rename one")
+
+
+def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
+    empty = set(dataset.empty_classes)
+    lost: Sequence[str] = [
+        name
+        for label, name in enumerate(dataset.classes)
+        if label not in kept and name not in empty
+    ]
+    if lost:
+        raise OutputError(
+            f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, {lost[0]!r}"
+            " for one, and ImageFolder's class indices would shift; keep more images"
+        )
+
+
+Link = Callable[[Path, Path, int, int], None]
+LINKS: dict[str, Link] = {"none": _copy, "hard": _hard_link, "symbolic": _symbolic_link}

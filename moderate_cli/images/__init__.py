@@ -1,0 +1,1 @@
+"""Images: bytes of a file to pixels."""

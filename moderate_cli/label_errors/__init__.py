@@ -1,0 +1,1 @@
+"""Label errors: which labels are probably wrong."""

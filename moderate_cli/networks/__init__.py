@@ -1,0 +1,1 @@
+"""Networks: a name to a network that computes features."""

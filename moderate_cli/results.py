@@ -1,0 +1,241 @@
+"""What is computed from features and labels: scores, suspects, clusters; kept beside a feature set.
+
+A set's folder is replaced as a whole when its features change. Results are read from the very
+folder that the features came from and written to no other; and each is bound to the manifest of
+the set, so that one that comes from another, as of a backup, is computed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.arrays import Features
+from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.files.atomic import new_file
+from moderate_cli.files.npy import read_sealed, sealed
+from moderate_cli.files.regular import read_regular
+from moderate_cli.label_errors.suspects import Suspects, find_suspects, share_of_strangers
+from moderate_cli.scoring import SEEDED, Scores, score_features
+from moderate_cli.scoring.coinciding import coinciding
+from moderate_cli.scoring.prototypes import clusters_of
+from moderate_cli.store.feature_store import FeatureStore, identity_of
+
+Doubles = npt.NDArray[np.float64]
+
+
+def score(
+    store: FeatureStore,
+    *,
+    criterion: str = "center",
+    center: str = "mean",
+    metric: str = "euclidean",
+    seed: int = 0,
+) -> Scores:
+    """Score each image of a feature set, once; by default with the distance to its class center.
+
+    Parameters
+    ----------
+    store
+        From `moderate_cli.embed`.
+    criterion, center, metric, seed
+        As in `moderate_cli.score_features`.
+
+    Returns
+    -------
+    Scores
+        NaN for unreadable images.
+    """
+    found = LabeledFeatures.of(store)
+    return found.score(criterion=criterion, center=center, metric=metric, seed=seed)
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class LabeledFeatures:
+    """Features, and the class of each.
+
+    Attributes
+    ----------
+    features
+        (n, d) of any float type; may be memory-mapped.
+    labels
+        int64 (n,).
+    readable
+        bool (n,); the features of other rows are NaN.
+    classes, paths
+        Class names by index, and path of each image; empty for plain arrays.
+    folder
+        Where results are kept, if anywhere.
+    identity
+        As `identity_of` that folder, when the features were read.
+    key
+        What results are bound to: `Manifest.identity`.
+    check
+        What refuses features that are not what was written; called before they are read for a
+        result that is kept.
+    labeling
+        What the labels are, if not those of the images: stands in the names of results.
+    """
+
+    features: Features
+    labels: npt.NDArray[np.int64]
+    readable: npt.NDArray[np.bool_]
+    classes: Sequence[str] = ()
+    paths: Sequence[str] = ()
+    folder: Path | None = None
+    identity: tuple[int, int] = (0, 0)
+    key: bytes = b""
+    check: Callable[[], None] = _nothing
+    labeling: str = ""
+
+    @classmethod
+    def of(cls, store: FeatureStore) -> LabeledFeatures:
+        """Take a feature set of images and their classes."""
+        return cls(
+            store.features,
+            store.labels,
+            store.readable,
+            store.manifest.classes,
+            store.paths,
+            store.folder,
+            store.identity,
+            store.manifest.identity,
+            store.check_features,
+        )
+
+    def score(
+        self,
+        *,
+        criterion: str = "center",
+        center: str = "mean",
+        metric: str = "euclidean",
+        seed: int = 0,
+    ) -> Scores:
+        """Score each image; NaN for unreadable ones. Parameters are those of `score`."""
+        used = {
+            "center": [center, metric],
+            "margin": ["margin", center, metric],
+        }.get(criterion, [criterion, str(seed)] if criterion in SEEDED else [criterion])
+        values = self._kept(
+            "scores-" + "-".join(used),
+            lambda: score_features(
+                self.features,
+                self.labels,
+                criterion=criterion,
+                center=center,
+                metric=metric,
+                seed=seed,
+                readable=self.readable,
+            ),
+            self._of_images,
+        )
+        return Scores(values, self.labels, self.classes, self.paths, criterion)
+
+    def suspects(
+        self, *, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
+    ) -> Suspects:
+        """Find out how probable it is that each label is wrong, as `find_suspects` does."""
+
+        def compute() -> Doubles:
+            found = find_suspects(
+                self.features,
+                self.labels,
+                seed=seed,
+                readable=self.readable,
+                on_progress=on_progress,
+            )
+            return np.stack([found.probability, found.looks_like])
+
+        def usable(found: Doubles) -> bool:
+            return (
+                found.shape == (2, len(self.labels))
+                and self._of_images(found[0])
+                and bool(np.isin(found[1], self.labels).all())
+            )
+
+        probability, looks_like = self._kept(f"suspects-{seed}", compute, usable)
+        return Suspects(probability, looks_like.astype(np.int64))
+
+    def strangers(self) -> float:
+        """Share of images that lie far from their class, as `share_of_strangers` finds it."""
+
+        def compute() -> Doubles:
+            return np.array([share_of_strangers(self.features, self.labels, self.readable)])
+
+        return float(self._kept("strangers", compute, lambda found: found.shape == (1,))[0])
+
+    def coinciding(self) -> Doubles:
+        """Count the images that have the same features, as `coinciding` in `sameness` does."""
+        groups = len(np.unique(self.labels)) + 1
+        return self._kept(
+            "coinciding",
+            lambda: coinciding(self.features, self.labels, self.readable),
+            lambda found: found.shape == (groups,),
+        )
+
+    def clustered(self, clusters: int, *, seed: int = 0) -> LabeledFeatures:
+        """Put clusters of the features, by spherical k-means, in the place of classes.
+
+        Raises
+        ------
+        ArgumentError
+            If there are fewer images than clusters.
+        """
+        images = int(np.count_nonzero(self.readable))
+        if clusters > images:
+            raise ArgumentError(f"labels: {clusters} clusters are more than {images} images")
+        name = f"kmeans-{clusters}-{seed}"
+
+        def compute() -> Doubles:
+            found = np.full(len(self.labels), np.nan)
+            rows = np.flatnonzero(self.readable)
+            found[rows] = clusters_of(self.features, rows, clusters, seed)
+            return found
+
+        def usable(found: Doubles) -> bool:
+            return self._of_images(found) and bool(np.isin(found[self.readable], every).all())
+
+        every = np.arange(clusters)
+        labels = np.nan_to_num(self._kept(name, compute, usable)).astype(np.int64)
+        classes = [f"cluster {number}" for number in range(clusters)]
+        return replace(self, labels=labels, classes=classes, labeling=f"{name}-")
+
+    def _of_images(self, values: Doubles) -> bool:
+        return np.array_equal(~np.isnan(values), self.readable)
+
+    def _kept(
+        self, name: str, compute: Callable[[], Doubles], usable: Callable[[Doubles], bool]
+    ) -> Doubles:
+        """Read what was computed before, or compute it and keep it."""
+        if self.folder is None:
+            return compute()
+        file = self.folder / f"{self.labeling}{name}.npy"
+        # A file that is missing, damaged or cannot be written costs time, nothing else.
+        with contextlib.suppress(OSError, ValueError):
+            kept = read_sealed(read_regular(file), self.key).copy()
+            if kept.dtype == np.float64 and usable(kept) and self._in_place():
+                return kept
+        self.check()
+        values = compute()
+        content = io.BytesIO()
+        np.save(content, values, allow_pickle=False)
+        with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
+            opened.write(sealed(content.getvalue(), self.key))
+            # By now the new file lies in the folder, and goes with it if that is replaced.
+            if not self._in_place():
+                raise OutputError(f"{self.folder}: another process has replaced it")
+        return values
+
+    def _in_place(self) -> bool:
+        """Whether the folder is still the one that the features came from."""
+        return self.folder is not None and identity_of(self.folder) == self.identity

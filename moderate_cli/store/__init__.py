@@ -1,0 +1,1 @@
+"""Store: feature sets on disk."""

@@ -1,0 +1,388 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from conftest import paint
+
+from moderate_cli import open_store, results, score, select
+from moderate_cli.errors import ArgumentError
+from moderate_cli.label_errors import suspects
+from moderate_cli.label_errors.doubts import summary
+from moderate_cli.label_errors.suspects import Suspects, find_suspects, share_of_strangers
+
+CLASSES, DIM = 8, 32
+
+
+def clusters(rng, n=1600, spread=1.0):
+    """Labels, and features around a point of each."""
+    labels = np.arange(n) * CLASSES // n
+    centers = 3 * rng.normal(size=(CLASSES, DIM)) / math.sqrt(2 * DIM)
+    return labels, centers[labels] * 4 + spread * rng.normal(size=(n, DIM))
+
+
+def mislabel(labels, rng, share):
+    """Give a share of the images any other label."""
+    wrong = rng.random(len(labels)) < share
+    other = rng.integers(1, CLASSES, len(labels))
+    return np.where(wrong, (labels + other) % CLASSES, labels), wrong
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.35])
+def test_planted_labels_are_found(rng, share):
+    labels, features = clusters(rng)
+    given, wrong = mislabel(labels, rng, share)
+    found = find_suspects(features, given)
+    rows = found.most_probable()
+    assert wrong[rows].mean() > 0.9
+    assert wrong[rows].sum() > 0.9 * wrong.sum()
+    assert (found.looks_like[rows] == labels[rows]).mean() > 0.9
+    assert abs(found.noise_rate - wrong.mean()) < 0.02
+    assert np.all(found.looks_like != given)
+
+
+def test_labels_that_are_swapped_in_pairs_are_found(rng):
+    labels, features = clusters(rng)
+    wrong = rng.random(len(labels)) < 0.2
+    given = np.where(wrong, labels ^ 1, labels)
+    rows = find_suspects(features, given).most_probable()
+    assert wrong[rows].mean() > 0.9
+    assert wrong[rows].sum() > 0.8 * wrong.sum()
+
+
+@pytest.mark.parametrize("spread", [1.0, 2.0, 3.0])
+def test_hard_images_of_a_clean_set_are_not_suspects(rng, spread):
+    labels, features = clusters(rng, spread=spread)
+    found = find_suspects(features, labels)
+    assert len(found.most_probable()) <= 0.01 * len(labels)
+    assert found.noise_rate < 0.02
+
+
+def test_of_labels_at_random_about_half_are_taken_to_be_wrong(rng):
+    labels, features = clusters(rng)
+    given = rng.permutation(labels)
+    assert (given != labels).mean() > 0.85
+    found = find_suspects(features, given)
+    assert np.isfinite(found.probability).all()
+    # At least half of each class is taken to have its label, so no more can be told from chance.
+    assert found.noise_rate == pytest.approx(0.5, abs=0.05)
+    assert len(found.most_probable()) / len(labels) == pytest.approx(0.5, abs=0.05)
+
+
+def test_no_class_is_taken_to_have_its_label_less_than_half_of_the_time():
+    # Of 100 images of each class, 90 of the first have the label of the second.
+    classes = np.repeat([0, 1], 100)
+    labels = np.where(np.arange(200) < 90, 1, classes)
+    noise = suspects._fit(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
+    np.testing.assert_allclose(noise.transition[0], [0.5, 0.5])
+    assert noise.transition[1, 1] > 0.9
+
+
+def plain_fit(predicted, labels, classes, temperature):
+    """Expectation-maximization image by image: T and the log-likelihood of the last pass."""
+    rates = [
+        [0.9 if c == y else 0.1 / (classes - 1) for y in range(classes)] for c in range(classes)
+    ]
+    likelihood = -math.inf
+    for _ in range(60):
+        before, likelihood = likelihood, 0.0
+        counts = [[0.0] * classes for _ in range(classes)]
+        for logits, y in zip(predicted, labels, strict=True):
+            powers = [math.exp(z / temperature) for z in logits]
+            joint = [p / sum(powers) * rates[c][y] for c, p in enumerate(powers)]
+            likelihood += math.log(sum(joint))
+            for c in range(classes):
+                counts[c][y] += joint[c] / sum(joint)
+        wrong = 1 - sum(counts[c][c] for c in range(classes)) / len(labels)
+        for c in range(classes):
+            for y in range(classes):
+                counts[c][y] += 10 * (1 - wrong if c == y else wrong / (classes - 1))
+            row = [count / sum(counts[c]) for count in counts[c]]
+            right = max(row[c], 0.5)
+            rates[c] = [
+                right if y == c else r * (1 - right) / (1 - row[c]) for y, r in enumerate(row)
+            ]
+        if likelihood - before < 1e-6 * len(labels):
+            break
+    return np.array(rates), likelihood
+
+
+def test_the_noise_is_that_of_the_plain_statement(rng):
+    labels = rng.integers(0, 3, 60)
+    logits = 2 * rng.normal(size=(60, 3)) + 4 * np.eye(3)[mislabel(labels, rng, 0.2)[0] % 3]
+    noise = suspects._fit(logits.astype(np.float32), labels, 3)
+    plain = {t: plain_fit(logits.tolist(), labels, 3, t) for t in suspects.TEMPERATURES.tolist()}
+    likeliest = max(plain, key=lambda t: plain[t][1])
+    assert noise.temperature == likeliest
+    np.testing.assert_allclose(noise.transition, plain[likeliest][0], atol=1e-4)
+
+
+def test_a_sure_head_makes_the_noise_a_count_of_labels():
+    # 100 images of each class; 20 of the first have the label of the second. To these counts 10
+    # images a class are added, of which a tenth, as of all images, are wrong.
+    classes = np.repeat([0, 1], 100)
+    labels = np.where(np.arange(200) < 20, 1, classes)
+    noise = suspects._fit(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
+    expected = [[(80 + 9) / 110, (20 + 1) / 110], [1 / 110, 109 / 110]]
+    np.testing.assert_allclose(noise.transition, expected, atol=1e-6)
+
+
+def test_a_fraction_takes_the_most_probable_and_ties_by_row():
+    probability = np.array([0.5, np.nan, 0.9, 0.2, 0.5, 0.6])
+    found = Suspects(probability, np.zeros(6, dtype=np.int64))
+    assert found.most_probable().tolist() == [2, 5]
+    assert found.most_probable(0.6).tolist() == [2, 5, 0]
+    assert found.most_probable(0.9).tolist() == [2, 5, 0, 4, 3]
+    assert found.noise_rate == pytest.approx(2.7 / 5)
+
+
+def test_labels_may_be_any_integers_and_rows_unreadable(rng):
+    labels, features = clusters(rng)
+    given, _ = mislabel(labels, rng, 0.2)
+    readable = rng.random(len(labels)) < 0.9
+    found = find_suspects(features, 7 * given - 3, readable=readable)
+    assert np.array_equal(np.isnan(found.probability), ~readable)
+    assert set(found.looks_like) <= set(7 * np.arange(CLASSES) - 3)
+    plain = find_suspects(features[readable], given[readable])
+    assert np.array_equal(found.probability[readable], plain.probability)
+
+
+def test_results_follow_from_the_seed_and_hardly_from_the_type(rng):
+    labels, features = clusters(rng)
+    given, _ = mislabel(labels, rng, 0.2)
+    features = features.astype(np.float16)
+    first = find_suspects(features, given, seed=3)
+    again = find_suspects(features, given, seed=3)
+    assert first.probability.tobytes() == again.probability.tobytes()
+    wide = find_suspects(features.astype(np.float32), given, seed=3)
+    np.testing.assert_allclose(first.probability, wide.probability, atol=1e-6)
+
+
+def test_equal_features_tell_nothing(rng):
+    found = find_suspects(np.ones((40, 3)), np.arange(40) % 4)
+    assert np.isfinite(found.probability).all()
+    assert len(found.most_probable()) == 0
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ArgumentError, match="one class only"):
+        find_suspects(np.ones((3, 2)), np.zeros(3, dtype=int))
+
+
+def test_arrays_that_do_not_match_are_refused():
+    with pytest.raises(ArgumentError, match=r"features \(3, 2\) and labels \(4,\) do not match"):
+        find_suspects(np.ones((3, 2)), np.arange(4))
+
+
+def test_strangers_grow_with_wrong_labels_alone(rng):
+    labels, features = clusters(rng, spread=2.0)
+    assert share_of_strangers(features, labels) < 0.02
+    given, wrong = mislabel(labels, rng, 0.3)
+    # Of seven other classes four are as far as, or farther than, the middle one.
+    assert share_of_strangers(features, given) == pytest.approx(wrong.mean() * 4 / 7, abs=0.03)
+    assert share_of_strangers(features, given % 3) == 0
+    assert share_of_strangers(features[:0], given[:0]) == 0
+
+
+@pytest.fixture
+def mixed(tmp_path, moderate):
+    """Five classes of gray levels, with one image of the first class in the last."""
+    for label, name in enumerate("abcde"):
+        for image in range(30):
+            paint(tmp_path / "mixed" / name / f"{image:02}.png", 50 * label + image % 5)
+    paint(tmp_path / "mixed" / "e" / "x.png", 2)
+    return tmp_path / "mixed"
+
+
+def test_suspects_are_listed(mixed, moderate, tmp_path):
+    done = moderate("suspects", mixed)
+    assert done.status == 0
+    path, label, other, probability = done.stdout.rstrip("\n").split("\t")
+    assert (path, label, other) == ("e/x.png", "e", "a")
+    assert float(probability) > 0.5
+    assert done.stderr.startswith("moderate: 1 suspect; about ")
+    assert len(moderate("suspects", mixed, "--fraction", "0.1").stdout.splitlines()) == 15
+    header = ["path", "class", "looks_like", "probability"]
+    moderate("suspects", mixed, "-o", tmp_path / "s.csv")
+    with (tmp_path / "s.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [header, [path, label, other, probability]]
+    moderate("suspects", mixed, "-o", tmp_path / "s.json")
+    row = dict(zip(header, (path, label, other, float(probability)), strict=True))
+    assert json.loads((tmp_path / "s.json").read_text()) == [row]
+
+
+def test_suspects_are_left_out_before_anything_is_chosen(mixed, moderate):
+    done = moderate("select", "-r", "1", "--drop-suspects", "auto", mixed)
+    assert "e/x.png" not in done.stdout
+    assert len(done.stdout.splitlines()) == 150
+    assert done.stderr == "moderate: 1 suspect is left out\n"
+    done = moderate("select", "-r", "1", "--drop-suspects", "auto", "--invert", mixed)
+    assert done.stdout == "e/x.png\n"
+    done = moderate("select", "-r", "0.5", "--drop-suspects", "0.2", mixed)
+    assert "30 suspects are left out" in done.stderr
+    assert len(done.stdout.splitlines()) == 61  # half of 121, rounded up
+
+
+def test_the_list_and_the_estimate_agree_or_say_why_not():
+    def said(*probability):
+        return summary(Suspects(np.array(probability), np.zeros(len(probability), np.int64)))
+
+    assert said(*[0.002] * 50) == "0 suspects; the labels look right"
+    assert said(*[0.9] * 3, *[0.004] * 97) == "3 suspects; about 3 % of all labels are wrong"
+    assert said(0.9, *[0.0] * 999) == "1 suspect; less than 1 % of all labels are wrong"
+    sums = "suspects with a probability above 0.5; the probabilities of all images add up to about"
+    assert said(*[0.1] * 20) == f"0 {sums} 10 % of the labels, but no image is sure"
+    assert said(*[0.9] * 2, *[0.2] * 18, np.nan) == (
+        f"2 {sums} 27 % of the labels, so others are wrong, too"
+    )
+    assert (
+        said(*[0.6] * 10, *[0.0] * 10) == f"10 {sums} 30 % of the labels, so some of these are"
+        " right"
+    )
+
+
+@pytest.fixture
+def doubtful(mixed, moderate, monkeypatch):
+    """The same, each label of which is wrong with a probability of a tenth."""
+    monkeypatch.setattr(
+        results,
+        "find_suspects",
+        lambda features, labels, **_: Suspects(np.full(len(labels), 0.1), labels),
+    )
+    return mixed
+
+
+def test_doubts_without_suspects_are_explained_everywhere(doubtful, moderate, tmp_path):
+    why = "the probabilities of all images add up to about 10 % of the labels, but no image is sure"
+    done = moderate("suspects", doubtful)
+    assert done == (0, "", f"moderate: 0 suspects with a probability above 0.5; {why}\n")
+    done = moderate("suspects", doubtful, "--fraction", "1/50")
+    assert done.stderr == (
+        "moderate: 3 images are listed for --fraction 0.02; 0 suspects with a probability above"
+        f" 0.5; {why}\n"
+    )
+    done = moderate("select", doubtful, "-r", "0.5", "--drop-suspects", "auto")
+    assert done.stderr.splitlines()[0] == f"moderate: 0 suspects are left out; {why}"
+
+
+def test_they_are_found_once(mixed, moderate, counted):
+    found = counted(results, "find_suspects")
+    first = moderate("suspects", mixed)
+    assert moderate("suspects", mixed) == first
+    assert len(found) == 1
+    moderate("suspects", mixed, "--seed", "1")
+    assert len(found) == 2
+
+
+def test_kept_suspects_of_no_class_are_found_again(mixed, moderate, counted):
+    first = moderate("suspects", mixed)
+    (store,) = (mixed.parent / "mixed.moderate").glob("pixels*")
+    kept = np.load(store / "suspects-0.npy")
+    kept[1] = 9  # no such class
+    np.save(store / "suspects-0.npy", kept)
+    found = counted(results, "find_suspects")
+    assert moderate("suspects", mixed) == first
+    assert len(found) == 1
+
+
+def test_trimmed_in_python_is_that_of_the_command_line(mixed, moderate):
+    done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
+    store = open_store(next((mixed.parent / "mixed.moderate").glob("pixels*")))
+    with pytest.raises(ArgumentError, match="works on scores of criterion 'margin'"):
+        select(score(store), ratio=0.5, strategy="trimmed", features=store.features)
+    scores = score(store, criterion="margin")
+    wrong = find_suspects(store.features, store.labels, readable=store.readable).most_probable()
+    scores.values[wrong] = np.nan
+    kept = select(scores, ratio=0.5, strategy="trimmed", features=store.features)
+    assert [store.paths[row] for row in np.flatnonzero(kept)] == done.stdout.split()
+
+
+def test_progress_is_told_to_the_end(rng):
+    labels, features = clusters(rng, n=600)
+    told = []
+    found = find_suspects(features, labels, on_progress=lambda *step: told.append(step))
+    # Three steps are an epoch, 167 of them a training; and eleven temperatures.
+    assert told[-1] == (2 * 167 * 3 + 11, 2 * 167 * 3 + 11)
+    assert {total for _, total in told} == {2 * 167 * 3 + 11}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert np.array_equal(found.probability, find_suspects(features, labels).probability)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("suspects",),
+        ("select", "-r", "0.5", "--drop-suspects", "auto"),
+        ("select", "-r", "0.5", "--strategy", "trimmed"),
+        ("report", "-o", "r.html"),
+    ],
+)
+def test_a_long_search_for_suspects_shows_how_far_it_is(args, mixed, moderate, monkeypatch):
+    seen = []
+    plain = results.find_suspects
+
+    def watched(features, labels, *, on_progress, **how):
+        def told(done, total):
+            seen.append(done / total)
+            on_progress(done, total)
+
+        return plain(features, labels, on_progress=told, **how)
+
+    monkeypatch.chdir(mixed.parent)
+    monkeypatch.setattr("moderate_cli.reporting.page._bundle", lambda: "")
+    monkeypatch.setattr(results, "find_suspects", watched)
+    monkeypatch.setattr("moderate_cli.cli.console.LINE_EVERY", 0.0)
+    done = moderate(*args, mixed)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("moderate: suspects: ")]
+    assert (seen[0] < 0.01, seen[-1], len(lines)) == (True, 1, len(seen))
+    assert lines[-1] == "moderate: suspects: 1011 of 1011"
+
+
+def test_own_features_have_suspects_too(moderate, tmp_path, rng):
+    labels, features = clusters(rng)
+    given, wrong = mislabel(labels, rng, 0.2)
+    np.save(tmp_path / "f.npy", features)
+    np.save(tmp_path / "y.npy", given)
+    args = ("select", "-r", "1", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
+    hint = "nearer to most other classes than to their own"
+    assert hint in moderate(*args).stderr
+    done = moderate(*args, "--drop-suspects", "auto")
+    assert hint not in done.stderr
+    kept = np.array(done.stdout.split(), dtype=int)
+    assert wrong[kept].mean() < 0.03
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-0.1", "some", "nan"])
+def test_fractions_out_of_range_are_refused(value, mixed, moderate):
+    for args in (("suspects", "--fraction"), ("select", "-r", "1", "--drop-suspects")):
+        done = moderate(*args, value, mixed)
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1
+
+
+def test_scores_alone_have_no_suspects(moderate, tmp_path):
+    np.save(tmp_path / "s.npy", np.arange(4.0))
+    args = ("--drop-suspects", "auto", "--scores", tmp_path / "s.npy")
+    done = moderate("select", "-r", "1", *args)
+    assert done.status == 2
+    assert "--drop-suspects wants features, not --scores" in done.stderr
+
+
+def test_a_dataset_of_one_class_has_none(tmp_path, moderate):
+    for image in range(3):
+        paint(tmp_path / "one" / "a" / f"{image}.png", image)
+    done = moderate("suspects", tmp_path / "one")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == "moderate: suspects: there is one class only, so no label can be wrong\n"
+
+
+def test_trimmed_leaves_suspects_out_and_scores_by_the_margin(mixed, moderate):
+    done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
+    assert done.status == 0
+    assert done.stderr == "moderate: 1 suspect is left out\n"
+    assert "e/x.png" not in done.stdout
+    args = ("--drop-suspects", "auto", "--criterion", "margin")
+    assert moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed, *args) == done
+    other = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed, "--criterion", "center")
+    assert other.stdout != done.stdout

@@ -1,0 +1,42 @@
+import hashlib
+
+import pytest
+from torchvision import models
+
+from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.images import pixels
+from moderate_cli.networks import table
+from moderate_cli.networks.table import TORCHVISION_BACKBONES, FeatureSpec, weights_digest
+
+
+def test_the_table_lists_the_classifiers_of_torchvision():
+    assert list(TORCHVISION_BACKBONES) == models.list_models(module=models)
+
+
+def test_the_rule_that_sets_are_told_apart_by_is_the_one_that_makes_pixels():
+    assert (table.RULE, table.DEFAULT_MAX_PIXELS) == (2, 178_956_970)
+    assert (pixels.RULE, pixels.DEFAULT_MAX_PIXELS) == (2, 178_956_970)
+
+
+def test_what_changes_the_numbers_changes_the_name():
+    assert FeatureSpec("resnet50", "0123456789", "bfloat16", "float32").name == (
+        "resnet50-01234567-bfloat16-float32"
+    )
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(ArgumentError) as caught:
+        FeatureSpec(precision="int8")
+    assert str(caught.value) == "precision: 'int8' is none of float32, bfloat16, float16"
+    with pytest.raises(ArgumentError) as caught:
+        FeatureSpec("pixels", "0123")
+    assert str(caught.value) == "weights: the backbone 'pixels' has none"
+
+
+def test_the_digest_is_that_of_the_file(tmp_path):
+    (tmp_path / "w.pt").write_bytes(b"weights")
+    assert weights_digest(tmp_path / "w.pt") == hashlib.sha256(b"weights").hexdigest()
+    assert weights_digest(None) == ""
+    with pytest.raises(WeightsError) as caught:
+        weights_digest("nowhere.pt")
+    assert str(caught.value) == "nowhere.pt: No such file or directory; name a weights file"

@@ -1,21 +1,39 @@
-"""Rows of a feature matrix that may lie on disk and be larger than memory."""
+"""Types of arrays, and matrices of features read block by block, for they may exceed memory."""
 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Features = npt.NDArray[np.floating[Any]]
-Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]  # (n,), which images
+Rows = npt.NDArray[np.int64]  # (m,), row numbers of images, or positions
+Counts = npt.NDArray[np.int64]  # (c,), how many images of each class
+Labels = npt.NDArray[np.integer[Any]]  # (n,), class index of each image
+Features = npt.NDArray[np.floating[Any]]  # (n, d), may be memory-mapped
+Points = npt.NDArray[np.float64]  # (n, d), features in memory
+Doubles = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
+Values = npt.NDArray[Any]
 
 # Rows read before their pages are handed back: the system maps up to 2 MB around each of them.
 SCATTERED = 128
 
 
-def read_rows(features: Features, rows: Rows) -> npt.NDArray[np.float64]:
+def blocks(n: int, size: int) -> Iterator[slice]:
+    """Yield slices of `size` rows that cover 0..n, the last of them perhaps smaller.
+
+    >>> list(blocks(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def read_rows(features: Features, rows: Rows) -> Points:
     """Copy rows, given in ascending order, to memory: float64 (m, d)."""
     place = as_slice(rows)
     if isinstance(place, slice):
@@ -23,18 +41,16 @@ def read_rows(features: Features, rows: Rows) -> npt.NDArray[np.float64]:
         release(features)
         return copied
     copied = np.empty((len(rows), features.shape[1]))
-    for start in range(0, len(rows), SCATTERED):
-        copied[start : start + SCATTERED] = features[rows[start : start + SCATTERED]]
+    for block in blocks(len(rows), SCATTERED):
+        copied[block] = features[rows[block]]
         release(features)
     return copied
 
 
-def directions(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def directions(points: Points) -> Points:
     """Scale rows (m, d) to length 1; a row of zeros, which has no direction, stays."""
     norms = np.linalg.norm(points, axis=1, keepdims=True)
-    scaled: npt.NDArray[np.float64] = np.divide(
-        points, norms, out=np.zeros_like(points), where=norms > 0
-    )
+    scaled: Points = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
     return scaled
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from moderate_cli.arrays import Doubles
+
 SIDE = 128
 PER_CLASS = 60
 PLANTED_PER_CLASS = 4
@@ -78,7 +80,7 @@ def _color(levels: npt.NDArray[np.int64]) -> Color:
     return red, green, blue
 
 
-def _picture(levels: npt.NDArray[np.float64]) -> Image.Image:
+def _picture(levels: Doubles) -> Image.Image:
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 

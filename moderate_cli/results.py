@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features
+from moderate_cli.arrays import Doubles, Features, Mask
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
@@ -26,8 +26,6 @@ from moderate_cli.scoring import SEEDED, Scores, score_features
 from moderate_cli.scoring.coinciding import coinciding
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
-
-Doubles = npt.NDArray[np.float64]
 
 
 def score(
@@ -89,7 +87,7 @@ class LabeledFeatures:
 
     features: Features
     labels: npt.NDArray[np.int64]
-    readable: npt.NDArray[np.bool_]
+    readable: Mask
     classes: Sequence[str] = ()
     paths: Sequence[str] = ()
     folder: Path | None = None

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Doubles
+
 EIGHTHS = " ▏▎▍▌▋▊▉█"  # bars to an eighth of a character
 ASCII = " #"  # where the terminal's encoding has no blocks
 
@@ -28,7 +30,7 @@ class Histogram(NamedTuple):
         Decimals that tell one edge from the next.
     """
 
-    edges: npt.NDArray[np.float64]
+    edges: Doubles
     counts: npt.NDArray[np.int64]
     digits: int
 

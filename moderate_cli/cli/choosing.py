@@ -9,15 +9,15 @@ from typing import Any, Literal, NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 
+from moderate_cli.arrays import Labels, Mask
 from moderate_cli.cli import console, options
 from moderate_cli.cli.auto import best
 from moderate_cli.cli.inputs import rescored, source_from
 from moderate_cli.cli.leaving import Leaving, Prepared
 from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.label_errors.suspects import check_suspectable
-from moderate_cli.scoring import Labels, Scores
+from moderate_cli.scoring import Scores
 from moderate_cli.selection import (
     BALANCES,
     MEDIAN,
@@ -30,7 +30,6 @@ from moderate_cli.selection import (
     select,
 )
 
-Mask = npt.NDArray[np.bool_]
 AUTO = "auto"
 # What each strategy keeps.
 KEPT = {

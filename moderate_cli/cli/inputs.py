@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features
+from moderate_cli.arrays import Features, Labels, Mask
 from moderate_cli.cli import console, options
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
 from moderate_cli.cli.sameness import warn_of_sameness
@@ -26,7 +25,7 @@ from moderate_cli.exporting.records import (
     readable_rows,
 )
 from moderate_cli.results import LabeledFeatures
-from moderate_cli.scoring import Labels, Scores, check_compared
+from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.scoring.fusion import fuse
 from moderate_cli.selection.duplicates import Duplicates
 from moderate_cli.store.feature_store import FeatureStore, store_folder
@@ -50,7 +49,7 @@ class Source(NamedTuple):
     dataset: Dataset | None = None
 
     @property
-    def readable(self) -> npt.NDArray[np.bool_]:
+    def readable(self) -> Mask:
         """Bool (n,), whether an image has a score."""
         return ~np.isnan(self.scores.values)
 
@@ -166,7 +165,7 @@ def _own_features(
     return [LabeledFeatures(found[path], labels, readable) for path in paths]
 
 
-def _tell_of_unreadable(path: str, readable: npt.NDArray[np.bool_]) -> None:
+def _tell_of_unreadable(path: str, readable: Mask) -> None:
     """Say how many rows are left out, if any are: what stands for unreadable images."""
     left_out = int(np.count_nonzero(~readable))
     if left_out:

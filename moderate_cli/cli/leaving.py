@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Rows
+from moderate_cli.arrays import Mask, Rows
 from moderate_cli.cli import console
 from moderate_cli.cli.inputs import Source, tell_of_duplicates
 from moderate_cli.label_errors.doubts import discrepancy
@@ -21,7 +20,6 @@ from moderate_cli.scoring import Scores
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.selection.leaving import LeftOut, leave_out
 
-Mask = npt.NDArray[np.bool_]
 Dropped = Fraction | Literal["auto"] | None
 PATIENCE = 2.0  # seconds, after which a bar is shown
 MOST_NAMED = 10  # classes in a line

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 import numpy as np
-import numpy.typing as npt
 
+from moderate_cli.arrays import Mask
 from moderate_cli.cli import console, options
 from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, selecting
 from moderate_cli.cli.inputs import Source
@@ -19,8 +19,6 @@ from moderate_cli.exporting.folders import LINKS, export
 from moderate_cli.exporting.records import INDEX_FORMATS, check_output, index_bytes, write_index
 from moderate_cli.scoring import Scores
 from moderate_cli.text import printable
-
-Mask = npt.NDArray[np.bool_]
 
 
 @click.command(cls=options.Sectioned)

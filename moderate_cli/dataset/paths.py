@@ -12,10 +12,9 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Rows
 from moderate_cli.errors import OutputError
 from moderate_cli.text import printable
-
-Rows = npt.NDArray[np.int64]
 
 AT_ONCE = 1 << 16  # paths that are joined, or split, in one go
 SCANNED_AT_ONCE = 1 << 24  # bytes that are searched for ends

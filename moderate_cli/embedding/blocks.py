@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Floats
+
 BLOCK_ROWS = 1024
 
 Block = tuple[int, npt.NDArray[np.int64]]  # its number, and its rows that need embedding
@@ -42,7 +44,7 @@ class EmbeddedBlock(NamedTuple):
 
     block: int
     rows: npt.NDArray[np.int64]
-    features: npt.NDArray[np.float32]
+    features: Floats
     stats: npt.NDArray[np.int64]
     digests: npt.NDArray[np.uint8]
     unreadable: Mapping[int, str]

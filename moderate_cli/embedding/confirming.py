@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from moderate_cli.arrays import Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import NO_DIGEST, content_digest
 from moderate_cli.dataset.paths import Paths, same_paths
 from moderate_cli.dataset.sources import CHECKS, NO_STAT, NotAFile, Stat
-from moderate_cli.embedding.reuse import Progress, Rows
+from moderate_cli.embedding.reuse import Progress
 from moderate_cli.errors import DatasetError, OutputError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import advice_on, sealed

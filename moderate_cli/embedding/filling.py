@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Mask
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.dataset.paths import Paths
@@ -382,7 +383,7 @@ def _may_be_read_now(partial: Path, dataset: Dataset) -> bool:
     )
 
 
-def _finished(partial: Path) -> npt.NDArray[np.bool_]:
+def _finished(partial: Path) -> Mask:
     with _reading(partial):
         finished = ~read_array(partial / PENDING)
         for block in _read_journal(partial)[0]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from moderate_cli.arrays import Floats
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.blocks import EmbeddedBlock, Seconds
 from moderate_cli.images.preprocessing import ReadImage, read_image
@@ -89,7 +90,7 @@ def embed_blocks(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-Batch = tuple[npt.NDArray[np.float32], list[ReadImage]]
+Batch = tuple[Floats, list[ReadImage]]
 
 
 class _Started:

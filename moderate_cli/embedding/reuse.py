@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Mask, Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.paths import Paths, same_paths
@@ -18,8 +19,6 @@ from moderate_cli.networks.table import RULE
 from moderate_cli.store.manifest import Manifest
 from moderate_cli.threads import in_threads
 
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Progress = Callable[[int, int], None]
 
 READ_AT_ONCE = 1 << 14  # files whose digests are taken before the next are thought of

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Rows
+from moderate_cli.arrays import Doubles, Mask, Rows
 from moderate_cli.errors import ArgumentError
 from moderate_cli.evaluation.probe import Probe
 from moderate_cli.label_errors.suspects import Suspects, find_suspects
@@ -217,7 +217,7 @@ class Pool:
     def __init__(self, data: LabeledFeatures, seed: int, scoring: Mapping[str, Any]) -> None:
         self.seed = seed
         self._data, self._scoring = data, scoring
-        self._scored: dict[str, npt.NDArray[np.float64]] = {}
+        self._scored: dict[str, Doubles] = {}
         self._inside = _drawn(data, seed)
 
     @property
@@ -252,7 +252,7 @@ class Pool:
         )
         return np.flatnonzero(kept)
 
-    def _scores(self, criterion: str) -> npt.NDArray[np.float64]:
+    def _scores(self, criterion: str) -> Doubles:
         """Score the pool, once."""
         how = {**self._scoring, "criterion": criterion}
         if criterion not in self._scored:
@@ -268,7 +268,7 @@ class Pool:
         )
 
 
-def _drawn(data: LabeledFeatures, seed: int) -> npt.NDArray[np.bool_]:
+def _drawn(data: LabeledFeatures, seed: int) -> Mask:
     """Draw the pool: bool (n,), of each class the same share, at least one image."""
     rng = np.random.default_rng(seed)
     inside = np.zeros(len(data.labels), dtype=np.bool_)
@@ -278,7 +278,7 @@ def _drawn(data: LabeledFeatures, seed: int) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def _judged(right: npt.NDArray[np.bool_], truth: Rows) -> tuple[float, float]:
+def _judged(right: Mask, truth: Rows) -> tuple[float, float]:
     classes, members = np.unique(truth, return_inverse=True)
     shares = np.bincount(members, right, minlength=len(classes)) / np.bincount(members)
     return float(right.mean()), float(shares.min())

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, read_rows
-
-Doubles = npt.NDArray[np.float64]
+from moderate_cli.arrays import Doubles, Features, Rows, read_rows
 
 BLOCK_ROWS = 4096
 STRENGTHS = 10.0 ** np.arange(-5, 0.5, 0.5)  # of the penalty, over that of the mean squared norm

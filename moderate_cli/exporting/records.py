@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Doubles, Mask, Rows
 from moderate_cli.dataset.formats import HEAD, format_of
 from moderate_cli.dataset.paths import encode_paths
 from moderate_cli.errors import ArgumentError, ArrayError, OutputError
@@ -25,7 +26,6 @@ from moderate_cli.text import printable
 
 PICTURES = (".png", ".svg")  # suffixes of outputs that are drawn
 
-Rows = npt.NDArray[np.int64]
 Writer = Callable[[BinaryIO, Scores, Rows], None]
 Formats = dict[str, Writer]
 Format = TypeVar("Format")
@@ -34,7 +34,7 @@ Format = TypeVar("Format")
 def write_index(
     destination: str | os.PathLike[str],
     scores: Scores,
-    kept: npt.NDArray[np.bool_],
+    kept: Mask,
     *,
     nul: bool = False,
 ) -> None:
@@ -176,7 +176,7 @@ def read_labels(path: str, n: int) -> npt.NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def read_scores(path: str) -> npt.NDArray[np.float64]:
+def read_scores(path: str) -> Doubles:
     """Read a user's scores (n,), of any criterion; NaN where an image has none."""
     scores = _read_array(path, ndim=1, kinds="fiu", wanted="a vector of numbers")
     values = scores.astype(np.float64)
@@ -184,7 +184,7 @@ def read_scores(path: str) -> npt.NDArray[np.float64]:
     return values
 
 
-def readable_rows(path: str, matrix: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def readable_rows(path: str, matrix: npt.NDArray[Any]) -> Mask:
     """Tell which rows are of images that can be read: those of others are NaN throughout.
 
     Parameters
@@ -215,8 +215,8 @@ def readable_rows(path: str, matrix: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 def check_scorable(
     features: Mapping[str, npt.NDArray[Any]],
-    values: npt.NDArray[np.float64],
-    readable: npt.NDArray[np.bool_],
+    values: Doubles,
+    readable: Mask,
 ) -> None:
     """Name the file, and the first row in it, that makes scores NaN or infinite, if one does."""
     if not np.all(np.isfinite(values[readable])):
@@ -245,7 +245,7 @@ def _read_array(path: str, *, ndim: int, kinds: str, wanted: str) -> npt.NDArray
     return array
 
 
-def check_finite(path: str, matrix: npt.NDArray[Any], readable: npt.NDArray[np.bool_]) -> None:
+def check_finite(path: str, matrix: npt.NDArray[Any], readable: Mask) -> None:
     """Name the first row that is NaN or infinite, if there is one among those to be used."""
     for start in range(0, len(matrix), 4096):
         good = np.isfinite(matrix[start : start + 4096]).all(axis=1)

@@ -18,12 +18,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Mask, Rows, read_rows
 from moderate_cli.errors import ArgumentError
-from moderate_cli.scoring.linear_head import BATCH, Floats, LinearHead, softmax
+from moderate_cli.scoring.linear_head import BATCH, LinearHead, softmax
 from moderate_cli.selection.counts import kept_count
 
-Doubles = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 STEPS = 500  # of training, at least; and at least as many epochs:
@@ -79,7 +78,7 @@ def find_suspects(
     labels: npt.NDArray[np.integer[Any]],
     *,
     seed: int = 0,
-    readable: npt.NDArray[np.bool_] | None = None,
+    readable: Mask | None = None,
     on_progress: Progress | None = None,
 ) -> Suspects:
     """Find out how probable it is that each label is wrong.
@@ -312,7 +311,7 @@ def _uniform(wrong: float, classes: int) -> Doubles:
 def share_of_strangers(
     features: Features,
     labels: npt.NDArray[np.integer[Any]],
-    readable: npt.NDArray[np.bool_] | None = None,
+    readable: Mask | None = None,
 ) -> float:
     """Share of images that lie nearer to half of the other class centers than to their own.
 

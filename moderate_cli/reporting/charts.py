@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from moderate_cli.arrays import Doubles
 from moderate_cli.charts.drawing import COLORS, DROPPED, INK, KEPT, MARKS, REFERENCE
 from moderate_cli.charts.histogram import histogram
 from moderate_cli.reporting.facts import ClassFacts, Subject
@@ -21,7 +21,6 @@ BINS = 60
 MOST_IN_LEGEND = 24
 MOST_BARS = 60
 Points = list[dict[str, Any]]
-Doubles = npt.NDArray[np.float64]
 
 
 def score_chart(subject: Subject) -> alt.LayerChart | alt.FacetChart:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Rows
+from moderate_cli.arrays import Mask, Rows
 from moderate_cli.dataset import Dataset, sentences
 from moderate_cli.label_errors.doubts import discrepancy, percent
 from moderate_cli.label_errors.suspects import MANY_STRANGERS, Suspects
@@ -18,8 +18,6 @@ from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import Scores
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.text import printable
-
-Mask = npt.NDArray[np.bool_]
 
 NEAR = 0.95  # cosine from which on two images are near duplicates
 MOST_COMPARED = 20_000  # images: comparing all with all takes time that grows with the square

@@ -6,11 +6,8 @@ import importlib.util
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, read_rows
-
-Points = npt.NDArray[np.float64]
+from moderate_cli.arrays import Features, Points, Rows, read_rows
 
 
 class Projection(NamedTuple):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows
+from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances, geometric_median
 from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
@@ -24,8 +24,6 @@ from moderate_cli.scoring.prototypes import prototype_distances
 __all__ = ["CENTERS", "CRITERIA", "METRICS", "SEEDED", "Scores", "check_compared",
            "geometric_median", "score_features"]  # fmt: skip
 
-Labels = npt.NDArray[np.integer[Any]]
-Doubles = npt.NDArray[np.float64]
 
 ROWS_AT_ONCE = 1 << 16  # whose names are made at a time: a number in Python takes 40 bytes
 
@@ -110,7 +108,7 @@ def score_features(
     center: str = "mean",
     metric: str = "euclidean",
     seed: int = 0,
-    readable: npt.NDArray[np.bool_] | None = None,
+    readable: Mask | None = None,
 ) -> Doubles:
     """Score each image; by default with the distance of its feature to its class center.
 

@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, as_slice, release
+from moderate_cli.arrays import Doubles, Features, Rows, as_slice, release
 from moderate_cli.threads import processors
-
-Doubles = npt.NDArray[np.float64]
 
 BLOCK_BYTES = 1 << 22  # a block of float64 rows: larger ones leave the cache, smaller ones wait
 STRIP_BYTES = 1 << 17  # a strip of columns that is turned within it

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, read_rows
-
-Doubles = npt.NDArray[np.float64]
+from moderate_cli.arrays import Doubles, Features, Mask, Rows, read_rows
 
 FEWEST = 3  # images that may coincide by chance
 MOST = 0.9  # of the images
@@ -25,7 +23,7 @@ BLOCK_ROWS = 4096
 def coinciding(
     features: Features,
     labels: npt.NDArray[np.integer[Any]],
-    readable: npt.NDArray[np.bool_] | None = None,
+    readable: Mask | None = None,
 ) -> Doubles:
     """Count the images that have (nearly) the same features, where those are nearly all.
 
@@ -76,7 +74,7 @@ def _lengths(points: Doubles) -> Doubles:
         return np.asarray(np.linalg.norm(points, axis=1))
 
 
-def _near(points: Doubles, middle: Doubles) -> npt.NDArray[np.bool_]:
+def _near(points: Doubles, middle: Doubles) -> Mask:
     with np.errstate(invalid="ignore", over="ignore"):
         length = _lengths(middle[None])
         return (_lengths(points - middle) <= NEAR * length) & np.isfinite(length)

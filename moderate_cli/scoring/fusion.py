@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from moderate_cli.arrays import Doubles
 
 # The weights of RAM-APL (its Section 4.3) at a ratio of a half; they are 0.68 and 0.32 at a tenth.
 RANK, DISAGREEMENT = 0.6, 0.4

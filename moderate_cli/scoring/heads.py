@@ -10,12 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows
+from moderate_cli.arrays import Doubles, Features, Rows
 from moderate_cli.scoring.linear_head import LinearHead
-
-Doubles = npt.NDArray[np.float64]
 
 EPOCHS = 20
 EARLY = 2  # epochs after which the early scores are taken: a tenth, as in the paper

@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, read_rows
-
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, read_rows
 
 BATCH = 256
 BLOCK_ROWS = 4096

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Rows, directions, read_rows
 from moderate_cli.scoring.centers import class_centers
-
-Doubles = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 4096
 

@@ -8,10 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, directions, read_rows
-
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, directions, read_rows
 
 NEIGHBORS = 10
 QUERY_ROWS, REFERENCE_ROWS = 2048, 8192  # a block of similarities takes 64 MB

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, directions, read_rows
-
-Doubles = npt.NDArray[np.float64]
+from moderate_cli.arrays import Doubles, Features, Rows, directions, read_rows
 
 BLOCK_ROWS = 4096
 SAMPLE = 256  # images for each cluster that suffice to place it

@@ -13,18 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import read_rows
+from moderate_cli.arrays import Counts, Mask, Points, Values, read_rows
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import Scores
-from moderate_cli.selection.counts import (
-    BALANCES,
-    Counts,
-    exact,
-    kept_count,
-    members_of,
-    quotas,
-    written,
-)
+from moderate_cli.selection.counts import BALANCES, exact, kept_count, members_of, quotas, written
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.floors import attainable, raise_to_floors
 from moderate_cli.selection.graph import graph
@@ -48,9 +40,6 @@ __all__ = [
     "written",
 ]
 
-Mask = npt.NDArray[np.bool_]
-Values = npt.NDArray[Any]
-Points = npt.NDArray[np.float64]
 
 SCOPES = ("global", "class")
 

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Counts
 from moderate_cli.errors import ArgumentError
 
 WRITTEN = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?|[0-9]+/[0-9]+)")
 SHOWN = 100  # letters of what is no number
-
-Counts = npt.NDArray[np.int64]
 
 
 def kept_count(

@@ -5,17 +5,13 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import directions
-
-Points = npt.NDArray[np.float64]
-Picked = npt.NDArray[np.int64]
+from moderate_cli.arrays import Points, Rows, directions
 
 DIGITS = 9  # decimals of a gain that count
 
 
-def k_center(points: Points, k: int) -> Picked:
+def k_center(points: Points, k: int) -> Rows:
     """Greedy k-center (Gonzalez, 1985; Sener and Savarese, ICLR 2018, Algorithm 1).
 
     Begins with the image nearest the mean; then again and again takes the one that is farthest
@@ -51,7 +47,7 @@ def k_center(points: Points, k: int) -> Picked:
     return picked
 
 
-def facility_location(points: Points, k: int) -> Picked:
+def facility_location(points: Points, k: int) -> Rows:
     """Greedy facility location (Nemhauser et al., 1978), by lazy evaluation (Minoux, 1978).
 
     Each step adds the image that raises sum_i max_j s(i, j) most, j being those picked and s one

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Rows, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, directions, read_rows
 from moderate_cli.errors import ArgumentError
 
 BLOCK_ROWS, REFERENCE_ROWS = 2048, 8192  # a block of similarities takes 64 MB
@@ -35,7 +34,7 @@ class Duplicates(NamedTuple):
 
     rows: Rows
     survivors: Rows
-    similarity: npt.NDArray[np.float64]
+    similarity: Doubles
 
 
 def find_duplicates(
@@ -104,8 +103,8 @@ def find_duplicates(
 
 def _join(
     first: Rows,
-    cosine: npt.NDArray[np.float64],
-    similarity: npt.NDArray[np.float32],
+    cosine: Doubles,
+    similarity: Floats,
     reference: Rows,
     least: np.float32,
 ) -> None:
@@ -116,5 +115,5 @@ def _join(
     first[new], cosine[new] = reference[at], similarity[new, at]
 
 
-def _unit(features: Features, rows: Rows) -> npt.NDArray[np.float32]:
+def _unit(features: Features, rows: Rows) -> Floats:
     return directions(read_rows(features, rows)).astype(np.float32)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.selection.counts import Counts
-
-Mask = npt.NDArray[np.bool_]
+from moderate_cli.arrays import Counts, Mask
 
 
 def attainable(sizes: Counts, least: int, k: int) -> int:

@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import directions
-
-Points = npt.NDArray[np.float64]
-Picked = npt.NDArray[np.int64]
+from moderate_cli.arrays import Points, Rows, directions
 
 NEIGHBORS = 10
 FORWARD, REVERSE = 1.0, 1.0  # gamma_f and gamma_r of the paper
 
 
-def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Picked:
+def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Rows:
     """D2 Pruning (Maharana et al., ICLR 2024, Section 3.2).
 
     Each image is a node of the graph of its `NEIGHBORS` nearest neighbors, with its score, scaled
@@ -58,7 +55,7 @@ def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Picked:
     return picked
 
 
-def _neighbors(points: Points) -> tuple[Points, Picked]:
+def _neighbors(points: Points) -> tuple[Points, Rows]:
     """Squared distances to, and rows of, the nearest neighbors: two (n, m) arrays."""
     squares = np.maximum(2 - 2 * ((unit := directions(points)) @ unit.T), 0)
     np.fill_diagonal(squares, np.inf)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from moderate_cli.arrays import Doubles, Points, Rows
 from moderate_cli.scoring.centers import geometric_median
-
-Points = npt.NDArray[np.float64]
-Picked = npt.NDArray[np.int64]
 
 # A robust target does not want more: the picks do not depend on the tenth digit.
 TOLERANCE = 1e-6
 
 
-def matching(points: Points, k: int) -> Picked:
+def matching(points: Points, k: int) -> Rows:
     """GM Matching (Acharyya et al., arXiv 2406.17188, Algorithm 1).
 
     Herding towards the geometric median m in place of the mean, so that up to half of the class
@@ -42,7 +39,7 @@ def matching(points: Points, k: int) -> Picked:
     return _match(points, center, k)
 
 
-def herding(points: Points, k: int) -> Picked:
+def herding(points: Points, k: int) -> Rows:
     """Kernel herding with the linear kernel (Welling, ICML 2009; Chen et al., UAI 2010, Eq. 8).
 
     As `matching`, to the mean of the class: the mean of what is picked stays near it at each step.
@@ -53,7 +50,7 @@ def herding(points: Points, k: int) -> Picked:
     return _match(points, points.mean(axis=0), k)
 
 
-def _match(points: Points, target: npt.NDArray[np.float64], k: int) -> Picked:
+def _match(points: Points, target: Doubles, k: int) -> Rows:
     # <theta, z_i> of all i; with the Gram matrix, a step of theta adds one row of it.
     pull = points @ target
     standing = pull.copy()

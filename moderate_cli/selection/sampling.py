@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Order = npt.NDArray[np.int64]
-Values = npt.NDArray[Any]
+from moderate_cli.arrays import Rows, Values
 
 STRATA = 50  # the published default
 FARTHEST = 10  # one in so many, the farthest, is left out of the strata
 
 
-def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Order:
+def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Rows:
     """Prefer the extremes: the highest score, the lowest, the next highest, and so on.
 
     Parameters
@@ -41,12 +37,12 @@ def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Order:
     return order
 
 
-def random(values: Values, _k: int, rng: np.random.Generator) -> Order:
+def random(values: Values, _k: int, rng: np.random.Generator) -> Rows:
     """Prefer nothing: a random order. Parameters and result as of `two_ends`."""
     return rng.permutation(len(values))
 
 
-def stratified(values: Values, k: int, rng: np.random.Generator) -> Order:
+def stratified(values: Values, k: int, rng: np.random.Generator) -> Rows:
     """Coverage-centric coreset selection (Zheng et al., ICLR 2023, Algorithm 1).
 
     The farthest tenth is left out, as far as k allows; the range of the remaining scores is cut

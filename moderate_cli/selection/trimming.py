@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.selection.counts import Counts
+from moderate_cli.arrays import Counts, Mask
 from moderate_cli.selection.floors import raise_to_floors
-
-Mask = npt.NDArray[np.bool_]
 
 EASIEST = Fraction(3, 10)  # this and SHARE were chosen on training images, of Fashion-MNIST
 SHARE = Fraction(1, 2)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.selection.counts import Counts, round_half_up
+from moderate_cli.arrays import Counts, Mask
+from moderate_cli.selection.counts import round_half_up
 from moderate_cli.selection.floors import raise_to_floors
 
-Mask = npt.NDArray[np.bool_]
 MEDIAN = Fraction(1, 2)
 
 

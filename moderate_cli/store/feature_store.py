@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.arrays import Mask
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.dataset.paths import Paths
@@ -76,7 +77,7 @@ class FeatureStore:
         return self._checked(FEATURES, features, shape, self.manifest.spec.dtype)
 
     @cached_property
-    def intact(self) -> npt.NDArray[np.bool_]:
+    def intact(self) -> Mask:
         """(n,) False for rows in blocks that are not what was written.
 
         All features are read for it; a set of an older format has no sums to tell.
@@ -147,7 +148,7 @@ class FeatureStore:
             raise self._damaged(UNREADABLE, str(error)) from None
 
     @cached_property
-    def readable(self) -> npt.NDArray[np.bool_]:
+    def readable(self) -> Mask:
         """(n,) False for the images that cannot be read."""
         mask = np.ones(self.manifest.rows, dtype=np.bool_)
         mask[list(self.unreadable)] = False

@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, release
+from moderate_cli.arrays import Features, Mask, release
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.threads import in_threads
 
@@ -34,8 +34,8 @@ def block_sums(features: Features) -> npt.NDArray[np.uint8]:
     return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, DIGEST_SIZE)
 
 
-def intact_rows(features: Features, sums: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def intact_rows(features: Features, sums: npt.NDArray[np.uint8]) -> Mask:
     """Whether each row is in a block of which the sum is the one given: bool (n,)."""
     good = (block_sums(features) == sums).all(axis=1)
-    rows: npt.NDArray[np.bool_] = np.repeat(good, SUM_ROWS)[: len(features)]
+    rows: Mask = np.repeat(good, SUM_ROWS)[: len(features)]
     return rows

@@ -40,7 +40,7 @@ class Listener:
         """
 
     def notice(self, notice: Notice) -> None:
-        """Something is worth knowing; `str(notice)` is a sentence."""
+        """Something is worth knowing; `moderate_cli.words` says it in a sentence."""
 
     def timed(self, timing: Timing) -> None:
         """Images were embedded, in so much time."""

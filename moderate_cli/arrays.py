@@ -1,4 +1,4 @@
-"""Types of arrays, and matrices of features read block by block, for they may exceed memory."""
+"""Types of arrays, and reading of features in blocks, because they may exceed memory."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Mask = npt.NDArray[np.bool_]  # (n,), which images
+Mask = npt.NDArray[np.bool_]  # (n,), a subset of the images
 Rows = npt.NDArray[np.int64]  # (m,), row numbers of images, or positions
-Counts = npt.NDArray[np.int64]  # (c,), how many images of each class
+Counts = npt.NDArray[np.int64]  # (c,), number of images per class
 Labels = npt.NDArray[np.integer[Any]]  # (n,), class index of each image
 Features = npt.NDArray[np.floating[Any]]  # (n, d), may be memory-mapped
 Points = npt.NDArray[np.float64]  # (n, d), features in memory
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
+Stats = npt.NDArray[np.int64]  # (n, 4), size, times and inode of each file; -1 if unknown
+Digests = npt.NDArray[np.uint8]  # (n, 16), BLAKE2b of the bytes of each file
 
-# Rows read before their pages are handed back: the system maps up to 2 MB around each of them.
+# Rows to read before releasing their pages: the system maps up to 2 MB around each.
 SCATTERED = 128
 
 
 def blocks(n: int, size: int) -> Iterator[slice]:
-    """Yield slices of `size` rows that cover 0..n, the last of them perhaps smaller.
+    """Yield slices of `size` rows that cover 0..n; the last may be smaller.
 
     >>> list(blocks(5, 2))
     [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
@@ -34,35 +36,37 @@ def blocks(n: int, size: int) -> Iterator[slice]:
 
 
 def read_rows(features: Features, rows: Rows) -> Points:
-    """Copy rows, given in ascending order, to memory: float64 (m, d)."""
+    """Copy rows, in ascending order, to memory: float64 (m, d)."""
     place = as_slice(rows)
     if isinstance(place, slice):
-        copied = features[place].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signaling NaN, as in a damaged file, is a NaN
+            copied = features[place].astype(np.float64)
         release(features)
         return copied
     copied = np.empty((len(rows), features.shape[1]))
     for block in blocks(len(rows), SCATTERED):
-        copied[block] = features[rows[block]]
+        with np.errstate(invalid="ignore"):
+            copied[block] = features[rows[block]]
         release(features)
     return copied
 
 
 def directions(points: Points) -> Points:
-    """Scale rows (m, d) to length 1; a row of zeros, which has no direction, stays."""
+    """Scale rows (m, d) to length 1; rows of zeros have no direction and stay zeros."""
     norms = np.linalg.norm(points, axis=1, keepdims=True)
     scaled: Points = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
     return scaled
 
 
 def as_slice(rows: Rows) -> Rows | slice:
-    """Return neighboring rows as a slice: on a memory-mapped matrix that reads without a copy."""
+    """Return neighboring rows as a slice, which needs no copy of a memory-mapped matrix."""
     if rows[-1] - rows[0] == len(rows) - 1:
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
 
 
 def release(features: Features) -> None:
-    """Hand mapped pages back, which count as memory of this process once they were read."""
+    """Release mapped pages, which count as memory of this process once they are read."""
     mapped = getattr(features, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and getattr(features, "mode", None) == "r":
         mapped.madvise(mmap.MADV_DONTNEED)

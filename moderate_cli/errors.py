@@ -1,16 +1,84 @@
-"""Errors that a user can act on: one line that names the thing, the fact and the next step."""
+"""Errors in one line: the thing, the fact and the next step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+
+from moderate_cli.text import unknown
 
 
 class ModerateError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises on purpose.
+
+    Examples
+    --------
+    >>> from moderate_cli import scan
+    >>> try:
+    ...     scan("data/trian")
+    ... except ModerateError as error:
+    ...     print(error)
+    data/trian: No such file or directory; name a dataset folder
+    """
 
 
 class ArgumentError(ModerateError, ValueError):
-    """Arguments that are out of range, or cannot go together."""
+    """Arguments that are out of range, or exclude each other."""
+
+
+class OptionError(ArgumentError):
+    """Options that exclude each other, or do not fit the inputs.
+
+    The command line spells options differently, so the text has a `{}` for each.
+
+    Parameters
+    ----------
+    text
+        The message, with a `{}` for each option.
+    options
+        The name of each option, or its name and value.
+
+    Examples
+    --------
+    >>> str(OptionError("use {} or {}, not both", ("balance", "sqrt"), "scope"))
+    "use balance='sqrt' or scope, not both"
+    """
+
+    def __init__(self, text: str, *options: str | tuple[str, object]) -> None:
+        self._text = text
+        self._options = [one if isinstance(one, tuple) else (one, None) for one in options]
+        super().__init__(self.spelled(_as_keyword))
+
+    def spelled(self, spell: Callable[[str, object], str]) -> str:
+        """Return the message; `spell` formats the name and value (or None) of an option."""
+        return self._text.format(*(spell(*option) for option in self._options))
+
+
+def _as_keyword(name: str, value: object) -> str:
+    return name if value is None else f"{name}={value!r}"
+
+
+def check_choice(option: str, value: str, names: Collection[str], where: str = "") -> None:
+    """Refuse a value that is not one of `names`.
+
+    Raises
+    ------
+    ArgumentError
+        With the option, and similar names.
+    """
+    if not isinstance(value, str) or value not in names:
+        raise ArgumentError(f"{option}: {unknown(str(value), names, where)}")
+
+
+def check_whole(option: str, value: object) -> None:
+    """Refuse a value that is not a whole number.
+
+    Raises
+    ------
+    ArgumentError
+        With the name of the option.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ArgumentError(f"{option}: {value!r} is not a whole number")
 
 
 class DatasetError(ModerateError):
@@ -18,15 +86,15 @@ class DatasetError(ModerateError):
 
 
 class WeightsError(ModerateError):
-    """Backbone weights that cannot be had, or do not fit the backbone."""
+    """Weights that are not available, or do not fit the backbone."""
 
 
 class DeviceError(ModerateError):
-    """A device that cannot do what is asked of it."""
+    """A device that failed, or is out of memory."""
 
 
 class ClusterError(ModerateError):
-    """A cluster that cannot be reached, or cannot do what is asked of it."""
+    """A cluster that cannot be reached, or failed."""
 
 
 class StoreError(ModerateError):
@@ -34,7 +102,7 @@ class StoreError(ModerateError):
 
 
 class DamagedError(StoreError):
-    """A feature set whose files are not what was written."""
+    """A feature set whose files changed since they were written."""
 
 
 class ArrayError(ModerateError):
@@ -42,7 +110,7 @@ class ArrayError(ModerateError):
 
 
 class OutputError(ModerateError):
-    """An output that must not, or cannot, be written."""
+    """An output that must not be, or cannot be, written."""
 
 
 class UnreadableImages(ModerateError):
@@ -51,7 +119,7 @@ class UnreadableImages(ModerateError):
     Parameters
     ----------
     reasons
-        Path as shown to the user -> why it cannot be read.
+        Path of each image, as shown to the user -> the reason.
     """
 
     def __init__(self, reasons: Mapping[str, str]) -> None:

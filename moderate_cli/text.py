@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-SHORT_LIST = 14  # names that one line may hold
-NEAR = 0.75  # of difflib's measure; below it, guesses are of another kind
+FEW = 5  # names that are shown of a longer list
+SHORT_LIST = 14  # names that fit in one line
+NEAR = 0.75  # minimum ratio of difflib; below, guesses are too far off
 
 
 def printable(text: str) -> str:
-    r"""Text with control characters and undecodable bytes as escapes, safe on a terminal.
+    r"""Escape control characters and undecodable bytes, so that text is safe on a terminal.
 
     >>> print(printable("a\x1b[2Jb.jpg"))
     a\x1b[2Jb.jpg
@@ -22,7 +23,7 @@ def printable(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    r"""Message of an error on one line; its type if it has none.
+    r"""Return the message of an error in one line; its type if it has no message.
 
     >>> one_line(ValueError("torn\n  at byte 9")), one_line(MemoryError())
     ('torn at byte 9', 'MemoryError')
@@ -31,7 +32,7 @@ def one_line(error: BaseException) -> str:
 
 
 def clipped(text: str, most: int = 100) -> str:
-    """Beginning of a text that may be of any length.
+    """Shorten a text to at most `most` characters and "...".
 
     >>> clipped("a name"), clipped("a" * 5000, 5)
     ('a name', 'aaaaa...')
@@ -39,25 +40,82 @@ def clipped(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
-def choice_refusal(value: str, names: Sequence[str], where: str = "") -> str:
-    """Say that a value is none of some names; of many, only those that are near, and where all are.
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number with its noun; the plural adds "s", unless `more` is given.
 
-    >>> choice_refusal("meen", ("mean", "median"))
-    "'meen' is not one of 'mean', 'median'; did you mean 'mean'?"
-    >>> choice_refusal("mode", ("mean", "median"))
-    "'mode' is not one of 'mean', 'median'"
+    >>> counted(1, "class", "classes"), counted(2, "image")
+    ('1 class', '2 images')
     """
-    import difflib  # takes a while to load, for a mistake that is rare
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def some(names: Sequence[str]) -> str:
+    """Join the first few of many names.
+
+    >>> some(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d, e, ...'
+    """
+    return ", ".join([*names[:FEW], "..."] if len(names) > FEW else names)
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align the columns of a table: the first to the left, the others to the right.
+
+    >>> print(aligned(("class", "images"), [("cat", "12"), ("horse", "3")]), end="")
+    class  images
+    cat        12
+    horse       3
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    return "".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for row in (header, *rows)
+    )
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Return names with "or" before the last one.
+
+    >>> one_of([".txt", ".csv", ".npy"])
+    '.txt, .csv or .npy'
+    """
+    return " or ".join([", ".join(names[:-1]), names[-1]])
+
+
+def unknown(value: str, names: Collection[str], where: str = "") -> str:
+    """Say that a name is unknown, and suggest others.
+
+    Parameters
+    ----------
+    value
+        The unknown name.
+    names
+        The known names. If there are many, only similar ones are suggested.
+    where
+        If there are many names, says where they are listed.
+
+    Examples
+    --------
+    >>> unknown("meen", ("mean", "median"))
+    "'meen' is unknown; did you mean mean? Choose one of mean, median"
+    >>> unknown("mode", ("mean", "median"))
+    "'mode' is unknown; choose one of mean, median"
+    """
+    import difflib  # slow to load, and rarely needed
 
     names_of = {_plain(name): name for name in names}
     near = difflib.get_close_matches(_plain(value), names_of, n=3, cutoff=NEAR)
     if _plain(value) in names_of:
         near = [_plain(value)]
-    guess = f"; did you mean {' or '.join(repr(names_of[name]) for name in near)}?" if near else ""
-    if len(names) <= SHORT_LIST:
-        return f"{clipped(value)!r} is not one of {', '.join(map(repr, names))}{guess}"
-    listed = f"{' ' if guess else '; '}{where}" if where else ""
-    return f"{clipped(value)!r} is not one of {len(names)} names{guess}{listed}"
+    advice = f"choose one of {', '.join(names)}" if len(names) <= SHORT_LIST else where
+    if near:
+        guess = f"did you mean {' or '.join(names_of[name] for name in near)}?"
+        advice = f"{guess} {advice[:1].upper()}{advice[1:]}".rstrip()
+    return f"{clipped(value)!r} is unknown{'; ' if advice else ''}{advice}"
 
 
 def _plain(name: str) -> str:

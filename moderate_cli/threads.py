@@ -1,4 +1,4 @@
-"""How many processors this process may use, and work in as many threads."""
+"""Processors of this process, and work in one thread per processor."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _shares: list[int] = []
 
 
 def processors() -> int:
-    """Return their number, which a container or `taskset` may make smaller than the machine's."""
+    """Return the number of processors, which a container or `taskset` may limit."""
     if hasattr(os, "sched_getaffinity"):
         return min([len(os.sched_getaffinity(0)), *_shares])
     return min([os.cpu_count() or 1, *_shares])
 
 
 def take_share(count: int) -> None:
-    """Leave all but `count` processors to other processes on this machine, from now on."""
+    """Use at most `count` processors from now on."""
     _shares.append(count)
 
 
 def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator[Done, None, None]:
-    """Work on parts in one thread per processor; yield what becomes of them, in order.
+    """Work on parts in one thread per processor; yield the results, in order.
 
-    Once the iterator is closed no thread works any more.
+    When the iterator is closed, all threads have ended.
     """
     with ThreadPoolExecutor(processors()) as pool:
         try:
@@ -48,12 +48,14 @@ def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator
 
 @contextlib.contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait while threads start: a thread that one interrupts would not be waited for.
+    """Delay signals while threads start: a thread interrupted while starting is never joined.
 
-    It might go on writing to a folder that is being removed. A mask would not do: threads of other
-    libraries take signals, too, and it is this thread that then runs the handler.
+    It might write to a folder that is being removed. A signal mask is not enough: threads of other
+    libraries may receive the signal, and the main thread would still run the handler.
     """
-    if threading.current_thread() is not threading.main_thread():  # where no handler ever runs
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # handlers run in the main thread only
         yield
         return
     held: list[int] = []

@@ -1,1 +1,1 @@
-"""Networks: a name to a network that computes features."""
+"""Networks: a name -> a network that computes features."""

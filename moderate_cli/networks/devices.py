@@ -1,4 +1,4 @@
-"""What a device says when it cannot go on -> an error in one line."""
+"""Failures of a device -> errors in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from moderate_cli.errors import DeviceError
 from moderate_cli.text import one_line
 
-# Beginnings of what CUDA and its libraries say; newer versions of torch have a class of their own.
+# Beginnings of errors of CUDA and its libraries; newer versions of torch have a class for them.
 GPU_FAULTS = ("CUDA", "cuDNN", "CUBLAS", "cuBLAS", "HIP", "GET was unable to find an engine")
 CPU_MEMORY = (
     "can't allocate memory",
@@ -28,17 +28,17 @@ _ACCELERATOR: tuple[type[Exception], ...] = tuple(
 
 @contextlib.contextmanager
 def explained(advice: str) -> Iterator[None]:
-    """Turn a device's faults into errors of one line.
+    """Turn failures of a device into errors of one line.
 
     Parameters
     ----------
     advice
-        What to do where memory is short, such as "use a smaller --batch-size".
+        The next step if memory is short, such as "use a smaller --batch-size".
 
     Raises
     ------
     DeviceError
-        If memory was short, or the GPU failed. Other errors pass.
+        If memory is short, or the GPU failed. Other errors are not changed.
     """
     try:
         with memory_told():
@@ -52,13 +52,13 @@ def explained(advice: str) -> Iterator[None]:
             raise
         if any(sign in str(error) for sign in GPU_MEMORY):
             raise DeviceError(f"the GPU is out of memory; {advice}") from None
-        fault = str(error).partition("\n")[0]  # below stands how to debug a program
-        raise DeviceError(f"the GPU failed ({fault}); --device cpu does without it") from None
+        fault = str(error).partition("\n")[0]  # the lines below are for developers
+        raise DeviceError(f"the GPU failed ({fault}); use --device cpu") from None
 
 
 @contextlib.contextmanager
 def memory_told() -> Iterator[None]:
-    """Raise MemoryError where torch cannot have memory of this machine, as Python and numpy do."""
+    """Raise MemoryError if torch is out of main memory, as Python and numpy do."""
     try:
         yield
     except torch.OutOfMemoryError:  # of a GPU
@@ -70,5 +70,5 @@ def memory_told() -> Iterator[None]:
 
 
 def is_gpu_fault(error: Exception) -> bool:
-    """Whether CUDA, or a library of it, failed."""
+    """Whether CUDA or one of its libraries failed."""
     return isinstance(error, _ACCELERATOR) or str(error).startswith(GPU_FAULTS)

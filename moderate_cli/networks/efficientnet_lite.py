@@ -1,11 +1,10 @@
 """EfficientNet-Lite0, from torchvision's convolution block.
 
 EfficientNet without squeeze-and-excitation and with ReLU6 (Tan and Le, arXiv 1905.11946; the Lite
-variants are TensorFlow's). Its weights come from TensorFlow, whose "SAME" padding puts the odd
-pixel of a strided convolution at the right and bottom, where torch's padding puts it at the left
-and top. Mirroring every kernel and the image in both directions turns the one into the other, so
-this network is a plain stack of torch convolutions that pads nothing by hand; the mirror is undone
-by the average over positions.
+variants are TensorFlow's). Its weights come from TensorFlow: there, "SAME" padding adds the odd
+pixel of a strided convolution at the right and bottom; torch adds it at the left and top. Mirroring
+every kernel and the image in both directions turns one into the other. So this network is a plain
+stack of torch convolutions without manual padding; averaging over positions undoes the mirroring.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ class EfficientNetLite0(nn.Module):
 def convert_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Rename and mirror a state dict of the package `efficientnet-lite-pytorch` for this network.
 
-    Names that it does not know are handed on as they are, for the caller to refuse.
+    Unknown names are not changed; the caller refuses them.
     """
     return {
         _rename(name): value.flip((2, 3)) if value.ndim == 4 else value

@@ -1,4 +1,4 @@
-"""What runs a backbone: torch, or OpenVINO where it is installed and faster."""
+"""Runtimes of a backbone: torch, or OpenVINO if it is installed and faster."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.table import Preprocessing
 from moderate_cli.threads import processors
 
-# Starts on a batch; the result comes when it is called for. Two batches may be under way, so that
-# the next one is there when the device or a processor is done with its part of the last.
+# Starts on a batch, and returns a function that waits for the result. Two batches may be pending:
+# then the device always has the next one.
 Start = Callable[[torch.Tensor], Callable[[], torch.Tensor]]
 UNDER_WAY = 2
 
-# OpenVINO's names of the precisions that it computes in on a CPU.
+# OpenVINO's names of the precisions that it supports on a CPU.
 OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class Normalised(nn.Module):
-    """A network that takes pixels in 0..255, of any type, as preprocessing says."""
+    """A network for pixels in 0..255, of any type, which it normalizes first."""
 
     def __init__(
         self, module: nn.Module, preprocessing: Preprocessing, dtype: torch.dtype = torch.float32
@@ -47,12 +47,12 @@ class Normalised(nn.Module):
 
 
 def choose_runtime(name: str, device: torch.device, precision: str) -> str:
-    """Name the runtime for "auto", and refuse one that cannot serve.
+    """Choose the runtime for "auto", and refuse one that is not available.
 
     Raises
     ------
     ArgumentError
-        If OpenVINO is asked for and not installed, or not for this device and precision.
+        If OpenVINO is asked for, but is not installed, or does not support device or precision.
     """
     installed = importlib.util.find_spec("openvino") is not None
     serves = device.type == "cpu" and precision in OPENVINO_PRECISIONS
@@ -62,7 +62,7 @@ def choose_runtime(name: str, device: torch.device, precision: str) -> str:
         raise ArgumentError("--runtime openvino: is not installed; pip install openvino")
     if name == "openvino" and not serves:
         known = " or ".join(OPENVINO_PRECISIONS)
-        raise ArgumentError(f"--runtime openvino: runs on the cpu, in precision {known}")
+        raise ArgumentError(f"--runtime openvino: needs --device cpu and --precision {known}")
     return name
 
 
@@ -76,7 +76,7 @@ def torch_start(
 
     @torch.inference_mode()
     def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
-        if device.type == "cuda":  # from pinned memory, the copy does not wait for the GPU
+        if device.type == "cuda":  # a copy from pinned memory does not wait for the GPU
             images = images.pin_memory()
         images = images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
         features: torch.Tensor = module(images)
@@ -90,17 +90,16 @@ def openvino_start(
 ) -> Start:
     """Run a backbone with OpenVINO on the CPU.
 
-    Each processor takes a part of the batch of its own: where several share one, they wait for
-    each other after every layer, and longer so when threads that decode images get in between.
-    Parts have one size, filled up with zeros, so what an image becomes does not depend on how
-    many come with it.
+    Each processor computes a part of the batch: if several shared one part, they would wait for
+    each other after every layer, and even longer while other threads decode images. Parts have one
+    size and are padded with zeros, so features do not depend on the number of images in a batch.
     """
     openvino = _load_openvino()
     streams = min(processors(), batch_size)
     part = -(-batch_size // streams)
     shape = (part, 3, preprocessing.crop, preprocessing.crop)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer warns of constants; the shape is one
+        warnings.simplefilter("ignore")  # torch's tracer warns of constants, such as the shape
         model = openvino.convert_model(
             Normalised(module, preprocessing, torch.float32).requires_grad_(False),
             example_input=torch.zeros(shape, dtype=torch.uint8),
@@ -114,8 +113,8 @@ def openvino_start(
             "NUM_STREAMS": streams,
             "INFERENCE_NUM_THREADS": streams,
             "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
-            # Else each process takes the first processors, and several share those while the rest
-            # are idle; on all processors, one is as fast either way.
+            # With pinning, several processes would share the first processors, and the rest
+            # would be idle; one process on all processors is as fast without it.
             "ENABLE_CPU_PINNING": False,
         },
     )
@@ -142,10 +141,10 @@ def openvino_start(
 
 
 def _load_openvino() -> Any:
-    """Load OpenVINO without the part of it that calls an analytics server.
+    """Load OpenVINO without its telemetry, which calls an analytics server.
 
-    That one forks copies of this process, which has many threads, at each conversion, and writes
-    an id into the home of the user. Where it is not installed, OpenVINO does without a word.
+    At each conversion, telemetry forks this process, which has many threads, and writes an id to
+    the user's home. OpenVINO works without it.
     """
     # None in place of a module makes its import fail.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

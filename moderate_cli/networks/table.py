@@ -1,22 +1,42 @@
-"""Backbones by name, and what decides the numbers of a feature set, as plain data."""
+"""Names of backbones, and the options that determine features, as plain data."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from moderate_cli.errors import ArgumentError, WeightsError
+from moderate_cli.errors import ArgumentError, WeightsError, check_choice
 from moderate_cli.files.regular import open_regular
-from moderate_cli.text import choice_refusal
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 
-# Classification models of torchvision, with the weights and transforms of their own weights enum.
-# A test holds this list equal to torchvision's; it stands here so that a name can be checked and
-# completed without loading torch.
-TORCHVISION_BACKBONES = tuple(
+
+class Backbone(NamedTuple):
+    """One network that computes features.
+
+    Attributes
+    ----------
+    name
+        Its name, as `--backbone` takes it.
+    family
+        A key of `moderate_cli.networks.classifiers.FAMILIES`, which builds it, or "pixels".
+    headed
+        Whether it has weights, and a classification head.
+    auxiliary
+        Whether it has a second head, which only training uses.
     """
+
+    name: str
+    family: str
+    headed: bool = True
+    auxiliary: bool = False
+
+
+# Classification models of torchvision, with the weights and transforms of their weights enum. This
+# copy checks and completes names without loading torch; a test compares it with torchvision's list.
+_TORCHVISION = """
     alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161
     densenet169 densenet201 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3
     efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l
@@ -30,15 +50,22 @@ TORCHVISION_BACKBONES = tuple(
     swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32
     vit_h_14 vit_l_16 vit_l_32 wide_resnet101_2 wide_resnet50_2
     """.split()
+_ENTRIES = (
+    Backbone(DEFAULT_BACKBONE, "efficientnet-lite"),
+    *(
+        Backbone(name, "torchvision", auxiliary=name in ("googlenet", "inception_v3"))
+        for name in _TORCHVISION
+    ),
+    Backbone("pixels", "pixels", headed=False),  # colors of a thumbnail
 )
-CLASSIFIERS = (DEFAULT_BACKBONE, *TORCHVISION_BACKBONES)
-BACKBONES = (*CLASSIFIERS, "pixels")  # colors of a thumbnail; has no weights, and no head
+BACKBONES = {entry.name: entry for entry in _ENTRIES}
+CLASSIFIERS = tuple(entry.name for entry in _ENTRIES if entry.headed)
 
-# Number of the rule by which bytes become pixels, which is in `moderate_cli.images.pixels`, and
-# what images have at most. They stand here so that a set is opened without the image library.
+# Number of the rule in `moderate_cli.images.pixels` that makes pixels, and the maximum number of
+# pixels. Here, so that opening a feature set does not load the image library.
 RULE = 2
 DEFAULT_MAX_PIXELS = 178_956_970
-WHERE = "README, under Backbones, lists them; for models of others there is --features"
+WHERE = "`moderate help backbones` lists all; --features takes features of any other model"
 
 DECODES = ("full", "reduced")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -62,7 +89,7 @@ class Preprocessing:
     mean, std
         Red, green and blue in 0..255 become (value - mean) / std.
     decode
-        One of `DECODES`: whether a JPEG that is far larger than `resize` is decoded at a half, a
+        One of `DECODES`; "reduced" decodes a JPEG that is far larger than `resize` at a half, a
         quarter or an eighth of its size.
     """
 
@@ -76,7 +103,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """All that a user can ask for that changes the features of an image.
+    """The options that determine the features of an image.
 
     Attributes
     ----------
@@ -99,17 +126,17 @@ class FeatureSpec:
     decode: str = "full"
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise ArgumentError(f"backbone: {choice_refusal(self.backbone, BACKBONES, WHERE)}")
+        check_choice("backbone", self.backbone, BACKBONES, WHERE)
         for option, value, choices in (
             ("precision", self.precision, PRECISIONS),
             ("dtype", self.dtype, DTYPES),
             ("decode", self.decode, DECODES),
         ):
-            if value not in choices:
-                raise ArgumentError(f"{option}: {value!r} is none of {', '.join(choices)}")
-        if self.weights and self.backbone == "pixels":
-            raise ArgumentError("weights: the backbone 'pixels' has none")
+            check_choice(option, value, choices)
+        if self.weights and not BACKBONES[self.backbone].headed:
+            raise ArgumentError(
+                f"weights: the backbone {self.backbone!r} has no weights; choose another backbone"
+            )
 
     @property
     def name(self) -> str:
@@ -124,7 +151,7 @@ class FeatureSpec:
 
 
 def weights_digest(weights: str | os.PathLike[str] | None) -> str:
-    """SHA-256 of a weights file as hexadecimal digits, or "" if there is none."""
+    """Return the SHA-256 of a weights file as hexadecimal digits; "" for None."""
     if weights is None:
         return ""
     try:

@@ -1,6 +1,6 @@
-"""Centers of classes, and the distance of each feature to its own.
+"""Class centers, and the distance of each feature to its own.
 
-A large class is read in blocks of rows, so a memory-mapped matrix larger than memory is fine.
+A large class is read in blocks of rows, so a memory-mapped matrix may exceed memory.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows, as_slice, release
+from moderate_cli.arrays import Doubles, Features, Rows, as_slice, blocks, release
 from moderate_cli.threads import processors
 
-BLOCK_BYTES = 1 << 22  # a block of float64 rows: larger ones leave the cache, smaller ones wait
-STRIP_BYTES = 1 << 17  # a strip of columns that is turned within it
-HELD_BYTES = 1 << 28  # as much of classes is held in memory, by all threads together
+BLOCK_BYTES = (
+    1 << 22
+)  # a block of float64 rows: larger ones leave the cache, smaller ones have overhead
+STRIP_BYTES = 1 << 17  # a strip of columns that is transposed in the cache
+HELD_BYTES = 1 << 28  # memory for classes, of all threads together
 
 Blocks = Callable[[], Iterator[Doubles]]
 
@@ -24,7 +26,7 @@ Blocks = Callable[[], Iterator[Doubles]]
 def center_distances(
     features: Features, classes: list[Rows], center: str, metric: str
 ) -> list[Doubles]:
-    """Distance of each feature to the center of its class (Moderate Coreset, Eq. 1).
+    """Compute the distance of each feature to its class center (Moderate Coreset, Eq. 1).
 
     Parameters
     ----------
@@ -49,33 +51,33 @@ def center_distances(
 
 
 def class_centers(features: Features, classes: list[Rows], center: str) -> Doubles:
-    """The centers of all classes, float64 (c, d)."""
+    """Compute the centers of all classes, float64 (c, d)."""
     return np.stack(_each_class(features, classes, CENTERS[center]))
 
 
 def _each_class(
     features: Features, classes: list[Rows], work: Callable[[_Points], Doubles]
 ) -> list[Doubles]:
-    """Do the work on each class, on all processors."""
+    """Apply `work` to each class, on all processors."""
     threads = processors()
     budget = HELD_BYTES // threads
     lent = threading.local()
 
     def take(members: Rows) -> Doubles:
-        # What is not touched takes no memory; what was, is used again for the next class.
+        # Untouched pages take no memory; touched ones are reused for the next class.
         if not hasattr(lent, "memory"):
             lent.memory = np.empty(max(budget // 8, features.shape[1]))
-        # Values that are not finite make scores that are not, and that is how they are told of.
+        # Features that are not finite give scores that are not finite, which are reported later.
         with np.errstate(invalid="ignore", over="ignore"):
             return work(_Points(features, members, lent.memory))
 
     with ThreadPoolExecutor(threads) as pool:
-        # Classes do not depend on each other, and numpy lets other threads run meanwhile.
+        # Classes are independent, and numpy releases the lock of the interpreter.
         return list(pool.map(take, classes))
 
 
 class _Points:
-    """The features of one class, read once where they fit into the memory that is lent, (k,)."""
+    """The features of one class, read only once if they fit into `memory`, (k,)."""
 
     def __init__(self, features: Features, members: Rows, memory: Doubles) -> None:
         n, d = self.shape = (len(members), features.shape[1])
@@ -89,28 +91,26 @@ class _Points:
         self._held = False
 
     def blocks(self) -> Iterator[Doubles]:
-        """Yield all rows in float64, some at a time; each is only lent until the next."""
-        n = len(self._rows)
-        for start in range(0, n, self._step):
-            stop = min(start + self._step, n)
-            block = self._memory[start:stop] if self._fits else self._memory[: stop - start]
+        """Yield all rows in float64, in blocks; each block is valid until the next."""
+        for part in blocks(len(self._rows), self._step):
+            block = self._memory[part if self._fits else slice(part.stop - part.start)]
             if not self._held:
-                np.copyto(block, self._features[as_slice(self._rows[start:stop])])
+                np.copyto(block, self._features[as_slice(self._rows[part])])
                 release(self._features)
             yield block
         self._held = self._fits
 
     def columns(self) -> Iterator[tuple[slice, Features]]:
-        """Yield all columns, some at a time, in the type of the features: (columns, n), a copy."""
+        """Yield copies of all columns, in strips (columns, n) of the features' type."""
         n, d = self.shape
         size = n * self._features.itemsize
         width, narrow = max(1, self._budget // size), max(1, STRIP_BYTES // size)
-        for start in range(0, d, width):
-            read = self._features[as_slice(self._rows), start : start + width]
-            for left in range(0, read.shape[1], narrow):
-                # To copy a strip first, as it lies, takes a third of the time.
-                strip = np.ascontiguousarray(read[:, left : left + narrow]).T.copy()
-                yield slice(start + left, start + left + len(strip)), strip
+        for wide in blocks(d, width):
+            read = self._features[as_slice(self._rows), wide]
+            for part in blocks(read.shape[1], narrow):
+                # Copying a strip before transposing it takes a third of the time.
+                strip = np.ascontiguousarray(read[:, part]).T.copy()
+                yield slice(wide.start + part.start, wide.start + part.stop), strip
             release(self._features)
 
 
@@ -122,11 +122,11 @@ def _mean(points: _Points) -> Doubles:
 
 
 def _median(points: _Points) -> Doubles:
-    """Coordinate-wise median, as in the authors' released code."""
+    """Return the coordinate-wise median, as in the authors' released code."""
     n, d = points.shape
     middle, half = np.empty(d), n // 2
     for part, columns in points.columns():
-        # Along memory, one coordinate after another, it takes a third of the time.
+        # Contiguous coordinates take a third of the time.
         columns.partition(half, axis=1)
         upper = columns[:, half].astype(np.float64)
         lower = upper if n % 2 else columns[:, :half].max(axis=1)
@@ -145,11 +145,11 @@ def geometric_median(
     tolerance: float = 1e-13,
     max_steps: int = 2000,
 ) -> Doubles:
-    """Point with the smallest sum of Euclidean distances to the given points.
+    """Find the point with the smallest sum of Euclidean distances to the given points.
 
-    Weiszfeld's iteration with the step of Vardi and Zhang (PNAS 97(4), 2000, Eq. 2.6) where the
-    estimate falls on a point. Where the minimum is not unique, as between two points, it is the
-    one that the iteration reaches from `start`.
+    Weiszfeld's iteration, with the step of Vardi and Zhang (PNAS 97(4), 2000, Eq. 2.6) if the
+    estimate coincides with a point. If the minimum is not unique, as for two points, the result is
+    the one that the iteration reaches from `start`.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def geometric_median(
     tolerance
         Stop when a step is shorter than this fraction of the mean distance to the points.
     max_steps
-        Stop after so many passes.
+        Maximum number of passes.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def geometric_median(
             pull = float(np.linalg.norm(target - estimate)) * weights
             share = min(1.0, on_point / pull) if pull > 0 else 1.0
             target = (1 - share) * target + share * estimate
-        # Not to follow the last, least step leaves two points, say, at equal distances.
+        # Not taking this last tiny step keeps the distances to two points, say, equal.
         if np.linalg.norm(target - estimate) <= tolerance * distances / points:
             break
         estimate = target
@@ -195,12 +195,12 @@ def geometric_median(
 
 
 def _euclidean(block: Doubles, center: Doubles) -> Doubles:
-    block -= center  # in place, for this is the last use of the block
+    block -= center  # in place, because this is the last use of the block
     return np.sqrt(_dot(block, block))
 
 
 def _cosine(block: Doubles, center: Doubles) -> Doubles:
-    """One minus the cosine; 1 where either vector is zero and has no direction."""
+    """Return one minus the cosine; 1 if either vector is zero and has no direction."""
     product = block @ center
     norms = np.sqrt(_dot(block, block) * (center @ center))
     cosine = np.divide(product, norms, out=np.zeros_like(product), where=norms > 0)
@@ -208,7 +208,7 @@ def _cosine(block: Doubles, center: Doubles) -> Doubles:
 
 
 def _dot(one: Doubles, other: Doubles) -> Doubles:
-    """Dot product row by row."""
+    """Return the dot product of each row."""
     products: Doubles = np.vecdot(one, other)
     return products
 

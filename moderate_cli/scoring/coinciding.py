@@ -1,7 +1,6 @@
-"""Where the features of nearly all images, or of a class, coincide: as of pictures that are blank.
+"""Detect nearly identical features of nearly all images, or of a class, e.g. of blank pictures.
 
-Pure numpy. Nothing can be chosen by such features, and whatever is chosen looks as good as any
-other choice.
+Pure numpy. Such features give no basis for a selection, though a selection by them looks valid.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask, Rows, read_rows
+from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks, read_rows
 
-FEWEST = 3  # images that may coincide by chance
-MOST = 0.9  # of the images
-NEAR = 1e-3  # of the length of a feature vector; half precision is half as exact
-SAMPLE, NUMBERS = 8192, 1 << 24  # images, and numbers of them, that are looked at first
+FEWEST = 3  # minimum number of images; fewer may coincide by chance
+MOST = 0.9  # minimum share of the images
+NEAR = 1e-3  # of the length of a feature vector; the resolution of half precision is half of this
+SAMPLE, NUMBERS = 8192, 1 << 24  # images, and numbers in their features, of the first test
 BLOCK_ROWS = 4096
 
 
@@ -25,7 +24,7 @@ def coinciding(
     labels: npt.NDArray[np.integer[Any]],
     readable: Mask | None = None,
 ) -> Doubles:
-    """Count the images that have (nearly) the same features, where those are nearly all.
+    """Count the images with (nearly) the same features, if these are nearly all images.
 
     Parameters
     ----------
@@ -34,13 +33,13 @@ def coinciding(
     labels
         int (n,).
     readable
-        bool (n,), rows that count; None for all.
+        bool (n,), rows to use; None for all.
 
     Returns
     -------
     float64 (classes + 1,)
-        Images of each label, ascending, that lie at one point, and last of all images; 0 where
-        that is less than nine tenths of them, or fewer than `FEWEST`.
+        The number for each label, ascending, and last for all images together; 0 if it is less
+        than nine tenths of the images, or less than `FEWEST`.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def coinciding(
 
 
 def _lengths(points: Doubles) -> Doubles:
-    with np.errstate(over="ignore"):  # of what is nearly infinite
+    with np.errstate(over="ignore"):  # for huge features
         return np.asarray(np.linalg.norm(points, axis=1))
 
 
@@ -82,6 +81,6 @@ def _near(points: Doubles, middle: Doubles) -> Mask:
 
 def _count(features: Features, rows: Rows, middle: Doubles) -> int:
     return sum(
-        int(np.count_nonzero(_near(read_rows(features, rows[start : start + BLOCK_ROWS]), middle)))
-        for start in range(0, len(rows), BLOCK_ROWS)
+        int(np.count_nonzero(_near(read_rows(features, rows[part]), middle)))
+        for part in blocks(len(rows), BLOCK_ROWS)
     )

@@ -10,31 +10,31 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles
 
-# The weights of RAM-APL (its Section 4.3) at a ratio of a half; they are 0.68 and 0.32 at a tenth.
+# The weights of RAM-APL (Section 4.3) at ratio 0.5; at 0.1 they are 0.68 and 0.32.
 RANK, DISAGREEMENT = 0.6, 0.4
 
 
 def fuse(
     scores: Sequence[Doubles], margins: Sequence[Doubles], labels: npt.NDArray[np.integer[Any]]
 ) -> Doubles:
-    """Mean rank within the class, and how many sets take an image for one of another class.
+    """Combine the mean rank in the class with the share of sets that prefer another class.
 
     RAM-APL (Wan et al., ICML 2025): the mean over feature sets of an image's rank in its class,
-    scaled to [0, 1), and the share of sets in which another class center is nearer than its own.
+    scaled to [0, 1), and the share of sets in which another class center is closer than its own.
 
     Parameters
     ----------
     scores
-        Of each set, float64 (n,); NaN for images that cannot be read.
+        Scores of each set, float64 (n,); NaN for unreadable images.
     margins
-        Of each set, float64 (n,), as of the criterion "margin"; empty where there is one class.
+        Scores of each set by criterion "margin", float64 (n,); empty if there is one class.
     labels
         (n,) class of each image.
 
     Returns
     -------
     float64 (n,)
-        In [0, 1]; NaN where a score is.
+        In [0, 1]; NaN if a score is NaN.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def fuse(
 
 
 def class_ranks(values: Doubles, labels: npt.NDArray[np.integer[Any]]) -> Doubles:
-    """Rank of each value in its class over the size of the class; equal values share their mean.
+    """Return the rank of each value in its class, divided by the class size; ties share a rank.
 
     >>> class_ranks(np.array([5.0, 5.0, 1.0, 7.0]), np.array([0, 0, 0, 1]))
     array([0.5, 0.5, 0. , 0. ])

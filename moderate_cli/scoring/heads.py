@@ -1,7 +1,7 @@
-"""Criteria from a linear head that is trained on the features: EL2N, GraNd, forgetting, AUM.
+"""Criteria from training a linear head on the features: EL2N, GraNd, forgetting, AUM.
 
-The papers train the whole network, for hours. Here it is frozen, and its last layer is trained
-anew, which takes seconds and sees the labels that the backbone has not seen.
+The papers train the whole network, for hours. Here the backbone is frozen, and only a new last
+layer is trained, in seconds, on the labels, which the backbone has not seen.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from moderate_cli.arrays import Doubles, Features, Rows
 from moderate_cli.scoring.linear_head import LinearHead
 
 EPOCHS = 20
-EARLY = 2  # epochs after which the early scores are taken: a tenth, as in the paper
-RUNS = 3  # trainings that early scores are averaged over
+EARLY = 2  # epochs before the early scores are taken: a tenth, as in the paper
+RUNS = 3  # trainings over which early scores are averaged
 
 
 def el2n(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
@@ -29,12 +29,12 @@ def el2n(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
     rows, members
         int64 (m,), rows to score, ascending, and the class of each, numbered from 0.
     seed
-        For the order of training.
+        Seed of the order of training.
 
     Returns
     -------
     float64 (m,)
-        In [0, sqrt(2)]; high for images that the head finds hard.
+        In [0, sqrt(2)]; high for images that are hard for the head.
     """
     return _early(features, rows, members, seed, lambda seen: seen.error)
 
@@ -43,15 +43,15 @@ def grand(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
     """Gradient norm (Paul et al., NeurIPS 2021, Definition 2.1), with respect to the head.
 
     The gradient of the loss is the outer product of p(x) - y and (x, 1), so its norm is the
-    product of theirs. Parameters as of `el2n`; float64 (m,), not negative.
+    product of their norms. Parameters as of `el2n`; float64 (m,), not negative.
     """
     return _early(features, rows, members, seed, lambda seen: seen.error * seen.length)
 
 
 def forgetting(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
-    """Forgetting events (Toneva et al., ICLR 2019): how often right is followed by wrong.
+    """Forgetting events (Toneva et al., ICLR 2019): times that right is followed by wrong.
 
-    An image that is never right counts one more than there are epochs. Parameters as of `el2n`;
+    For an image that is never right, the number of epochs plus one. Parameters as of `el2n`;
     float64 (m,), whole numbers.
     """
     events, before = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.bool_)
@@ -67,8 +67,8 @@ def forgetting(features: Features, rows: Rows, members: Rows, seed: int) -> Doub
 def aum(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
     """Area under the margin (Pleiss et al., NeurIPS 2020, Eq. 2), negated.
 
-    The mean over epochs of the highest other logit minus that of the label: high for images that
-    the head would rather call something else. Parameters as of `el2n`; float64 (m,).
+    The mean over epochs of the highest other logit minus the logit of the label: high for images
+    to which the head prefers to give another label. Parameters as of `el2n`; float64 (m,).
     """
     total = np.zeros(len(rows))
     for seen in _epochs(features, rows, members, seed, EPOCHS):
@@ -77,16 +77,16 @@ def aum(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
 
 
 class Seen(NamedTuple):
-    """What the head made of each image when its turn came in an epoch: float64 (m,) each.
+    """Outputs of the head for each image in one epoch, before the image's step: float64 (m,).
 
     Attributes
     ----------
     margin
         Logit of the label minus the highest other one.
     error
-        Length of the vector of predicted probabilities minus the label's.
+        Length of the predicted probabilities minus those of the label.
     length
-        Length of (x, 1), x being the scaled feature.
+        Length of (x, 1), where x is the scaled feature.
     """
 
     margin: Doubles
@@ -108,7 +108,7 @@ def _early(
 def _epochs(
     features: Features, rows: Rows, members: Rows, seed: int, epochs: int
 ) -> Iterator[Seen]:
-    """Train a head; yield each epoch's outcomes."""
+    """Train a head; yield its outputs in each epoch."""
     head = LinearHead(features, rows, members, int(members.max()) + 1, seed)
     for _ in range(epochs):
         seen = Seen(*(np.empty(len(rows)) for _ in Seen._fields))

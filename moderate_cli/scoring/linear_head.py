@@ -1,4 +1,4 @@
-"""A softmax classifier on features: the last layer of a network whose backbone stays as it is."""
+"""A softmax classifier on features: the last layer of a network with a frozen backbone."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Floats, Rows, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, read_rows
 
 BATCH = 256
 BLOCK_ROWS = 4096
-# A class is seen in one of as many steps as there are classes, so the rate grows with them.
+# The more classes, the fewer images of each in a step; so the rate grows with their number.
 RATE_PER_CLASS, LEAST_RATE = 0.1, 1.0
 MOMENTUM, DECAY = 0.9, 1e-4
 
 
 class Step(NamedTuple):
-    """One step of training, before the weights are changed.
+    """One step of training, before the weights change.
 
     Attributes
     ----------
     batch
         int64 (b,), positions of its images, ascending.
     inputs
-        float32 (b, d + 1), scaled features and a one.
+        float32 (b, d + 1), scaled features and a column of ones.
     logits
         float32 (b, c).
     error
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 
 
 class LinearHead:
-    """A linear layer that is trained by stochastic gradient descent on the cross-entropy.
+    """A linear layer, trained by stochastic gradient descent on the cross-entropy.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class LinearHead:
     classes
         Number of classes.
     seed
-        For the order of training.
+        Seed of the order of training.
 
     Attributes
     ----------
@@ -68,15 +68,15 @@ class LinearHead:
         self._rate = max(LEAST_RATE, RATE_PER_CLASS * classes)
 
     def inputs(self, rows: Rows) -> Floats:
-        """Read rows, ascending, as the layer takes them: float32 (b, d + 1)."""
+        """Return the inputs of the layer for rows, ascending: float32 (b, d + 1)."""
         scaled = (read_rows(self._features, rows) - self._mean) * self._scale
         return np.concatenate([scaled, np.ones((len(rows), 1))], axis=1, dtype=np.float32)
 
     def epoch(self) -> Iterator[Step]:
-        """Go once through all images, in random order."""
+        """Train on all images once, in random order."""
         order = self._rng.permutation(len(self._rows))
-        for start in range(0, len(order), BATCH):
-            batch = np.sort(order[start : start + BATCH])
+        for part in blocks(len(order), BATCH):
+            batch = np.sort(order[part])
             inputs = self.inputs(self._rows[batch])
             logits = inputs @ self.weights
             error = softmax(logits)
@@ -88,17 +88,17 @@ class LinearHead:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Probabilities (b, c) of classes."""
+    """Return the probabilities (b, c) of classes."""
     powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
 
 
 def _moments(features: Features, rows: Rows) -> tuple[Doubles, float]:
-    """Mean feature, and what makes the mean squared distance from it 1."""
+    """Return the mean feature, and the factor that makes the mean squared distance to it 1."""
     total, squares = np.zeros(features.shape[1]), 0.0
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = read_rows(features, rows[start : start + BLOCK_ROWS])
+    for part in blocks(len(rows), BLOCK_ROWS):
+        block = read_rows(features, rows[part])
         total += block.sum(axis=0)
         squares += float(np.vecdot(block, block).sum())
     mean = total / len(rows)

@@ -1,10 +1,10 @@
-"""The margin criterion: how much nearer an image is to another class than to its own."""
+"""The margin criterion: how much closer an image is to another class than to its own."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Rows, blocks, directions, read_rows
 from moderate_cli.scoring.centers import class_centers
 
 BLOCK_ROWS = 4096
@@ -13,10 +13,10 @@ BLOCK_ROWS = 4096
 def margins(
     features: Features, rows: Rows, classes: list[Rows], members: Rows, center: str, metric: str
 ) -> Doubles:
-    """Distance to the own class center minus that to the nearest other one.
+    """Distance to the own class center minus distance to the nearest other one.
 
-    Negative for images that their own center is nearest to; the higher, the more an image looks
-    like one of another class. (With its sign turned, the margin of a nearest-centroid classifier.)
+    Negative for an image whose own center is the nearest; the higher, the more it looks like
+    another class. (The negated margin of a nearest-centroid classifier.)
 
     Parameters
     ----------
@@ -35,8 +35,7 @@ def margins(
     """
     centers = class_centers(features, classes, center)
     scores = np.empty(len(rows))
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
+    for part in blocks(len(rows), BLOCK_ROWS):
         with np.errstate(invalid="ignore", over="ignore"):
             distances = _distances(read_rows(features, rows[part]), centers, metric)
         every = np.arange(len(distances))
@@ -47,7 +46,7 @@ def margins(
 
 
 def _distances(points: Doubles, centers: Doubles, metric: str) -> Doubles:
-    """Distance of each point to each center, (m, c)."""
+    """Return the distance of each point to each center, (m, c)."""
     if metric == "cosine":
         cosine: Doubles = directions(points) @ directions(centers).T
         return 1.0 - cosine.clip(-1.0, 1.0)

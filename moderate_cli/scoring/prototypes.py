@@ -1,4 +1,4 @@
-"""The prototypes criterion: distance to the nearest of clusters that were found without labels."""
+"""The prototypes criterion: distance to the nearest cluster center, without labels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Rows, blocks, directions, read_rows
 
 BLOCK_ROWS = 4096
-SAMPLE = 256  # images for each cluster that suffice to place it
+SAMPLE = 256  # images per cluster that suffice to find it
 STEPS = 25
 
 
@@ -23,9 +23,9 @@ def prototype_distances(features: Features, rows: Rows, clusters: int, seed: int
     rows
         int64 (m,), rows to score, ascending.
     clusters
-        Number of k-means centers; as many as images, at most.
+        Number of k-means centers; limited to the number of images.
     seed
-        For the images that the centers start from.
+        Random seed of the initial centers.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def prototype_distances(features: Features, rows: Rows, clusters: int, seed: int
 
 
 def clusters_of(features: Features, rows: Rows, clusters: int, seed: int) -> Rows:
-    """Number of the nearest k-means center, int64 (m,); parameters as of `prototype_distances`."""
+    """Return the index of the nearest k-means center, int64 (m,); see `prototype_distances`."""
     numbers = np.empty(len(rows), dtype=np.int64)
     for part, cosine in _cosines(features, rows, clusters, seed):
         numbers[part] = cosine.argmax(axis=1)
@@ -49,23 +49,22 @@ def clusters_of(features: Features, rows: Rows, clusters: int, seed: int) -> Row
 def _cosines(
     features: Features, rows: Rows, clusters: int, seed: int
 ) -> Iterator[tuple[slice, Doubles]]:
-    """Yield parts of the images, and the cosine to each center, (b, clusters)."""
+    """Yield blocks of images, and the cosine to each center, (b, clusters)."""
     centers = spherical_kmeans(features, rows, clusters, np.random.default_rng(seed))
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
+    for part in blocks(len(rows), BLOCK_ROWS):
         yield part, directions(read_rows(features, rows[part])) @ centers.T
 
 
 def spherical_kmeans(
     features: Features, rows: Rows, clusters: int, rng: np.random.Generator
 ) -> Doubles:
-    """Cluster by direction (Dhillon and Modha, 2001), on at most `SAMPLE` images per cluster.
+    """Cluster directions (Dhillon and Modha, 2001) of at most `SAMPLE` images per cluster.
 
     Returns
     -------
     float64 (clusters, d)
-        Centers of length 1. A center that no image is nearest to is put on the image that is
-        farthest from its own.
+        Centers of length 1. An empty cluster is moved to the image that is farthest from its
+        center.
     """
     size = min(len(rows), SAMPLE * clusters)
     sample = np.sort(rng.choice(rows, size, replace=False))

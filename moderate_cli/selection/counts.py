@@ -1,4 +1,4 @@
-"""How many images are kept, of all and of each class; all in exact integers."""
+"""Number of images to keep, in total and per class, in exact integers."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from moderate_cli.arrays import Counts
 from moderate_cli.errors import ArgumentError
 
 WRITTEN = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?|[0-9]+/[0-9]+)")
-SHOWN = 100  # letters of what is no number
+SHOWN = 100  # letters of an invalid number that an error shows
 
 
 def kept_count(
     n: int, ratio: float | str | Fraction | None = None, count: int | None = None
 ) -> int:
-    """Number of images kept of n: `count`, or `floor(n * ratio + 1/2)`, at least 1.
+    """Return the number to keep of n images: `count`, or `floor(n * ratio + 1/2)`, at least 1.
 
-    The ratio is the decimal number that was written, not its nearest binary fraction.
+    A float is read as the decimal number that was written, not as a binary fraction.
 
     Raises
     ------
     ArgumentError
-        If n is 0, not one of the two is given, or it is out of range.
+        If n is 0, both or neither of the two are given, or it is out of range.
 
     >>> kept_count(3068, 0.3), kept_count(100, 0.145), kept_count(3, 0.001)
     (920, 15, 1)
     """
     if n == 0:
-        raise ArgumentError("there is no image to select from")
+        raise ArgumentError("there are no images to select from")
     if (ratio is None) == (count is None):
-        raise ArgumentError("give one of ratio and count")
+        raise ArgumentError("pass either ratio or count")
     if count is not None:
         if not 1 <= count <= n:
             raise ArgumentError(f"count: {count} is not in [1, {n}], the images to select from")
@@ -50,19 +50,19 @@ def kept_count(
 
 
 def quotas(sizes: Counts, k: int, floors: Counts, balance: str = "proportional") -> Counts:
-    """Share k among classes, by largest remainder.
+    """Divide k among classes, by largest remainder.
 
     Parameters
     ----------
     sizes
         int64 (c,), images in each class, all positive.
     k
-        Number to share, at most the sum of `sizes`.
+        Number to divide, at most the sum of `sizes`.
     floors
-        int64 (c,), the least a class gets; ignored where k is below their sum.
+        int64 (c,), the minimum of each class; ignored if k is below their sum.
     balance
-        A key of `BALANCES`, what the shares are in proportion to: the "proportional" sizes, their
-        square roots ("sqrt"), or "uniform". What a class is too small for goes to the others.
+        A key of `BALANCES`: shares are in proportion to the sizes ("proportional"), to their
+        square roots ("sqrt"), or equal ("uniform"). The excess of a small class goes to the others.
 
     Returns
     -------
@@ -79,14 +79,14 @@ def quotas(sizes: Counts, k: int, floors: Counts, balance: str = "proportional")
     if floors.sum() > k:
         floors = np.zeros_like(floors)
     weights = BALANCES[balance](sizes)
-    full = np.zeros(len(sizes), dtype=np.bool_)  # classes whose share is all that they have
+    full = np.zeros(len(sizes), dtype=np.bool_)  # classes whose share is all their images
     while True:
         total, left = int(weights[~full].sum()), k - int(sizes[full].sum())
         over = ~full & (left * weights >= sizes * total)
         if not over.any():
             break
         full |= over
-    shares = left * weights  # in units of 1 / total, so that all is exact
+    shares = left * weights  # in units of 1 / total, to be exact
     shared = np.where(full, sizes, np.maximum(shares // max(total, 1), floors))
     owed = np.where(full, 0, shares - total * shared)
     missing = k - int(shared.sum())
@@ -101,22 +101,22 @@ def quotas(sizes: Counts, k: int, floors: Counts, balance: str = "proportional")
 
 BALANCES: dict[str, Callable[[Counts], Counts]] = {
     "proportional": lambda sizes: sizes,
-    # To three decimals, in integers, so that shares stay exact.
+    # In integers, to three decimals, to be exact.
     "sqrt": lambda sizes: np.array([math.isqrt(size * 10**6) for size in sizes.tolist()]),
     "uniform": np.ones_like,
 }
 
 
 def exact(number: float | str | Fraction) -> Fraction:
-    """The decimal number as written, `Fraction(3, 10)` for 0.3.
+    """Read a decimal number exactly as it is written: 0.3 is `Fraction(3, 10)`.
 
     Raises
     ------
     ArgumentError
-        If it is no number of plain digits, or has thousands of them.
+        If it is not a number of plain digits, or has thousands of digits.
     """
     text = str(number).strip(" ")
-    # Fraction takes digits of all scripts, too, and works for ever at 1e-999999999.
+    # Fraction also accepts digits of other scripts, and takes for ever at 1e-999999999.
     if WRITTEN.fullmatch(text):
         with contextlib.suppress(ValueError, ZeroDivisionError):
             return Fraction(text)
@@ -124,7 +124,7 @@ def exact(number: float | str | Fraction) -> Fraction:
 
 
 def written(number: float | str | Fraction) -> str:
-    """The one text of a number that `exact` reads back, whichever way it was written.
+    """Return the canonical text of a number, which `exact` reads back.
 
     >>> written("0.30"), written("3e-1"), written("2/6"), written(1)
     ('0.3', '0.3', '1/3', '1')
@@ -135,14 +135,14 @@ def written(number: float | str | Fraction) -> str:
         return str(fraction)
     digits = str(abs(fraction.numerator) * 10**places // fraction.denominator)
     sign = "-" * (fraction < 0)
-    if places > len(digits) + 5:  # zeros that nobody would count
+    if places > len(digits) + 5:  # more zeros than one would count
         return f"{sign}{digits}e-{places}"
     digits = digits.zfill(places + 1)
     return f"{sign}{digits[:-places]}.{digits[-places:]}"
 
 
 def _decimals(denominator: int) -> int:
-    """How many decimals a fraction in lowest terms has; 0 if there is no end to them."""
+    """Return the number of decimals of a fraction in lowest terms; 0 if it is infinite."""
     left, places = denominator, 0
     while (shared := math.gcd(left, 10)) > 1:
         left, places = left // shared, places + 1
@@ -150,16 +150,16 @@ def _decimals(denominator: int) -> int:
 
 
 def round_half_up(number: Fraction) -> int:
-    """Return the nearest integer, the larger one of two."""
+    """Return the nearest integer; of two, the larger one."""
     return (2 * number.numerator + number.denominator) // (2 * number.denominator)
 
 
 def members_of(labels: npt.NDArray[Any]) -> tuple[Counts, Counts]:
-    """Number the classes that occur from 0; return each image's, and the size of each class."""
+    """Renumber the classes that occur from 0; return the class of each image, and their sizes."""
     low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
     if high - low > 4 * len(labels):
         _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         return members, sizes
-    counts = np.bincount(labels - low)  # no sorting where labels leave few gaps
+    counts = np.bincount(labels - low)  # without sorting, if labels have few gaps
     numbers = np.cumsum(counts > 0) - 1
     return numbers[labels - low], counts[counts > 0]

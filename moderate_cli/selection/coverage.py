@@ -8,15 +8,15 @@ import numpy as np
 
 from moderate_cli.arrays import Points, Rows, directions
 
-DIGITS = 9  # decimals of a gain that count
+DIGITS = 9  # decimals of a gain that are compared
 
 
 def k_center(points: Points, k: int) -> Rows:
     """Greedy k-center (Gonzalez, 1985; Sener and Savarese, ICLR 2018, Algorithm 1).
 
-    Begins with the image nearest the mean; then again and again takes the one that is farthest
-    from all that are taken. No image is then farther from a kept one than twice the least radius
-    that k images can have. Memory beside the points is O(n).
+    Starts with the image nearest to the mean, then repeatedly picks the image that is farthest
+    from its nearest picked image. The largest of these distances ends up at most twice the smallest
+    possible for k images. Memory beside the points is O(n).
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def k_center(points: Points, k: int) -> Rows:
     Returns
     -------
     int64 (k,)
-        Rows in the order picked; of equal ones the first.
+        Rows in the order picked; ties go to the first row.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def k_center(points: Points, k: int) -> Rows:
     """
     squares = np.vecdot(points, points)
     best = int(np.argmin(squares - 2 * (points @ points.mean(axis=0))))
-    nearest = np.full(len(points), np.inf)  # squared distance to the nearest that is picked
+    nearest = np.full(len(points), np.inf)  # squared distance to the nearest picked image
     picked = np.empty(k, dtype=np.int64)
     for step in range(k):
         picked[step] = best
@@ -50,8 +50,8 @@ def k_center(points: Points, k: int) -> Rows:
 def facility_location(points: Points, k: int) -> Rows:
     """Greedy facility location (Nemhauser et al., 1978), by lazy evaluation (Minoux, 1978).
 
-    Each step adds the image that raises sum_i max_j s(i, j) most, j being those picked and s one
-    plus the cosine similarity. Within 1 - 1/e of the best k.
+    Each step adds the image that increases sum_i max_j s(i, j) most, where j are the picked images
+    and s is one plus the cosine similarity. The result is within 1 - 1/e of the optimum.
 
     Parameters and result as of `k_center`.
 
@@ -59,9 +59,9 @@ def facility_location(points: Points, k: int) -> Rows:
     array([1, 2])
     """
     similarity = 1 + (unit := directions(points)) @ unit.T
-    reached = np.zeros(len(points))  # similarity of each image to the picked one that is nearest
-    # What an image adds only shrinks as others are picked: an old value is an upper bound.
-    # Two that are nearest to each other add the same; rounding lets such ties go to the first.
+    reached = np.zeros(len(points))  # similarity of each image to its nearest picked image
+    # The gain of an image only shrinks as others are picked, so an old gain is an upper bound. Two
+    # images that are nearest to each other have equal gains; rounding gives such ties to the first.
     gains = similarity.sum(axis=1).round(DIGITS).tolist()
     bounds = [(-gain, row, 0) for row, gain in enumerate(gains)]
     heapq.heapify(bounds)

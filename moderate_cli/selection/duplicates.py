@@ -1,8 +1,8 @@
 """Near duplicates: images whose features point in nearly the same direction.
 
-Pure numpy. Images are gone through in row order; one that is as similar as the threshold to an
-earlier image that is no duplicate itself is a duplicate of it. So each group has one survivor, its
-first image, and no chain of small steps joins images that differ.
+Pure numpy. In row order, an image is a duplicate of the first earlier image that is similar enough
+and not a duplicate itself. So each group has one survivor, its first image, and no chain of small
+steps joins images that differ.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Floats, Rows, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, directions, read_rows
 from moderate_cli.errors import ArgumentError
 
 BLOCK_ROWS, REFERENCE_ROWS = 2048, 8192  # a block of similarities takes 64 MB
-ROUNDING = 1e-6  # two equal images may miss a cosine of 1 by as much in float32
+ROUNDING = 1e-6  # in float32, the cosine of two equal images may be this far from 1
 
 
 class Duplicates(NamedTuple):
@@ -27,7 +27,7 @@ class Duplicates(NamedTuple):
     rows
         int64 (m,), images that are duplicates.
     survivors
-        int64 (m,), the earlier image that each is a duplicate of: the first that is similar enough.
+        int64 (m,), the earlier image that each of them duplicates.
     similarity
         float64 (m,), the cosine between the two.
     """
@@ -43,9 +43,9 @@ def find_duplicates(
     threshold: float,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Duplicates:
-    """Find the images that are near duplicates of earlier ones.
+    """Find images that are near duplicates of earlier ones.
 
-    Time grows with the square of the number of images, memory does not.
+    Time grows with the square of the number of images; memory does not.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def find_duplicates(
     rows
         int64 (m,), rows to compare, ascending.
     threshold
-        Cosine in (0, 1] from which on two images are near duplicates.
+        Minimum cosine similarity of near duplicates, in (0, 1].
     on_progress
-        Called with the number of images gone through and that of all.
+        Called with the number of images compared so far, and the number of all.
 
     Raises
     ------
@@ -73,15 +73,15 @@ def find_duplicates(
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold: {threshold} is not in (0, 1]")
     least = np.float32(threshold - ROUNDING)
-    unique = np.empty(0, dtype=np.int64)  # rows that are no duplicates, of the blocks before
+    unique = np.empty(0, dtype=np.int64)  # rows in earlier blocks that are not duplicates
     found: list[tuple[int, int, float]] = []
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = rows[start : start + BLOCK_ROWS]
+    for part in blocks(len(rows), BLOCK_ROWS):
+        block = rows[part]
         points = _unit(features, block)
         first = np.full(len(block), -1, dtype=np.int64)
         cosine = np.zeros(len(block))
-        for at in range(0, len(unique), REFERENCE_ROWS):
-            reference = unique[at : at + REFERENCE_ROWS]
+        for other in blocks(len(unique), REFERENCE_ROWS):
+            reference = unique[other]
             _join(first, cosine, points @ _unit(features, reference).T, reference, least)
         inside = points @ points.T
         similar = inside >= least
@@ -94,7 +94,7 @@ def find_duplicates(
         found += zip(block[own].tolist(), first[own].tolist(), cosine[own].tolist(), strict=True)
         unique = np.concatenate([unique, block[first < 0]])
         if on_progress is not None:
-            on_progress(start + len(block), len(rows))
+            on_progress(part.stop, len(rows))
     table = np.array(found).reshape(-1, 3)
     return Duplicates(
         table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), np.minimum(table[:, 2], 1.0)
@@ -108,7 +108,7 @@ def _join(
     reference: Rows,
     least: np.float32,
 ) -> None:
-    """Note the first similar reference of each image that has none yet."""
+    """Record the first similar reference image of each image without one."""
     similar = similarity >= least
     new = np.flatnonzero((first < 0) & similar.any(axis=1))
     at = similar[new].argmax(axis=1)

@@ -1,4 +1,4 @@
-"""The least that each class keeps, where one selection spans all of them."""
+"""The minimum kept per class, if one selection spans all classes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from moderate_cli.arrays import Counts, Mask
 
 
 def attainable(sizes: Counts, least: int, k: int) -> int:
-    """Return the least that each class keeps, lowered to what the number kept allows.
+    """Return the minimum per class, reduced so that all classes can have it.
 
     Parameters
     ----------
     sizes
         int64 (c,), images of each class.
     least
-        What is asked for. It is lowered to 1 at the most: where there are more classes than images
-        to keep, as many classes as possible keep one.
+        The desired minimum. It is never reduced below 1: with more classes than images to keep, as
+        many classes as possible keep one.
     k
         Number kept.
 
@@ -37,24 +37,24 @@ def attainable(sizes: Counts, least: int, k: int) -> int:
 
 
 def raise_to_floors(inside: Mask, mine: Counts, floors: Counts, preferred: Counts) -> Mask:
-    """Swap the least wanted images that are kept for the most wanted of classes below floor.
+    """Swap the least preferred kept images for the most preferred of classes below their floor.
 
     Parameters
     ----------
     inside
-        bool (n,), what is kept so far.
+        bool (n,), the images kept so far.
     mine
         int64 (n,), class of each image, numbered from 0.
     floors
-        int64 (c,), the least that each class keeps.
+        int64 (c,), the minimum of each class.
     preferred
-        int64 (n,), all images, the most wanted first.
+        int64 (n,), all images, the most preferred first.
 
     Returns
     -------
     bool (n,)
-        As many True as in `inside`. Where those do not suffice for all floors, the classes of
-        the most wanted images come first.
+        With as many True as `inside`. If they do not suffice for all floors, the classes of the
+        most preferred images come first.
     """
     counts = np.bincount(mine[inside], minlength=len(floors))
     lacking = np.maximum(floors - counts, 0)

@@ -1,4 +1,4 @@
-"""The graph strategy: scores that pass along a graph of neighbors."""
+"""The graph strategy: scores are passed along a graph of neighbors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ FORWARD, REVERSE = 1.0, 1.0  # gamma_f and gamma_r of the paper
 def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Rows:
     """D2 Pruning (Maharana et al., ICLR 2024, Section 3.2).
 
-    Each image is a node of the graph of its `NEIGHBORS` nearest neighbors, with its score, scaled
-    to 0..1, as its value. Forward, a node gains exp(-gamma_f d^2) of each neighbor's value, so
-    that dense regions stand out. Then the node of the highest value is picked, again and again,
-    and its neighbors lose exp(-gamma_r d^2) of its value, so that the next pick lies elsewhere.
-    Distances d are those between features of length 1.
+    Images are nodes of a graph of the `NEIGHBORS` nearest neighbors; the value of a node is its
+    score, scaled to 0..1. Forward, a node gains exp(-gamma_f d^2) of each neighbor's value, which
+    raises dense regions. Then the node with the highest value is picked, repeatedly; its neighbors
+    lose exp(-gamma_r d^2) of its value, so that the next pick is elsewhere. Distances d are between
+    features of length 1.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Rows:
     Returns
     -------
     int64 (k,)
-        Rows in the order picked; of equal ones the first.
+        Rows in the order picked; ties go to the first row.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def graph(points: Points, k: int, values: npt.NDArray[Any]) -> Rows:
 
 
 def _neighbors(points: Points) -> tuple[Points, Rows]:
-    """Squared distances to, and rows of, the nearest neighbors: two (n, m) arrays."""
+    """Return squared distances and rows of the nearest neighbors: two (n, m) arrays."""
     squares = np.maximum(2 - 2 * ((unit := directions(points)) @ unit.T), 0)
     np.fill_diagonal(squares, np.inf)
     count = min(NEIGHBORS, len(points) - 1)

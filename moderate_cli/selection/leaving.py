@@ -1,4 +1,4 @@
-"""What is left out before anything is chosen: of each class no more than its floor allows."""
+"""Leave images out before the selection, but keep the minimum of each class."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from moderate_cli.arrays import Mask, Rows
 
 
 class LeftOut(NamedTuple):
-    """Images that are left out, and those that stay for the sake of their class.
+    """Images that are left out, and images that stay for the minimum of their class.
 
     Attributes
     ----------
     rows
-        int64 (m,), what is left out.
+        int64 (m,), images that are left out.
     spared
-        int64 (s,), what stays, although it was to be left out, too.
+        int64 (s,), images that were to be left out, but stay.
     """
 
     rows: Rows
@@ -28,22 +28,21 @@ class LeftOut(NamedTuple):
 def leave_out(
     rows: Rows, labels: npt.NDArray[np.integer[Any]], eligible: Mask, min_per_class: int
 ) -> LeftOut:
-    """Leave images out, but of each class only as many as leave it its floor.
+    """Leave images out, but keep at least `min_per_class` of each class, or all if it has fewer.
 
-    The floor of a class is `min_per_class`, or all its images where it has fewer. Without it a
-    class whose images are all suspects, or copies of others, would vanish, and every later class
-    of an ImageFolder would get another index.
+    Otherwise a class whose images are all suspects, or copies of others, would vanish, and each
+    later class of an ImageFolder would get another index.
 
     Parameters
     ----------
     rows
-        int64 (m,), what is to be left out; of each class the first ones are.
+        int64 (m,), images to leave out, in the order in which they go.
     labels
         (n,) class of each image.
     eligible
-        bool (n,), what there is to choose from so far; holds for all of `rows`.
+        bool (n,), the images to choose from so far; True for all `rows`.
     min_per_class
-        At least so many of each class stay.
+        Minimum number of images per class that stay.
 
     Examples
     --------
@@ -54,7 +53,7 @@ def leave_out(
     known, sizes = np.unique(labels[eligible], return_counts=True)
     members = np.searchsorted(known, labels[rows])
     order = np.argsort(members, kind="stable")
-    ranks = np.empty(len(rows), dtype=np.int64)  # of each, among those of its class
+    ranks = np.empty(len(rows), dtype=np.int64)  # of each row in its class
     ranks[order] = np.arange(len(rows)) - np.searchsorted(members[order], members[order])
-    goes = ranks < np.maximum(sizes - min_per_class, 0)[members]
+    goes = ranks < np.maximum(sizes - min(min_per_class, len(labels)), 0)[members]
     return LeftOut(rows[goes], rows[~goes])

@@ -1,4 +1,4 @@
-"""Strategies that match a moment of a class: matching and herding."""
+"""Strategies that match the center of a class: matching and herding."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import numpy as np
 from moderate_cli.arrays import Doubles, Points, Rows
 from moderate_cli.scoring.centers import geometric_median
 
-# A robust target does not want more: the picks do not depend on the tenth digit.
+# Enough for a target: picks do not depend on its tenth digit.
 TOLERANCE = 1e-6
 
 
 def matching(points: Points, k: int) -> Rows:
     """GM Matching (Acharyya et al., arXiv 2406.17188, Algorithm 1).
 
-    Herding towards the geometric median m in place of the mean, so that up to half of the class
-    may be corrupted: theta = m; k times, pick i = argmax <theta, z_i> among those left, then
-    theta += m - z_i.
+    Herding towards the geometric median m instead of the mean, so that up to half of the class may
+    be corrupted. Start with theta = m; k times, pick i = argmax <theta, z_i> of the remaining
+    images, then theta += m - z_i.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def matching(points: Points, k: int) -> Rows:
     Returns
     -------
     int64 (k,)
-        Rows in the order picked; of equal ones the first.
+        Rows in the order picked; ties go to the first row.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def matching(points: Points, k: int) -> Rows:
 def herding(points: Points, k: int) -> Rows:
     """Kernel herding with the linear kernel (Welling, ICML 2009; Chen et al., UAI 2010, Eq. 8).
 
-    As `matching`, to the mean of the class: the mean of what is picked stays near it at each step.
+    As `matching`, but towards the mean: the mean of the picked images stays close to it.
 
     >>> herding(np.array([[0.0], [1.0], [2.0], [3.0], [4.0]]), 2)
     array([4, 0])
@@ -51,7 +51,7 @@ def herding(points: Points, k: int) -> Rows:
 
 
 def _match(points: Points, target: Doubles, k: int) -> Rows:
-    # <theta, z_i> of all i; with the Gram matrix, a step of theta adds one row of it.
+    # <theta, z_i> for all i; with the Gram matrix, a step of theta adds one row of it.
     pull = points @ target
     standing = pull.copy()
     gram = points @ points.T

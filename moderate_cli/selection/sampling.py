@@ -1,4 +1,4 @@
-"""Strategies that put the images of a group in an order of preference, by score or by chance."""
+"""Strategies that order images by preference, from scores or at random."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from moderate_cli.arrays import Rows, Values
 
 STRATA = 50  # the published default
-FARTHEST = 10  # one in so many, the farthest, is left out of the strata
+FARTHEST = 10  # the farthest 1 / 10 is not in the strata
 
 
 def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Rows:
@@ -18,12 +18,12 @@ def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Rows:
     values
         (n,) scores.
     k
-        Number that will be kept.
+        Number to keep.
 
     Returns
     -------
     int64 (n,)
-        All positions in `values`, the most wanted first.
+        All positions in `values`, the most preferred first.
 
     Examples
     --------
@@ -38,18 +38,18 @@ def two_ends(values: Values, k: int, _rng: np.random.Generator) -> Rows:
 
 
 def random(values: Values, _k: int, rng: np.random.Generator) -> Rows:
-    """Prefer nothing: a random order. Parameters and result as of `two_ends`."""
+    """Order at random. Parameters and result as of `two_ends`."""
     return rng.permutation(len(values))
 
 
 def stratified(values: Values, k: int, rng: np.random.Generator) -> Rows:
     """Coverage-centric coreset selection (Zheng et al., ICLR 2023, Algorithm 1).
 
-    The farthest tenth is left out, as far as k allows; the range of the remaining scores is cut
-    into `STRATA` of equal width, and each gives the same number of random images, the smallest
-    strata first, so that what they lack is shared by the others.
+    The farthest tenth is left out, as far as k allows. The range of the remaining scores is divided
+    into `STRATA` of equal width, each of which contributes the same number of random images. The
+    smallest strata come first: if they have too few, the others contribute more.
 
-    Parameters and result as of `two_ends`; what is left out comes last, the nearest first.
+    Parameters and result as of `two_ends`; the images left out come last, the nearest first.
     """
     ranked = np.argsort(values, kind="stable")
     n = len(ranked)

@@ -1,4 +1,4 @@
-"""The easy end of all scores, which strategy trimmed leaves out before it picks."""
+"""Leave out the easiest images before strategy trimmed selects."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 from moderate_cli.arrays import Counts, Mask
 from moderate_cli.selection.floors import raise_to_floors
 
-EASIEST = Fraction(3, 10)  # this and SHARE were chosen on training images, of Fashion-MNIST
+EASIEST = Fraction(3, 10)  # chosen, like SHARE, on training images of Fashion-MNIST
 SHARE = Fraction(1, 2)
 
 
 def least(shares: Counts) -> Counts:
-    """Return the least that each class keeps: half of what would be its share in proportion.
+    """Return the minimum to keep of each class: half of its proportional share.
 
-    Without it, classes that are easily told from all others would all but vanish.
+    Without it, classes that are easy to distinguish would almost vanish.
 
     >>> least(np.array([10, 5, 1, 0]))
     array([5, 3, 1, 0])
@@ -27,10 +27,10 @@ def least(shares: Counts) -> Counts:
 
 
 def trim(values: npt.NDArray[Any], members: Counts, k: int, floors: Counts) -> Mask:
-    """Leave out the lowest three tenths of all scores, as far as k allows.
+    """Leave out the lowest 30 % of all scores, as far as k allows.
 
-    Classes whose images lie close together lose more than others, so that what is picked from
-    the rest, in proportion, has more of the classes that are hard to tell apart.
+    Classes whose images are close together lose more than others. So a proportional selection from
+    the rest has more images of classes that are hard to distinguish.
 
     Parameters
     ----------
@@ -39,14 +39,14 @@ def trim(values: npt.NDArray[Any], members: Counts, k: int, floors: Counts) -> M
     members
         int64 (n,), class of each image, numbered from 0.
     k
-        Number that will be kept, at most n.
+        Number to keep, at most n.
     floors
-        int64 (c,), the least that each class keeps.
+        int64 (c,), the minimum of each class.
 
     Returns
     -------
     bool (n,)
-        True for the rest; of equal scores the first rows are left.
+        True for the rest; of equal scores, the first rows stay.
 
     Examples
     --------

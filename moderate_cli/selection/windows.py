@@ -1,6 +1,6 @@
-"""Windows on the ranks of scores: moderate, easy and hard.
+"""Windows of ranks: strategies moderate, easy and hard.
 
-Ranks are positions when images are sorted by (score, row).
+A rank is a position in the order of (score, row).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MEDIAN = Fraction(1, 2)
 def class_windows(
     values: npt.NDArray[Any], members: Counts, shared: Counts, sizes: Counts, quantile: Fraction
 ) -> Mask:
-    """Keep a window of `shared` images in each class, around the quantile of its scores."""
+    """Keep a window of `shared` images of each class, around the quantile of its scores."""
     order = np.lexsort((values, members))
     firsts = np.cumsum(sizes) - sizes
     starts = firsts + [
-        _window_start(int(size), int(k), quantile) for size, k in zip(sizes, shared, strict=True)
+        window_start(int(size), int(k), quantile) for size, k in zip(sizes, shared, strict=True)
     ]
     positions = np.arange(len(values))
     mine = members[order]
@@ -37,25 +37,26 @@ def class_windows(
 def global_window(
     values: npt.NDArray[Any], members: Counts, k: int, floors: Counts, quantile: Fraction
 ) -> Mask:
-    """Keep a window of k images around the quantile of all scores, but of each class its floor."""
-    start = _window_start(len(values), k, quantile)
+    """Keep a window of k images around the quantile of all scores, and each class's floor."""
+    start = window_start(len(values), k, quantile)
     inside = _ranks(values, start, start + k)
     if np.any(np.bincount(members[inside], minlength=len(floors)) < floors):
         order = np.argsort(values, kind="stable")
-        # Twice the distance in ranks from the middle of the window, so that it is whole.
+        # Twice the distance in ranks from the middle of the window, to be an integer.
         off_center = np.abs(2 * np.arange(len(values)) - (2 * start + k - 1))
         nearest = order[np.argsort(off_center, kind="stable")]
         inside = raise_to_floors(inside, members, floors, nearest)
     return inside
 
 
-def _window_start(n: int, k: int, quantile: Fraction) -> int:
-    # The median has its own rule, rounding down, so that it is the paper's window to the image.
+def window_start(n: int, k: int, quantile: Fraction) -> int:
+    """Return the first rank of a window of k of n images around a quantile."""
+    # For the median, round down: this gives exactly the paper's window.
     return (n - k) // 2 if quantile == MEDIAN else round_half_up((n - k) * quantile)
 
 
 def _ranks(values: npt.NDArray[Any], start: int, stop: int) -> Mask:
-    """Images at positions start to stop in the order of (score, row), without sorting them all."""
+    """Return the images at ranks start to stop, without sorting them all."""
     ordered = np.partition(values, (start, stop - 1))
     low, high = ordered[start], ordered[stop - 1]
     inside: Mask = (values > low) & (values < high)

@@ -1,32 +1,16 @@
 import csv
 import json
-import math
 
 import numpy as np
 import pytest
 from conftest import paint
+from labels import CLASSES, clusters, mislabel
 
-from moderate_cli import open_store, results, score, select
+from moderate_cli import open_store, results, score, select_scores
 from moderate_cli.errors import ArgumentError
-from moderate_cli.label_errors import suspects
-from moderate_cli.label_errors.doubts import summary
-from moderate_cli.label_errors.suspects import Suspects, find_suspects, share_of_strangers
-
-CLASSES, DIM = 8, 32
-
-
-def clusters(rng, n=1600, spread=1.0):
-    """Labels, and features around a point of each."""
-    labels = np.arange(n) * CLASSES // n
-    centers = 3 * rng.normal(size=(CLASSES, DIM)) / math.sqrt(2 * DIM)
-    return labels, centers[labels] * 4 + spread * rng.normal(size=(n, DIM))
-
-
-def mislabel(labels, rng, share):
-    """Give a share of the images any other label."""
-    wrong = rng.random(len(labels)) < share
-    other = rng.integers(1, CLASSES, len(labels))
-    return np.where(wrong, (labels + other) % CLASSES, labels), wrong
+from moderate_cli.label_errors.doubts import noise_estimate
+from moderate_cli.label_errors.suspects import Suspects, find_suspects
+from moderate_cli.words import say_noise
 
 
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.35])
@@ -70,64 +54,6 @@ def test_of_labels_at_random_about_half_are_taken_to_be_wrong(rng):
     assert len(found.most_probable()) / len(labels) == pytest.approx(0.5, abs=0.05)
 
 
-def test_no_class_is_taken_to_have_its_label_less_than_half_of_the_time():
-    # Of 100 images of each class, 90 of the first have the label of the second.
-    classes = np.repeat([0, 1], 100)
-    labels = np.where(np.arange(200) < 90, 1, classes)
-    noise = suspects._fit(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
-    np.testing.assert_allclose(noise.transition[0], [0.5, 0.5])
-    assert noise.transition[1, 1] > 0.9
-
-
-def plain_fit(predicted, labels, classes, temperature):
-    """Expectation-maximization image by image: T and the log-likelihood of the last pass."""
-    rates = [
-        [0.9 if c == y else 0.1 / (classes - 1) for y in range(classes)] for c in range(classes)
-    ]
-    likelihood = -math.inf
-    for _ in range(60):
-        before, likelihood = likelihood, 0.0
-        counts = [[0.0] * classes for _ in range(classes)]
-        for logits, y in zip(predicted, labels, strict=True):
-            powers = [math.exp(z / temperature) for z in logits]
-            joint = [p / sum(powers) * rates[c][y] for c, p in enumerate(powers)]
-            likelihood += math.log(sum(joint))
-            for c in range(classes):
-                counts[c][y] += joint[c] / sum(joint)
-        wrong = 1 - sum(counts[c][c] for c in range(classes)) / len(labels)
-        for c in range(classes):
-            for y in range(classes):
-                counts[c][y] += 10 * (1 - wrong if c == y else wrong / (classes - 1))
-            row = [count / sum(counts[c]) for count in counts[c]]
-            right = max(row[c], 0.5)
-            rates[c] = [
-                right if y == c else r * (1 - right) / (1 - row[c]) for y, r in enumerate(row)
-            ]
-        if likelihood - before < 1e-6 * len(labels):
-            break
-    return np.array(rates), likelihood
-
-
-def test_the_noise_is_that_of_the_plain_statement(rng):
-    labels = rng.integers(0, 3, 60)
-    logits = 2 * rng.normal(size=(60, 3)) + 4 * np.eye(3)[mislabel(labels, rng, 0.2)[0] % 3]
-    noise = suspects._fit(logits.astype(np.float32), labels, 3)
-    plain = {t: plain_fit(logits.tolist(), labels, 3, t) for t in suspects.TEMPERATURES.tolist()}
-    likeliest = max(plain, key=lambda t: plain[t][1])
-    assert noise.temperature == likeliest
-    np.testing.assert_allclose(noise.transition, plain[likeliest][0], atol=1e-4)
-
-
-def test_a_sure_head_makes_the_noise_a_count_of_labels():
-    # 100 images of each class; 20 of the first have the label of the second. To these counts 10
-    # images a class are added, of which a tenth, as of all images, are wrong.
-    classes = np.repeat([0, 1], 100)
-    labels = np.where(np.arange(200) < 20, 1, classes)
-    noise = suspects._fit(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
-    expected = [[(80 + 9) / 110, (20 + 1) / 110], [1 / 110, 109 / 110]]
-    np.testing.assert_allclose(noise.transition, expected, atol=1e-6)
-
-
 def test_a_fraction_takes_the_most_probable_and_ties_by_row():
     probability = np.array([0.5, np.nan, 0.9, 0.2, 0.5, 0.6])
     found = Suspects(probability, np.zeros(6, dtype=np.int64))
@@ -159,30 +85,20 @@ def test_results_follow_from_the_seed_and_hardly_from_the_type(rng):
     np.testing.assert_allclose(first.probability, wide.probability, atol=1e-6)
 
 
-def test_equal_features_tell_nothing(rng):
+def test_equal_features_give_no_suspects(rng):
     found = find_suspects(np.ones((40, 3)), np.arange(40) % 4)
     assert np.isfinite(found.probability).all()
     assert len(found.most_probable()) == 0
 
 
 def test_one_class_is_refused():
-    with pytest.raises(ArgumentError, match="one class only"):
+    with pytest.raises(ArgumentError, match="only one class"):
         find_suspects(np.ones((3, 2)), np.zeros(3, dtype=int))
 
 
 def test_arrays_that_do_not_match_are_refused():
     with pytest.raises(ArgumentError, match=r"features \(3, 2\) and labels \(4,\) do not match"):
         find_suspects(np.ones((3, 2)), np.arange(4))
-
-
-def test_strangers_grow_with_wrong_labels_alone(rng):
-    labels, features = clusters(rng, spread=2.0)
-    assert share_of_strangers(features, labels) < 0.02
-    given, wrong = mislabel(labels, rng, 0.3)
-    # Of seven other classes four are as far as, or farther than, the middle one.
-    assert share_of_strangers(features, given) == pytest.approx(wrong.mean() * 4 / 7, abs=0.03)
-    assert share_of_strangers(features, given % 3) == 0
-    assert share_of_strangers(features[:0], given[:0]) == 0
 
 
 @pytest.fixture
@@ -201,7 +117,7 @@ def test_suspects_are_listed(mixed, moderate, tmp_path):
     path, label, other, probability = done.stdout.rstrip("\n").split("\t")
     assert (path, label, other) == ("e/x.png", "e", "a")
     assert float(probability) > 0.5
-    assert done.stderr.startswith("moderate: 1 suspect; about ")
+    assert done.stderr == "moderate: 1 likely label error; estimated label noise about 1 %\n"
     assert len(moderate("suspects", mixed, "--fraction", "0.1").stdout.splitlines()) == 15
     header = ["path", "class", "looks_like", "probability"]
     moderate("suspects", mixed, "-o", tmp_path / "s.csv")
@@ -212,33 +128,40 @@ def test_suspects_are_listed(mixed, moderate, tmp_path):
     assert json.loads((tmp_path / "s.json").read_text()) == [row]
 
 
-def test_suspects_are_left_out_before_anything_is_chosen(mixed, moderate):
+DROPPED = "moderate: dropped 1 likely label error; selecting from the remaining 150 images\n"
+
+
+def test_suspects_are_dropped_before_the_selection(mixed, moderate):
     done = moderate("select", "-r", "1", "--drop-suspects", "auto", mixed)
     assert "e/x.png" not in done.stdout
     assert len(done.stdout.splitlines()) == 150
-    assert done.stderr == "moderate: 1 suspect is left out\n"
+    assert done.stderr == DROPPED
     done = moderate("select", "-r", "1", "--drop-suspects", "auto", "--invert", mixed)
     assert done.stdout == "e/x.png\n"
     done = moderate("select", "-r", "0.5", "--drop-suspects", "0.2", mixed)
-    assert "30 suspects are left out" in done.stderr
+    assert done.stderr.startswith("moderate: dropped 30 likely label errors; selecting from ")
     assert len(done.stdout.splitlines()) == 61  # half of 121, rounded up
 
 
 def test_the_list_and_the_estimate_agree_or_say_why_not():
     def said(*probability):
-        return summary(Suspects(np.array(probability), np.zeros(len(probability), np.int64)))
+        found = Suspects(np.array(probability), np.zeros(len(probability), np.int64))
+        return say_noise(noise_estimate(found))
 
-    assert said(*[0.002] * 50) == "0 suspects; the labels look right"
-    assert said(*[0.9] * 3, *[0.004] * 97) == "3 suspects; about 3 % of all labels are wrong"
-    assert said(0.9, *[0.0] * 999) == "1 suspect; less than 1 % of all labels are wrong"
-    sums = "suspects with a probability above 0.5; the probabilities of all images add up to about"
-    assert said(*[0.1] * 20) == f"0 {sums} 10 % of the labels, but no image is sure"
-    assert said(*[0.9] * 2, *[0.2] * 18, np.nan) == (
-        f"2 {sums} 27 % of the labels, so others are wrong, too"
+    assert said(*[0.002] * 50) == "no likely label errors; the labels look right"
+    assert said(*[0.9] * 3, *[0.004] * 97) == (
+        "3 likely label errors; estimated label noise about 3 %"
     )
-    assert (
-        said(*[0.6] * 10, *[0.0] * 10) == f"10 {sums} 30 % of the labels, so some of these are"
-        " right"
+    assert said(0.9, *[0.0] * 999) == "1 likely label error; estimated label noise less than 1 %"
+    sums = "with a probability above 0.5; all probabilities add up to about"
+    assert said(*[0.1] * 20) == (
+        f"no likely label errors {sums} 10 % of the labels, but no single image is likely wrong"
+    )
+    assert said(*[0.9] * 2, *[0.2] * 18, np.nan) == (
+        f"2 likely label errors {sums} 27 % of the labels, so others are wrong, too"
+    )
+    assert said(*[0.6] * 10, *[0.0] * 10) == (
+        f"10 likely label errors {sums} 30 % of the labels, so some of these are right"
     )
 
 
@@ -254,16 +177,19 @@ def doubtful(mixed, moderate, monkeypatch):
 
 
 def test_doubts_without_suspects_are_explained_everywhere(doubtful, moderate, tmp_path):
-    why = "the probabilities of all images add up to about 10 % of the labels, but no image is sure"
-    done = moderate("suspects", doubtful)
-    assert done == (0, "", f"moderate: 0 suspects with a probability above 0.5; {why}\n")
-    done = moderate("suspects", doubtful, "--fraction", "1/50")
-    assert done.stderr == (
-        "moderate: 3 images are listed for --fraction 0.02; 0 suspects with a probability above"
-        f" 0.5; {why}\n"
+    none = "no likely label errors with a probability above 0.5"
+    why = (
+        "all probabilities add up to about 10 % of the labels, but no single image is likely wrong"
     )
+    done = moderate("suspects", doubtful)
+    assert done == (0, "", f"moderate: {none}; {why}\n")
+    done = moderate("suspects", doubtful, "--fraction", "1/50")
+    assert done.stderr == (f"moderate: listed 3 images for --fraction 0.02; {none}; {why}\n")
     done = moderate("select", doubtful, "-r", "0.5", "--drop-suspects", "auto")
-    assert done.stderr.splitlines()[0] == f"moderate: 0 suspects are left out; {why}"
+    assert done.stderr.splitlines()[:2] == [
+        "moderate: dropped no likely label errors; selecting from all 151 images",
+        f"moderate: warning: {why}",
+    ]
 
 
 def test_they_are_found_once(mixed, moderate, counted):
@@ -289,16 +215,16 @@ def test_kept_suspects_of_no_class_are_found_again(mixed, moderate, counted):
 def test_trimmed_in_python_is_that_of_the_command_line(mixed, moderate):
     done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
     store = open_store(next((mixed.parent / "mixed.moderate").glob("pixels*")))
-    with pytest.raises(ArgumentError, match="works on scores of criterion 'margin'"):
-        select(score(store), ratio=0.5, strategy="trimmed", features=store.features)
+    with pytest.raises(ArgumentError, match="needs scores of criterion 'margin'"):
+        select_scores(score(store), ratio=0.5, strategy="trimmed", features=store.features)
     scores = score(store, criterion="margin")
     wrong = find_suspects(store.features, store.labels, readable=store.readable).most_probable()
     scores.values[wrong] = np.nan
-    kept = select(scores, ratio=0.5, strategy="trimmed", features=store.features)
+    kept = select_scores(scores, ratio=0.5, strategy="trimmed", features=store.features)
     assert [store.paths[row] for row in np.flatnonzero(kept)] == done.stdout.split()
 
 
-def test_progress_is_told_to_the_end(rng):
+def test_progress_reaches_the_end(rng):
     labels, features = clusters(rng, n=600)
     told = []
     found = find_suspects(features, labels, on_progress=lambda *step: told.append(step))
@@ -345,7 +271,7 @@ def test_own_features_have_suspects_too(moderate, tmp_path, rng):
     np.save(tmp_path / "f.npy", features)
     np.save(tmp_path / "y.npy", given)
     args = ("select", "-r", "1", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
-    hint = "nearer to most other classes than to their own"
+    hint = "closer to most other classes than to their own"
     assert hint in moderate(*args).stderr
     done = moderate(*args, "--drop-suspects", "auto")
     assert hint not in done.stderr
@@ -366,7 +292,7 @@ def test_scores_alone_have_no_suspects(moderate, tmp_path):
     args = ("--drop-suspects", "auto", "--scores", tmp_path / "s.npy")
     done = moderate("select", "-r", "1", *args)
     assert done.status == 2
-    assert "--drop-suspects wants features, not --scores" in done.stderr
+    assert "--drop-suspects needs features, not --scores" in done.stderr
 
 
 def test_a_dataset_of_one_class_has_none(tmp_path, moderate):
@@ -374,13 +300,15 @@ def test_a_dataset_of_one_class_has_none(tmp_path, moderate):
         paint(tmp_path / "one" / "a" / f"{image}.png", image)
     done = moderate("suspects", tmp_path / "one")
     assert (done.status, done.stdout) == (2, "")
-    assert done.stderr == "moderate: suspects: there is one class only, so no label can be wrong\n"
+    assert done.stderr == (
+        "moderate: error: suspects: there is only one class, so no label can be wrong\n"
+    )
 
 
 def test_trimmed_leaves_suspects_out_and_scores_by_the_margin(mixed, moderate):
     done = moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed)
     assert done.status == 0
-    assert done.stderr == "moderate: 1 suspect is left out\n"
+    assert done.stderr == DROPPED
     assert "e/x.png" not in done.stdout
     args = ("--drop-suspects", "auto", "--criterion", "margin")
     assert moderate("select", "-r", "0.5", "--strategy", "trimmed", mixed, *args) == done

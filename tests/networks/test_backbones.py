@@ -20,7 +20,7 @@ from moderate_cli.errors import WeightsError
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.checkpoints import read_state_dict
-from moderate_cli.networks.classifiers import _efficientnet_lite0, load_classifier
+from moderate_cli.networks.classifiers import FAMILIES, load_classifier
 from moderate_cli.networks.efficientnet_lite import EfficientNetLite0, convert_weights
 from moderate_cli.networks.table import FeatureSpec, weights_digest
 
@@ -61,8 +61,8 @@ def test_the_default_backbone_is_the_reference_network(lite0, lite0_weights):
     ],
 )
 @torch.inference_mode()
-def test_the_default_backbone_sees_what_photos_show(lite0, photo, classes):
-    preprocessing = _efficientnet_lite0()[1]
+def test_the_default_backbone_recognizes_photos(lite0, photo, classes):
+    preprocessing = FAMILIES["efficientnet-lite"]("efficientnet_lite0")[1]
     image = read_image(os.fspath(PHOTOS / photo), preprocessing)
     assert image.reason == ""
     levels = (image.pixels - preprocessing.mean[0]) / preprocessing.std[0]
@@ -115,7 +115,7 @@ def test_inception_networks_normalise_as_with_their_own_weights(tmp_path):
 
 @torch.inference_mode()
 def test_half_precision_is_near_full_precision():
-    preprocessing = _efficientnet_lite0()[1]
+    preprocessing = FAMILIES["efficientnet-lite"]("efficientnet_lite0")[1]
     images = read_image(os.fspath(PHOTOS / "chelsea.png"), preprocessing).pixels[None]
     full = load_network(FeatureSpec(), device="cpu", runtime="torch").forward(images)
     half = load_network(FeatureSpec(precision="bfloat16"), device="cpu", runtime="torch").forward(
@@ -144,32 +144,34 @@ def refusal(path, backbone):
 def test_a_checkpoint_of_another_architecture_is_refused_by_name(tmp_path):
     path, _ = checkpoint(tmp_path, "resnet18")
     assert refusal(path, "resnet50") == (
-        "resnet18.pt: is no checkpoint of resnet50 (lacks layer1.0.bn3.bias); name its --backbone"
+        "resnet18.pt: does not fit resnet50 (missing layer1.0.bn3.bias); pass the matching"
+        " --backbone"
     )
     assert refusal(path, "resnet34") == (
-        "resnet18.pt: is no checkpoint of resnet34 (lacks layer1.2.bn1.bias); name its --backbone"
+        "resnet18.pt: does not fit resnet34 (missing layer1.2.bn1.bias); pass the matching"
+        " --backbone"
     )
-    assert refusal(path, "wide_resnet50_2").startswith("resnet18.pt: is no checkpoint of wide_")
+    assert refusal(path, "wide_resnet50_2").startswith("resnet18.pt: does not fit wide_")
     assert refusal(path, "efficientnet_lite0") == (
-        "resnet18.pt: is no checkpoint of efficientnet_lite0 (lacks features.0.0.weight);"
-        " name its --backbone"
+        "resnet18.pt: does not fit efficientnet_lite0 (missing features.0.0.weight);"
+        " pass the matching --backbone"
     )
     path, _ = checkpoint(tmp_path, "vgg11_bn")
-    assert refusal(path, "vgg11").startswith("vgg11_bn.pt: is no checkpoint of vgg11 (")
+    assert refusal(path, "vgg11").startswith("vgg11_bn.pt: does not fit vgg11 (")
 
 
-def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
+def test_a_file_that_is_not_a_state_dict_is_refused(tmp_path):
     path = tmp_path / "w.pt"
     path.write_bytes(b"nothing")
     assert refusal(path, "resnet18") == (
-        f"{path}: is no weights file, or is damaged (Unsupported operand 110); save"
+        f"{path}: is not a weights file, or is damaged (Unsupported operand 110); save"
         " model.state_dict()"
     )
     torch.save([torch.zeros(1)], path)
-    assert refusal(path, "resnet18") == f"{path}: is no state dict; save model.state_dict()"
+    assert refusal(path, "resnet18") == f"{path}: is not a state dict; save model.state_dict()"
     torch.save(nn.Linear(1, 1), path)  # a pickled module, whose loading could run any code
     assert refusal(path, "resnet18") == (
-        f"{path}: is a pickled model, or holds other objects than tensors"
+        f"{path}: is a pickled model, or contains objects that are not tensors"
         " (torch.nn.modules.linear.Linear); save model.state_dict()"
     )
 
@@ -204,37 +206,40 @@ class Runs:
          "w.pt: its head is damaged (classifier.1.bias is (3, 1), not (3,)); save"
          " model.state_dict()"),
         ({f"{HEAD}.weight": torch.zeros(0, 512, 1, 1)},
-         "w.pt: has a head of no classes (classifier.1.weight); save another"),
+         "w.pt: has a head without classes (classifier.1.weight); save another"),
         ({f"{HEAD}.weight": torch.zeros(3, 512, 1, 1).to_sparse()},
-         "{}: is no state dict (classifier.1.weight is a sparse tensor); save model.state_dict()"),
+         "{}: is not a plain state dict (classifier.1.weight is a sparse tensor); save"
+         " model.state_dict()"),
         ({"features.0.weight": torch.zeros(64, 3, 3, 3).to_sparse()},
-         "{}: is no state dict (features.0.weight is a sparse tensor); save model.state_dict()"),
+         "{}: is not a plain state dict (features.0.weight is a sparse tensor); save"
+         " model.state_dict()"),
         ({"features.0.weight": torch.zeros(64, 3, 3, 3, device="meta")},
-         "{}: is no state dict (features.0.weight is a tensor without values); save"
+         "{}: is not a plain state dict (features.0.weight is a tensor without values); save"
          " model.state_dict()"),
         ({f"{HEAD}.weight": torch.zeros(1, 512, 1, 1).expand(10**7, 512, 1, 1)},
-         "{}: is no state dict (classifier.1.weight is larger than the file); save"
+         "{}: is not a plain state dict (classifier.1.weight is larger than the file); save"
          " model.state_dict()"),
         ({"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.int8)},
-         "w.pt: is no checkpoint of squeezenet1_1 (features.0.weight is torch.int8, not"
-         " torch.float32); name its --backbone"),
+         "w.pt: does not fit squeezenet1_1 (features.0.weight is torch.int8, not"
+         " torch.float32); pass the matching --backbone"),
         ({"features.0.weight": torch.zeros(64, 3, 3, 3, dtype=torch.complex64)},
-         "w.pt: is no checkpoint of squeezenet1_1 (features.0.weight is torch.complex64, not"
-         " torch.float32); name its --backbone"),
+         "w.pt: does not fit squeezenet1_1 (features.0.weight is torch.complex64, not"
+         " torch.float32); pass the matching --backbone"),
         ({"features.0.bias": torch.full((64,), float("nan"))},
-         "w.pt: is no checkpoint of squeezenet1_1 (features.0.bias is not finite); take an"
+         "w.pt: does not fit squeezenet1_1 (features.0.bias is not finite); use an"
          " earlier checkpoint"),
         ({("features", 0): torch.zeros(1)},
-         "{}: is no state dict (a key is ('features', 0)); save model.state_dict()"),
+         "{}: is not a plain state dict (a key is ('features', 0)); save model.state_dict()"),
         ({b"features": torch.zeros(1)},
-         "{}: is no state dict (a key is b'features'); save model.state_dict()"),
-        ({"features.0.bias": 7}, "{}: is no state dict (features.0.bias is of type int); save"
-         " model.state_dict()"),
+         "{}: is not a plain state dict (a key is b'features'); save model.state_dict()"),
+        ({"features.0.bias": 7},
+         "{}: is not a plain state dict (features.0.bias is of type int); save model.state_dict()"),
         ({"x" * 5000: torch.zeros(1)},
-         f"w.pt: is no checkpoint of squeezenet1_1 (has {'x' * 100}...); name its --backbone"),
+         f"w.pt: does not fit squeezenet1_1 (unknown {'x' * 100}...); pass the matching"
+         " --backbone"),
     ],
 )  # fmt: skip
-def test_weights_that_are_no_plain_tensors_are_named(tmp_path, squeezed, change, message):
+def test_weights_that_are_not_plain_tensors_are_named(tmp_path, squeezed, change, message):
     path = tmp_path / "w.pt"
     torch.save({**squeezed, **change}, path)
     assert refusal(path, "squeezenet1_1") == message.format(path)
@@ -247,12 +252,14 @@ def test_quantized_and_nested_weights_are_named(tmp_path, squeezed):
         quantized = torch.quantize_per_tensor(squeezed[name], 0.1, 0, torch.qint8)
         torch.save({**squeezed, name: quantized}, path)
         assert refusal(path, "squeezenet1_1") == (
-            f"{path}: is no state dict ({name} is a quantized tensor); save model.state_dict()"
+            f"{path}: is not a plain state dict ({name} is a quantized tensor); save"
+            " model.state_dict()"
         )
         nested = torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)])
         torch.save({**squeezed, name: nested}, path)
         assert refusal(path, "squeezenet1_1") == (
-            f"{path}: is no state dict ({name} is a tensor of tensors); save model.state_dict()"
+            f"{path}: is not a plain state dict ({name} is a tensor of tensors); save"
+            " model.state_dict()"
         )
 
 
@@ -262,13 +269,13 @@ def test_no_code_in_a_weights_file_is_run(tmp_path, squeezed):
             made = tmp_path / f"made{number}"
             path = tmp_path / "w.pt"
             torch.save(content(made), path, _use_new_zipfile_serialization=zipped)
-            assert "is a pickled model, or holds other objects than tensors (" in (
+            assert "is a pickled model, or contains objects that are not tensors (" in (
                 refusal(path, "squeezenet1_1")
             )
             assert not made.exists()
 
 
-def test_a_torchscript_program_is_no_weights_file(tmp_path):
+def test_a_torchscript_program_is_not_a_weights_file(tmp_path):
     path = tmp_path / "w.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch gives it up
@@ -321,15 +328,15 @@ def test_two_networks_in_a_file_are_refused(tmp_path, squeezed):
     both = {f"{part}.{name}": squeezed[name] for part in ("student", "ema") for name in squeezed}
     torch.save({"state_dict": both}, path)
     assert refusal(path, "squeezenet1_1") == (
-        "w.ckpt: holds two networks, ema and student; save one of them"
+        "w.ckpt: contains two networks, ema and student; save one of them"
     )
 
 
-def test_a_prefix_does_not_hide_what_a_checkpoint_is_of(tmp_path, squeezed):
+def test_a_prefix_does_not_hide_the_architecture_of_a_checkpoint(tmp_path, squeezed):
     path = tmp_path / "w.ckpt"
     torch.save({f"model.{name}": value for name, value in squeezed.items()}, path)
     assert refusal(path, "resnet18") == (
-        "w.ckpt, its model: is no checkpoint of resnet18 (lacks bn1.bias); name its --backbone"
+        "w.ckpt, its model: does not fit resnet18 (missing bn1.bias); pass the matching --backbone"
     )
 
 
@@ -378,9 +385,9 @@ def test_damaged_weights_are_refused_in_a_line(tmp_path, squeezed):
             "{kept}: is damaged (pickle data was truncated); remove it to download it again",
         ),
         (
-            PermissionError(13, "Permission denied"),  # which is no damage
-            "resnet18: its weights cannot be had ([Errno 13] Permission denied); --weights FILE"
-            " takes a state dict, such as {url}",
+            PermissionError(13, "Permission denied"),  # which is not damage
+            "resnet18: its weights cannot be loaded ([Errno 13] Permission denied); download {url}"
+            " and pass it as --weights FILE",
         ),
     ],
 )
@@ -408,7 +415,6 @@ def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
     with pytest.raises(WeightsError) as caught:
         load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
     assert str(caught.value) == (
-        "resnet18: its weights cannot be had (<urlopen error no route to host>);"
-        " --weights FILE takes a state dict, such as"
-        f" {models.ResNet18_Weights.DEFAULT.url}"
+        "resnet18: its weights cannot be loaded (<urlopen error no route to host>); download"
+        f" {models.ResNet18_Weights.DEFAULT.url} and pass it as --weights FILE"
     )

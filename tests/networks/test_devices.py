@@ -1,4 +1,4 @@
-"""What a device says when it cannot go on."""
+"""Errors of devices."""
 
 import pytest
 import torch
@@ -24,17 +24,16 @@ ILLEGAL = "CUDA error: an illegal memory access was encountered\nCUDA kernel err
         (RuntimeError(CPU), f"out of memory; {ADVICE}"),
         (
             RuntimeError(ILLEGAL),
-            "the GPU failed (CUDA error: an illegal memory access was encountered); --device cpu"
-            " does without it",
+            "the GPU failed (CUDA error: an illegal memory access was encountered); use --device"
+            " cpu",
         ),
         (
             torch.AcceleratorError("CUDA error: device-side assert triggered\nCompile with"),
-            "the GPU failed (CUDA error: device-side assert triggered); --device cpu does without"
-            " it",
+            "the GPU failed (CUDA error: device-side assert triggered); use --device cpu",
         ),
     ],
 )
-def test_only_want_of_memory_is_answered_with_advice_for_it(error, said):
+def test_only_lack_of_memory_is_answered_with_advice_for_it(error, said):
     with pytest.raises(DeviceError) as caught, explained(ADVICE):
         raise error
     assert str(caught.value) == said
@@ -46,6 +45,6 @@ def test_errors_of_ours_are_not_a_devices():
 
 
 @pytest.mark.parametrize("shape", [(2**45,), (2**40, 2**40)])
-def test_what_torch_cannot_have_is_want_of_memory(shape):
+def test_a_failed_allocation_of_torch_is_lack_of_memory(shape):
     with pytest.raises(MemoryError), memory_told():
         torch.empty(shape)

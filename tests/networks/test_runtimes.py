@@ -85,7 +85,7 @@ def test_openvino_is_refused_where_it_cannot_serve(monkeypatch):
     with pytest.raises(ArgumentError) as caught:
         runtimes.choose_runtime("openvino", GPU, "float32")
     assert str(caught.value) == (
-        "--runtime openvino: runs on the cpu, in precision float32 or bfloat16"
+        "--runtime openvino: needs --device cpu and --precision float32 or bfloat16"
     )
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ArgumentError) as caught:

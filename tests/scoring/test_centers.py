@@ -145,7 +145,7 @@ def test_names_are_those_that_the_command_line_offers():
     assert list(METRICS) == ["euclidean", "cosine"]
 
 
-def test_what_is_not_finite_makes_distances_that_are_not_and_no_warning():
+def test_a_feature_that_is_not_finite_gives_such_a_distance_and_no_warning():
     features = np.array([[np.inf, 0.0], [1.0, 0.0], [1e200, 0.0], [-1e200, 1.0]])
     one, two = center_distances(features, [np.arange(2), np.arange(2, 4)], "mean", "euclidean")
     assert not np.isfinite(one).all()

@@ -1,4 +1,4 @@
-"""Features that coincide, and what is said of them."""
+"""Features that coincide, and the warning about them."""
 
 import warnings
 
@@ -60,7 +60,7 @@ def test_numbers_beyond_all_bounds_make_no_warnings():
         assert coinciding(np.full((4, 2), 1e300), np.zeros(4, int)).tolist() == [0, 0]
 
 
-CAUSES = "are they blank, or copies of one? Open a few"
+CAUSES = "are they blank, or copies of one image? Open a few"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ CAUSES = "are they blank, or copies of one? Open a few"
     ],
     ids=lambda command: command[0],
 )
-def test_each_command_says_what_coincides(command, tmp_path, moderate, monkeypatch):
+def test_each_command_warns_of_images_that_coincide(command, tmp_path, moderate, monkeypatch):
     monkeypatch.setattr("moderate_cli.reporting.page._bundle", lambda: "")
     monkeypatch.chdir(tmp_path)
     for number in range(10):
@@ -83,12 +83,12 @@ def test_each_command_says_what_coincides(command, tmp_path, moderate, monkeypat
         paint(tmp_path / "data" / "dog" / f"{number}.png", 20 * number)
     done = moderate(*command, "data")
     assert done.status == 0
-    said = f"moderate: all 10 images of class cat have the same features; {CAUSES}\n"
+    said = f"moderate: warning: all 10 images of class cat have the same features; {CAUSES}\n"
     assert done.stderr.startswith(said)
     assert done.stderr.count("same features") == 1
 
 
-def test_all_images_and_several_classes_are_told_of_in_one_line(tmp_path, moderate):
+def test_all_images_and_several_classes_are_named_in_one_line(tmp_path, moderate):
     for number in range(5):
         for name, level in (("cat", 9), ("dog", 200), ("owl", 20 * number)):
             paint(tmp_path / "two" / name / f"{number}.png", level)
@@ -96,25 +96,25 @@ def test_all_images_and_several_classes_are_told_of_in_one_line(tmp_path, modera
         paint(tmp_path / "all" / "dog" / f"{number}.png", 9)
     done = moderate("score", tmp_path / "two")
     assert done.stderr == (
-        "moderate: all or nearly all images of 2 classes have the same features: cat, dog;"
+        "moderate: warning: all or nearly all images of 2 classes have the same features: cat, dog;"
         f" {CAUSES}\n"
     )
     done = moderate("score", tmp_path / "all")
-    assert done.stderr == f"moderate: all 10 images have the same features; {CAUSES}\n"
+    assert done.stderr == f"moderate: warning: all 10 images have the same features; {CAUSES}\n"
 
 
-def test_features_of_ones_own_are_told_of_too(tmp_path, moderate):
+def test_own_features_that_coincide_give_the_warning_too(tmp_path, moderate):
     np.save(tmp_path / "f.npy", np.ones((20, 4), np.float32))
     np.save(tmp_path / "y.npy", np.repeat([3, 8], 10))
     done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     assert (done.status, done.stderr) == (
         0,
-        f"moderate: all 20 images have the same features; {CAUSES}\n",
+        f"moderate: warning: all 20 images have the same features; {CAUSES}\n",
     )
 
 
 def test_it_is_computed_once(embedded, monkeypatch):
-    store = moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32")
+    store = moderate_cli.embed(moderate_cli.scan(embedded), backbone="pixels", dtype="float32")
     calls = []
 
     def count(*args):

@@ -7,14 +7,14 @@ import pytest
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import (
-    COMPARING,
     CRITERIA,
-    SEEDED,
     linear_head,
     neighbors,
     prototypes,
     score_features,
 )
+
+COMPARING = [name for name, one in CRITERIA.items() if one.compares]
 
 SEEDS = range(5)
 
@@ -66,10 +66,12 @@ def test_an_image_at_its_center_has_a_margin_whatever_is_rounded(metric, rng):
 
 
 @pytest.mark.parametrize("criterion", COMPARING)
-def test_what_compares_classes_wants_two(criterion):
+def test_a_criterion_that_compares_classes_needs_two(criterion):
     with pytest.raises(ArgumentError) as caught:
         score_features(np.zeros((3, 1)), np.zeros(3, dtype=int), criterion=criterion)
-    assert str(caught.value) == f"criterion {criterion}: there is one class only; it compares two"
+    assert str(caught.value) == (
+        f"criterion {criterion} compares classes, and there is only one; choose another"
+    )
 
 
 @pytest.mark.parametrize("rows", [(4, 8), (2048, 8192)])
@@ -199,7 +201,7 @@ def test_scores_follow_from_their_arguments_alone(criterion, tmp_path, monkeypat
     np.testing.assert_allclose(again, scores, rtol=1e-12)
     other = score_features(features, labels, criterion=criterion, readable=readable, seed=1)
     same = np.array_equal(other[readable], scores[readable])
-    assert same == (criterion not in SEEDED)
+    assert same == (not CRITERIA[criterion].seeded)
 
 
 @pytest.mark.parametrize("criterion", sorted(CRITERIA.keys() - set(COMPARING)))

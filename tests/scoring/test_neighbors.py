@@ -24,7 +24,7 @@ def all_nearest(features, rows, count):
 def test_the_most_similar_come_first(monkeypatch, blocks):
     monkeypatch.setattr(neighbors, "QUERY_ROWS", blocks[0])
     monkeypatch.setattr(neighbors, "REFERENCE_ROWS", blocks[1])
-    # Rows 1 and 3 are none of those that are asked for. Lengths do not matter.
+    # Rows 1 and 3 are not among the rows to score. Lengths do not matter.
     features = angles(0, 7, 91, 7, 10, 50) * [[1], [1], [3], [1], [9], [2]]
     similarity, position = all_nearest(features, np.array([0, 2, 4, 5]), 2)
     assert position.tolist() == [[2, 3], [3, 2], [0, 3], [2, 1]]
@@ -52,7 +52,7 @@ def test_neighbors_count_by_their_similarity():
     np.testing.assert_allclose(found, [far / (near + far), 0, 1], atol=1e-6)
 
 
-def test_what_points_away_or_nowhere_is_no_neighbor():
+def test_an_image_that_points_away_or_nowhere_is_not_a_neighbor():
     features = np.concatenate([angles(0, 180, 10, 20), [[0.0, 0.0]]])
     found = disagreement(features, np.arange(5), np.array([0, 1, 0, 0, 1]))
     np.testing.assert_allclose(found, [0, 0, 0, 0, 0], atol=1e-7)

@@ -51,7 +51,7 @@ def test_centers_have_length_1_and_each_has_images():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_center_that_none_is_nearest_to_goes_to_the_farthest(seed):
+def test_an_empty_cluster_moves_to_the_farthest_image(seed):
     # Of eight equal images and one other, two centers may begin at the same place.
     points = angles(*[0] * 8, 40)
     centers = spherical_kmeans(points, np.arange(9), 2, np.random.default_rng(seed))

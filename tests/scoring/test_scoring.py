@@ -117,8 +117,11 @@ def test_arguments_are_left_as_they_were(d):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"center": "middle"}, "center: 'middle' is none of mean, median, geometric-median"),
-        ({"metric": "l1"}, "metric: 'l1' is none of euclidean, cosine"),
+        (
+            {"center": "middle"},
+            "center: 'middle' is unknown; choose one of mean, median, geometric-median",
+        ),
+        ({"metric": "l1"}, "metric: 'l1' is unknown; choose one of euclidean, cosine"),
     ],
 )
 def test_unknown_choices_are_refused(arguments, message):

@@ -83,7 +83,7 @@ def test_halves_are_rounded_up(number):
 
 
 @pytest.mark.parametrize("number", ["x", "", "1/0", float("inf"), "nan"])
-def test_what_is_no_number_is_refused(number):
+def test_a_text_that_is_not_a_number_is_refused(number):
     with pytest.raises(ArgumentError) as caught:
         exact(number)
     assert str(caught.value) == f"{number!r} is not a finite number"

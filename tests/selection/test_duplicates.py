@@ -50,7 +50,7 @@ def test_equal_images_have_a_similarity_of_one(rng):
     assert found.similarity.max() <= 1
 
 
-def test_no_chain_joins_what_differs():
+def test_no_chain_joins_images_that_differ():
     angles = np.radians([0, 10, 20, 30])
     features = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     found = find_duplicates(features, np.arange(4), math.cos(math.radians(12)))
@@ -58,7 +58,7 @@ def test_no_chain_joins_what_differs():
     assert found.survivors.tolist() == [0, 2]
 
 
-def test_progress_is_told_to_the_last_image(monkeypatch):
+def test_progress_reaches_the_last_image(monkeypatch):
     monkeypatch.setattr(duplicates, "BLOCK_ROWS", 3)
     told = []
     find_duplicates(np.eye(7), np.arange(7), 1, lambda done, total: told.append((done, total)))
@@ -94,7 +94,8 @@ def test_duplicates_are_listed_and_torn_pairs_named(twins, moderate, tmp_path):
         0,
         "1.000000\tcat/2.png\tcat/1.png\n1.000000\tdog/0.png\tcat/0.png\n",
         "moderate: 2 near duplicates of 2 images\n"
-        "moderate: 1 pair has different classes: dog/0.png and cat/0.png\n",
+        "moderate: warning: 1 pair of near duplicates has different labels, so one label is wrong:"
+        " dog/0.png and cat/0.png\n",
     )
     header = ["similarity", "path", "duplicate_of"]
     rows = [["1.000000", "cat/2.png", "cat/1.png"], ["1.000000", "dog/0.png", "cat/0.png"]]
@@ -111,23 +112,25 @@ def test_dedup_keeps_the_first_of_each_group_and_one_of_each_class(twins, modera
     assert done.stdout == "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
     assert done.stderr.splitlines() == [
         "moderate: 2 near duplicates of 2 images",
-        "moderate: 1 pair has different classes: dog/0.png and cat/0.png",
-        "moderate: 1 near duplicate stays, so that each class keeps --min-per-class 1: dog 1",
+        "moderate: warning: 1 pair of near duplicates has different labels, so one label is wrong:"
+        " dog/0.png and cat/0.png",
+        "moderate: did not drop 1 near duplicate, so that each class keeps --min-per-class 1:"
+        " dog 1",
     ]
     done = moderate("select", "-r", "1", "--dedup", "0.99", "--min-per-class", "0", twins)
     assert done.stdout == "cat/0.png\ncat/1.png\nowl/0.png\n"
     assert done.stderr.splitlines()[2:] == [
-        "moderate: no image is left of 1 class without near duplicates: dog 1; --min-per-class 1"
-        " keeps one of each"
+        "moderate: warning: 1 class had nothing but near duplicates, so no image is left: dog 1;"
+        " --min-per-class 1 keeps one of each"
     ]
     assert moderate("select", "-r", "1", twins).stdout.count("\n") == 5
 
 
-def test_dedup_wants_features(moderate, tmp_path):
+def test_dedup_needs_features(moderate, tmp_path):
     np.save(tmp_path / "s.npy", np.arange(4.0))
     done = moderate("select", "-r", "1", "--dedup", "1", "--scores", tmp_path / "s.npy")
     assert done.status == 2
-    assert "--dedup wants features, not --scores" in done.stderr
+    assert "--dedup needs features, not --scores" in done.stderr
 
 
 def test_own_features_can_be_deduplicated(moderate, tmp_path):
@@ -136,10 +139,10 @@ def test_own_features_can_be_deduplicated(moderate, tmp_path):
     args = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     done = moderate("select", "-r", "1", "--dedup", "0.9", *args)
     assert done.stdout == "0\n1\n3\n"
-    assert "1 pair has different classes: 2 and 0" in done.stderr
+    assert done.stderr.endswith("has different labels, so one label is wrong: 2 and 0\n")
 
 
-def test_a_tab_in_a_name_wants_csv(twins, moderate):
+def test_a_tab_in_a_name_needs_csv(twins, moderate):
     (twins / "cat" / "2.png").rename(twins / "cat" / "2\t.png")
     done = moderate("duplicates", twins)
     assert (done.status, done.stdout) == (1, "")

@@ -3,7 +3,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderate_cli.selection import select
+from moderate_cli.selection import select_scores
 from moderate_cli.selection.floors import raise_to_floors
 
 
@@ -45,5 +45,5 @@ def test_a_floor_that_is_too_high_is_lowered_for_all_classes_alike():
     labels = np.repeat([0, 1, 2], [3, 50, 40])
     scores = np.concatenate([np.full(3, 9.0), np.linspace(0, 1, 90)])
     for count, per_class in ((43, [3, 20, 20]), (9, [3, 3, 3]), (7, [2, 3, 2]), (3, [1, 1, 1])):
-        kept = select(scores, labels, count=count, min_per_class=100)
+        kept = select_scores(scores, labels, count=count, min_per_class=100)
         assert np.bincount(labels[kept]).tolist() == per_class

@@ -1,4 +1,4 @@
-"""What is left out before anything is chosen: every strategy with every way to leave images out."""
+"""Images that are left out before the selection: every strategy with every way to do so."""
 
 import re
 from collections import Counter
@@ -8,9 +8,13 @@ from itertools import cycle, product
 import numpy as np
 import pytest
 
-from moderate_cli import evaluation, results
-from moderate_cli.cli import auto, choosing, config
-from moderate_cli.selection import BALANCES, PICKS, SCOPES, STRATEGIES
+from moderate_cli import results
+from moderate_cli.evaluation import auto
+from moderate_cli.evaluation.cells import FULL, Cell
+from moderate_cli.evaluation.pools import Pool
+from moderate_cli.inputs import Source
+from moderate_cli.presets import bundled
+from moderate_cli.selection import BALANCES, SCOPES, STRATEGIES, Choice
 from moderate_cli.selection.leaving import leave_out
 
 # Four classes of 20 images that are easy to tell apart, and one of two that look like the first.
@@ -34,7 +38,7 @@ def features():
 
 @pytest.fixture
 def arrays(tmp_path, monkeypatch):
-    """Files of features and labels; what was found of the same images is not found again."""
+    """Files of features and labels; suspects of the same images are computed once."""
     np.save(tmp_path / "f.npy", features())
     np.save(tmp_path / "y.npy", LABELS)
     known = {}
@@ -47,7 +51,6 @@ def arrays(tmp_path, monkeypatch):
 
     plain = results.find_suspects
     monkeypatch.setattr(results, "find_suspects", once)
-    monkeypatch.setattr(evaluation, "find_suspects", once)
     monkeypatch.setattr(auto, "SEEDS", 1)
     return ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
 
@@ -62,7 +65,7 @@ WAYS = {
 }
 
 
-# What is asked for, and how many of so many images that is.
+# Amounts to keep, and the number of n images that each of them is.
 AMOUNTS = {
     ("-r", "1/3"): lambda n: (2 * n + 3) // 6,  # rounded half up
     ("-r", "1"): lambda n: n,
@@ -90,24 +93,26 @@ def left_out(way, strategy, preset, least):
 def test_every_strategy_goes_with_every_way_to_leave_images_out(
     strategy, way, arrays, moderate, monkeypatch
 ):
-    every = product((None, *config.bundled()), (None, *SCOPES), BALANCES)
+    every = product((None, *bundled()), (None, *SCOPES), BALANCES)
     # As many amounts as have no divisor in common with scopes and balances, so that all meet.
     for (preset, scope, balance), amount in zip(every, cycle(AMOUNTS), strict=False):
         args = ["select", *amount, "--strategy", strategy, "--balance", balance, *WAYS[way]]
         args += ["--scope", scope] if scope else []
         args += ["--config", preset] if preset else []
-        if scope == "global" and (strategy in PICKS or balance != "proportional"):
+        within = strategy != "auto" and STRATEGIES[strategy].within_classes
+        if scope == "global" and (within or balance != "proportional"):
             with monkeypatch.context() as patch:
-                patch.setattr(choosing, "source_from", None)  # refused before any work
+                patch.setattr("moderate_cli.api.select.open_source", None)  # before any work
                 done = moderate(*args, *arrays)
             assert (done.status, done.stdout) == (2, ""), args
-            assert "--scope global exclude each other" in done.stderr
+            other = f"--strategy {strategy}" if within else f"--balance {balance}"
+            assert f"use {other} or --scope global, not both" in done.stderr
             continue
         done = moderate(*args, *arrays)
         assert done.status == 0, (args, done.stderr)
         taken = strategy
         if strategy == "auto":
-            taken = re.search(r"strategy auto takes ([a-z-]+)", done.stderr)[1]
+            taken = re.search(r"--strategy auto chose ([a-z-]+)", done.stderr)[1]
         least = 0 if preset == "released-code" else 1
         left = set(range(82)) - left_out(WAYS[way], taken, preset, least)
         kept = list(map(int, done.stdout.split()))
@@ -122,27 +127,29 @@ def test_suspects_are_those_that_were_planted():
     assert found.most_probable(Fraction(1, 10)).tolist() == SUSPECTS["0.1"]
 
 
-def test_what_stays_for_its_class_is_named(arrays, moderate):
+def test_images_that_stay_for_their_class_are_counted(arrays, moderate):
     args = ("select", "-r", "1", *arrays)
     done = moderate(*args, "--drop-suspects", "0.1")
     assert done.stderr.splitlines() == [
-        "moderate: 7 suspects are left out",
-        "moderate: 1 suspect stays, so that each class keeps --min-per-class 1: 4 1",
+        "moderate: dropped 7 likely label errors; selecting from the remaining 75 images",
+        "moderate: did not drop 1 likely label error, so that each class keeps --min-per-class 1:"
+        " 4 1",
     ]
     done = moderate(*args, "--dedup", "0.9999", "--min-per-class", "20")
     assert done.stderr.splitlines() == [
         "moderate: 5 near duplicates of 5 images",
-        "moderate: 2 pairs have different classes: 80 and 1, 81 and 0",
-        "moderate: 5 near duplicates stay, so that each class keeps --min-per-class 20: 4 2, 0 1,"
-        " 1 1, 3 1",
+        "moderate: warning: 2 pairs of near duplicates have different labels, so one label of each"
+        " is wrong: 80 and 1, 81 and 0",
+        "moderate: did not drop 5 near duplicates, so that each class keeps --min-per-class 20:"
+        " 4 2, 0 1, 1 1, 3 1",
     ]
     assert len(done.stdout.split()) == 82
     # Without a floor all of a class may go, and that is said.
     done = moderate(*args, "--drop-suspects", "0.1", "--min-per-class", "0")
     assert done.stderr.splitlines() == [
-        "moderate: 8 suspects are left out",
-        "moderate: no image is left of 1 class without suspects: 4 2; --min-per-class 1 keeps one"
-        " of each",
+        "moderate: dropped 8 likely label errors; selecting from the remaining 74 images",
+        "moderate: warning: 1 class had nothing but likely label errors, so no image is left: 4 2;"
+        " --min-per-class 1 keeps one of each",
     ]
 
 
@@ -160,12 +167,11 @@ def test_the_first_ones_go_and_the_last_ones_stay():
     assert (none.rows.tolist(), none.spared.tolist()) == ([], [])
 
 
-def test_an_evaluation_leaves_out_what_select_leaves_out():
+def test_an_evaluation_leaves_out_the_same_images_as_select():
     data = results.LabeledFeatures(features(), LABELS, np.ones(82, dtype=bool))
-    pool = evaluation.Pool(data, 0, {})
+    pool = Pool(Source((data,)), 0)
     full, most = (
-        pool.select(evaluation.Cell(evaluation.FULL, "1", dropped, 0), {})
-        for dropped in ("", "0.999")
+        pool.select(Cell(FULL, "1", dropped, 0), Choice(ratio=1)) for dropped in ("", "0.999")
     )
     # Of each class one image stays: its least suspect one.
     assert np.bincount(LABELS[full]).tolist() == [16, 16, 16, 16, 2]
@@ -173,30 +179,44 @@ def test_an_evaluation_leaves_out_what_select_leaves_out():
     assert not set(WRONG) & set(most.tolist())
 
 
-def test_auto_says_once_what_is_left_out(arrays, moderate, monkeypatch):
-    monkeypatch.setattr(evaluation, "CANDIDATES", (("trimmed", "0.5"),))
+def test_auto_says_once_how_many_suspects_are_dropped(arrays, moderate, monkeypatch):
+    monkeypatch.setattr(auto, "CANDIDATES", (("trimmed", "0.5"),))
     args = ("select", "-r", "0.1,1/2", "--strategy", "auto", "--drop-suspects", "auto", "-n")
     done = moderate(*args, *arrays)
     assert done.status == 0
-    assert done.stderr.splitlines()[0] == "moderate: 3 suspects are left out"
-    assert [line.split()[1] for line in done.stderr.splitlines()[1:]] == ["strategy", "strategy"]
+    dropped, *chosen = done.stderr.splitlines()
+    assert dropped == (
+        "moderate: dropped 3 likely label errors; selecting from the remaining 79 images"
+    )
+    for line in chosen:
+        assert re.fullmatch(
+            r"moderate: --strategy auto chose trimmed \(\d+\.\d % held-out accuracy\)", line
+        )
+    assert len(chosen) == 2
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--strategy", "auto"), "evaluation: there is one class only, so no strategy can be"),
-        (("--strategy", "trimmed"), "criterion margin: there is one class only; it compares two"),
-        (("--drop-suspects", "0.1"), "suspects: there is one class only, so no label can be wrong"),
-        (("--criterion", "margin"), "criterion margin: there is one class only; it compares two"),
+        (("--strategy", "auto"), "evaluation needs two classes, and there is only one"),
+        (
+            ("--strategy", "trimmed"),
+            "criterion margin compares classes, and there is only one; choose another",
+        ),
+        (
+            ("--drop-suspects", "0.1"),
+            "suspects: there is only one class, so no label can be wrong",
+        ),
+        (
+            ("--criterion", "margin"),
+            "criterion margin compares classes, and there is only one; choose another",
+        ),
         (("--count", "6"), "count: 6 is not in [1, 5], the images to select from"),
     ],
 )
-def test_what_the_list_of_images_tells_is_said_before_they_are_embedded(
-    args, message, data, moderate
-):
+def test_an_impossible_choice_is_refused_before_images_are_embedded(args, message, data, moderate):
     ratio = () if "--count" in args else ("-r", "0.5")
     done = moderate("select", *ratio, *args, data / "cat", "--store", data.parent / "store")
     assert (done.status, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"moderate: {message}")
+    assert done.stderr.splitlines()[-1] == f"moderate: error: {message}"
     assert not (data.parent / "store").exists()

@@ -1,4 +1,4 @@
-"""Strategies that pick in one class: what their plain statements in test_strategies leave open."""
+"""Strategies that pick in one class: cases that test_strategies does not cover."""
 
 import math
 
@@ -36,11 +36,11 @@ def test_all_images_can_be_picked_each_once(name):
 
 def test_k_center_begins_at_the_mean_and_goes_to_the_farthest():
     assert k_center(np.array([[0.0], [4.0], [5.0], [11.0]]), 4).tolist() == [2, 3, 0, 1]
-    # By length, the mean (3, 3) is not what the image nearest to it has.
+    # The mean (3, 3) has another length than the image nearest to it.
     assert k_center(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), 1).tolist() == [2]
 
 
-def test_facility_location_takes_what_is_most_alike_to_all():
+def test_facility_location_takes_the_images_most_similar_to_all():
     # Directions of 0, 50 and 90 degrees: the middle one is nearest to all; then 0 adds most.
     angles = np.radians([0, 50, 90])
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * [[1], [7], [2]]
@@ -74,14 +74,14 @@ def test_a_node_gains_from_neighbors_and_loses_to_those_that_are_picked():
     assert graph(points, 2, values).tolist() == [0, 2]
 
 
-def test_herding_picks_what_keeps_the_mean():
+def test_herding_picks_images_that_keep_the_mean():
     # The mean is 2: 5 has the largest product with it; what is left to make up is 2 * 2 - 5 = -1,
     # so the smallest is next, and then 3 * 2 - 5 - 0 = 1, so the largest that is left.
     points = np.array([[0.0], [1.0], [5.0], [2.0]])
     assert herding(points, 3).tolist() == [2, 0, 3]
 
 
-def test_matching_is_not_moved_by_what_is_far_away():
+def test_matching_is_not_moved_by_outliers():
     # The geometric median is 1, the mean 21. Both pick the farthest first: as it is left to make
     # up 1 * 2 - 100, the rest come from the smallest on; herding has 2 * 21 - 100, and so has it.
     points = np.array([[0.0], [1.0], [1.0], [3.0], [100.0]])

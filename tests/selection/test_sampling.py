@@ -53,7 +53,7 @@ def test_strata_by_hand(least):
     given = {k: strata_of(values, order(stratified, moved, k)[:k]) for k in (4, 8, 13, 18)}
     assert given == {
         4: {0: 1, 1: 1, 2: 1, 49: 1},
-        8: {0: 1, 1: 2, 2: 2, 49: 3},  # what the smallest lacks, the largest give
+        8: {0: 1, 1: 2, 2: 2, 49: 3},  # the largest make up for the smallest
         13: {0: 1, 1: 3, 2: 4, 49: 5},
         18: {0: 1, 1: 3, 2: 6, 49: 8},
     }

@@ -14,9 +14,8 @@ from moderate_cli.selection import (
     STRATEGIES,
     emptied_classes,
     kept_count,
-    preparation_for,
     quotas,
-    select,
+    select_scores,
 )
 
 RATIOS = ("0.001", "0.05", "0.1", "0.25", "0.3", "0.333", "0.5", "0.7", "0.999", "1")
@@ -41,7 +40,7 @@ def scored(draw):
 )
 def test_the_kept_set_is_that_of_the_definition(data, ratio, scope, quantile):
     values, labels = data
-    kept = select(values, labels, ratio=ratio, scope=scope, quantile=quantile)
+    kept = select_scores(values, labels, ratio=ratio, scope=scope, quantile=quantile)
     k = naive.kept_count(len(values), ratio)
     expected = naive.select(values.tolist(), labels.tolist(), k, scope, float(quantile))
     assert set(np.flatnonzero(kept)) == expected
@@ -67,7 +66,7 @@ def test_features_to_kept_set_is_that_of_the_definition(seed):
         for ratio in (0.1, 0.3, 0.77):
             for scope in ("global", "class"):
                 k = naive.kept_count(n, ratio)
-                kept = set(np.flatnonzero(select(values, labels, ratio=ratio, scope=scope)))
+                kept = set(np.flatnonzero(select_scores(values, labels, ratio=ratio, scope=scope)))
                 expected = naive.select(by_hand.tolist(), labels.tolist(), k, scope)
                 assert kept == expected, (center, ratio, scope)
 
@@ -82,7 +81,7 @@ def test_the_released_code_differs_by_its_rounding_alone(seed):
     rank = np.argsort(np.linalg.norm(features - prototypes, axis=1))
     released = set(rank[round(n * (0.5 - ratio / 2)) : round(n * (0.5 + ratio / 2))])
     scores = score_features(features, labels, center="median")
-    kept = set(np.flatnonzero(select(scores, labels, ratio=ratio, min_per_class=0)))
+    kept = set(np.flatnonzero(select_scores(scores, labels, ratio=ratio, min_per_class=0)))
     # As many differ as the two counts differ, plus one moved at each end where the roundings
     # shift the window by half a rank.
     assert len(kept) == kept_count(n, ratio)
@@ -103,36 +102,36 @@ def test_a_ratio_is_the_decimal_that_was_written():
 
 
 def test_ties_are_broken_by_row():
-    assert select(np.zeros(5), count=3).tolist() == [False, True, True, True, False]
+    assert select_scores(np.zeros(5), count=3).tolist() == [False, True, True, True, False]
 
 
 def test_the_quantile_moves_the_window():
     values = np.arange(10.0)
-    assert np.flatnonzero(select(values, count=2, quantile=0)).tolist() == [0, 1]
-    assert np.flatnonzero(select(values, count=2)).tolist() == [4, 5]
-    assert np.flatnonzero(select(values, count=2, quantile=1)).tolist() == [8, 9]
+    assert np.flatnonzero(select_scores(values, count=2, quantile=0)).tolist() == [0, 1]
+    assert np.flatnonzero(select_scores(values, count=2)).tolist() == [4, 5]
+    assert np.flatnonzero(select_scores(values, count=2, quantile=1)).tolist() == [8, 9]
 
 
 def test_an_emptied_class_keeps_its_image_nearest_the_median():
     values = np.array([0.0, 0.1, 4.0, 4.1, 5.0, 5.1, 6.0, 6.1, 9.0, 9.5])
     labels = np.array([1, 1, 0, 0, 0, 0, 0, 0, 2, 2])
-    plain = select(values, labels, count=4, min_per_class=0)
+    plain = select_scores(values, labels, count=4, min_per_class=0)
     assert np.flatnonzero(plain).tolist() == [3, 4, 5, 6]
     # Rows 1 and 8 come in; 6 and 3, the outermost ranks of the window, go.
-    assert np.flatnonzero(select(values, labels, count=4)).tolist() == [1, 4, 5, 8]
+    assert np.flatnonzero(select_scores(values, labels, count=4)).tolist() == [1, 4, 5, 8]
     assert emptied_classes(Scores(values, labels), plain) == [1, 2]
 
 
 def test_fewer_images_than_classes_are_spread_over_classes():
-    kept = select(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 2]), count=2)
+    kept = select_scores(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 2]), count=2)
     assert np.flatnonzero(kept).tolist() == [1, 2]
 
 
 def test_unreadable_images_are_neither_kept_nor_counted():
     values = np.array([np.nan, 1.0, 2.0, np.nan, 3.0, 4.0])
-    kept = select(values, ratio=0.5)
+    kept = select_scores(values, ratio=0.5)
     assert np.flatnonzero(kept).tolist() == [2, 4]
-    assert select(values, ratio=1).sum() == 4
+    assert select_scores(values, ratio=1).sum() == 4
 
 
 @given(
@@ -178,11 +177,11 @@ def test_shares_by_hand():
 
 def test_a_balance_works_in_classes():
     labels = np.repeat([0, 1], [90, 10])
-    kept = select(np.arange(100.0), labels, ratio=0.2, balance="uniform")
+    kept = select_scores(np.arange(100.0), labels, ratio=0.2, balance="uniform")
     assert np.bincount(labels[kept]).tolist() == [10, 10]
     with pytest.raises(ArgumentError) as caught:
-        select(np.arange(100.0), labels, ratio=0.2, balance="uniform", scope="global")
-    assert str(caught.value) == "balance: uniform shares among classes, not global"
+        select_scores(np.arange(100.0), labels, ratio=0.2, balance="uniform", scope="global")
+    assert str(caught.value) == "use balance='uniform' or scope='global', not both"
 
 
 def test_quotas_without_floors_are_within_one_of_the_share(rng):
@@ -195,7 +194,7 @@ def test_each_of_many_small_classes_keeps_an_image(rng):
     labels = rng.integers(0, 22_000, 100_000)
     values = rng.random(100_000)
     for scope in ("global", "class"):
-        kept = select(values, labels, ratio=0.3, scope=scope)
+        kept = select_scores(values, labels, ratio=0.3, scope=scope)
         assert kept.sum() == 30_000
         assert len(np.unique(labels[kept])) == len(np.unique(labels))
 
@@ -206,16 +205,16 @@ def test_each_of_many_small_classes_keeps_an_image(rng):
         ({"ratio": 0}, "ratio: 0 is not in (0, 1]; it is the fraction kept"),
         ({"ratio": 1.5}, "ratio: 1.5 is not in (0, 1]; it is the fraction kept"),
         ({"ratio": float("nan")}, "nan is not a finite number"),
-        ({"count": 0}, "count: 0 is not in [1, 3], the images to select from"),
+        ({"count": 0}, "count: 0 is not positive"),
         ({"count": 4}, "count: 4 is not in [1, 3], the images to select from"),
-        ({}, "give one of ratio and count"),
-        ({"ratio": 0.5, "count": 1}, "give one of ratio and count"),
-        ({"ratio": 0.5, "scope": "all"}, "scope: 'all' is none of global, class"),
+        ({}, "missing ratio or count"),
+        ({"ratio": 0.5, "count": 1}, "use ratio=0.5 or count=1, not both"),
+        ({"ratio": 0.5, "scope": "all"}, "scope: 'all' is unknown; choose one of global, class"),
         ({"ratio": 0.5, "quantile": 2}, "quantile: 2 is not in [0, 1]"),
         ({"ratio": 0.5, "quantile": "-0.1"}, "quantile: -0.1 is not in [0, 1]"),
         (
             {"ratio": 0.5, "balance": "even"},
-            "balance: 'even' is none of proportional, sqrt, uniform",
+            "balance: 'even' is unknown; choose one of proportional, sqrt, uniform",
         ),
         ({"ratio": 0.5, "labels": [0, 1]}, "scores (3,) and labels (2,) do not match"),
         ({"ratio": 0.5, "labels": [[0, 1, 1]]}, "scores (3,) and labels (1, 3) do not match"),
@@ -224,14 +223,14 @@ def test_each_of_many_small_classes_keeps_an_image(rng):
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
     with pytest.raises(ArgumentError) as caught:
-        select(np.array([1.0, 2.0, 3.0]), **arguments)
+        select_scores(np.array([1.0, 2.0, 3.0]), **arguments)
     assert str(caught.value) == message
 
 
 def test_scores_are_one_number_an_image():
     for labels in (None, [[0, 1]]):
         with pytest.raises(ArgumentError) as caught:
-            select([[1.0, 2.0]], labels, ratio=0.5)
+            select_scores([[1.0, 2.0]], labels, ratio=0.5)
         shape = "(1, 2)" if labels else "(1,)"
         assert str(caught.value) == f"scores (1, 2) and labels {shape} do not match"
 
@@ -240,16 +239,18 @@ def test_scores_may_be_of_a_dataset_arrays_or_lists():
     values, labels = [5.0, math.nan, 2.0, 3.0, 4.0, 9.0], [7, 7, 7, 7, 3, 3]
     arrays = np.array(values), np.array(labels)
     for scores, classes in ((Scores(*arrays), None), arrays, (values, labels)):
-        kept = select(scores, classes, count=2, strategy="hard", scope="global", min_per_class=0)
+        kept = select_scores(
+            scores, classes, count=2, strategy="hard", scope="global", min_per_class=0
+        )
         assert np.flatnonzero(kept).tolist() == [0, 5]
-        kept = select(scores, classes, count=2, strategy="hard", scope="class")
+        kept = select_scores(scores, classes, count=2, strategy="hard", scope="class")
         assert np.flatnonzero(kept).tolist() == [0, 5]
-        kept = select(scores, classes, count=3, strategy="easy", scope="class")
+        kept = select_scores(scores, classes, count=3, strategy="easy", scope="class")
         assert np.flatnonzero(kept).tolist() == [2, 3, 4]
 
 
 def test_names_are_those_that_the_command_line_offers():
-    assert STRATEGIES == (
+    assert tuple(STRATEGIES) == (
         "moderate", "easy", "hard", "two-ends", "random", "stratified", "trimmed", "matching",
         "herding", "k-center", "facility-location", "graph",
     )  # fmt: skip
@@ -257,32 +258,32 @@ def test_names_are_those_that_the_command_line_offers():
     assert list(BALANCES) == ["proportional", "sqrt", "uniform"]
 
 
-def test_trimmed_alone_wants_a_criterion_of_its_own_and_no_suspects():
-    wanted = {name: tuple(preparation_for(name)) for name in STRATEGIES}
-    assert wanted.pop("trimmed") == ("margin", "auto")
-    assert set(wanted.values()) == {("center", "")}
+def test_trimmed_alone_has_its_own_criterion_and_drops_suspects():
+    wanted = {one.name: (one.criterion, one.drops_suspects) for one in STRATEGIES.values()}
+    assert wanted.pop("trimmed") == ("margin", True)
+    assert set(wanted.values()) == {("center", False)}
 
 
 def test_nothing_to_select_from_is_refused():
     with pytest.raises(ArgumentError) as caught:
-        select(np.array([np.nan]), ratio=0.5)
-    assert str(caught.value) == "there is no image to select from"
+        select_scores(np.array([np.nan]), ratio=0.5)
+    assert str(caught.value) == "there are no images to select from"
 
 
 @pytest.mark.parametrize(
     ("scores", "labels", "message"),
     [
-        (["a", "b"], None, "scores: are <U1, not numbers"),
-        ([1j, 2], None, "scores: are complex128, not numbers"),
+        (["a", "b"], None, "scores: are <U1; pass numbers"),
+        ([1j, 2], None, "scores: are complex128; pass numbers"),
         ([[1.0], [2.0]], None, "scores (2, 1) and labels (2,) do not match"),
-        ([1.0, 2], ["a", "b"], "labels: are <U1, not integers; number the classes"),
-        ([1.0, 2], [0.5, np.nan], "labels: are float64, not integers; number the classes"),
+        ([1.0, 2], ["a", "b"], "labels: are <U1; pass integers, one per class"),
+        ([1.0, 2], [0.5, np.nan], "labels: are float64; pass integers, one per class"),
         ([1.0, 2], [1], "scores (2,) and labels (1,) do not match"),
     ],
 )
 def test_arrays_of_other_kinds_are_refused(scores, labels, message):
     with pytest.raises(ArgumentError) as caught:
-        select(scores, labels, ratio=0.5)
+        select_scores(scores, labels, ratio=0.5)
     assert str(caught.value) == message
 
 
@@ -291,11 +292,11 @@ def test_features_that_are_not_finite_have_no_score():
     features[3] = np.nan
     how = {"ratio": 0.5, "strategy": "matching", "features": features}
     with pytest.raises(ArgumentError) as caught:
-        select(scores, **how)
+        select_scores(scores, **how)
     assert str(caught.value) == (
-        "features: row 3 is not finite; set its score to NaN, which leaves it out"
+        "features: row 3 is not finite; set its score to NaN to leave it out"
     )
     scores[3] = np.nan
-    assert np.count_nonzero(select(scores, **how)) == 3
+    assert np.count_nonzero(select_scores(scores, **how)) == 3
     with pytest.raises(ArgumentError, match="are not an array"):
-        select(scores, ratio=0.5, strategy="matching", features=object())
+        select_scores(scores, ratio=0.5, strategy="matching", features=object())

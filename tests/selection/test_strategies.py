@@ -1,4 +1,4 @@
-"""Each strategy against an independent plain statement, and what all of them have in common."""
+"""Each strategy against an independent plain statement, and properties of all strategies."""
 
 from collections import Counter
 
@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moderate_cli import selection
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import Scores
-from moderate_cli.selection import ORDERS, PICKS, STRATEGIES, kept_count, select
+from moderate_cli.selection import STRATEGIES, Order, Pick, kept_count, select_scores, selecting
 
+ORDERS = {
+    name: entry.function.function
+    for name, entry in STRATEGIES.items()
+    if isinstance(entry.function, Order)
+}
+PICKS = {
+    name: entry.function.function
+    for name, entry in STRATEGIES.items()
+    if isinstance(entry.function, Pick)
+}
 SEEDS = range(8)
 
 
@@ -65,10 +74,10 @@ def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio,
             continue
         how = {"ratio": ratio, "strategy": strategy, "scope": scope, "min_per_class": least}
         how["criterion"] = "margin"  # as trimmed asks
-        kept = select(values, labels, **how, features=points)
+        kept = select_scores(values, labels, **how, features=points)
         assert kept.sum() == k, strategy
         assert not kept[~good].any()
-        assert np.array_equal(kept, select(values, labels, **how, features=points))
+        assert np.array_equal(kept, select_scores(values, labels, **how, features=points))
         floors = {label: min(size, least) for label, size in sizes.items()}
         if sum(floors.values()) <= k:
             found = Counter(labels[kept].tolist())
@@ -77,21 +86,21 @@ def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio,
 
 def test_easy_and_hard_are_the_ends_and_two_ends_both():
     values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
-    kept = {name: np.flatnonzero(select(values, count=2, strategy=name)).tolist()
+    kept = {name: np.flatnonzero(select_scores(values, count=2, strategy=name)).tolist()
             for name in ("easy", "hard", "two-ends")}  # fmt: skip
     assert kept == {"easy": [1, 3], "hard": [0, 2], "two-ends": [0, 1]}
 
 
 def test_random_depends_on_the_seed_and_on_nothing_else():
     values = np.arange(100.0)
-    first = select(values, ratio=0.3, strategy="random")
-    assert np.array_equal(first, select(-values, ratio=0.3, strategy="random"))
-    assert not np.array_equal(first, select(values, ratio=0.3, strategy="random", seed=1))
+    first = select_scores(values, ratio=0.3, strategy="random")
+    assert np.array_equal(first, select_scores(-values, ratio=0.3, strategy="random"))
+    assert not np.array_equal(first, select_scores(values, ratio=0.3, strategy="random", seed=1))
 
 
 def test_random_is_fair():
     counts = sum(
-        select(np.zeros(20), ratio=0.25, strategy="random", seed=seed).astype(int)
+        select_scores(np.zeros(20), ratio=0.25, strategy="random", seed=seed).astype(int)
         for seed in range(2000)
     )
     assert np.abs(counts - 500).max() < 100  # five standard deviations
@@ -99,7 +108,7 @@ def test_random_is_fair():
 
 def test_random_in_classes_is_stratified():
     labels = np.repeat([0, 1], [30, 10])
-    kept = select(np.zeros(40), labels, ratio=0.5, strategy="random", scope="class")
+    kept = select_scores(np.zeros(40), labels, ratio=0.5, strategy="random", scope="class")
     assert Counter(labels[kept].tolist()) == {0: 15, 1: 5}
 
 
@@ -108,17 +117,19 @@ def test_other_classes_change_nothing_within_a_class(rng):
     labels = np.repeat([0, 1], 30)
     for strategy in {*ORDERS, *PICKS} - {"trimmed"}:
         how = {"ratio": 0.5, "strategy": strategy, "scope": "class", "features": points}
-        both = select(values, labels, **how)
+        both = select_scores(values, labels, **how)
         shuffled = np.concatenate([np.arange(30), 30 + rng.permutation(30)])
         how["features"] = points[shuffled]
-        assert np.array_equal(both[:30], select(values[shuffled], labels, **how)[:30]), strategy
+        assert np.array_equal(both[:30], select_scores(values[shuffled], labels, **how)[:30]), (
+            strategy
+        )
 
 
 @pytest.mark.parametrize("strategy", PICKS)
 def test_the_dtype_of_features_does_not_matter(strategy):
     points, values = random_class(3, 80, dtype=np.float16)
     kept = [
-        select(
+        select_scores(
             values, count=20, strategy=strategy, features=points.astype(dtype), criterion="margin"
         )
         for dtype in (np.float16, np.float32, np.float64)
@@ -129,7 +140,7 @@ def test_the_dtype_of_features_does_not_matter(strategy):
 
 @pytest.mark.parametrize("strategy", sorted(PICKS.keys() - {"trimmed"}))
 def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monkeypatch):
-    monkeypatch.setattr(selection, "PART_ROWS", 7)
+    monkeypatch.setattr(selecting, "PART_ROWS", 7)
     points, values = random_class(5, 20)
     # Parts have every third image: 7, 7 and 6 of them. Shares go to the largest remainder.
     for count, shares in {1: (1, 0, 0), 4: (2, 1, 1), 10: (4, 3, 3), 20: (7, 7, 6)}.items():
@@ -138,7 +149,7 @@ def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monk
             own = np.arange(part, 20, 3)
             kept |= set(own[PICKS[strategy](points[own], share, values[own])].tolist())
         how = {"strategy": strategy, "features": points, "criterion": "margin"}
-        found = select(values, count=count, **how)
+        found = select_scores(values, count=count, **how)
         assert set(np.flatnonzero(found).tolist()) == kept
 
 
@@ -148,8 +159,10 @@ def test_features_on_disk_give_the_same_as_in_memory(strategy, tmp_path):
     labels = np.arange(60) % 3
     np.save(tmp_path / "f.npy", points)
     how = {"ratio": 0.3, "strategy": strategy, "criterion": "margin"}
-    on_disk = select(values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r"))
-    assert np.array_equal(on_disk, select(values, labels, **how, features=points))
+    on_disk = select_scores(
+        values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r")
+    )
+    assert np.array_equal(on_disk, select_scores(values, labels, **how, features=points))
 
 
 @pytest.mark.parametrize("ratio", ["0.1", "0.5", "0.8"])
@@ -162,10 +175,12 @@ def test_trimmed_is_matching_on_all_but_the_easiest_of_all_classes(ratio):
     left = ranked[: max(how["count"], 63)]
     rest = np.full(90, np.nan)
     rest[left] = values[left]
-    kept = select(values, labels, strategy="trimmed", **how, min_per_class=0)
-    assert np.array_equal(kept, select(rest, labels, strategy="matching", **how, min_per_class=0))
+    kept = select_scores(values, labels, strategy="trimmed", **how, min_per_class=0)
+    assert np.array_equal(
+        kept, select_scores(rest, labels, strategy="matching", **how, min_per_class=0)
+    )
     # Of the easiest class half of its share is kept, no less.
-    kept = select(values - 9 * (labels == 0), labels, strategy="trimmed", **how)
+    kept = select_scores(values - 9 * (labels == 0), labels, strategy="trimmed", **how)
     assert np.count_nonzero(labels[kept] == 0) == -(-how["count"] // 3 // 2)
     assert np.count_nonzero(kept) == how["count"]
 
@@ -174,7 +189,7 @@ def test_trimmed_may_keep_fewer_images_than_there_are_classes():
     points, values = random_class(3, 40)
     labels = np.arange(40) // 2
     how = {"features": points, "count": 7, "criterion": "margin"}
-    kept = select(values, labels, strategy="trimmed", **how)
+    kept = select_scores(values, labels, strategy="trimmed", **how)
     assert np.count_nonzero(kept) == 7
 
 
@@ -182,25 +197,24 @@ def test_trimmed_refuses_scores_of_another_criterion():
     points, values = random_class(3, 40)
     labels = np.arange(40) % 2
     how = {"strategy": "trimmed", "features": points, "count": 7}
-    kept = select(Scores(values, labels, criterion="margin"), **how)
+    kept = select_scores(Scores(values, labels, criterion="margin"), **how)
     refused = {
-        "center": "are of 'center'; use score(..., criterion='margin'), or add criterion='center'",
-        "": "do not say what they measure; use score(..., criterion='margin'), or add"
-        " criterion='margin'",
+        "center": "are of 'center'; use score(..., criterion='margin'), or pass criterion='center'",
+        "": "have no criterion; use score(..., criterion='margin'), or pass criterion='margin'",
     }
     asked = [((Scores(values, labels, criterion=name),), name) for name in refused]
     for scored, name in [*asked, ((values, labels), "")]:
         with pytest.raises(ArgumentError) as caught:
-            select(*scored, **how)
+            select_scores(*scored, **how)
         assert str(caught.value) == (
-            "strategy: trimmed works on scores of criterion 'margin', NaN for suspects, and these"
-            f" {refused[name]} to say that they are meant"
+            "strategy: trimmed needs scores of criterion 'margin', with NaN for suspects, but these"
+            f" {refused[name]} to use them anyway"
         )
         # Who names the criterion means it.
-        assert np.array_equal(select(*scored, **how, criterion="center"), kept)
+        assert np.array_equal(select_scores(*scored, **how, criterion="center"), kept)
     # All other strategies take any.
     how["strategy"] = "matching"
-    assert select(Scores(values, labels, criterion="center"), **how).sum() == 7
+    assert select_scores(Scores(values, labels, criterion="center"), **how).sum() == 7
 
 
 def test_herding_stays_near_the_mean_and_matching_near_the_median():
@@ -231,16 +245,19 @@ def test_the_graph_spreads_over_clusters(rng):
     [
         (
             {"strategy": "best"},
-            f"strategy: 'best' is none of {', '.join(STRATEGIES)}",
+            f"strategy: 'best' is unknown; choose one of {', '.join([*STRATEGIES, 'auto'])}",
         ),
-        ({"strategy": "easy", "quantile": 0.3}, "quantile: strategy easy has no window to move"),
+        (
+            {"strategy": "easy", "quantile": 0.3},
+            "use strategy='easy' or quantile=0.3, not both",
+        ),
         (
             {"strategy": "matching", "scope": "global"},
-            "scope: strategy matching works in each class, not global",
+            "use strategy='matching' or scope='global', not both",
         ),
         (
             {"strategy": "matching"},
-            "strategy: matching works on features, which are not given",
+            "strategy: matching needs features=, an array (n, d)",
         ),
         (
             {"strategy": "matching", "features": np.zeros((2, 1))},
@@ -250,12 +267,13 @@ def test_the_graph_spreads_over_clusters(rng):
             {"strategy": "matching", "features": np.zeros(3)},
             "features (3,) and scores (3,) do not match",
         ),
+        ({"strategy": "auto"}, "strategy: auto needs features and labels; use select(...)"),
         ({"seed": -1}, "seed: -1 is negative"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, message):
     with pytest.raises(ArgumentError) as caught:
-        select(np.array([1.0, 2.0, 3.0]), ratio=0.5, **arguments)
+        select_scores(np.array([1.0, 2.0, 3.0]), ratio=0.5, **arguments)
     assert str(caught.value) == message
 
 

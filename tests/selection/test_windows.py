@@ -78,7 +78,7 @@ def test_windows_by_hand(k, quantile, rows):
     assert np.flatnonzero(found).tolist() == rows
 
 
-def test_equal_scores_stand_in_the_order_of_rows():
+def test_equal_scores_are_in_the_order_of_rows():
     values, one = np.array([2.0, 1.0, 1.0, 1.0, 0.0]), np.zeros(5, dtype=int)
     found = global_window(values, one, 2, np.array([0]), Fraction(1, 3))
     assert np.flatnonzero(found).tolist() == [1, 2]

@@ -1,0 +1,237 @@
+"""Criteria: ways to score images. Choices, help and docs are read from their entries.
+
+Pure numpy: arrays in, arrays out. Each criterion takes features and labels. A higher score means a
+harder or stranger image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows
+from moderate_cli.errors import ArgumentError, check_choice
+from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances
+from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
+from moderate_cli.scoring.margins import margins
+from moderate_cli.scoring.neighbors import disagreement
+from moderate_cli.scoring.prototypes import prototype_distances
+
+
+class Task(NamedTuple):
+    """The input of a criterion.
+
+    Attributes
+    ----------
+    features
+        (n, d) of any float type; may be memory-mapped.
+    rows, members
+        int64 (m,), rows to score, ascending, and the class of each, numbered from 0.
+    center, metric
+        Keys of `CENTERS` and `METRICS`.
+    seed
+        Random seed.
+    """
+
+    features: Features
+    rows: Rows
+    members: Rows
+    center: str
+    metric: str
+    seed: int
+
+    @property
+    def classes(self) -> list[Rows]:
+        """Rows of each class, ascending."""
+        return [self.rows[group] for group in self.groups]
+
+    @property
+    def groups(self) -> list[Rows]:
+        """Positions in `rows` of each class, ascending."""
+        order = np.argsort(self.members, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.members[order])) + 1)
+
+
+def score_features(
+    features: Features,
+    labels: Labels,
+    *,
+    criterion: str = "center",
+    center: str = "mean",
+    metric: str = "euclidean",
+    seed: int = 0,
+    readable: Mask | None = None,
+) -> Doubles:
+    """Score each image; by default by the distance of its feature to its class center.
+
+    That is the score of Moderate Coreset, Section 3.2, Eq. 1.
+
+    Parameters
+    ----------
+    features
+        (n, d) of any float type.
+    labels
+        (n,) class of each row; any integers, gaps allowed.
+    criterion
+        A key of `CRITERIA`. Papers and formulas are in the modules of `moderate_cli.scoring`.
+    center, metric
+        Keys of `CENTERS` and `METRICS`; used by criteria that are `centered`.
+    seed
+        Random seed, of criteria that are `seeded`.
+    readable
+        bool (n,); False for rows to ignore, whose score is NaN.
+
+    Returns
+    -------
+    float64 (n,)
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> features = np.array([[0.0, 0.0], [2.0, 0.0], [7.0, 7.0]])
+    >>> score_features(features, np.array([4, 4, 9]))
+    array([1., 1., 0.])
+    """
+    for name, value, choices in (
+        ("criterion", criterion, CRITERIA), ("center", center, CENTERS), ("metric", metric, METRICS)
+    ):  # fmt: skip
+        check_choice(name, value, choices)
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
+    values = np.full(len(labels), np.nan)
+    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
+    if len(rows):
+        _, members = np.unique(labels[rows], return_inverse=True)
+        check_compared(criterion, members)
+        task = Task(features, rows, members, center, metric, seed)
+        values[rows] = CRITERIA[criterion].function(task)
+    return values
+
+
+def check_compared(criterion: str, labels: Labels) -> None:
+    """Refuse labels, (n,), of a single class for a criterion that compares classes.
+
+    Raises
+    ------
+    ArgumentError
+        With the criterion.
+    """
+    if CRITERIA[criterion].compares and np.all(labels == labels[0]):
+        raise ArgumentError(
+            f"criterion {criterion} compares classes, and there is only one; choose another"
+        )
+
+
+def _center(task: Task) -> Doubles:
+    scores = np.empty(len(task.rows))
+    distances = center_distances(task.features, task.classes, task.center, task.metric)
+    for group, values in zip(task.groups, distances, strict=True):
+        scores[group] = values
+    return scores
+
+
+def _margin(task: Task) -> Doubles:
+    return margins(task.features, task.rows, task.classes, task.members, task.center, task.metric)
+
+
+def _prototypes(task: Task) -> Doubles:
+    return prototype_distances(task.features, task.rows, int(task.members.max()) + 1, task.seed)
+
+
+class Criterion(NamedTuple):
+    """One way to score images.
+
+    Attributes
+    ----------
+    name
+        Its name, as `--criterion` takes it.
+    measures
+        The score in a few words, for docs.
+    source
+        Its paper; "" if there is none.
+    function
+        Scores the rows of a task: float64 (m,), higher for harder images.
+    compares
+        Whether it compares classes, so that it needs two.
+    centered
+        Whether `center` and `metric` change it.
+    seeded
+        Whether `seed` changes it.
+    """
+
+    name: str
+    measures: str
+    source: str
+    function: Callable[[Task], Doubles]
+    compares: bool = False
+    centered: bool = False
+    seeded: bool = False
+
+
+_ENTRIES = (
+    Criterion(
+        "center",
+        "distance to the class center",
+        "Xia et al., ICLR 2023",
+        _center,
+        centered=True,
+    ),
+    Criterion(
+        "margin",
+        "distance to the own class center minus distance to the nearest other one",
+        "",
+        _margin,
+        compares=True,
+        centered=True,
+    ),
+    Criterion(
+        "neighbors",
+        "fraction of the ten nearest neighbors, by cosine, that have another label",
+        "",
+        lambda task: disagreement(task.features, task.rows, task.members),
+    ),
+    Criterion(
+        "el2n",
+        "error of a linear head early in its training",
+        "Paul et al., NeurIPS 2021",
+        lambda task: el2n(task.features, task.rows, task.members, task.seed),
+        seeded=True,
+    ),
+    Criterion(
+        "grand",
+        "gradient norm of a linear head early in its training",
+        "Paul et al., NeurIPS 2021",
+        lambda task: grand(task.features, task.rows, task.members, task.seed),
+        seeded=True,
+    ),
+    Criterion(
+        "forgetting",
+        "how often a linear head unlearns the image during its training",
+        "Toneva et al., ICLR 2019",
+        lambda task: forgetting(task.features, task.rows, task.members, task.seed),
+        seeded=True,
+    ),
+    Criterion(
+        "aum",
+        "margin by which another class beat the label, averaged over training of a linear head",
+        "Pleiss et al., NeurIPS 2020",
+        lambda task: aum(task.features, task.rows, task.members, task.seed),
+        compares=True,
+        seeded=True,
+    ),
+    Criterion(
+        "prototypes",
+        "cosine distance to the nearest k-means center, with as many centers as classes; ignores"
+        " labels",
+        "Sorscher et al., NeurIPS 2022",
+        _prototypes,
+        seeded=True,
+    ),
+)
+CRITERIA = {entry.name: entry for entry in _ENTRIES}

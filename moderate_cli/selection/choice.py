@@ -1,0 +1,179 @@
+"""The options of a selection, as one frozen record with its own rules."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Literal, TypedDict
+
+from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_whole
+from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
+from moderate_cli.selection.conflicts import conflicts
+from moderate_cli.selection.counts import BALANCES, exact
+from moderate_cli.selection.strategies import AUTO, STRATEGIES, Strategy
+from moderate_cli.selection.windows import MEDIAN
+
+AUTO_FOR = "data that you know little about"
+AUTO_NOT = "few images, where chance decides; networks trained from scratch"
+SCOPES = ("global", "class")
+WHERE = "`moderate help strategies` lists all"
+
+Number = float | str | Fraction
+Dropped = Fraction | Literal["auto", "nothing"] | None
+
+
+class ChoiceKeywords(TypedDict, total=False):
+    """The fields of `Choice`, as keywords of functions."""
+
+    ratio: Number | None
+    count: int | None
+    strategy: str
+    criterion: str | None
+    center: str
+    metric: str
+    scope: str | None
+    balance: str
+    quantile: Number
+    min_per_class: int
+    dedup: float | None
+    drop_suspects: Number | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How many images to keep, and how to choose them.
+
+    Attributes
+    ----------
+    ratio, count
+        Amount to keep, one of the two: a fraction in (0, 1], or a number of images, at least 1.
+    strategy
+        A key of `STRATEGIES`, or `AUTO`.
+    criterion
+        A key of `moderate_cli.scoring.CRITERIA`; None for the strategy's own.
+    center, metric
+        Class center, and distance to it: keys of `CENTERS` and `METRICS`.
+    scope
+        "global": select from all images together. "class": a share per class. None: "class" if the
+        strategy or the balance needs it, else "global".
+    balance
+        A key of `BALANCES`: how to divide the budget among classes.
+    quantile
+        Position of the moderate window in [0, 1]: 0 nearest to the class centers, 1 farthest.
+    min_per_class
+        Minimum number of images kept per class; 0 for no minimum.
+    dedup
+        Drop near duplicates first: cosine similarity to an earlier image of at least this, in
+        (0, 1]. None keeps them.
+    drop_suspects
+        Drop likely label errors first: "auto" (probability above 0.5) or a fraction in (0, 1).
+        "nothing" keeps them; None leaves it to the strategy.
+    seed
+        Random seed.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is out of range, or two exclude each other.
+
+    Examples
+    --------
+    >>> Choice(ratio=0.3, strategy="trimmed").dropped
+    'auto'
+    >>> Choice(ratio="1/3", strategy="matching").within_classes
+    True
+    """
+
+    ratio: Number | None = None
+    count: int | None = None
+    strategy: str = "moderate"
+    criterion: str | None = None
+    center: str = "mean"
+    metric: str = "euclidean"
+    scope: str | None = None
+    balance: str = "proportional"
+    quantile: Number = MEDIAN
+    min_per_class: int = 1
+    dedup: float | None = None
+    drop_suspects: Number | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("strategy", self.strategy, (*STRATEGIES, AUTO), WHERE)
+        if self.criterion is not None:
+            check_choice("criterion", self.criterion, CRITERIA)
+        check_choice("center", self.center, CENTERS)
+        check_choice("metric", self.metric, METRICS)
+        if self.scope is not None:
+            check_choice("scope", self.scope, SCOPES)
+        check_choice("balance", self.balance, BALANCES)
+        if not 0 <= self.window_quantile <= 1:
+            raise ArgumentError(f"quantile: {self.quantile} is not in [0, 1]")
+        for name in ("min_per_class", "seed"):
+            check_whole(name, getattr(self, name))
+            if getattr(self, name) < 0:
+                raise ArgumentError(f"{name}: {getattr(self, name)} is negative")
+        if self.dedup is not None and not 0 < self.dedup <= 1:
+            raise ArgumentError(f"dedup: {self.dedup} is not in (0, 1]")
+        self._check_suspects()
+        self._check_amount()
+        for conflict in conflicts(asdict(self)):
+            if conflict.fatal:
+                one, other = (self._given(name) for name in (conflict.one, conflict.other))
+                raise OptionError("use {} or {}, not both", one, other)
+
+    @property
+    def entry(self) -> Strategy:
+        """The entry of the strategy, unless that is `AUTO`."""
+        return STRATEGIES[self.strategy]
+
+    @property
+    def window_quantile(self) -> Fraction:
+        """The quantile, as an exact number."""
+        return exact(self.quantile)
+
+    @property
+    def within_classes(self) -> bool:
+        """Whether to select a share per class."""
+        return self.scope == "class" or self.balance != "proportional" or self._entry_within_classes
+
+    @property
+    def scored_by(self) -> str:
+        """The criterion: `criterion`, or the strategy's own."""
+        if self.criterion is not None:
+            return self.criterion
+        return STRATEGIES[self.strategy].criterion if self.strategy != AUTO else "center"
+
+    @property
+    def dropped(self) -> Dropped:
+        """The suspects to drop first: `drop_suspects`, or by the strategy; None for none."""
+        if self.drop_suspects == "nothing":
+            return None
+        if self.drop_suspects is None:
+            own = self.strategy != AUTO and STRATEGIES[self.strategy].drops_suspects
+            return "auto" if own else None
+        return "auto" if self.drop_suspects == "auto" else exact(self.drop_suspects)
+
+    @property
+    def _entry_within_classes(self) -> bool:
+        return self.strategy != AUTO and STRATEGIES[self.strategy].within_classes
+
+    def _check_suspects(self) -> None:
+        if self.drop_suspects in (None, "auto", "nothing"):
+            return
+        if not 0 < exact(self.drop_suspects) < 1:
+            raise ArgumentError(f"drop_suspects: {self.drop_suspects} is not in (0, 1)")
+
+    def _check_amount(self) -> None:
+        if self.ratio is None and self.count is None:
+            raise OptionError("missing {} or {}", "ratio", "count")
+        if self.ratio is not None and not 0 < exact(self.ratio) <= 1:
+            raise ArgumentError(f"ratio: {self.ratio} is not in (0, 1]; it is the fraction kept")
+        if self.count is not None:
+            check_whole("count", self.count)
+        if self.count is not None and self.count < 1:
+            raise ArgumentError(f"count: {self.count} is not positive")
+
+    def _given(self, name: str) -> tuple[str, object]:
+        return (name, getattr(self, name))

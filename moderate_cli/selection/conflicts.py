@@ -1,0 +1,54 @@
+"""Options of a choice that exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from moderate_cli.selection.counts import exact
+from moderate_cli.selection.strategies import AUTO, STRATEGIES
+from moderate_cli.selection.windows import MEDIAN
+
+
+class Conflict(NamedTuple):
+    """Two options of a `Choice` that exclude each other.
+
+    Attributes
+    ----------
+    one, other
+        Names of fields of `Choice`.
+    wins
+        The one that stays if it was set closer to the command line: "one", or "both" for either.
+    fatal
+        Whether it is an error to set both; else only the weaker one is reset.
+    """
+
+    one: str
+    other: str
+    wins: Literal["one", "both"] = "one"
+    fatal: bool = True
+
+
+def conflicts(asked: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield the conflicts between fields of a `Choice`.
+
+    Parameters
+    ----------
+    asked
+        Values of fields, each in its range.
+
+    Examples
+    --------
+    >>> list(conflicts({"strategy": "matching", "scope": "global"}))
+    [Conflict(one='strategy', other='scope', wins='one', fatal=True)]
+    """
+    strategy, scope = asked.get("strategy", "moderate"), asked.get("scope")
+    if asked.get("ratio") is not None and asked.get("count") is not None:
+        yield Conflict("ratio", "count", "both")
+    if scope == "global" and (strategy == AUTO or STRATEGIES[strategy].within_classes):
+        # With auto it is no error: strategies that compare features are not tried.
+        yield Conflict("strategy", "scope", fatal=strategy != AUTO)
+    if strategy != "moderate" and exact(asked.get("quantile", MEDIAN)) != MEDIAN:
+        yield Conflict("strategy", "quantile")
+    if asked.get("balance", "proportional") != "proportional" and scope == "global":
+        yield Conflict("balance", "scope")

@@ -1,0 +1,88 @@
+"""The images that a strategy selects from, and the number to keep of each class."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.arrays import Counts, Labels, Rows, Values
+from moderate_cli.selection.choice import Choice
+from moderate_cli.selection.counts import kept_count, members_of, quotas
+from moderate_cli.selection.floors import attainable
+from moderate_cli.selection.trimming import least, trim
+
+
+class Pool(NamedTuple):
+    """Images to select from.
+
+    Attributes
+    ----------
+    rows
+        int64 (m,), the images, ascending.
+    values
+        (m,), their scores.
+    members
+        int64 (m,), their classes, numbered from 0.
+    sizes, floors
+        int64 (c,), number of images of each class, and the minimum to keep.
+    k
+        Number to keep.
+    """
+
+    rows: Rows
+    values: Values
+    members: Rows
+    sizes: Counts
+    floors: Counts
+    k: int
+
+
+def pool_of(choice: Choice, values: Values, labels: Labels) -> Pool:
+    """Gather the images with a score; without the easiest ones if the strategy trims.
+
+    Raises
+    ------
+    ArgumentError
+        If there are fewer images than the number to keep.
+    """
+    rows = np.flatnonzero(~np.isnan(values))
+    values, k = values[rows], kept_count(len(rows), choice.ratio, choice.count)
+    members, sizes = members_of(labels[rows])
+    floors = np.minimum(sizes, attainable(sizes, min(choice.min_per_class, len(rows)), k))
+    if choice.entry.trims:
+        floors = np.maximum(floors, least(quotas(sizes, k, floors, choice.balance)))
+        left = trim(values, members, k, floors)
+        floors = floors[np.unique(members[left])]
+        rows, values = rows[left], values[left]
+        members, sizes = members_of(labels[rows])
+    return Pool(rows, values, members, sizes, floors, k)
+
+
+def class_shares(choice: Choice, values: Values, labels: Labels) -> tuple[Labels, Counts]:
+    """Return the number to keep of each class, for a choice that selects within classes.
+
+    Features are not needed: they decide which images of a class are kept, but not their number.
+
+    Parameters
+    ----------
+    choice
+        The options of the selection.
+    values, labels
+        (n,), the score and the class of each image.
+
+    Returns
+    -------
+    classes, counts
+        (c,) classes with images to select from, and int64 (c,) number to keep of each.
+
+    Examples
+    --------
+    >>> values, labels = np.arange(6.0), np.array([7, 7, 7, 7, 9, 9])
+    >>> class_shares(Choice(count=3, strategy="k-center"), values, labels)
+    (array([7, 9]), array([2, 1]))
+    """
+    pool = pool_of(choice, values, labels)
+    classes = np.empty(len(pool.sizes), dtype=labels.dtype)
+    classes[pool.members] = labels[pool.rows]
+    return classes, quotas(pool.sizes, pool.k, pool.floors, choice.balance)

@@ -1,0 +1,223 @@
+"""Scores and features -> a mask of the images to keep.
+
+Pure numpy. Each strategy keeps exactly k images, breaks ties by row, and depends only on its
+arguments.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.arrays import Features, Mask, Rows, Values, read_rows
+from moderate_cli.errors import ArgumentError
+from moderate_cli.scoring import Scores
+from moderate_cli.selection.choice import Choice
+from moderate_cli.selection.counts import quotas
+from moderate_cli.selection.floors import raise_to_floors
+from moderate_cli.selection.pool import Pool, pool_of
+from moderate_cli.selection.strategies import AUTO, Order, Pick, Strategy, Window
+from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
+
+# Larger classes are divided into parts, because matrices of all pairs grow with the square.
+PART_ROWS = 4096
+
+
+def select_scores(
+    scores: Scores | npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    *,
+    ratio: float | str | Fraction | None = None,
+    count: int | None = None,
+    strategy: str = "moderate",
+    scope: str | None = None,
+    quantile: float | str | Fraction = MEDIAN,
+    balance: str = "proportional",
+    min_per_class: int = 1,
+    features: npt.NDArray[np.floating[Any]] | None = None,
+    criterion: str | None = None,
+    seed: int = 0,
+) -> Mask:
+    """Choose images by their scores; by default those around the median score.
+
+    That is the window of Moderate Coreset, Section 3.2, Eq. 2.
+
+    Parameters
+    ----------
+    scores
+        `Scores`, or an array (n,) of any criterion. An image with a NaN score is never kept and
+        not counted in n.
+    labels
+        (n,) class of each image, if `scores` is a plain array; None: all are in one class.
+    ratio, count
+        Amount to keep, one of the two: a fraction of n in (0, 1], or a number in [1, n].
+    strategy
+        A key of `STRATEGIES`. "trimmed" needs scores of criterion "margin", with NaN for suspects:
+        unlike `moderate_cli.select`, this function does not drop them itself.
+    scope
+        "global": select from all images together. "class": a share per class. None: "class" for
+        strategies that compare features, and if `balance` is not "proportional"; else "global".
+    quantile
+        Position of the window of "moderate" in [0, 1]: 0.5 around the median, 0 the lowest scores,
+        1 the highest.
+    balance
+        A key of `BALANCES`: the shares of classes are in proportion to their sizes
+        ("proportional"), to the square roots of the sizes ("sqrt"), or equal ("uniform").
+    min_per_class
+        Minimum number of images kept per class, or all if a class has fewer; 0 for no minimum. It
+        is reduced if the number to keep does not suffice. With scope "global", the least preferred
+        images are given up for it.
+    features
+        (n, d) of any float type, for strategies that compare features; may be memory-mapped.
+    criterion
+        Criterion of the scores, if `scores` does not have it. "trimmed" refuses scores of another
+        criterion than its own, unless it is named here.
+    seed
+        Random seed of "random" and "stratified".
+
+    Returns
+    -------
+    bool (n,)
+        Exactly `kept_count(n, ratio, count)` entries are True.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of range, or the strategy needs scores of another criterion.
+
+    Examples
+    --------
+    >>> select_scores(np.array([0.1, 0.9, 0.5, 0.4, 0.6]), ratio=0.6)
+    array([False, False,  True,  True,  True])
+    >>> select_scores(np.array([0.1, 0.9, 0.5, 0.4, 0.6]), ratio=0.6, strategy="two-ends")
+    array([ True,  True, False, False,  True])
+    """
+    values, labels = _values_and_labels(scores, labels)
+    asked = Choice(
+        ratio, count, strategy, criterion, scope=scope, quantile=quantile, balance=balance,
+        min_per_class=min_per_class, seed=seed,
+    )  # fmt: skip
+    if strategy == AUTO:
+        raise ArgumentError("strategy: auto needs features and labels; use select(...)")
+    if criterion is None:
+        _check_criterion(asked.entry, scores.criterion if isinstance(scores, Scores) else "")
+    if asked.within_classes and isinstance(asked.entry.function, Pick):
+        _check_features(strategy, features, len(values))
+    return choose_from(asked, values, labels, features)
+
+
+def choose_from(
+    asked: Choice, values: Values, labels: Values, features: Features | None = None
+) -> Mask:
+    """Select as `select_scores`, but without checking arguments: bool (n,)."""
+    pool = pool_of(asked, values, labels)
+    inside = _by_class(asked, pool, features) if asked.within_classes else _globally(asked, pool)
+    return _mask(pool.rows[inside], len(labels))
+
+
+def _globally(asked: Choice, pool: Pool) -> Mask:
+    """Select from all images together."""
+    _, values, members, _, floors, k = pool
+    function = asked.entry.function
+    if isinstance(function, Window):
+        return global_window(values, members, k, floors, _quantile(asked, function))
+    assert isinstance(function, Order)
+    order = function.function(values, k, np.random.default_rng(asked.seed))
+    return raise_to_floors(_mask(order[:k], len(values)), members, floors, order)
+
+
+def _by_class(asked: Choice, pool: Pool, features: Features | None) -> Mask:
+    """Select a share per class."""
+    rows, values, members, sizes, floors, k = pool
+    shares = quotas(sizes, k, floors, asked.balance)
+    function = asked.entry.function
+    if isinstance(function, Window):
+        return class_windows(values, members, shares, sizes, _quantile(asked, function))
+    groups = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
+    kept = []
+    for number, (own, share) in enumerate(zip(groups, shares.tolist(), strict=True)):
+        if not share:
+            continue
+        if isinstance(function, Order):
+            rng = np.random.default_rng((asked.seed, number))
+            kept.append(own[function.function(values[own], share, rng)[:share]])
+        else:
+            kept.append(own[_picked(function, values[own], share, features, rows[own])])
+    return _mask(np.concatenate(kept), len(values))
+
+
+def _quantile(asked: Choice, window: Window) -> Fraction:
+    return asked.window_quantile if window.quantile is None else window.quantile
+
+
+def _picked(pick: Pick, values: Values, k: int, features: Features | None, rows: Rows) -> Rows:
+    """Pick k images of one class; return their positions in `rows`."""
+    assert features is not None
+    parts = -(-len(rows) // PART_ROWS)
+    pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
+    sizes = np.array([len(piece) for piece in pieces])
+    kept = []
+    for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
+        points = read_rows(features, rows[piece])
+        bad = ~np.isfinite(points).all(axis=1)
+        if bad.any():
+            raise ArgumentError(
+                f"features: row {rows[piece][bad][0]} is not finite; set its score to NaN to leave"
+                " it out"
+            )
+        kept.append(piece[pick.function(points, share, values[piece])])
+    return np.concatenate(kept)
+
+
+def emptied_classes(scores: Scores, mask: Mask) -> list[int]:
+    """Return the classes with readable images, but none in the mask."""
+    present = np.unique(scores.labels[~np.isnan(scores.values)])
+    return [int(label) for label in np.setdiff1d(present, scores.labels[mask])]
+
+
+def _check_criterion(entry: Strategy, criterion: str) -> None:
+    """Refuse scores with which a strategy would silently select other images than `select`."""
+    if not entry.drops_suspects or criterion == entry.criterion:
+        return
+    these = f"are of {criterion!r}" if criterion else "have no criterion"
+    raise ArgumentError(
+        f"strategy: {entry.name} needs scores of criterion {entry.criterion!r}, with NaN for"
+        f" suspects, but these {these}; use score(..., criterion={entry.criterion!r}), or pass"
+        f" criterion={criterion or entry.criterion!r} to use them anyway"
+    )
+
+
+def _check_features(strategy: str, features: Features | None, n: int) -> None:
+    if features is None:
+        raise ArgumentError(f"strategy: {strategy} needs features=, an array (n, d)")
+    if not isinstance(features, np.ndarray):
+        raise ArgumentError(
+            "features: are not an array (n, d); pass, for example, embed(...).features"
+        )
+    if features.ndim != 2 or len(features) != n:
+        raise ArgumentError(f"features {features.shape} and scores ({n},) do not match")
+
+
+def _values_and_labels(
+    scores: Scores | npt.ArrayLike, labels: npt.ArrayLike | None
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    if isinstance(scores, Scores):
+        return scores.values, scores.labels
+    values = np.asarray(scores)
+    classes = np.zeros(len(values), dtype=np.int64) if labels is None else np.asarray(labels)
+    if values.ndim != 1 or classes.shape != values.shape:
+        raise ArgumentError(f"scores {values.shape} and labels {classes.shape} do not match")
+    if values.dtype.kind not in "fiu":
+        raise ArgumentError(f"scores: are {values.dtype}; pass numbers")
+    if classes.dtype.kind not in "iu":
+        raise ArgumentError(f"labels: are {classes.dtype}; pass integers, one per class")
+    return values, classes
+
+
+def _mask(rows: Rows, n: int) -> Mask:
+    mask = np.zeros(n, dtype=np.bool_)
+    mask[rows] = True
+    return mask

@@ -1,0 +1,181 @@
+"""Strategies: ways to select images. Choices, help and docs are read from their entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.arrays import Points, Rows, Values
+from moderate_cli.selection.coverage import facility_location, k_center
+from moderate_cli.selection.graph import graph
+from moderate_cli.selection.matching import herding, matching
+from moderate_cli.selection.sampling import random, stratified, two_ends
+
+
+class Window(NamedTuple):
+    """Keeps a window of ranks around a quantile of the scores; None for `Choice.quantile`."""
+
+    quantile: Fraction | None
+
+
+class Order(NamedTuple):
+    """Keeps the first k images in an order: f(scores, k, rng) -> all positions, int64 (n,).
+
+    `by_rank` says that it depends only on the ranks of scores, not on the order of images.
+    """
+
+    function: Callable[[Values, int, np.random.Generator], Rows]
+    by_rank: bool = False
+
+
+class Pick(NamedTuple):
+    """Picks k images of one class by their features: f(points, k, scores) -> int64 (k,)."""
+
+    function: Callable[[Points, int, Values], Rows]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to select images.
+
+    Attributes
+    ----------
+    name
+        Its name, as `--strategy` takes it.
+    keeps
+        The images that it keeps, in a few words, for docs.
+    for_, not_for
+        When to use it, and when not; `not_for` may be "".
+    function
+        A `Window`, an `Order` or a `Pick`.
+    source
+        Its paper; "" if there is none.
+    criterion
+        The criterion of its scores, unless the user chooses one.
+    drops_suspects
+        Whether it drops likely label errors first, unless the user chooses otherwise.
+    trims
+        Whether the easiest images are left out first, by `moderate_cli.selection.trimming`.
+    """
+
+    name: str
+    keeps: str
+    for_: str
+    not_for: str
+    function: Window | Order | Pick
+    source: str = ""
+    criterion: str = "center"
+    drops_suspects: bool = False
+    trims: bool = False
+
+    @property
+    def within_classes(self) -> bool:
+        """Whether it compares the features of a class, so that its scope is always "class"."""
+        return isinstance(self.function, Pick)
+
+
+_ENTRIES = (
+    Strategy(
+        "moderate",
+        "a window of scores around the median, or another `--quantile`",
+        "the paper's method; small ratios with some wrong labels",
+        "clean labels, where random selection does better; many wrong labels",
+        Window(None),
+        "Moderate Coreset: Xia et al., ICLR 2023",
+    ),
+    Strategy(
+        "easy",
+        "the lowest scores",
+        "very few images, or a third of the labels wrong",
+        "clean labels: it keeps images that are much alike",
+        Window(Fraction(0)),
+    ),
+    Strategy(
+        "hard",
+        "the highest scores",
+        "keeping most images of clean data",
+        "wrong labels and ruined images: it collects them",
+        Window(Fraction(1)),
+    ),
+    Strategy(
+        "two-ends",
+        "both ends of the scores",
+        "comparison: some code that is named moderate does this",
+        "anything else",
+        Order(two_ends, by_rank=True),
+    ),
+    Strategy(
+        "random",
+        "a random sample; stratified by class with `--scope class`",
+        "any ratio; the baseline for all others",
+        "",
+        Order(random),
+    ),
+    Strategy(
+        "stratified",
+        "an even sample across the range of scores, excluding the hardest 10 %",
+        "small ratios of data with some noise",
+        "scores that say little about the images",
+        Order(stratified, by_rank=True),
+        "CCS: Zheng et al., ICLR 2023",
+    ),
+    Strategy(
+        "trimmed",
+        "`matching`, after dropping suspects and the easiest 30 % of all images",
+        "training a network on 5 to 70 %, with clean or wrong labels",
+        "classes that are easy to distinguish: they may keep only half of their share",
+        Pick(lambda points, k, _: matching(points, k)),
+        "this project",
+        criterion="margin",
+        drops_suspects=True,
+        trims=True,
+    ),
+    Strategy(
+        "matching",
+        "images whose mean follows the geometric median of their class",
+        "keeping 10 to 40 % of noisy data; representative and diverse",
+        "classes of several kinds: their median shows only one",
+        Pick(lambda points, k, _: matching(points, k)),
+        "GM Matching: Acharyya et al., arXiv 2406.17188",
+    ),
+    Strategy(
+        "herding",
+        "images whose mean follows the mean of their class",
+        "clean labels, with the same aim as `matching`",
+        "wrong labels: they pull the mean",
+        Pick(lambda points, k, _: herding(points, k)),
+        "Welling, ICML 2009",
+    ),
+    Strategy(
+        "k-center",
+        "images that minimize the largest distance from any image to the nearest kept one",
+        "covering rare looks in clean data",
+        "noise: it takes outliers first",
+        Pick(lambda points, k, _: k_center(points, k)),
+        "Sener and Savarese, ICLR 2018",
+    ),
+    Strategy(
+        "facility-location",
+        "images that maximize the similarity of each image to the most similar kept one",
+        "representative sets of data with many near duplicates",
+        "noise that forms a cluster of its own",
+        Pick(lambda points, k, _: facility_location(points, k)),
+        "Nemhauser et al., 1978",
+    ),
+    Strategy(
+        "graph",
+        "high scores in dense regions first, then elsewhere",
+        "a balance of difficulty and variety",
+        "few images per class",
+        Pick(graph),
+        "D2 Pruning: Maharana et al., ICLR 2024",
+    ),
+)
+STRATEGIES = {entry.name: entry for entry in _ENTRIES}
+
+AUTO = "auto"  # chooses the strategy that is best on held-out images
+AUTO_KEEPS = "the best of nine settings by linear-probe accuracy on held-out images"

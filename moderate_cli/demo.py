@@ -1,4 +1,4 @@
-"""A small dataset of drawn pictures, some of them planted in the wrong class or ruined."""
+"""A small dataset of drawn pictures, a few of them mislabeled or ruined."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Random = np.random.Generator
 
 
 class Drawing(NamedTuple):
-    """What `draw_dataset` drew.
+    """The planted pictures of `draw_dataset`.
 
     Attributes
     ----------
     mislabeled, ruined
-        Paths, relative to the dataset, of the pictures planted in it.
+        Their paths, relative to the dataset.
     """
 
     mislabeled: frozenset[str]
@@ -35,9 +35,9 @@ class Drawing(NamedTuple):
 
 
 def draw_dataset(root: Path, seed: int = 0) -> Drawing:
-    """Draw an ImageFolder: `PER_CLASS` pictures per class, always the same for a seed.
+    """Draw an ImageFolder of `PER_CLASS` pictures per class, determined by the seed.
 
-    In each class `PLANTED_PER_CLASS` pictures show another class, and as many are ruined.
+    In each class, `PLANTED_PER_CLASS` pictures show another class, and the same number are ruined.
     """
     random = np.random.default_rng(seed)
     names = list(SHAPES)
@@ -61,7 +61,7 @@ def draw_dataset(root: Path, seed: int = 0) -> Drawing:
 
 
 def _draw(shape: Shape, random: Random) -> Image.Image:
-    """Draw a shape, a little turned, dark on bright or bright on dark, with light and noise."""
+    """Draw a rotated shape, dark on bright or bright on dark, with shading and noise."""
     dark, bright = random.integers(20, 110, 3), random.integers(150, 240, 3)
     back, front = (dark, bright) if random.random() < 0.5 else (bright, dark)
     canvas = Image.new("RGB", (2 * SIDE, 2 * SIDE), _color(back))
@@ -130,7 +130,7 @@ def _dots(draw: ImageDraw.ImageDraw, color: Color, random: Random) -> None:
 
 
 def _place(random: Random) -> tuple[float, float, float]:
-    """Center and radius of a shape somewhere near the middle."""
+    """Return center and radius of a shape, near the middle."""
     x, y = random.uniform(0.85, 1.15, 2) * SIDE
     return float(x), float(y), float(random.uniform(0.55, 0.85)) * SIDE
 

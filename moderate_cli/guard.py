@@ -1,4 +1,4 @@
-"""Keep outputs away from what a command reads: the dataset, its store, inputs, other outputs."""
+"""Refuse outputs that would overwrite the dataset, its store, an input or another output."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import stat
 from pathlib import Path
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.dataset.tars import Tars
 from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files.atomic import stale_of
 from moderate_cli.files.places import (
     Identity,
     contains,
@@ -20,26 +18,26 @@ from moderate_cli.files.places import (
     passed_through,
     place,
 )
-from moderate_cli.store.feature_store import store_folder
+from moderate_cli.files.temporaries import stale_of
+from moderate_cli.store.layout import store_folder
 
 
 class Guard:
-    """Folders and files that no output may be put into, replace or write over.
+    """Folders and files that no output may be in, replace or overwrite.
 
-    Folders are told apart by device and inode, so links, `..` and second mounts of a folder do not
-    hide it.
+    Folders are identified by device and inode, so links, `..` and second mounts make no difference.
     """
 
     def __init__(self) -> None:
-        self._inside: dict[Identity, str] = {}  # folders, and what each is a part of
-        self._files: dict[Identity, str] = {}  # existing files, and how each is called
-        self._places: list[tuple[Path, str]] = []  # what no folder may be put around
+        self._inside: dict[Identity, str] = {}  # folders -> what they belong to
+        self._files: dict[Identity, str] = {}  # existing files -> what they are
+        self._places: list[tuple[Path, str]] = []  # no output folder may contain these
         self._stores: list[Path] = []
         self._datasets: list[Dataset] = []
 
     @classmethod
     def of(cls, dataset: Dataset) -> Guard:
-        """Guard a dataset, and the place of its features beside it."""
+        """Guard a dataset, and its store beside it."""
         found = cls()
         found.add_dataset(dataset)
         if dataset.source.has_neighbors and dataset.root.name:
@@ -47,12 +45,10 @@ class Guard:
         return found
 
     def add_dataset(self, dataset: Dataset) -> None:
-        """Guard the folders of a dataset, linked ones too, and its tar files."""
-        source = dataset.source
-        if isinstance(source, Tars):
-            for shard in source.shards:
-                self.add_file(shard, f"the tar file {os.path.basename(shard)} of the dataset")
-            return
+        """Guard the folders of a dataset, also linked ones, and its tar files."""
+        for path in dataset.source.containers:
+            kind = dataset.source.suffix.removeprefix(".")
+            self.add_file(path, f"the {kind} file {os.path.basename(path)} of the dataset")
         if not dataset.in_files:
             return
         self._datasets.append(dataset)
@@ -63,28 +59,28 @@ class Guard:
                 self._inside[found] = "the dataset"
 
     def add_store(self, folder: Path) -> None:
-        """Guard a folder of feature sets, whether it exists yet or not."""
+        """Guard a folder of feature sets, which need not exist yet."""
         self._add_place(folder, "the feature store")
         self._stores.append(folder)
 
     def add_file(self, path: str | os.PathLike[str], what: str) -> None:
-        """Guard a file that is read, or that is another output."""
+        """Guard an input file, or another output."""
         self._add_place(path, what)
         found = identity(path)
         if found is not None:
             self._files[found] = what
 
     def _add_place(self, path: str | os.PathLike[str], what: str) -> None:
-        # What is in a folder that is removed, under its own name or as what a link leads to.
+        # Neither the file itself nor a link to it may be in a folder that is removed.
         self._places += [(Path(os.path.realpath(path)), what), (place(path).parent, what)]
 
     def check_file(self, destination: str | os.PathLike[str]) -> None:
-        """Refuse a file that is guarded, an image of the dataset, or in a guarded folder.
+        """Refuse a file that is guarded, is an image of the dataset, or is in a guarded folder.
 
         Raises
         ------
         ArgumentError, OutputError
-            With what is guarded: a file that is named as an input or output, or any other.
+            For an input or output of the command, or for any other guarded file.
         """
         shown, path = os.fspath(destination), os.path.realpath(destination)
         self._refuse_inside(shown, os.path.dirname(path))
@@ -96,7 +92,7 @@ class Guard:
             raise ArgumentError(f"{shown}: is also {self._files[found]}; choose another file")
         for dataset in self._datasets:
             images = _linked(dataset)
-            if mount_below(dataset.root) is not None:  # perhaps of a single file
+            if mount_below(dataset.root) is not None:  # maybe of a single file
                 images = [(name, f"{dataset.root}/{name}") for name in dataset.paths]
             image = next((name for name, own in images if identity(own) == found), None)
             if image is not None:
@@ -105,19 +101,19 @@ class Guard:
                 )
 
     def check_folder(self, destination: str | os.PathLike[str], *, replace: bool = False) -> None:
-        """Refuse a folder that is guarded, in a guarded one, or around one.
+        """Refuse a folder that is guarded, is in a guarded one, or contains one.
 
         Parameters
         ----------
         destination
-            Where a folder is to be made.
+            Path of the new folder.
         replace
-            Whether a folder that is there would be removed, with all that is in it.
+            Whether an existing folder would be removed, with its contents.
 
         Raises
         ------
         OutputError
-            With the place that is guarded.
+            With the guarded place.
         """
         shown, path = os.fspath(destination), place(destination)
         for guarded, what in self._places:
@@ -129,12 +125,12 @@ class Guard:
             self._refuse_held(shown, path)
 
     def check_addition(self, folder: str | os.PathLike[str]) -> None:
-        """Refuse a folder to add files to that is guarded, or has links to what is guarded.
+        """Refuse to add files to a folder that is guarded, or has links to guarded files.
 
         Raises
         ------
         OutputError
-            With the place that is guarded.
+            With the guarded place.
         """
         self._refuse_inside(os.fspath(folder), os.path.realpath(folder))
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as all_:
@@ -148,21 +144,21 @@ class Guard:
                 raise OutputError(
                     f"{shown}: is inside {self._inside[found]}; choose a folder outside it"
                 )
-        if any(contains(store, folder) for store in self._stores):  # there yet or not
+        if any(contains(store, folder) for store in self._stores):  # which need not exist yet
             raise OutputError(f"{shown}: is inside the feature store; choose a folder outside it")
 
     def _refuse_stale(self, shown: str, path: Path, *, folders: bool) -> None:
-        """Refuse to clean up what a killed command left if that is what is guarded."""
+        """Refuse to remove a folder with the name of a temporary that contains a guarded place."""
         for left in stale_of(path, folders=folders):
             for guarded, what in self._places:
                 if contains(left, guarded):
                     raise OutputError(
-                        f"{shown}: {left.name} is named as what a killed command left of it, and"
-                        f" contains {what}; rename that first"
+                        f"{shown}: {left.name} has the name of its temporary, but contains {what};"
+                        " rename that first"
                     )
 
     def _refuse_held(self, shown: str, path: Path) -> None:
-        """Refuse to remove a folder that a dataset is reached through, or has bytes in."""
+        """Refuse to remove a folder on the way to a dataset, or with files of one."""
         below = {identity(folder) for folder, _, _ in os.walk(path)} - {None}
         if not below:
             return
@@ -170,29 +166,29 @@ class Guard:
             for name in _folders(dataset):
                 if not below.isdisjoint(passed_through(dataset.root / name)):
                     raise OutputError(
-                        f"{shown}: holds images of the dataset, reached through {name!r}; choose"
-                        " another folder"
+                        f"{shown}: contains images of the dataset, reached through {name!r};"
+                        " choose another folder"
                     )
             for name, image in _linked(dataset):
                 if not below.isdisjoint(passed_through(image)):
                     raise OutputError(
-                        f"{shown}: images of the dataset are links to it, {name!r} for one;"
-                        " choose another folder"
+                        f"{shown}: images of the dataset, such as {name!r}, are links to it; choose"
+                        " another folder"
                     )
-            if mount_below(dataset.root) is not None:  # perhaps of a single file in that folder
+            if mount_below(dataset.root) is not None:  # maybe of a single file in that folder
                 files = {identity(file) for file in path.rglob("*")}
                 for name in dataset.paths:
                     if identity(dataset.root / name) in files:
                         raise OutputError(
-                            f"{shown}: holds an image of the dataset, {name!r}; choose another"
+                            f"{shown}: contains an image of the dataset, {name!r}; choose another"
                             " folder"
                         )
 
 
 def _folders(dataset: Dataset) -> list[str]:
-    """Return the folders of a dataset: its root, class folders, and all between them and images."""
+    """Return all folders of a dataset, relative to its root, which is ""."""
     found = {"", *dataset.classes}
-    # Of millions of paths, this is a third of the time that os.path.dirname takes.
+    # For millions of paths, this takes a third of the time of os.path.dirname.
     for folder in {path.rpartition("/")[0] for path in dataset.paths}:
         while folder and folder not in found:
             found.add(folder)
@@ -208,6 +204,6 @@ def _linked(dataset: Dataset) -> list[tuple[str, str]]:
         try:
             if stat.S_ISLNK(os.lstat(image).st_mode):
                 found.append((path, image))
-        except OSError:  # it is gone
+        except OSError:  # it was removed
             continue
     return found

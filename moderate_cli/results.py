@@ -1,8 +1,8 @@
-"""What is computed from features and labels: scores, suspects, clusters; kept beside a feature set.
+"""Results from features and labels: scores, suspects, clusters; cached beside a feature set.
 
-A set's folder is replaced as a whole when its features change. Results are read from the very
-folder that the features came from and written to no other; and each is bound to the manifest of
-the set, so that one that comes from another, as of a backup, is computed again.
+When features change, the folder of the set is replaced as a whole. Results are read from, and
+written to, the folder of their features only. Each is bound to the manifest of the set, so a result
+of another set, e.g. from a backup, is computed again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Mask
-from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.errors import ArgumentError, OutputError, check_choice
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
 from moderate_cli.files.regular import read_regular
-from moderate_cli.label_errors.suspects import Suspects, find_suspects, share_of_strangers
-from moderate_cli.scoring import SEEDED, Scores, score_features
+from moderate_cli.label_errors.strangers import share_of_strangers
+from moderate_cli.label_errors.suspects import Suspects, find_suspects
+from moderate_cli.scoring import CRITERIA, Scores, score_features
 from moderate_cli.scoring.coinciding import coinciding
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
@@ -36,7 +37,7 @@ def score(
     metric: str = "euclidean",
     seed: int = 0,
 ) -> Scores:
-    """Score each image of a feature set, once; by default with the distance to its class center.
+    """Score each image of a feature set; by default by the distance to its class center.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class LabeledFeatures:
-    """Features, and the class of each.
+    """Features, and the class of each row.
 
     Attributes
     ----------
@@ -69,20 +70,20 @@ class LabeledFeatures:
     labels
         int64 (n,).
     readable
-        bool (n,); the features of other rows are NaN.
+        bool (n,); False for rows without features, which are NaN.
     classes, paths
         Class names by index, and path of each image; empty for plain arrays.
     folder
-        Where results are kept, if anywhere.
+        Folder of cached results; None: no cache.
     identity
-        As `identity_of` that folder, when the features were read.
+        `identity_of(folder)` when the features were read.
     key
-        What results are bound to: `Manifest.identity`.
+        `Manifest.identity`, to which results are bound.
     check
-        What refuses features that are not what was written; called before they are read for a
-        result that is kept.
+        Raises an error if features changed since they were written; called before a result is
+        computed for the cache.
     labeling
-        What the labels are, if not those of the images: stands in the names of results.
+        Prefix of the names of results, if labels are not those of the images.
     """
 
     features: Features
@@ -98,7 +99,7 @@ class LabeledFeatures:
 
     @classmethod
     def of(cls, store: FeatureStore) -> LabeledFeatures:
-        """Take a feature set of images and their classes."""
+        """Return the features and labels of a feature set."""
         return cls(
             store.features,
             store.labels,
@@ -111,6 +112,10 @@ class LabeledFeatures:
             store.check_features,
         )
 
+    def class_name(self, label: int) -> str:
+        """Return the name of a class; its index if classes have no names."""
+        return self.classes[label] if self.classes else str(label)
+
     def score(
         self,
         *,
@@ -119,11 +124,12 @@ class LabeledFeatures:
         metric: str = "euclidean",
         seed: int = 0,
     ) -> Scores:
-        """Score each image; NaN for unreadable ones. Parameters are those of `score`."""
-        used = {
-            "center": [center, metric],
-            "margin": ["margin", center, metric],
-        }.get(criterion, [criterion, str(seed)] if criterion in SEEDED else [criterion])
+        """Score each image; NaN for unreadable ones. Parameters as of `score`."""
+        check_choice("criterion", criterion, CRITERIA)
+        entry = CRITERIA[criterion]
+        used = [] if criterion == "center" else [criterion]
+        used += [center, metric] if entry.centered else []
+        used += [str(seed)] if entry.seeded else []
         values = self._kept(
             "scores-" + "-".join(used),
             lambda: score_features(
@@ -142,7 +148,7 @@ class LabeledFeatures:
     def suspects(
         self, *, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
     ) -> Suspects:
-        """Find out how probable it is that each label is wrong, as `find_suspects` does."""
+        """Estimate the probability that each label is wrong, by `find_suspects`."""
 
         def compute() -> Doubles:
             found = find_suspects(
@@ -165,7 +171,7 @@ class LabeledFeatures:
         return Suspects(probability, looks_like.astype(np.int64))
 
     def strangers(self) -> float:
-        """Share of images that lie far from their class, as `share_of_strangers` finds it."""
+        """Return the `share_of_strangers`, images far from their class."""
 
         def compute() -> Doubles:
             return np.array([share_of_strangers(self.features, self.labels, self.readable)])
@@ -173,7 +179,7 @@ class LabeledFeatures:
         return float(self._kept("strangers", compute, lambda found: found.shape == (1,))[0])
 
     def coinciding(self) -> Doubles:
-        """Count the images that have the same features, as `coinciding` in `sameness` does."""
+        """Count the images with the same features, by `moderate_cli.scoring.coinciding`."""
         groups = len(np.unique(self.labels)) + 1
         return self._kept(
             "coinciding",
@@ -182,7 +188,7 @@ class LabeledFeatures:
         )
 
     def clustered(self, clusters: int, *, seed: int = 0) -> LabeledFeatures:
-        """Put clusters of the features, by spherical k-means, in the place of classes.
+        """Replace classes by clusters of the features, from spherical k-means.
 
         Raises
         ------
@@ -191,7 +197,9 @@ class LabeledFeatures:
         """
         images = int(np.count_nonzero(self.readable))
         if clusters > images:
-            raise ArgumentError(f"labels: {clusters} clusters are more than {images} images")
+            raise ArgumentError(
+                f"labels: {clusters} clusters are more than {images} images; use fewer"
+            )
         name = f"kmeans-{clusters}-{seed}"
 
         def compute() -> Doubles:
@@ -214,11 +222,11 @@ class LabeledFeatures:
     def _kept(
         self, name: str, compute: Callable[[], Doubles], usable: Callable[[Doubles], bool]
     ) -> Doubles:
-        """Read what was computed before, or compute it and keep it."""
+        """Read a cached result, or compute it and cache it."""
         if self.folder is None:
             return compute()
         file = self.folder / f"{self.labeling}{name}.npy"
-        # A file that is missing, damaged or cannot be written costs time, nothing else.
+        # A file that is missing, damaged or cannot be written only costs time.
         with contextlib.suppress(OSError, ValueError):
             kept = read_sealed(read_regular(file), self.key).copy()
             if kept.dtype == np.float64 and usable(kept) and self._in_place():
@@ -229,11 +237,11 @@ class LabeledFeatures:
         np.save(content, values, allow_pickle=False)
         with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
             opened.write(sealed(content.getvalue(), self.key))
-            # By now the new file lies in the folder, and goes with it if that is replaced.
+            # The temporary is in the folder, and is removed with it if the folder is replaced.
             if not self._in_place():
                 raise OutputError(f"{self.folder}: another process has replaced it")
         return values
 
     def _in_place(self) -> bool:
-        """Whether the folder is still the one that the features came from."""
+        """Whether the folder is still that of the features."""
         return self.folder is not None and identity_of(self.folder) == self.identity

@@ -51,7 +51,7 @@ def test_what_an_image_is_a_link_to_is_an_image(data, tmp_path):
     guard.check_file(tmp_path / "pool" / "new.png")
     guard.check_folder(tmp_path / "pool" / "new")
     assert refusal(guard.check_folder, tmp_path / "pool", replace=True) == (
-        "images of the dataset are links to it, 'cat/a.png' for one; choose another folder"
+        "images of the dataset, such as 'cat/a.png', are links to it; choose another folder"
     )
 
 
@@ -131,11 +131,11 @@ def test_a_dataset_named_like_what_a_killed_command_left_is_not_cleaned_up(data,
     for check in (guard.check_folder, guard.check_file):
         if check == guard.check_folder:
             assert refusal(check, tmp_path / "out") == (
-                f".out.0123abcd.{kind} is named as what a killed command left of it, and contains"
-                " the dataset; rename that first"
+                f".out.0123abcd.{kind} has the name of its temporary, but contains the dataset;"
+                " rename that first"
             )
         else:
-            check(tmp_path / "out")  # a folder is never taken for what a file left
+            check(tmp_path / "out")  # a folder is never the temporary of a file
     inner = left.rename(tmp_path / "inner")
     (tmp_path / f".out.0123abcd.{kind}").mkdir()
     inner = inner.rename(tmp_path / f".out.0123abcd.{kind}" / "train")
@@ -166,5 +166,5 @@ def test_an_image_that_is_mounted_is_known_by_its_inode(data, tmp_path, monkeypa
     (tmp_path / "out").mkdir()
     (tmp_path / "k.txt").rename(tmp_path / "out" / "0.png")
     assert refusal(guard.check_folder, tmp_path / "out", replace=True) == (
-        "holds an image of the dataset, 'cat/0.png'; choose another folder"
+        "contains an image of the dataset, 'cat/0.png'; choose another folder"
     )

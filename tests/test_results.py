@@ -8,7 +8,7 @@ from moderate_cli import results
 
 @pytest.fixture
 def store(embedded):
-    return moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32")
+    return moderate_cli.embed(moderate_cli.scan(embedded), backbone="pixels", dtype="float32")
 
 
 def test_distances_can_be_worked_out_by_hand(store):
@@ -48,7 +48,7 @@ def test_a_cache_of_other_images_is_computed_again(store):
 
 def replaced(data, level):
     paint(data / "cat" / "0.png", level)
-    return moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32")
+    return moderate_cli.embed(moderate_cli.scan(data), backbone="pixels", dtype="float32")
 
 
 def test_scores_of_an_older_set_are_not_kept_with_the_newer(store, embedded):
@@ -112,7 +112,7 @@ def test_results_are_kept_for_sets_whose_files_were_touched(store, embedded, mon
     for path in embedded.rglob("*.png"):
         path.touch()
     monkeypatch.setattr(results, "score_features", None)
-    again = moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32")
+    again = moderate_cli.embed(moderate_cli.scan(embedded), backbone="pixels", dtype="float32")
     assert moderate_cli.score(again).values.tolist() == first.tolist()
 
 
@@ -141,8 +141,8 @@ def test_no_command_computes_anything_of_damaged_features(
     done = moderate(*args, embedded)
     assert (done.status, done.stdout) == (1, "")
     assert done.stderr.endswith(
-        f"moderate: {features}: damaged (rows 0 to 7 are not what was written); moderate embed"
-        " --check content embeds them again\n"
+        f"moderate: error: {features}: damaged (rows 0 to 7 changed since they were written); run"
+        " `moderate embed --check content` to embed them again\n"
     )
     assert moderate("embed", "--check", "content", embedded).status == 0
     assert moderate(*args, embedded).status == 0

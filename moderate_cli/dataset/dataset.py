@@ -1,4 +1,4 @@
-"""The images of a dataset: their paths and classes, and what they are read from."""
+"""A dataset: paths and classes of images, and the source of their bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.dataset.formats import readable_extensions
+from moderate_cli.dataset.image_formats import readable_extensions
 from moderate_cli.dataset.layouts import is_part_name, is_split_name
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice
@@ -25,25 +25,33 @@ FLAT = "."  # the only class of a folder without sub-folders
 class Dataset:
     """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
 
-    It is not where `notices` say so: hidden files and folders are neither images nor classes here,
-    more formats are read, and no folder is entered twice in a class.
+    `notices` lists the exceptions: hidden files and folders are ignored, more formats are read, and
+    no folder is entered twice in a class.
 
     Attributes
     ----------
     root
         The dataset folder, absolute.
     classes
-        Names of the class folders, sorted; a class index is a position here. `FLAT` alone if there
-        are none.
+        Names of the class folders, sorted; a class index is a position here. Only `FLAT` if there
+        are no class folders.
     paths
-        Of each image, relative to `root`. A name that is not valid UTF-8 holds surrogates, as
-        `os.fsdecode` makes them.
+        Path of each image, relative to `root`. A name that is not valid UTF-8 has surrogates, as
+        from `os.fsdecode`.
     labels
         int64 (n,), the class index of each image.
     source
-        What images are read from.
+        Reads the bytes of images.
     notices
-        What was passed over, counted twice or looks odd; `moderate_cli.dataset.sentences` says it.
+        Files that were ignored or counted twice, and oddities. `moderate_cli.dataset.sentences`
+        puts them in words.
+
+    Examples
+    --------
+    >>> from moderate_cli import scan
+    >>> dataset = scan("data/train")
+    >>> len(dataset), dataset.classes, dataset.paths[0]
+    (8, ('cat', 'dog', 'owl'), 'cat/0.png')
     """
 
     root: Path
@@ -57,20 +65,20 @@ class Dataset:
         return len(self.paths)
 
     def part(self, rows: npt.NDArray[np.int64]) -> Dataset:
-        """Return some of the images, int64 (m,), as a dataset, which numbers them anew."""
+        """Return a dataset of some rows, int64 (m,), renumbered from 0."""
         paths = Paths.of(self.paths[row] for row in rows.tolist())
         source = self.source.part(f"{self.root}/{path}" for path in paths)
         return replace(self, paths=paths, labels=self.labels[rows], source=source, notices=())
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
-        """Classes without a single image."""
+        """Classes without images."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         return tuple(self.classes[label] for label in np.flatnonzero(counts == 0).tolist())
 
     @property
     def in_files(self) -> bool:
-        """Whether each image is a file of this machine."""
+        """Whether each image is a file on this machine."""
         return self.source == FILES
 
     @property
@@ -80,13 +88,13 @@ class Dataset:
 
     @property
     def looks_like_splits(self) -> bool:
-        """Whether the class folders that hold images are named like the splits of a dataset."""
+        """Whether all class folders with images have names of splits, such as "train"."""
         empty = set(self.empty_classes)
         return all(is_split_name(name) for name in self.classes if name not in empty)
 
     @property
     def looks_like_class(self) -> bool:
-        """Whether there are no class folders, and a folder beside this one holds images, too."""
+        """Whether there are no class folders, and a folder beside this one contains images too."""
         if not self.flat or not self.in_files or is_part_name(self.root.name):
             return False
         extensions = readable_extensions()

@@ -1,4 +1,4 @@
-"""What is in one folder of a dataset: folders, images, and other files."""
+"""Contents of one folder of a dataset: folders, images, and other files."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import errno
 import os
 from typing import Literal, NamedTuple
 
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.errors import DatasetError
 
-# How a system says that there is no folder, or none any more; a loop of links leads to none.
+# Errors of a folder that does not exist, or does not any more; a loop of links leads to no folder.
 NO_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class Entries(NamedTuple):
-    """What is in a folder.
+    """Names in a folder.
 
     Attributes
     ----------
     folders, links
-        Folders, and links to some.
+        Folders, and links to folders.
     images, others
-        Files that are read, and those that are not.
+        Files that are read, and files that are not.
     more
-        Images that ImageFolder would not list.
+        Those of `images` that ImageFolder would not list.
     alike
-        Whether two names may be one on another disk.
+        Whether a disk that ignores case might merge two names.
     """
 
     folders: list[str]
@@ -69,7 +69,7 @@ def entries_of(folder: str, extensions: tuple[str, ...]) -> Entries:
 def sorted_out(
     folders: list[str], links: list[str], files: list[str], extensions: tuple[str, ...]
 ) -> Entries:
-    """Tell images from other files; of millions, so as little as can be is done for each."""
+    """Separate images from other files; there may be millions, so it does little for each."""
     images = [name for name in files if name.lower().endswith(IMAGE_EXTENSIONS)]
     others, more = list[str](), list[str]()
     if len(images) < len(files):
@@ -84,7 +84,7 @@ def sorted_out(
             [name for name in some if not name.startswith(".")] for some in (images, more)
         )
     lowered = joined.lower()
-    # What is in lower case already is alike to nothing.
+    # Names in lower case cannot differ by case alone.
     alike = not joined.isascii() or (
         lowered != joined and len(set(lowered.split("/"))) <= lowered.count("/")
     )
@@ -92,7 +92,7 @@ def sorted_out(
 
 
 def unlisted(folder: str, error: OSError) -> DatasetError:
-    """Error of a folder that os.walk, and so ImageFolder, would take to be empty."""
+    """Return the error for a folder that os.walk, and so ImageFolder, would treat as empty."""
     return DatasetError(
         f"{folder}: cannot be listed ({error.strerror}); make it readable, or move it out of the"
         " dataset"
@@ -102,8 +102,8 @@ def unlisted(folder: str, error: OSError) -> DatasetError:
 def _may_be_passed(
     entry: os.DirEntry[str], error: OSError, extensions: tuple[str, ...]
 ) -> Literal[False]:
-    """Take an entry for no folder, unless it may be one that matters."""
-    # Whatever an image leads to, it is told of when it cannot be read.
+    """Treat an entry as a file, unless it may be a folder that matters."""
+    # An image that cannot be read is reported later.
     is_image = entry.name.lower().endswith(extensions)
     if error.errno in NO_FOLDER or is_image or is_left_behind(entry.name):
         return False

@@ -1,4 +1,4 @@
-"""What identifies the bytes of an image file: its stat, cheap, and its digest, certain."""
+"""Fingerprints of an image file: its stat, which is cheap, and its digest, which is certain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_DIGEST = bytes(DIGEST_SIZE)
 
 
 def file_stats(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Stat of each image, as its source tells it, int64 (n, 4); -1 if missing."""
+    """Return the stat of each image from its source, int64 (n, 4); -1 if missing."""
     top, stat = os.fspath(dataset.root), dataset.source.stat
     numbers = chain.from_iterable(stat(f"{top}/{path}") for path in dataset.paths)
     width = len(NO_STAT)
@@ -25,5 +25,5 @@ def file_stats(dataset: Dataset) -> npt.NDArray[np.int64]:
 
 
 def content_digest(content: bytes | memoryview) -> bytes:
-    """BLAKE2b of the bytes of a file, `DIGEST_SIZE` long."""
+    """Return the BLAKE2b of the bytes of a file, `DIGEST_SIZE` long."""
     return hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()

@@ -1,7 +1,7 @@
 """A dataset folder with one sub-folder per class, listed as torchvision's ImageFolder lists it.
 
-A folder of images without sub-folders is one, too, of a single class. Where it is listed otherwise
-than by ImageFolder, notices say so.
+A folder of images without sub-folders is a dataset of one class. Notices name the differences from
+ImageFolder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 
 from moderate_cli.dataset.dataset import Dataset
 from moderate_cli.dataset.entries import entries_of
-from moderate_cli.dataset.formats import HEAD, format_of, readable_extensions
+from moderate_cli.dataset.image_formats import HEAD, format_of, readable_extensions
 from moderate_cli.dataset.listing import listing
 from moderate_cli.dataset.notices import Survey
 from moderate_cli.dataset.walk import Walk

@@ -1,4 +1,4 @@
-"""Layouts that are not one of class folders, told by the names of what there is."""
+"""Recognize layouts other than class folders, by the names of files and folders."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 from moderate_cli.dataset.names import suffix_of
 from moderate_cli.dataset.notices import Notice
 
-# Of the splits of a dataset; a part of one, too, such as train-0.3.
+# Names of splits, and of parts of splits, such as train-0.3.
 SPLIT = r"(train|training|val|valid|validation|dev|test|testing|eval)"
 SPLIT_NAME = re.compile(SPLIT + r"(-[\d.]+)?", re.IGNORECASE)
-# Of what label tools and competitions call the folders that images, labels and masks are in:
-# images, train_images, imgs-val, test2017, JPEGImages, Annotations, SegmentationClass.
+# Folders of images, labels and masks as label tools and competitions name them: images,
+# train_images, imgs-val, test2017, JPEGImages, Annotations, SegmentationClass.
 WHAT = r"(images?|imgs?|jpe?gs?|jpe?gimages|pngimages|pngs?)"
-OF = r"(data|sets?|photos|pictures|frames)"  # which may be classes, but not after "train"
+OF = r"(data|sets?|photos|pictures|frames)"  # which may be classes, unless after "train"
 LABELS = r"(labels?|annotations?|annots?|bboxes|masks?|ground_?truth|imagesets|segmentation\w*)"
 SEP = r"[-_ ]?"
 PART_NAME = re.compile(
     rf"{SPLIT}({SEP}({WHAT}|{OF}|{LABELS}|\d[\d.]*))?|{WHAT}({SEP}{SPLIT})?\d*|{LABELS}({SEP}{SPLIT})?",
     re.IGNORECASE,
 )
-# Suffixes of files that tell labels, whatever their name; a text does if its name says so.
+# Suffixes of files that may contain labels; a .txt may if its name matches LABEL_TEXT.
 LABEL_SUFFIXES = frozenset(
     (".csv", ".tsv", ".json", ".jsonl", ".xml", ".parquet", ".arrow", ".yaml", ".yml")
 )
@@ -33,16 +33,16 @@ LABEL_TEXT = re.compile(
 
 
 class ClassShape(NamedTuple):
-    """How the images of a class lie in its folder.
+    """Where the images of a class are in its folder.
 
     Attributes
     ----------
     name
         The class.
     images, direct
-        How many there are, and how many of them lie in no folder of their own.
+        Number of images, and number of those that are in no inner folder.
     inner
-        Folders in the class folder that hold images, sorted.
+        Folders with images in the class folder, sorted.
     """
 
     name: str
@@ -61,7 +61,7 @@ def is_split_name(name: str) -> bool:
 
 
 def is_part_name(name: str) -> bool:
-    """Whether a folder is named like a part of a dataset, such as a split, and not like a class.
+    """Whether a folder is named like a part of a dataset, such as a split, not like a class.
 
     >>> is_part_name("train_images"), is_part_name("JPEGImages"), is_part_name("imagery")
     (True, True, False)
@@ -76,18 +76,18 @@ def layout_notices(
     texts: Mapping[str, int],
     text_names: Sequence[str],
 ) -> Iterator[Notice]:
-    """Tell what looks like another layout than one of class folders.
+    """Yield a notice if the layout does not look like one folder per class.
 
     Parameters
     ----------
     classes
-        Those with images; of images without class folders, one with the name ".".
+        The classes with images; one named "." for images without class folders.
     empty
         Class folders without images.
     root_files
-        Names of the files beside the class folders, or beside images without any.
+        Names of the files beside the class folders.
     texts, text_names
-        Texts and tables in class folders: how many of each suffix, and the paths of some.
+        Texts and tables in class folders: the number of each suffix, and the paths of some.
     """
     names = [shape.name for shape in classes]
     if len(classes) > 1:
@@ -118,18 +118,18 @@ def _labels(
     texts: Mapping[str, int],
     text_names: Sequence[str],
 ) -> list[str]:
-    """Return what may tell the labels of images that are all of one class, the surest first."""
-    found = sorted(filter(_tells_labels, root_files))
+    """Return names of files that may contain labels, the most likely first."""
+    found = sorted(filter(_may_be_labels, root_files))
     found += [f"{name}/" for name in empty if is_part_name(name)]
     for suffix, count in sorted(texts.items()):
         own = [name for name in text_names if suffix_of(name) == suffix]
         if count >= max(2, only.images / 2) and suffix in LABEL_SUFFIXES | {".txt"}:
             found.append(f"{count} {suffix} beside the images")
         else:
-            found += sorted(filter(_tells_labels, own))
+            found += sorted(filter(_may_be_labels, own))
     return found
 
 
-def _tells_labels(path: str) -> bool:
+def _may_be_labels(path: str) -> bool:
     name = path.rpartition("/")[2]
     return suffix_of(name) in LABEL_SUFFIXES or LABEL_TEXT.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Folders and the names in them -> a dataset, with notices of what is odd about it."""
+"""Folders and the names in them -> a dataset with notices."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.entries import Entries
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.layouts import ClassShape, layout_notices
 from moderate_cli.dataset.names import alike, is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.dataset.paths import Paths
-from moderate_cli.dataset.sentences import passed_over
+from moderate_cli.dataset.sentences import ignored
 from moderate_cli.errors import DatasetError
 
 SHOWN = 3  # class folders that an error names
 
 
 class Classes(Protocol):
-    """What lists the folders of a class."""
+    """Lists the folders of a class."""
 
     def class_folders(self, name: str) -> list[tuple[str, list[str]]] | None:
-        """Return each folder of a class with its sorted images, or None if it is no class."""
+        """Return each folder of a class with its sorted images; None if it is not a class."""
 
     def notices(self) -> Iterator[Notice]:
-        """Yield what was noticed on the way."""
+        """Yield notices of the folders listed so far."""
 
 
 class _Listed(NamedTuple):
-    """Class folders, and what is known of each."""
+    """Class folders, and the shape of each."""
 
     names: list[str]
     shapes: list[ClassShape]
@@ -45,20 +45,20 @@ def listing(
     classes: Classes,
     survey: Survey,
 ) -> Dataset:
-    """Make a dataset of what is in a folder.
+    """Make a dataset of the contents of a folder.
 
     Parameters
     ----------
     shown
-        What the user calls it.
+        Name of the dataset in errors.
     top
         The folder, absolute.
     here
-        What is in it.
+        Its contents.
     classes
         Lists its class folders.
     survey
-        Was, and is, told what is passed over.
+        Counts the files that are ignored.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def listing(
 
 
 def _images(classes: Classes, candidates: list[str], listed: _Listed) -> Iterator[str]:
-    """Yield the images of all classes, and note which classes there are."""
+    """Yield the images of all classes, and add each class to `listed`."""
     for name in candidates:
         folders = classes.class_folders(name)
         if folders is None:  # a link to the dataset itself
@@ -104,12 +104,12 @@ def _images(classes: Classes, candidates: list[str], listed: _Listed) -> Iterato
 
 
 def _flat(shown: str, top: str, here: Entries, classes: Classes, survey: Survey) -> Dataset:
-    """Take images that are in no class folders for one class."""
+    """Make one class of images that are in no class folder."""
     survey.take("", here.more, here.others)
     survey.compare("", here.images)
     if not here.images:
         raise DatasetError(
-            f"{shown}: holds no class folders and no images ({' '.join(IMAGE_EXTENSIONS)})"
+            f"{shown}: contains neither class folders nor images ({' '.join(IMAGE_EXTENSIONS)})"
             f"{_but(survey)}; put images in one folder per class"
         )
     images = sorted(here.images)
@@ -126,25 +126,25 @@ def _alike_classes(names: list[str]) -> Iterator[Notice]:
 
 
 def _no_images(shown: str, classes: list[str], beside: bool, survey: Survey) -> DatasetError:
-    """Error of class folders without images, whether or not there are some beside them."""
+    """Return the error for class folders without images."""
     if beside:
         named = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
         return DatasetError(
-            f"{shown}: its folders ({named}) hold no images, and images lie beside them;"
+            f"{shown}: its folders ({named}) contain no images, but there are images beside them;"
             " move the images into one folder per class, or remove those folders"
         )
     return DatasetError(
-        f"{shown}: its class folders hold no images ({' '.join(IMAGE_EXTENSIONS)})"
-        f"{_but(survey)}; name the folder that the class folders are in"
+        f"{shown}: there are no images ({' '.join(IMAGE_EXTENSIONS)}) in its class folders"
+        f"{_but(survey)}; pass the folder that contains the class folders"
     )
 
 
 def _but(survey: Survey) -> str:
-    """Say what there is in place of images."""
-    found = passed_over(tuple(survey.notices()))
+    """Return a clause that counts the files that are not images."""
+    found = ignored(tuple(survey.notices()))
     return (
         ""
         if found is None
-        else f", but {found.fact.removeprefix('passed over: ')}"
+        else f", but {found.fact.removeprefix('ignored ')}"
         + (f" ({found.advice})" if found.advice else "")
     )

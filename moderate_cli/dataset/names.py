@@ -1,4 +1,4 @@
-"""What the name of a file or folder tells: hidden, left behind by a system, alike to another."""
+"""Names of files and folders: hidden, left behind by a system, alike to another."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-# Folders that systems leave behind without a dot: macOS's archives, Synology, QNAP, NetApp, Windows
-# and its shares on a Mac, disks of Linux, Python.
+# Folders that systems leave behind, with names that do not begin with a dot: archives of macOS,
+# Synology, QNAP, NetApp, Windows and its shares on a Mac, disks of Linux, Python.
 SYSTEM_FOLDERS = frozenset(
     (
         *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot"),
@@ -16,13 +16,13 @@ SYSTEM_FOLDERS = frozenset(
         *("network trash folder", "temporary items", "lost+found", "__pycache__"),
     )
 )
-# Files that Windows and macOS hide without a dot.
+# Files that Windows and macOS hide, with names that do not begin with a dot.
 SYSTEM_FILES = frozenset(
     ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r")
 )
-ZONE = ":zone.identifier"  # where a download came from, as Windows notes it
-OWN = ".moderate-"  # of files that this program leaves in a folder that it made
-# Texts and tables, of which nobody thinks that they are images.
+ZONE = ":zone.identifier"  # suffix of a file in which Windows notes the source of a download
+OWN = ".moderate-"  # prefix of files that this program leaves in its output folders
+# Texts and tables, which are ignored without a notice.
 TEXTS = frozenset(
     (
         *(".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml"),
@@ -30,22 +30,22 @@ TEXTS = frozenset(
         *(".parquet", ".arrow", ".sha256", ".md5", ".bib", ".cff", ".license"),
     )
 )
-SUFFIX = re.compile(r"\.[^\W\d][\w!@~-]{0,15}")  # one that is no more than the end of a number
+SUFFIX = re.compile(r"\.[^\W\d][\w!@~-]{0,15}")  # but not the end of a number
 
 
 def is_left_behind(folder: str) -> bool:
-    """Whether a folder is hidden, or a system's own, and so no class and no part of one."""
+    """Whether a folder is hidden, or of a system, and so not a class or a part of one."""
     return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS
 
 
 def is_hidden(file: str) -> bool:
-    """Whether a file is hidden, or a system's own."""
+    """Whether a file is hidden, or of a system."""
     lower = file.lower()
     return file.startswith(".") or lower in SYSTEM_FILES or lower.endswith(ZONE)
 
 
 def is_own(file: str) -> bool:
-    """Whether a file was left by this program."""
+    """Whether this program wrote a file."""
     return file.startswith(OWN)
 
 
@@ -62,7 +62,7 @@ def suffix_of(file: str) -> str:
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
     r"""Return pairs of names that a disk of macOS or Windows would merge.
 
-    They differ by no more than case, or the Unicode normal form of their letters.
+    They differ only by case, or by the Unicode normal form of their letters.
 
     >>> alike(["cat", "Dog", "cow", "Cat"]), len(alike(["caf\u00e9", "cafe\u0301"]))
     ([('cat', 'Cat')], 1)

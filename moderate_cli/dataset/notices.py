@@ -1,4 +1,4 @@
-"""What a scan passes over, merges or doubts, as data."""
+"""Notices of a scan, as data: files that are ignored, duplicated or odd."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import TEXTS, alike, is_hidden, is_own, suffix_of
 
 Kind = Literal[
-    "suffix",  # files of a suffix that is not read
+    "suffix",  # files with a suffix that is not read
     "no suffix",  # images without a suffix
     "beside",  # images beside the class folders
     "hidden",  # hidden files
-    "member",  # members of a tar file that are no files, or of no sample, of one kind
-    "folder",  # folders that are hidden, or a system's own, of one name
-    "more",  # images of a suffix that are read, though ImageFolder does not list them
-    "loop",  # a link to a folder that it is in, and that folder; "." is the dataset
-    "again",  # another name of a folder in the same class, which is not entered again
-    "twin",  # a folder of one class that another class has, too, and its images
-    "alike classes",  # a pair of classes that differ by case or normal form alone
-    "alike files",  # pairs of names in a folder that do
-    "labels",  # what tells labels, maybe, but is not read, where all images are of one class
-    "parts",  # class folders that are named like parts of a dataset, all of them
-    "deeper",  # the only class, of folders that may be the classes
-    "splits inside",  # splits that all classes have
+    "member",  # members of a tar file that are not files, or belong to no sample; one kind
+    "folder",  # folders that are hidden or of a system, with one name
+    "more",  # images with a suffix that is read here, but not by ImageFolder
+    "loop",  # a link to a folder around it, and that folder; "." is the dataset
+    "again",  # another name of a folder in the same class, which is ignored
+    "twin",  # a folder that two classes share, and the number of its images
+    "alike classes",  # a pair of classes that differ only by case or normal form
+    "alike files",  # pairs of names in a folder that differ only so
+    "labels",  # files that may contain labels, in a dataset of one class
+    "parts",  # class folders that are all named like parts of a dataset
+    "deeper",  # the only class, and its folders, which may be the classes
+    "splits inside",  # splits in each class
 ]
-SNIFFED = 1000  # files without a suffix that are looked into
+SNIFFED = 1000  # files without a suffix that are opened
 
 
 class Notice(NamedTuple):
-    """One thing that whoever uses a dataset should know.
+    """One thing that a user of the dataset should know.
 
     Attributes
     ----------
     kind
-        What it is.
+        One of the kinds above.
     count
-        How many files, folders or images it concerns.
+        Number of files, folders or images.
     names
-        A suffix, folders or examples, as the kind has it; paths are relative to the dataset.
+        A suffix, folders or examples, depending on the kind; paths are relative to the dataset.
     shifts
-        What ImageFolder numbers otherwise because of it: rows, classes (and so rows) or nothing.
+        Numbers that differ from those of ImageFolder: "rows", "classes" (and so rows), or "".
     """
 
     kind: Kind
@@ -54,15 +54,15 @@ class Notice(NamedTuple):
 
 @dataclass
 class Survey:
-    """Collects what is passed over, folder by folder.
+    """Counts ignored and odd files, folder by folder.
 
     Attributes
     ----------
     extensions
-        Endings of the names that are read.
+        Suffixes of the images that are read.
     format_of
-        Tells the image format of a file, or "", by its path and its content; None where opening
-        files takes too long.
+        Returns the image format of the file at a path, or ""; None if opening files takes too
+        long.
     """
 
     extensions: tuple[str, ...]
@@ -80,16 +80,16 @@ class Survey:
     _beside: int = 0
 
     def take(self, folder: str, more: Iterable[str], others: Iterable[str]) -> None:
-        """Count the files of a folder that is a class, or in one.
+        """Count the files of a class folder, or of a folder in one.
 
         Parameters
         ----------
         folder
             Its path.
         more
-            Names of images that ImageFolder would not list.
+            Names of images that only ImageFolder ignores.
         others
-            Names of files that are not read.
+            Names of files that are ignored.
         """
         self._more.update(map(suffix_of, more))
         for name in others:
@@ -107,24 +107,24 @@ class Survey:
                 self._bare += bool(self.format_of(_in(folder, name)))
 
     def take_beside(self, images: int, others: Iterable[str]) -> None:
-        """Count what is beside the class folders."""
+        """Count the files beside the class folders."""
         self._beside += images
         for name in filter(is_hidden, others):
             self._take_hidden(name, listed=False)
 
     def take_folder(self, name: str, shifts: Literal["", "rows", "classes"]) -> None:
-        """Count a folder that is no class and no part of one."""
+        """Count an ignored folder."""
         self._folders[name, shifts] += 1
 
     def compare(self, folder: str, names: Sequence[str]) -> None:
-        """Look for names in a folder that another disk would merge."""
+        """Find names in a folder that a disk of macOS or Windows would merge."""
         pairs = alike(sorted(names))
         self._alike_count += len(pairs)
         if pairs and len(self._alike) < SNIFFED:
             self._alike += [(_in(folder, one), _in(folder, other)) for one, other in pairs]
 
     def notices(self) -> Iterator[Notice]:
-        """Yield what was found so far, each kind in an order of its own that is always the same."""
+        """Yield notices of all counts, in a fixed order."""
         for suffix, count in _most(self._suffixes):
             yield Notice("suffix", count, (suffix,))
         if self._bare:

@@ -1,4 +1,4 @@
-"""Lists of paths, packed: fourteen million of them take the memory of their letters."""
+"""Compact lists of paths: one byte per letter, for millions of images."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Rows
+from moderate_cli.arrays import Rows, blocks
 from moderate_cli.errors import OutputError
 from moderate_cli.text import printable
 
-AT_ONCE = 1 << 16  # paths that are joined, or split, in one go
-SCANNED_AT_ONCE = 1 << 24  # bytes that are searched for ends
+AT_ONCE = 1 << 16  # paths that are joined or split together
+SCANNED_AT_ONCE = 1 << 24  # bytes that are searched together
 
 
 def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
-    r"""Join paths, as the bytes they have on disk, one per line.
+    r"""Join paths, as their bytes on disk, one per line.
 
     Parameters
     ----------
     paths
-        As `os.fsdecode` gives them.
+        As from `os.fsdecode`.
     nul
-        End each with a NUL byte instead of a newline; None does so only if a path holds a newline.
+        End each with a NUL byte instead of a newline; None: only if a path contains a newline.
 
     Raises
     ------
     OutputError
-        If `nul` is False and a path holds a newline.
+        If `nul` is False and a path contains a newline.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
         if end == "\n" and lines.count("\n") != len(part):
             if nul is False:
                 broken = printable(next(path for path in part if "\n" in path))
-                raise OutputError(f"{broken}: holds a newline; -0 ends names with NUL instead")
+                raise OutputError(f"{broken}: contains a newline; use -0 to end names with NUL")
             end, lines = "\0", "\0".join([*part, ""])
             out = io.BytesIO(out.getvalue().replace(b"\n", b"\0"))
             out.seek(0, io.SEEK_END)
@@ -55,12 +55,12 @@ def encode_paths(paths: Iterable[str], *, nul: bool | None = None) -> bytes:
 
 
 class Paths(Sequence[str]):
-    r"""A list of paths that cannot be changed.
+    r"""An immutable list of paths.
 
     Parameters
     ----------
     content
-        What `encode_paths` wrote, whichever way entries end.
+        From `encode_paths`, with either end.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class Paths(Sequence[str]):
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> Paths:
-        """Pack paths that are not yet."""
+        """Pack paths, unless they are packed already."""
         return paths if isinstance(paths, Paths) else cls(encode_paths(paths))
 
     def __len__(self) -> int:
@@ -113,13 +113,13 @@ class Paths(Sequence[str]):
 
     @cached_property
     def _ends(self) -> npt.NDArray[np.unsignedinteger[Any]]:
-        """Where each path ends, (n,)."""
+        """Position of the end of each path, (n,)."""
         codes = np.frombuffer(self.content, dtype=np.uint8)
         ends = np.empty(self._count, dtype=np.min_scalar_type(len(codes)))
         done = 0
-        for start in range(0, len(codes), SCANNED_AT_ONCE):
-            found = np.flatnonzero(codes[start : start + SCANNED_AT_ONCE] == self._end[0])
-            ends[done : done + len(found)] = start + found
+        for part in blocks(len(codes), SCANNED_AT_ONCE):
+            found = np.flatnonzero(codes[part] == self._end[0])
+            ends[done : done + len(found)] = part.start + found
             done += len(found)
         return ends
 
@@ -128,18 +128,18 @@ class Paths(Sequence[str]):
 
 
 def same_paths(one: Paths, other: Paths) -> tuple[Rows, Rows]:
-    """Return where each path stands that is in both lists; in neither does one stand twice.
+    """Return the positions of the paths that are in both lists, each of which has a path once.
 
     Returns
     -------
     int64 (m,), int64 (m,)
-        Places in `one`, ascending, and in `other`.
+        Positions in `one`, ascending, and in `other`.
     """
     if one == other:
         return np.arange(len(one)), np.arange(len(other))
     if not other:
         return np.arange(0), np.arange(0)
-    # A number stands for a path: as a set of strings, millions of them would not fit.
+    # Compare hashes first: a set of millions of strings would not fit in memory.
     numbers, known = (np.fromiter(map(hash, some), np.int64, len(some)) for some in (one, other))
     order = np.argsort(known)
     places = order[np.searchsorted(known, numbers, sorter=order).clip(max=len(known) - 1)]
@@ -151,5 +151,5 @@ def same_paths(one: Paths, other: Paths) -> tuple[Rows, Rows]:
 
 
 def _each(rows: Rows) -> Iterator[int]:
-    for start in range(0, len(rows), AT_ONCE):
-        yield from rows[start : start + AT_ONCE].tolist()
+    for part in blocks(len(rows), AT_ONCE):
+        yield from rows[part].tolist()

@@ -1,4 +1,4 @@
-"""Images on a file system that fsspec knows, such as S3 or Google Cloud Storage."""
+"""Images on a file system of fsspec, such as S3 or Google Cloud Storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from moderate_cli.dataset.dataset import Dataset
 from moderate_cli.dataset.entries import Entries, sorted_out
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS, readable_extensions
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.dataset.listing import listing
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
@@ -23,9 +23,9 @@ from moderate_cli.dataset.sources import NO_STAT, Stat
 from moderate_cli.errors import DatasetError
 from moderate_cli.text import clipped, one_line
 
-# What file systems call that which changes with an object's content, the best first.
+# Fields that change with an object's content, the most reliable first.
 MARKS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "updated", "created")
-PROTOCOLS = ("s3", "s3a", "gs", "gcs")  # of the extra
+PROTOCOLS = ("s3", "s3a", "gs", "gcs")  # of the extra `remote`
 
 
 @dataclass(frozen=True)
@@ -37,41 +37,43 @@ class Remote:
     protocol
         Such as "s3".
     stats
-        Of each object, when they were listed: size, and a number made of what the file system
-        says that changes with the content.
+        Stat of each object when it was listed: its size, and a hash of the first of `MARKS` that
+        it has.
     """
 
     protocol: str
     stats: Mapping[str, Stat]
     has_neighbors = False
+    containers = ()
+    suffix = ""
 
     def stat(self, name: str) -> Stat:
-        """Stat of an object when it was listed; -1 if it was not there."""
+        """Return the stat of an object when it was listed; -1 if it did not exist."""
         return self.stats.get(name, NO_STAT)
 
     def read(self, name: str) -> tuple[bytes, Stat]:
-        """Bytes of an object, and its stat; another one if its size has changed meanwhile."""
+        """Return the bytes of an object, and its stat; a new stat if its size has changed."""
         try:
             content: bytes = _file_system(self.protocol).cat_file(name)
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # each file system has errors of its own
+        except Exception as error:  # each file system raises its own errors
             raise OSError(one_line(error)) from None
         listed = self.stat(name)
         return content, listed if len(content) == listed[0] else (len(content), *NO_STAT[1:])
 
     def part(self, names: Iterable[str]) -> Remote:
-        """Return what knows these objects alone."""
+        """Return a source of these objects only."""
         return Remote(self.protocol, {name: self.stat(name) for name in names})
 
 
 def scan_remote(url: str) -> Dataset:
-    """List the images below an URL, in the order of ImageFolder; what is listed is not opened.
+    """List the images below a URL, in the order of ImageFolder, without opening any.
 
     Raises
     ------
     DatasetError
-        If fsspec or what it needs for the protocol is not installed, or nothing can be listed.
+        If fsspec or its package for the protocol is not installed, or listing fails.
     """
     protocol = url.partition("://")[0]
     with _no_second_error():
@@ -80,12 +82,14 @@ def scan_remote(url: str) -> Dataset:
         raise DatasetError(f"{url}: {fault}")
     if root in found:
         raise DatasetError(
-            f"{url}: is a single object; name the folder that the class folders are in"
+            f"{url}: is a single object; pass the folder that contains the class folders"
         )
     if os.fspath(Path(root)) != root or any(info.get("size") is None for info in found.values()):
-        raise DatasetError(f"{url}: is listed without the sizes or full names that are wanted")
+        raise DatasetError(f"{url}: the server reports no sizes or full paths, which are needed")
     if not found:
-        raise DatasetError(f"{url}: holds no images; name the folder that the class folders are in")
+        raise DatasetError(
+            f"{url}: contains no images; pass the folder that contains the class folders"
+        )
     survey = Survey(readable_extensions())
     objects = _Objects((name.removeprefix(f"{root}/") for name in found), survey)
     dataset = listing(url, root, objects.entries(""), objects, survey)
@@ -94,13 +98,13 @@ def scan_remote(url: str) -> Dataset:
 
 
 class _Objects:
-    """Lists folders that are no more than slashes in the names of objects."""
+    """Lists folders, which exist only as slashes in the names of objects."""
 
     def __init__(self, paths: Iterable[str], survey: Survey) -> None:
         self._survey = survey
         self._folders: dict[str, set[str]] = {"": set()}  # folders in each folder
         self._files: dict[str, list[str]] = {"": []}
-        left_behind: dict[str, bool] = {}  # by whether ImageFolder would find images there
+        left_behind: dict[str, bool] = {}  # -> whether ImageFolder would find images there
         for path in paths:
             *parents, name = path.split("/")
             folder = ""
@@ -116,11 +120,11 @@ class _Objects:
             else:
                 self._files[folder].append(name)
         for folder, listed in left_behind.items():
-            if "/" in folder:  # those beside the classes are counted with the classes
+            if "/" in folder:  # `listing` counts those beside the class folders
                 survey.take_folder(folder.rpartition("/")[2], "rows" if listed else "")
 
     def entries(self, folder: str) -> Entries:
-        """Return what is in a folder."""
+        """Return the contents of a folder."""
         inner = sorted(self._folders[folder])
         return sorted_out(inner, [], self._files[folder], self._survey.extensions)
 
@@ -144,25 +148,25 @@ class _Objects:
 
 
 def _listed(url: str, protocol: str) -> tuple[str, dict[str, dict[str, Any]], str]:
-    """Return the root, what is below it, and what went wrong, if something did."""
+    """Return the root, the objects below it, and an error, if there was one."""
     try:
         try:
             files = _file_system(protocol)
-        except TypeError:  # a host, for one, that it wants as an argument
-            return "", {}, "needs more than an URL; mount it, or use s3:// or gs://"
+        except TypeError:  # for a missing argument, such as a host
+            return "", {}, "needs more than a URL; mount it, or use s3:// or gs://"
         root: str = files._strip_protocol(url).rstrip("/")
         return root, files.find(root, detail=True), ""
     except ImportError as error:
         ours = protocol in PROTOCOLS or error.name == "fsspec"
         advice = "; pip install 'moderate-cli[remote]'" if ours else ""
-        return "", {}, f"wants what is not installed ({one_line(error)}){advice}"
-    except Exception as error:  # each file system has errors of its own
+        return "", {}, f"needs a package that is not installed ({one_line(error)}){advice}"
+    except Exception as error:  # each file system raises its own errors
         return "", {}, f"cannot be listed ({clipped(one_line(error), 300)})"
 
 
 @contextlib.contextmanager
 def _no_second_error() -> Iterator[None]:
-    """Be silent where a file system that could not be made fails again when it is let go of."""
+    """Suppress the second error of a file system that failed to open, when it is deleted."""
     hook = sys.unraisablehook
 
     def pass_on(swallowed: sys.UnraisableHookArgs) -> None:
@@ -180,7 +184,7 @@ def _no_second_error() -> Iterator[None]:
 def _file_system(protocol: str) -> Any:
     import fsspec
 
-    # Of public buckets it would say, for each image, that there are no credentials.
+    # For public buckets it would log, for each image, that there are no credentials.
     logging.getLogger("gcsfs").setLevel(logging.ERROR)
     return fsspec.filesystem(protocol, use_listings_cache=False)
 

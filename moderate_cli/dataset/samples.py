@@ -1,4 +1,4 @@
-"""Files of one key, as WebDataset groups them: which of them is the image, which its class."""
+"""A sample of WebDataset: files of one key, one of them the image, one its class."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from moderate_cli.dataset.tarfiles import Entry
 from moderate_cli.errors import DatasetError
 
-JSON_KEYS = ("cls", "label", "class")  # what tells the class in a json file
-# Bytes that a file of a class has at most, for it is read whole.
+JSON_KEYS = ("cls", "label", "class")  # of the class in a .json file
+# Largest size of a file with a class, in bytes; it is read completely.
 MOST_BYTES = {"cls": 1 << 12, "json": 1 << 24}
-# Of files that nobody takes for an image.
+# Extensions of files that are ignored without a notice.
 TEXTS = ("", "cls", "csv", "html", "json", "jsonl", "md", "py", "tsv", "txt", "xml", "yaml", "yml")
 
 
@@ -23,9 +23,8 @@ TEXTS = ("", "cls", "csv", "html", "json", "jsonl", "md", "py", "tsv", "txt", "x
 class Sample:
     """Files of one key in a tar file, by their extension.
 
-    An extension is all that comes after the first dot of a name. One that has dots itself, such as
-    `seg.png`, is that of an extra beside the image; it is that of the image where there is no
-    other one.
+    An extension is the part of a name after the first dot. One with another dot, such as `seg.png`,
+    belongs to an extra beside the image; without another image, it belongs to the image.
     """
 
     images: dict[str, Entry] = field(default_factory=dict)
@@ -33,7 +32,7 @@ class Sample:
     others: set[str] = field(default_factory=set)
 
     def add(self, extension: str, entry: Entry, images: tuple[str, ...]) -> None:
-        """Take a file, if it may be the image, by these endings, or tell the class."""
+        """Add a file: an image if it has one of these suffixes, a class, or another file."""
         if f".{extension}".endswith(images):
             self.images[extension] = entry
         elif _last(extension) in MOST_BYTES:
@@ -42,20 +41,20 @@ class Sample:
             self.others.add(_last(extension))
 
     def image(self, shard: str) -> str | None:
-        """Extension of the image, if there is one.
+        """Return the extension of the image; None if there is no image.
 
         Raises
         ------
         DatasetError
-            If there are two, or what looks like another sample.
+            If there are two images, or one that looks like another sample.
         """
         plain, dotted = _split(self.images)
         if len(plain) > 1:
             one, other = (self.images[extension].name for extension in plain[:2])
             stem = other.removesuffix(f".{plain[1]}")
             raise DatasetError(
-                f"{shard}: {one} and {other} are images of one sample; rename the one that is an"
-                f" extra, such as to {stem}.mask.{plain[1]}"
+                f"{shard}: {one} and {other} are images of one sample; rename the extra one, e.g."
+                f" to {stem}.mask.{plain[1]}"
             )
         if not plain:
             return self._only(dotted, "images", shard)
@@ -64,12 +63,12 @@ class Sample:
         return plain[0]
 
     def label(self, image: str, shard: str, read: Callable[[Entry], bytes]) -> str | None:
-        """Class of the sample, if there is one; `image` is the extension of its image.
+        """Return the class of the sample, or None; `image` is the extension of its image.
 
         Raises
         ------
         DatasetError
-            If there are two, or one cannot be read.
+            If there are two classes, or one cannot be read.
         """
         plain, dotted = _split(e for e in self.classes if _last(e) == "cls")
         twins = [extension for extension in dotted if _before(extension) == _before(image)]
@@ -85,10 +84,10 @@ class Sample:
     def _check_described(
         self, told: str, entry: Entry, shard: str, read: Callable[[Entry], bytes]
     ) -> None:
-        """Refuse a .json that gives another number for the class; a name may be another's word."""
+        """Refuse a .json with another class number; names may be synonyms, so they may differ."""
         described, other = None, self.classes.get("json")
         if other is not None:
-            with contextlib.suppress(DatasetError):  # it need not tell the class
+            with contextlib.suppress(DatasetError):  # it may have no class
                 described = _class_in_json(shard, other, read)
         if other is None or described is None or not (told.isdecimal() and described.isdecimal()):
             return
@@ -98,8 +97,8 @@ class Sample:
                 f" {described}; correct one of them"
             )
 
-    def passed_over(self, image: str | None) -> Iterator[str]:
-        """Yield endings of what may be an image and is not read; `image` is what is."""
+    def ignored(self, image: str | None) -> Iterator[str]:
+        """Yield the extensions of files that may be images but are not read, other than `image`."""
         if image is not None:
             yield from (f".{extension}" for extension in self.images if extension != image)
         elif strangers := sorted(self.others.difference(TEXTS)):
@@ -108,7 +107,7 @@ class Sample:
             yield "imageless sample"
 
     def _is_sample(self, extension: str, image: str) -> bool:
-        """Whether what is beside the image has a number, or a class of its own, unlike an extra."""
+        """Whether a file beside the image has a number or its own class, unlike an extra."""
         name = _before(extension)
         described = _last(extension) == image and f"{name}.json" in self.classes
         return _last(name).isdecimal() or f"{name}.cls" in self.classes or described
@@ -118,8 +117,8 @@ class Sample:
             files = {**self.images, **self.classes}
             one, other = (files[extension].name for extension in extensions[:2])
             raise DatasetError(
-                f"{shard}: {one} and {other} are {what} of one sample, for a key ends at the first"
-                " dot of a name; rename files so that keys hold no dots"
+                f"{shard}: {one} and {other} are {what} of one sample, because a key ends at the"
+                " first dot; rename the files so that keys contain no dots"
             )
         return extensions[0] if extensions else None
 
@@ -136,19 +135,19 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def class_order(name: str) -> tuple[bool, int, str, str]:
-    """Key that sorts numbers by their value, before names.
+    """Return a sort key: numbers by their value, then names.
 
     >>> sorted(["cat", "10", "9", "010"], key=class_order)
     ['9', '010', '10', 'cat']
     """
     number = name.isascii() and name.isdigit()
-    # No integer is made of it, for which Python would refuse one of 5,000 digits.
+    # Not as an integer: Python refuses to convert 5,000 digits.
     value = name.lstrip("0") if number else ""
     return (not number, len(value), value, name)
 
 
 def _split(extensions: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return those without a dot, and the others."""
+    """Return the extensions without a dot, and those with one."""
     found = list(extensions)
     return [e for e in found if "." not in e], [e for e in found if "." in e]
 
@@ -162,7 +161,7 @@ def _last(extension: str) -> str:
 
 
 def _class_in_text(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str:
-    # As Windows writes it, text may begin with a mark of its encoding.
+    # Text from Windows may begin with a byte order mark.
     text = _content(shard, entry, read).removeprefix(b"\xef\xbb\xbf").strip()
     return _checked(shard, entry, os.fsdecode(text))
 
@@ -171,13 +170,15 @@ def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> 
     try:
         fields: Any = json.loads(_content(shard, entry, read).decode("utf-8-sig", "replace"))
     except RecursionError:
-        raise DatasetError(f"{shard}: {entry.name} is nested too deep to be read") from None
+        raise DatasetError(
+            f"{shard}: {entry.name} is nested too deeply; correct or remove it"
+        ) from None
     except ValueError as error:
         raise DatasetError(
-            f"{shard}: {entry.name} is no JSON ({error}); mend or remove it"
+            f"{shard}: {entry.name} is not JSON ({error}); correct or remove it"
         ) from None
     found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
-    # Some write the number of a class as 3.0.
+    # Some programs write class 3 as 3.0.
     plain = (
         int(value) if isinstance(value, float) and value.is_integer() else value for value in found
     )
@@ -186,15 +187,15 @@ def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> 
 
 
 def _checked(shard: str, entry: Entry, name: str) -> str:
-    """Refuse a name of a class that nobody could write."""
+    """Refuse a class name that cannot be the name of a folder."""
     try:
         bad = not name or b"\0" in os.fsencode(name)
     except UnicodeEncodeError:
         bad = True
     if bad:
         raise DatasetError(
-            f"{shard}: {entry.name} holds no class, but {name!r}; write the name or the number of"
-            " one"
+            f"{shard}: {entry.name} contains {name!r}, which is not a class; write a name or a"
+            " number"
         )
     return name
 
@@ -203,7 +204,7 @@ def _content(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> bytes:
     most = MOST_BYTES[_last(entry.name.lower())]
     if entry.size > most:
         raise DatasetError(
-            f"{shard}: {entry.name} has {entry.size} bytes; a file that tells a class has at most"
+            f"{shard}: {entry.name} has {entry.size} bytes; a file with a class may have at most"
             f" {most}"
         )
     return read(entry)

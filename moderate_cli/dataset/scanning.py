@@ -1,4 +1,4 @@
-"""Find out what a dataset is: a folder, tar files or the URL of a remote folder."""
+"""List a dataset: a folder, tar files or the URL of a remote folder."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from moderate_cli.errors import DatasetError
 def scan(root: str | os.PathLike[str]) -> Dataset:
     """List the images below `root`, in the order of torchvision's `ImageFolder`.
 
-    `root` may also be an URL that fsspec knows, or the name of tar files as WebDataset makes them:
-    see `moderate_cli.dataset.remote` and `moderate_cli.dataset.tars`.
+    `root` may also be a URL of fsspec, or tar files of WebDataset: see
+    `moderate_cli.dataset.remote` and `moderate_cli.dataset.tars`.
 
-    No image is opened. Unlike for `ImageFolder`, a class without images is no error: it keeps its
-    index and is listed in `Dataset.empty_classes`. Nor are images without any class folder. What
-    else is listed otherwise, such as hidden files, is told in `Dataset.notices`.
+    No image is opened. A class without images keeps its index, and is in `Dataset.empty_classes`;
+    `ImageFolder` raises an error there. Images without class folders form one class. Other
+    differences, such as hidden files, are in `Dataset.notices`.
 
     Raises
     ------
     DatasetError
-        If `root` is no folder, holds no image, or a folder below it cannot be listed.
+        If `root` is not a folder, contains no image, or a folder below it cannot be listed.
+
+    Examples
+    --------
+    >>> len(scan("data/train"))
+    8
     """
     if not os.fspath(root):  # which would be the working directory
         raise DatasetError("the name of the dataset is empty; name a dataset folder")

@@ -1,4 +1,4 @@
-"""What notices mean, in words: one sentence of each kind, for a terminal and for a page."""
+"""Notices of a scan in words: one sentence for each kind, for a terminal and for a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
-from moderate_cli.dataset.formats import HEIF_EXTENSIONS, HEIF_PACKAGE
+from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
 from moderate_cli.text import printable
@@ -17,14 +17,14 @@ Notices = Sequence[Notice]
 
 
 class Sentence(NamedTuple):
-    """What is so, and what to do about it, or "".
+    """A fact, and the next step.
 
     Attributes
     ----------
     fact
         Without a capital.
     advice
-        The same.
+        Without a capital; "" if there is nothing to do.
     """
 
     fact: str
@@ -35,32 +35,32 @@ class Sentence(NamedTuple):
 
 
 def sentences(dataset: Dataset, data: str = "DATA", *, clustered: bool = False) -> list[Sentence]:
-    """Say what whoever uses a dataset should know of how it was listed.
+    """Put the notices of a dataset in sentences.
 
     Parameters
     ----------
     dataset
         From `moderate_cli.scan`.
     data
-        What the user calls it.
+        Name of the dataset, as the user wrote it.
     clustered
-        Whether clusters take the place of classes, so that it does not matter which there are.
+        Whether clusters replace the classes; then the layout of the classes does not matter.
     """
     notices = dataset.notices
-    found = [passed_over(notices), _more(notices), _shifts(notices), _loops(notices)]
+    found = [ignored(notices), _more(notices), _shifts(notices), _loops(notices)]
     found += [_twins(notices), _alike(notices)]
     if not clustered:
         found.append(_layout(dataset, data.rstrip("/")))
     return [sentence for sentence in found if sentence is not None]
 
 
-def passed_over(notices: Notices) -> Sentence | None:
-    """Count what is neither an image nor a class, by reason."""
+def ignored(notices: Notices) -> Sentence | None:
+    """Count the files and folders that are ignored, by reason."""
     suffixes = [_files(notice) for notice in _of(notices, "suffix")]
     found = suffixes[:SHOWN]
     if len(suffixes) > SHOWN:
         rest = sum(notice.count for notice in _of(notices, "suffix")[SHOWN:])
-        found.append(f"{rest} of other suffixes")
+        found.append(f"{rest} with other suffixes")
     for notice in _of(notices, "no suffix"):
         least = "at least " if notice.count >= SNIFFED else ""
         found.append(f"{least}{_count(notice.count, 'image')} without a suffix")
@@ -80,8 +80,8 @@ def passed_over(notices: Notices) -> Sentence | None:
     if heif:
         advice.append(f"pip install {HEIF_PACKAGE} to read {' and '.join(heif)}")
     if _of(notices, "no suffix"):
-        advice.append("names in .jpg are read, whatever their format")
-    return Sentence(f"passed over: {', '.join(found)}", "; ".join(advice))
+        advice.append("rename images without a suffix to .jpg, whatever their format")
+    return Sentence(f"ignored {', '.join(found)}", "; ".join(advice))
 
 
 def _folders(notices: Notices) -> list[str]:
@@ -100,23 +100,29 @@ def _more(notices: Notices) -> Sentence | None:
     found = _of(notices, "more")
     if not found:
         return None
-    verb = "is" if sum(one.count for one in found) == 1 else "are"
+    single = sum(one.count for one in found) == 1
+    verb, them = ("is", "it") if single else ("are", "them")
     heif = [one.names[0] for one in found if one.names[0] in HEIF_EXTENSIONS]
-    advice = [] if len(heif) == len(found) else ["it reads names in .jpg, whatever their format"]
-    advice += [f"convert {' and '.join(heif)} to JPEG for it"] if heif else []
+    advice = (
+        []
+        if len(heif) == len(found)
+        else ["rename to .jpg, under which ImageFolder reads any format"]
+    )
+    advice += [f"convert {' and '.join(heif)} to JPEG"] if heif else []
     return Sentence(
-        f"{_some(map(_files, found))} {verb} read, but not by ImageFolder, in an export neither",
+        f"{_some(map(_files, found))} {verb} read here, but ImageFolder ignores {them}, even in an"
+        " export",
         "; ".join(advice),
     )
 
 
 def _shifts(notices: Notices) -> Sentence | None:
-    """Say why row numbers are not those of ImageFolder, if they are not."""
+    """Say why row numbers differ from those of ImageFolder, if they do."""
     causes = []
     classes = [one.names[0] for one in notices if one.shifts == "classes"]
     if classes:
         what = "a class" if len(classes) == 1 else "classes"
-        causes.append(f"takes {_some(map(printable, classes))} for {what}")
+        causes.append(f"treats {_some(map(printable, classes))} as {what}")
     counts: Counter[Kind] = Counter()
     for notice in notices:
         if notice.shifts == "rows":
@@ -124,16 +130,16 @@ def _shifts(notices: Notices) -> Sentence | None:
     if counts["hidden"]:
         causes.append(f"lists {_count(counts['hidden'], 'hidden file')}")
     if counts["folder"]:
-        causes.append("looks into folders that are passed over")
+        causes.append("enters folders that are ignored here")
     if counts["more"]:
-        causes.append(f"leaves out {_count(counts['more'], 'image')}")
+        causes.append(f"ignores {_count(counts['more'], 'image')}")
     if counts["loop"] or counts["again"]:
-        causes.append("enters folders again")
+        causes.append("enters folders twice")
     if not causes:
         return None
     *first, last = causes
     return Sentence(
-        "rows of -o FILE.npy are not those of ImageFolder, which"
+        "rows of -o FILE.npy differ from those of ImageFolder, which"
         f" {', '.join(first)}{' and ' if first else ''}{last}",
         "use paths (-o FILE.txt), or remove the cause",
     )
@@ -149,7 +155,7 @@ def _loops(notices: Notices) -> Sentence | None:
     ]
     if not found:
         return None
-    return Sentence(f"not entered again: {_some(found)}")
+    return Sentence(f"folders are entered only once: {_some(found)}")
 
 
 def _twins(notices: Notices) -> Sentence | None:
@@ -158,7 +164,7 @@ def _twins(notices: Notices) -> Sentence | None:
         return None
     images = sum(one.count for one in found)
     pairs = [f"{printable(one.names[0])} and {printable(one.names[1])}" for one in found]
-    fact = "are one folder" if len(found) == 1 else "are one folder each"
+    fact = "are the same folder" if len(found) == 1 else "are the same folders"
     return Sentence(
         f"{_some(pairs)} {fact}, so {_count(images, 'image')}"
         f" {'counts' if images == 1 else 'count'} twice",
@@ -180,20 +186,22 @@ def _alike(notices: Notices) -> Sentence | None:
 
 
 def _shown(name: str) -> str:
-    """Return a name as it is shown where another one looks the same."""
+    """Show a name so that it differs from one that looks the same."""
     return printable(name) if name.isascii() else ascii(name)[1:-1]
 
 
 def _layout(dataset: Dataset, data: str) -> Sentence | None:
-    """Say what looks like another layout than one of class folders."""
+    """Say which layout it looks like, if not one folder per class."""
     by_kind = {notice.kind: notice for notice in dataset.notices}
     for kind, say in LAYOUTS.items():
         if kind in by_kind:
             return say(by_kind[kind], data)
-    if dataset.flat and not dataset.looks_like_class:  # which is refused, or meant
+    if (
+        dataset.flat and not dataset.looks_like_class
+    ):  # which is refused later, unless --store says that it is meant
         return Sentence(
-            "holds no class folders, so all images are of one class",
-            "--labels kmeans:K makes K of them",
+            "has no class folders, so its images form one class",
+            "use --labels kmeans:K to cluster them",
         )
     return None
 
@@ -204,14 +212,14 @@ WAYS = "make one folder per class, or use --labels kmeans:K, or --features with 
 def _labels(notice: Notice, _: str) -> Sentence:
     name, *found = map(printable, notice.names)
     where = "" if name == FLAT else f", {name}"
-    return Sentence(f"all images are of one class{where}; not read: {_some(found)}", WAYS)
+    return Sentence(f"all images are in one class{where}; not read: {_some(found)}", WAYS)
 
 
 def _parts(notice: Notice, _: str) -> Sentence:
     if len(notice.names) == 1:
-        return Sentence(f"all images are of one class, {printable(notice.names[0])}", WAYS)
+        return Sentence(f"all images are in one class, {printable(notice.names[0])}", WAYS)
     return Sentence(
-        f"its folders are taken for classes, but are named like parts of a dataset:"
+        f"its folders are used as classes, but have names of parts of a dataset:"
         f" {_some(map(printable, notice.names))}",
         WAYS,
     )
@@ -219,17 +227,17 @@ def _parts(notice: Notice, _: str) -> Sentence:
 
 def _deeper(notice: Notice, data: str) -> Sentence:
     name, *inner = map(printable, notice.names)
-    fact = f"all images are of one class, {name}, in its folders {_some(inner)}"
+    fact = f"all images are in one class, {name}, in its folders {_some(inner)}"
     if all(map(is_split_name, inner)):
-        return Sentence(fact, f"name one of them, such as {data}/{name}/{inner[0]}")
-    return Sentence(fact, f"if those are the classes, name {data}/{name}")
+        return Sentence(fact, f"pass one of them, e.g. {data}/{name}/{inner[0]}")
+    return Sentence(fact, f"if those are the classes, pass {data}/{name}")
 
 
 def _splits_inside(notice: Notice, _: str) -> Sentence:
     name, *inner = map(printable, notice.names)
     return Sentence(
-        f"all classes have folders named like splits, whose images are mixed: {_some(inner)}",
-        f"make one folder of each split, with the classes in it: {inner[-1]}/{name}",
+        f"each class has folders named like splits, whose images are mixed: {_some(inner)}",
+        f"make one folder per split, with the classes in it, e.g. {inner[-1]}/{name}",
     )
 
 

@@ -1,23 +1,23 @@
-"""Where the bytes of images come from: files of this machine, or what other modules add."""
+"""Sources of the bytes of images: files on this machine, or those that other modules add."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from moderate_cli.errors import ModerateError
 
-# Size in bytes; a number that changes with the content, such as the modification time; and two more
-# that change where the first two were put back: time of the last change to the inode, and inode.
+# Size in bytes; a number that changes with the content, such as the modification time; and two that
+# change even if the first two were restored: time of the last change to the inode, and inode.
 Stat = tuple[int, int, int, int]
 NO_STAT: Stat = (-1, -1, -1, -1)
-# What tells that a file is unchanged -> how many numbers of its stat must be those that it had. The
-# times and inodes of some network file systems are others each time.
+# How to detect changed files -> how many numbers of the stat must be equal. On some network file
+# systems, times and inodes differ at each mount.
 CHECKS = {"stat": 4, "mtime": 2, "content": 0}
-LARGEST = (1 << 63) - 1  # that an int64 holds; some file systems have larger inode numbers
+LARGEST = (1 << 63) - 1  # of int64; some file systems have larger inode numbers
 
 
 class NotAFile(ModerateError):
@@ -25,46 +25,56 @@ class NotAFile(ModerateError):
 
 
 class Source(Protocol):
-    """What images are read from, by the root of their dataset, a slash, and their path in it."""
+    """Reads images; a name is the root of the dataset, a slash, and the path of the image."""
 
     def stat(self, name: str) -> Stat:
-        """What is cheap to know, and changes when the content does; -1 if missing."""
+        """Return numbers that change with the content, without reading it; -1 if missing."""
 
     def read(self, name: str) -> tuple[bytes, Stat]:
-        """Bytes of an image, and their stat.
+        """Return the bytes of an image, and their stat.
 
         Raises
         ------
         NotAFile
-            If it is something else.
+            If it is not a regular file.
         OSError
             If it cannot be read.
         """
 
     @property
     def has_neighbors(self) -> bool:
-        """Whether features can lie beside the dataset."""
+        """Whether features can be stored beside the dataset."""
+
+    @property
+    def containers(self) -> Sequence[str]:
+        """Files of this machine that hold the images, such as tar files; none for plain files."""
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the containers' names, which the root of the dataset lacks; "" for folders."""
 
     def part(self, names: Iterable[str]) -> Source:
-        """Return what can read these, at least; it may be sent to another machine."""
+        """Return a source that can read at least these, for use on another machine."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """Files of this machine, or of a file system that is mounted on it."""
+    """Files on this machine, or on a file system that is mounted on it."""
 
     has_neighbors = True
+    containers = ()
+    suffix = ""
 
     def stat(self, name: str) -> Stat:
-        """Size, times in nanoseconds, and inode of a file; -1 if missing."""
+        """Return size, times in nanoseconds, and inode of a file; -1 if missing."""
         return file_stat(name)
 
     def read(self, name: str) -> tuple[bytes, Stat]:
-        """Bytes of a regular file, and its stat when it was opened."""
+        """Return the bytes of a regular file, and its stat when it was opened."""
         return read_file(name)
 
     def part(self, _names: Iterable[str]) -> Files:
-        """Return the same."""
+        """Return itself: it can read every file."""
         return self
 
 
@@ -72,7 +82,7 @@ FILES = Files()
 
 
 def file_stat(path: str) -> Stat:
-    """Size, times in nanoseconds, and inode of a file; -1 if missing."""
+    """Return size, times in nanoseconds, and inode of a file; -1 if missing."""
     try:
         return as_stat(os.stat(path))
     except OSError:
@@ -80,16 +90,16 @@ def file_stat(path: str) -> Stat:
 
 
 def as_stat(status: os.stat_result) -> Stat:
-    """Take of a file's status what changes with its content.
+    """Return the fields of a file's status that change with its content.
 
-    The modification time can be put back, and a file can take the place of another of its size and
-    time: `touch -r`, `cp -p`, `tar -x`, or two files that change places. The other two tell.
+    Size and modification time are not enough: `touch -r`, `cp -p`, `tar -x`, or a swap of two files
+    may leave them equal.
     """
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & LARGEST)
 
 
 def read_file(path: str) -> tuple[bytes, Stat]:
-    """Bytes of a regular file, and its stat when it was opened.
+    """Return the bytes of a regular file, and its stat when it was opened.
 
     Raises
     ------
@@ -98,7 +108,7 @@ def read_file(path: str) -> tuple[bytes, Stat]:
     OSError
         If it cannot be read.
     """
-    # Without O_NONBLOCK the opening of a FIFO waits for a writer that never comes.
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):

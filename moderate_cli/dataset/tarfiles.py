@@ -1,4 +1,4 @@
-"""What a tar file holds, each with the name, size and place that are its own."""
+"""Read the entries of a tar file: name, size and position of each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any, BinaryIO, NamedTuple
 from moderate_cli.errors import DatasetError
 from moderate_cli.text import one_line
 
-# What `tarfile` raises for headers that are damaged, or were made to be odd.
+# Errors of `tarfile` for damaged or hostile headers.
 DAMAGE = (
     tarfile.TarError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError,
     RecursionError, MemoryError, EOFError,
 )  # fmt: skip
-MOST_BYTES = 1 << 40  # of a file with holes, which a tar file of a few bytes may say that it has
-LOOKED_AT = 1 << 16  # bytes behind the end, where nothing but zeros may be
-MAGIC = 257  # where in a header it says that it is one
+MOST_BYTES = 1 << 40  # of a file with holes, as a tar file of a few bytes may claim
+LOOKED_AT = 1 << 16  # bytes after the end, which must be zeros
+MAGIC = 257  # position of "ustar" in a header
 LABELS = (b"V", b"D")  # GNU tar's name of a volume, and its list of a folder
 SECONDS = re.compile(r"-?\d{1,11}(\.\d+)?")
 
 
 class Piece(NamedTuple):
-    """Bytes that follow each other in a file: where in the file, where in the tar, how many."""
+    """A run of bytes: its position in the file, its position in the tar file, its length."""
 
     start: int
     offset: int
@@ -34,20 +34,20 @@ class Piece(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Something in a tar file.
+    """An entry of a tar file.
 
     Attributes
     ----------
     name
-        Its own.
+        Its name.
     kind
-        "" for a file or a hard link to one, else "symbolic link" or "special file".
+        "" for a file or a hard link, else "symbolic link" or "special file".
     size
-        Bytes of it, with its holes.
+        Its size in bytes, with holes.
     pieces
-        Where they lie; what is between is zeros.
+        Its bytes in the tar file; between them are zeros.
     header
-        What the tar file says of its owner, mode and time: of a hard link, of what it leads to.
+        Its owner, mode and time; of a hard link, those of its target.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """A tar file that is open for reading, and the descriptor that it is read by."""
+    """A tar file that is open for reading, and its descriptor."""
 
     tar: tarfile.TarFile
     descriptor: int
@@ -71,7 +71,7 @@ def opened(shard: str) -> Iterator[Archive]:
     Raises
     ------
     DatasetError
-        If it is none, or what is read of it in the meantime turns out to be damaged.
+        If it is not a tar file, or is damaged, also where the block reads it.
     OSError
         If it cannot be read.
     """
@@ -82,17 +82,17 @@ def opened(shard: str) -> Iterator[Archive]:
             yield Archive(_open(file), file.fileno())
         except tarfile.TarError as error:
             raise DatasetError(
-                f"{shard}: is no tar file that can be read in parts ({one_line(error)})"
+                f"{shard}: is not an uncompressed tar file, or is damaged ({one_line(error)})"
             ) from None
 
 
 def entries(archive: Archive) -> Iterator[Entry]:
-    """Yield all but the folders of a tar file.
+    """Yield the entries of a tar file, except folders.
 
     Raises
     ------
     tarfile.ReadError
-        If a header is damaged, or says what cannot be.
+        If a header is damaged or impossible.
     """
     tar, end = archive.tar, os.fstat(archive.descriptor).st_size
     files: dict[str, Entry] = {}
@@ -103,17 +103,19 @@ def entries(archive: Archive) -> Iterator[Entry]:
         if not entry.kind:
             files[entry.name] = entry
         yield entry
-    # A damaged header ends the iteration just as the end does, which is zeros or nothing.
+    # `tarfile` stops at a damaged header, as at the end, which is zeros or nothing.
     rest = os.pread(archive.descriptor, LOOKED_AT, tar.offset)
     if rest[: tarfile.BLOCKSIZE].strip(b"\0"):
         raise tarfile.ReadError(f"damaged at byte {tar.offset}")
     after = len(rest) - len(rest.lstrip(b"\0"))
     if rest[after + MAGIC :].startswith(b"ustar"):
-        raise tarfile.ReadError("another one follows its end; join them by tar --concatenate")
+        raise tarfile.ReadError(
+            "another tar file follows its end; join them with tar --concatenate"
+        )
 
 
 def read_pieces(descriptor: int, size: int, pieces: Sequence[Piece]) -> bytes:
-    """Read a file out of an open tar file."""
+    """Read a file from an open tar file."""
     if len(pieces) == 1 and pieces[0].size == size:
         return os.pread(descriptor, size, pieces[0].offset)
     content = bytearray(size)
@@ -124,21 +126,21 @@ def read_pieces(descriptor: int, size: int, pieces: Sequence[Piece]) -> bytes:
 
 
 def copy_entry(archive: Archive, entry: Entry, out: tarfile.TarFile) -> None:
-    """Write a file to another tar file, without holes, under a header that is made afresh.
+    """Write a file to another tar file, without holes, with a new header.
 
-    Of the old header only name, owner, mode and time are taken: what else it says is of how the
-    file lay in the old tar file, or is of another file that this one is a hard link to.
+    The new header has only name, owner, mode and time of the old one. The rest describes the old
+    tar file, or the target of a hard link.
     """
     try:
         out.addfile(_fresh(entry), archive.tar.extractfile(entry.header))
     except OSError as error:
-        if error.errno is not None:  # of the new tar file, such as of a full disk
+        if error.errno is not None:  # of the new tar file, e.g. because the disk is full
             raise
         raise tarfile.ReadError(f"{entry.name} is cut short") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file; a FIFO, too, whose writer may never come."""
+    """Open a file without waiting for the writer of a FIFO."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -157,13 +159,13 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
 
 
 def _entry(header: tarfile.TarInfo, files: dict[str, Entry], end: int) -> Entry:
-    # GNU tar names a file with holes twice, and `tarfile` takes the one that comes last.
+    # GNU tar writes two names of a file with holes, and `tarfile` uses the second.
     name = header.pax_headers.get("GNU.sparse.name", header.name)
     if "\0" in name:
-        raise tarfile.ReadError(f"{name!r} holds a NUL byte")
+        raise tarfile.ReadError(f"{name!r} contains a NUL byte")
     if header.islnk():
         if header.linkname not in files:
-            raise tarfile.ReadError(f"{name} is a link to what is not before it")
+            raise tarfile.ReadError(f"{name} is a link to a file that is not before it")
         return files[header.linkname]._replace(name=name)
     if not header.isreg():
         kind = "symbolic link" if header.issym() else "special file"
@@ -171,7 +173,7 @@ def _entry(header: tarfile.TarInfo, files: dict[str, Entry], end: int) -> Entry:
     stored = header.size
     if header.sparse is not None:
         header.size, places = _places(header)
-        # As `tarfile` wants it, which reads the content.
+        # In the form that `tarfile` needs to read the content.
         header.sparse = places  # type: ignore[assignment]
         stored = sum(length for _, length in places)
     else:
@@ -184,13 +186,13 @@ def _entry(header: tarfile.TarInfo, files: dict[str, Entry], end: int) -> Entry:
 
 
 def _places(header: Any) -> tuple[int, list[tuple[int, int]]]:
-    """Return the size of a file with holes, and where in it, and how long, there is something."""
+    """Return the size of a file with holes, and start and length of each run of data."""
     fields = [header.pax_headers.get(f"GNU.sparse.{name}") for name in ("realsize", "size")]
     places, last = [], 0
     try:
         size = next((int(field) for field in fields if field is not None), header.size)
         for start, length in header.sparse:
-            if length == 0:  # as the last one is, of a file that ends with a hole
+            if length == 0:  # the last run of a file that ends with a hole
                 continue
             if length < 0 or start < last or start + length > size:
                 raise ValueError(start)
@@ -215,6 +217,6 @@ def _fresh(entry: Entry) -> tarfile.TarInfo:
     time = str(old.pax_headers.get("mtime", old.mtime))
     if SECONDS.fullmatch(time):
         fresh.mtime = float(time) if "." in time else int(time)
-        if "." in time:  # which a float would round
+        if "." in time:  # a float would round it
             fresh.pax_headers = {"mtime": time}
     return fresh

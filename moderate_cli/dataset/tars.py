@@ -1,4 +1,4 @@
-"""Samples in tar files, as WebDataset keeps them: files of one key, one of them an image."""
+"""Samples in tar files, as in WebDataset: files of one key, one of them an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS, readable_extensions
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.samples import Sample, class_order, split_name
@@ -24,10 +24,7 @@ from moderate_cli.files.places import place
 
 
 class Member(NamedTuple):
-    """Where an image lies: a tar file, and the first byte and the number of them in it.
-
-    One that is stored with holes lies in pieces.
-    """
+    """An image in a tar file: offset and size in bytes; in pieces if it is stored with holes."""
 
     shard: str
     offset: int
@@ -42,20 +39,26 @@ class Tars:
     Attributes
     ----------
     shards
-        The tar files, absolute, in the order that they were named in, each with its stat when it
-        was listed: in another one, images lie elsewhere.
+        The tar files, absolute, in the order of their names on the command line, each with its
+        stat when it was listed. If that changed, so may the offsets of images.
     members
-        Where each image lies.
+        Position of each image, by name.
     """
 
     shards: Mapping[str, Stat]
     members: Mapping[str, Member]
     has_neighbors = True
+    suffix = ".tar"
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The tar files."""
+        return tuple(self.shards)
 
     def stat(self, name: str) -> Stat:
-        """Size of an image in bytes; times and inode of its tar file.
+        """Return the size of an image in bytes, and times and inode of its tar file.
 
-        -1 if it is missing, or its tar file has changed since it was listed.
+        They are -1 if it is missing, or its tar file has changed since it was listed.
         """
         member = self.members.get(name)
         if member is None:
@@ -64,7 +67,7 @@ class Tars:
         return (member.size, *listed[1:]) if file_stat(member.shard) == listed else NO_STAT
 
     def read(self, name: str) -> tuple[bytes, Stat]:
-        """Bytes of an image, and its stat; another one if its tar file has changed meanwhile."""
+        """Return the bytes of an image, and its stat; -1 if its tar file has changed."""
         member = self.members[name]
         descriptor = os.open(member.shard, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -78,7 +81,7 @@ class Tars:
         return content, (len(content), *marks)
 
     def part(self, names: Iterable[str]) -> Tars:
-        """Return what knows these images alone."""
+        """Return a source of these images only."""
         return Tars(self.shards, {name: self.members[name] for name in names})
 
 
@@ -88,22 +91,22 @@ def scan_tars(pattern: str) -> Dataset:
     Parameters
     ----------
     pattern
-        A tar file, or several in braces, such as `shards/{000..146}.tar`.
+        A tar file, or several with braces, such as `shards/{000..146}.tar`.
 
     Raises
     ------
     DatasetError
-        If a file cannot be read, a key stands for two samples, or only some samples have a class.
+        If a file cannot be read, two samples have one key, or only some samples have a class.
     """
     root = root_of(pattern)
     shards: dict[str, Stat] = {}
     images: dict[str, Member] = {}
     labels: dict[str, str] = {}
-    passed_over: Counter[str] = Counter()
+    ignored: Counter[str] = Counter()
     for shard in (os.fspath(place(name)) for name in _expanded(pattern)):
-        shards[shard] = file_stat(shard)  # before it is read, so that no change escapes
+        shards[shard] = file_stat(shard)  # before reading, so that no change is missed
         try:
-            for key, member, label in _read(shard, passed_over):
+            for key, member, label in _read(shard, ignored):
                 if key in images:
                     raise _twice(pattern, key, images[key].shard, shard)
                 images[key] = member
@@ -112,18 +115,20 @@ def scan_tars(pattern: str) -> Dataset:
         except OSError as error:
             raise DatasetError(f"{shard}: {error.strerror}; name tar files") from None
     if not images:
-        raise DatasetError(f"{pattern}: holds no images ({' '.join(IMAGE_EXTENSIONS)})")
+        raise DatasetError(f"{pattern}: contains no images ({' '.join(IMAGE_EXTENSIONS)})")
     source = Tars(shards, {f"{root}/{key}": member for key, member in images.items()})
     notices = tuple(
         Notice("suffix" if kind.startswith(".") else "member", count, (kind,))
-        for kind, count in sorted(passed_over.items(), key=lambda item: (-item[1], item[0]))
+        for kind, count in sorted(ignored.items(), key=lambda item: (-item[1], item[0]))
     )
     if not labels:
         flat = np.zeros(len(images), dtype=np.int64)
         return Dataset(root, (FLAT,), Paths.of(images), flat, source, notices)
     without = next((key for key in images if key not in labels), None)
     if without is not None:
-        raise DatasetError(f"{pattern}: {without} has no class, in .cls or .json, as others have")
+        raise DatasetError(
+            f"{pattern}: {without} has no class in .cls or .json, but others do; add it"
+        )
     classes = sorted(set(labels.values()), key=class_order)
     label_of = {name: label for label, name in enumerate(classes)}
     own = np.array([label_of[labels[key]] for key in images], dtype=np.int64)
@@ -131,7 +136,7 @@ def scan_tars(pattern: str) -> Dataset:
 
 
 def root_of(pattern: str) -> Path:
-    """Path that stands for the folder of a dataset, beside which its features lie.
+    """Return the path that serves as the root of the dataset; features are stored beside it.
 
     >>> root_of("/data/train-{000..146}.tar")
     PosixPath('/data/train-000..146')
@@ -142,8 +147,7 @@ def root_of(pattern: str) -> Path:
 def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
     """Write tar files of the same names with the samples of these keys; yield at each sample.
 
-    All files of a sample are kept, byte for byte; a tar file of which nothing is kept is not
-    written.
+    All files of a sample are kept, byte for byte. A tar file without kept samples is not written.
 
     Raises
     ------
@@ -175,7 +179,7 @@ def _expanded(pattern: str) -> list[str]:
         from braceexpand import braceexpand
     except ImportError:
         raise DatasetError(
-            f"{pattern}: braces want pip install 'moderate-cli[webdataset]'"
+            f"{pattern}: braces need a missing package; pip install 'moderate-cli[webdataset]'"
         ) from None
     try:
         return list(braceexpand(pattern))
@@ -183,17 +187,17 @@ def _expanded(pattern: str) -> list[str]:
         raise DatasetError(f"{pattern}: its braces do not match") from None
 
 
-def _read(shard: str, passed_over: Counter[str]) -> Iterator[tuple[str, Member, str | None]]:
-    """Yield key, image and class of each sample of a tar file, and count what is no part of any."""
+def _read(shard: str, ignored: Counter[str]) -> Iterator[tuple[str, Member, str | None]]:
+    """Yield key, image and class of each sample of a tar file, and count ignored files."""
     with opened(shard) as archive:
-        samples = _samples(shard, entries(archive), passed_over)
+        samples = _samples(shard, entries(archive), ignored)
 
         def content(entry: Entry) -> bytes:
             return read_pieces(archive.descriptor, entry.size, entry.pieces)
 
         for key, sample in samples.items():
             extension = sample.image(shard)
-            passed_over.update(sample.passed_over(extension))
+            ignored.update(sample.ignored(extension))
             if extension is not None:
                 image = sample.images[extension]
                 label = sample.label(extension, shard, content)
@@ -202,22 +206,25 @@ def _read(shard: str, passed_over: Counter[str]) -> Iterator[tuple[str, Member, 
 
 def _member(shard: str, image: Entry) -> Member:
     offset = image.header.offset_data
-    # A tuple of pieces for each of millions of images would take more memory than all else.
+    # For millions of images, tuples of pieces would take more memory than everything else.
     whole = image.pieces == (Piece(0, offset, image.size),)
     return Member(shard, offset, image.size, () if whole else image.pieces)
 
 
-def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> dict[str, Sample]:
+def _samples(shard: str, found: Iterable[Entry], ignored: Counter[str]) -> dict[str, Sample]:
     samples: dict[str, Sample] = {}
     images = readable_extensions()
     seen: set[tuple[str, str]] = set()
     for entry in found:
         key, extension = split_name(entry.name)
-        if entry.kind or not os.path.basename(key):  # such as those that macOS adds: ._photo.jpg
-            passed_over[entry.kind or "hidden file"] += 1
+        if entry.kind or not os.path.basename(key):  # e.g. ._photo.jpg, which macOS adds
+            ignored[entry.kind or "hidden file"] += 1
             continue
         if (key, extension) in seen:
-            raise DatasetError(f"{shard}: holds {entry.name} twice; keys must tell samples apart")
+            raise DatasetError(
+                f"{shard}: contains {entry.name} twice; rename one, so that each sample has its"
+                " own key"
+            )
         seen.add((key, extension))
         samples.setdefault(key, Sample()).add(extension, entry, images)
     return samples
@@ -226,5 +233,5 @@ def _samples(shard: str, found: Iterable[Entry], passed_over: Counter[str]) -> d
 def _twice(pattern: str, key: str, one: str, other: str) -> DatasetError:
     return DatasetError(
         f"{pattern}: {key} is the key of two samples, in {os.path.basename(one)} and"
-        f" {os.path.basename(other)}; keys, which end at the first dot, must tell samples apart"
+        f" {os.path.basename(other)}; rename one (a key ends at the first dot)"
     )

@@ -1,4 +1,4 @@
-"""The folders of a class, each of them once, whatever links lead to it."""
+"""List the folders of a class, each once, even if several links lead to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from moderate_cli.dataset.entries import NO_FOLDER, NOTHING, Entries, entries_of, unlisted
-from moderate_cli.dataset.formats import IMAGE_EXTENSIONS
+from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
 
@@ -17,33 +17,33 @@ Identity = tuple[int, int]  # device and inode
 
 
 class Walk:
-    """Lists the folders of each class, and remembers which were seen before.
+    """Lists the folders of each class, and remembers the folders it has entered.
 
     Parameters
     ----------
     top
         The dataset folder, absolute.
     survey
-        Is told what is passed over.
+        Counts the files that are ignored.
     """
 
     def __init__(self, top: str, survey: Survey) -> None:
         self.top = top
         self.survey = survey
         real = Path(os.path.realpath(top))
-        # What the dataset is in, and itself as ".".
+        # Folders around the dataset, and the dataset itself as ".".
         self._around = {_identity(os.fspath(path)): os.fspath(path) for path in real.parents}
         self._around[_identity(os.fspath(real))] = "."
-        self._first: dict[Identity, str] = {}  # the path by which a folder was entered first
-        self._twins: dict[str, tuple[str, str]] = {}  # folder -> the twins that it is in
-        self._twice: Counter[tuple[str, str]] = Counter()  # twins -> images
+        self._first: dict[Identity, str] = {}  # the first path of each folder
+        self._twins: dict[str, tuple[str, str]] = {}  # folder -> the pair of twins around it
+        self._twice: Counter[tuple[str, str]] = Counter()  # pair of twins -> number of images
         self._loops: list[tuple[str, str]] = []
         self._again: list[tuple[str, str]] = []
 
     def class_folders(self, name: str) -> list[tuple[str, list[str]]] | None:
         """Return each folder of a class with the names of its images, in ImageFolder's order.
 
-        None if the class is a link to the dataset, or to a folder that the dataset is in.
+        None if the class is a link to the dataset, or to a folder around it.
         """
         # ImageFolder sorts folders by their whole path, so "a-b" comes between "a" and "a/b".
         found = sorted(self._walk(name), key=lambda one: one[0])
@@ -53,7 +53,7 @@ class Walk:
         return [(folder, sorted(images)) for folder, _, images in found] or None
 
     def notices(self) -> Iterator[Notice]:
-        """Yield what links led to."""
+        """Yield notices of links."""
         for path, target in sorted(self._loops):
             yield Notice("loop", 1, (path, target), "rows" if "/" in path else "classes")
         for path, other in sorted(self._again):
@@ -63,10 +63,9 @@ class Walk:
                 yield Notice("twin", images, twins)
 
     def _walk(self, name: str) -> Iterator[tuple[str, Identity | None, list[str]]]:
-        """Yield the folders of a class, following links as os.walk does, but none twice.
+        """Yield the folders of a class, following links as os.walk does, but each folder once.
 
-        Where links lead to comes last, so that of two names it is that of the folder itself under
-        which it is entered.
+        Links come last, so that a folder is listed by its own name rather than by a link.
         """
         entered: dict[Identity, str] = {}
         folders, links = [name], list[str]()
@@ -87,8 +86,8 @@ class Walk:
             for inner in here.links:
                 if not is_left_behind(inner):
                     heapq.heappush(links, f"{folder}/{inner}")
-            if identity not in self._first:  # what another class has, too, is told once
-                self._tell(folder, here)
+            if identity not in self._first:  # a folder that classes share is counted once
+                self._count(folder, here)
             yield folder, identity, here.images
 
     def _was_entered(self, folder: str, identity: Identity, entered: dict[Identity, str]) -> bool:
@@ -101,8 +100,8 @@ class Walk:
             return False
         return True
 
-    def _tell(self, folder: str, here: Entries) -> None:
-        """Tell the survey what is in a folder."""
+    def _count(self, folder: str, here: Entries) -> None:
+        """Count the files of a folder."""
         for inner in filter(is_left_behind, (*here.folders, *here.links)):
             listed = _holds_images(f"{self.top}/{folder}/{inner}")
             self.survey.take_folder(inner, "rows" if listed else "")
@@ -112,7 +111,7 @@ class Walk:
             self.survey.compare(folder, [*here.folders, *here.links, *here.images])
 
     def _compare(self, folder: str, identity: Identity, images: int) -> None:
-        """Note images of a folder that another class has, too."""
+        """Count the images of a folder that another class has too."""
         first = self._first.setdefault(identity, folder)
         if first != folder:
             twins = self._twins.get(os.path.dirname(folder), (first, folder))
@@ -121,13 +120,13 @@ class Walk:
 
 
 def _identity(folder: str) -> Identity | None:
-    """Tell a folder from all others, whatever its name; None where the file system does not."""
+    """Return device and inode of a folder; None if the file system has no inodes."""
     status = os.stat(folder)
     return (status.st_dev, status.st_ino) if status.st_ino else None
 
 
 def _holds_images(folder: str) -> bool:
-    """Whether ImageFolder would find images in a folder that is passed over."""
+    """Whether ImageFolder would find images in an ignored folder."""
     return any(
         name.lower().endswith(IMAGE_EXTENSIONS) for _, _, names in os.walk(folder) for name in names
     )

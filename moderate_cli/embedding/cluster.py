@@ -1,4 +1,4 @@
-"""Which Ray cluster embeds, as plain data."""
+"""Settings of the Ray cluster that embeds, as plain data."""
 
 from __future__ import annotations
 
@@ -9,17 +9,22 @@ from moderate_cli.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray cluster, and what each worker on it shall have.
+    """A Ray cluster, and its division among workers.
 
     Attributes
     ----------
     address
-        Where it is, as `ray start` says; None for the environment's RAY_ADDRESS, or else for one
-        of this machine alone, which ends with the embedding.
+        HOST:PORT, as `ray start` prints it. None for RAY_ADDRESS of the environment; without that,
+        a cluster of this machine alone is started, and ends with the embedding.
     gpus_per_worker
-        GPUs, or a part of one; None for 1 where the cluster has any.
+        GPUs of each worker, or a part of one; None for 1 if the cluster has any, else 0.
     num_workers
-        None for as many as there is room for.
+        Number of workers; None for as many as fit on the cluster.
+
+    Examples
+    --------
+    >>> Cluster(gpus_per_worker=0.5).num_workers is None
+    True
     """
 
     address: str | None = None

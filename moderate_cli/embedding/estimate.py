@@ -1,45 +1,59 @@
-"""What an embedding would take in time and disk, measured on some of the images."""
+"""Estimate the time and disk space of an embedding, from some of the images."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sources import NO_STAT
-from moderate_cli.embedding.filling import rows_to_embed
-from moderate_cli.embedding.job import Job
-from moderate_cli.networks.table import DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS
+from moderate_cli.embedding.freshness import open_fresh
+from moderate_cli.embedding.lifecycle import can_resume
+from moderate_cli.embedding.options import EmbedOptions
+from moderate_cli.embedding.request import Request
+from moderate_cli.embedding.reuse import find_reusable
+from moderate_cli.listening import SILENT, Listener
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.partial import PartialSet
 from moderate_cli.store.sums import SUM_ROWS
+
+if TYPE_CHECKING:
+    from moderate_cli.embedding.engines.local import LocalEngine
 
 SAMPLE_BATCHES = 64
 SAMPLE_SECONDS = 5.0
 
 
 class Estimate(NamedTuple):
-    """What `embed` with the same arguments would do.
+    """Time and disk space that `embed` would take with the same arguments.
 
     Attributes
     ----------
     images, pending
-        Images of the dataset, and how many of them have no features yet.
+        Number of images, and how many of them have no features yet.
     sample
         Number of images that were embedded to measure the rate.
     rate
-        Images per second; 0 if none is pending.
+        Images per second; 0 if no image is pending.
     seconds
         Time for the pending images.
     folder
-        Where the feature set belongs.
+        Folder of the feature set.
     size, free
-        Bytes that it takes, and that are free there now.
+        Bytes of the set, and free bytes on its disk.
+
+    Examples
+    --------
+    >>> from moderate_cli import estimate
+    >>> estimate("data/train", backbone="pixels").pending
+    8
     """
 
     images: int
@@ -52,92 +66,60 @@ class Estimate(NamedTuple):
     free: int
 
 
-def estimate(
-    dataset: Dataset,
-    backbone: str = DEFAULT_BACKBONE,
-    *,
-    weights: str | os.PathLike[str] | None = None,
-    store: str | os.PathLike[str] | None = None,
-    precision: str = "float32",
-    dtype: str = "float16",
-    decode: str = "full",
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    check: str = "stat",
-    batch_size: int | None = None,
-    workers: int | None = None,
-    device: str = "auto",
-    runtime: str = "auto",
-) -> Estimate:
-    """Measure on images from all over the dataset what `embed` would take; write nothing.
-
-    Parameters and errors are those of `moderate_cli.embed`. Takes `SAMPLE_SECONDS` at most, once
-    the backbone is loaded.
-    """
-    job = Job.of(
-        dataset,
-        backbone,
-        weights=weights,
-        store=store,
-        precision=precision,
-        dtype=dtype,
-        decode=decode,
-        max_pixels=max_pixels,
-        check=check,
-        batch_size=batch_size,
-        workers=workers,
-        device=device,
-        runtime=runtime,
-    )
-    done = job.done()
+def measure(dataset: Dataset, options: EmbedOptions, listener: Listener = SILENT) -> Estimate:
+    """Estimate from a sample; takes about `SAMPLE_SECONDS`, once the backbone is loaded."""
+    request = Request.of(dataset, options)
+    folder = request.folder
+    done = open_fresh(request, folder)
     if done is not None:
         pending, sample, rate, dim = 0, 0, 0.0, done.manifest.dim
     else:
-        network, manifest = job.load()
-        rows = rows_to_embed(job.folder, job.wanted(manifest))
-        pending, dim = len(rows), manifest.dim
+        from moderate_cli.embedding.engines.local import LocalEngine
 
-        from moderate_cli.embedding.local import embed_blocks
-
-        size = network.batch_size
-        some = rows[np.linspace(0, pending - 1, min(pending, size * SAMPLE_BATCHES)).astype(int)]
-        blocks = [
-            (number, some[at : at + size]) for number, at in enumerate(range(0, len(some), size))
-        ]
-        counts, times = [0], [time.perf_counter()]
-        for block in embed_blocks(
-            dataset,
-            blocks,
-            network,
-            max_pixels=max_pixels,
-            workers=job.threads,
-            on_image=_nothing,
-        ):
-            counts.append(counts[-1] + len(block.rows))
-            times.append(time.perf_counter())
-            if times[-1] - times[0] > SAMPLE_SECONDS:
-                break
-        # The first batch finds the machine cold, if there is more than one.
-        first = 1 if len(counts) > 2 else 0
-        sample = counts[-1] - counts[first]
-        rate = sample / (times[-1] - times[first]) if sample else 0.0
+        engine = LocalEngine(request)
+        rows = _rows_to_embed(request, engine.manifest, listener)
+        pending, dim = len(rows), engine.manifest.dim
+        sample, rate = _measured(engine, rows)
     return Estimate(
         images=len(dataset),
         pending=pending,
         sample=sample,
         rate=rate,
         seconds=pending / rate if rate else 0.0,
-        folder=job.folder,
-        size=_set_size(dataset, dim, np.dtype(dtype).itemsize),
-        free=_free(job.folder),
+        folder=folder,
+        size=_set_size(dataset, dim, np.dtype(request.spec.dtype).itemsize),
+        free=_free(folder),
     )
 
 
-def _nothing() -> None:
-    pass
+def _rows_to_embed(request: Request, manifest: Manifest, listener: Listener) -> Rows:
+    if can_resume(request, manifest):
+        return PartialSet(request.partial).pending
+    pending = np.ones(len(request.dataset), dtype=np.bool_)
+    for reuse in find_reusable(request, manifest, listener, verify=False):
+        pending[reuse.rows] = False
+    return np.flatnonzero(pending)
+
+
+def _measured(engine: LocalEngine, rows: Rows) -> tuple[int, float]:
+    """Embed a sample from all over the rows; return its size, and images per second."""
+    size = engine.network.batch_size
+    at = np.linspace(0, len(rows) - 1, min(len(rows), size * SAMPLE_BATCHES)).astype(int)
+    batches = [(number, rows[at[part]]) for number, part in enumerate(blocks(len(at), size))]
+    counts, times = [0], [time.perf_counter()]
+    for block in engine.embed(batches, lambda: None):
+        counts.append(counts[-1] + len(block.rows))
+        times.append(time.perf_counter())
+        if times[-1] - times[0] > SAMPLE_SECONDS:
+            break
+    # Of several batches the first does not count: it is slower.
+    first = 1 if len(counts) > 2 else 0
+    sample = counts[-1] - counts[first]
+    return sample, sample / (times[-1] - times[first]) if sample else 0.0
 
 
 def _set_size(dataset: Dataset, dim: int, itemsize: int) -> int:
-    """Bytes of a feature set: features, label, stat and digest of each image, and the paths."""
+    """Count the bytes of a feature set: features, labels, stats, digests, sums and paths."""
     paths = len(Paths.of(dataset.paths).content)
     stat = len(NO_STAT) * 8
     sums = -(-len(dataset) // SUM_ROWS) * DIGEST_SIZE
@@ -145,6 +127,6 @@ def _set_size(dataset: Dataset, dim: int, itemsize: int) -> int:
 
 
 def _free(folder: Path) -> int:
-    """Bytes that are free where a folder is, or would be made."""
+    """Count the free bytes on the disk of a folder, which need not exist yet."""
     place = next(place for place in folder.parents if place.exists())
     return shutil.disk_usage(place).free

@@ -1,176 +1,153 @@
-"""Rows of an older feature set that still hold: same file by stat, or same bytes by digest."""
+"""Rows of older feature sets that are still valid: same file by stat, or same bytes by digest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Mask, Rows
+from moderate_cli.arrays import Rows, Stats, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.paths import Paths, same_paths
-from moderate_cli.dataset.sources import CHECKS, NO_STAT, NotAFile, Stat, is_readable
+from moderate_cli.dataset.sources import NotAFile, Stat, is_readable
+from moderate_cli.embedding.donors import Donor, agree, donors_at
+from moderate_cli.embedding.request import Request
+from moderate_cli.listening import Listener
 from moderate_cli.networks.table import RULE
+from moderate_cli.store.blocks import BLOCK_ROWS, REUSED, EmbeddedBlock, Seconds
 from moderate_cli.store.manifest import Manifest
 from moderate_cli.threads import in_threads
 
-Progress = Callable[[int, int], None]
-
-READ_AT_ONCE = 1 << 14  # files whose digests are taken before the next are thought of
-
-
-@dataclass(frozen=True)
-class Donor:
-    """An older set, or the finished part of one.
-
-    Attributes
-    ----------
-    manifest, paths, stats, digests, features, unreadable
-        As in `FeatureStore`.
-    finished
-        bool (n,), the rows that were written.
-    intact
-        What finds out which rows still are what was written, bool (n,); it reads all of them.
-    """
-
-    manifest: Manifest
-    paths: Paths
-    stats: Rows
-    digests: npt.NDArray[np.uint8]
-    features: npt.NDArray[np.floating[Any]]
-    unreadable: Mapping[int, str]
-    finished: Mask
-    intact: Callable[[], Mask]
-
-    def checked(self) -> Donor:
-        """Return the same without rows that are not what was written."""
-        return replace(self, finished=self.finished & self.intact())
-
-    def unknown(self) -> Donor:
-        """Return the same, with no file taken to be unchanged before its bytes are read."""
-        stats = self.stats.copy()
-        stats[:, 1:] = NO_STAT[1:]
-        return replace(self, stats=stats)
-
-
-class Wanted(NamedTuple):
-    """What a new set shall hold.
-
-    Attributes
-    ----------
-    dataset, stats
-        The images, and the stat of each as it is now, int64 (n, 4).
-    manifest
-        What its features are.
-    check
-        A key of `moderate_cli.dataset.sources.CHECKS`.
-    """
-
-    dataset: Dataset
-    stats: Rows
-    manifest: Manifest
-    check: str = "stat"
-
-    @property
-    def numbers(self) -> int:
-        """How many numbers of a stat must be the same; of "content" the donors take care."""
-        return CHECKS[self.check] or len(NO_STAT)
+READ_AT_ONCE = 1 << 14  # files whose digests are looked up together
 
 
 class Reuse(NamedTuple):
-    """What a new set takes from a donor.
+    """Rows that a new set takes from a donor.
 
     Attributes
     ----------
+    donor
+        The older set.
     rows, sources
-        int64 (m,), rows of the new set, ascending, and the rows of the donor that they are.
+        int64 (m,), rows of the new set, ascending, and the donor's row for each.
     stats
-        int64 (m, 4), the stat of each file when its bytes were seen last.
+        int64 (m, 4), the stat of each file when its bytes were last read.
     """
 
+    donor: Donor
     rows: Rows
     sources: Rows
-    stats: Rows
+    stats: Stats
+
+    def blocks(self) -> Iterator[EmbeddedBlock]:
+        """Yield the rows, part by part."""
+        donor = self.donor
+        for part in blocks(len(self.rows), BLOCK_ROWS):
+            rows, sources = self.rows[part], self.sources[part]
+            unreadable = np.flatnonzero(np.isin(sources, list(donor.unreadable))).tolist()
+            yield EmbeddedBlock(
+                REUSED,
+                rows,
+                donor.features[sources],
+                self.stats[part],
+                donor.digests[sources],
+                {int(rows[at]): donor.unreadable[int(sources[at])] for at in unreadable},
+                Seconds(),
+            )
 
 
 def find_reusable(
-    wanted: Wanted, donors: Sequence[Donor], on_check: Progress | None = None
+    request: Request, manifest: Manifest, listener: Listener, *, verify: bool = True
 ) -> list[Reuse]:
-    """Find the rows that need no embedding, and what each donor gives of them.
+    """Find the rows that need no embedding, and the older set that has each.
 
-    A file of the same path and stat is taken to be unchanged. One of the size of a known file is
-    read: if its bytes are known it was renamed, touched or copied. What several donors hold comes
-    from the last of them.
+    A file with the same path and stat is unchanged. A file with the size of a known one is read: if
+    its bytes are known, it was renamed, touched or copied. If several sets have a row, the last of
+    them gives it.
+
+    Parameters
+    ----------
+    request
+        The images, and the place of older sets.
+    manifest
+        How the features are made.
+    listener
+        Told of images that are read.
+    verify
+        Read all features of older sets, and leave out rows that changed since they were written:
+        the new set would have correct checksums of damaged rows.
     """
-    dataset, now = wanted.dataset, wanted.stats.copy()
-    giver, source = np.full(len(dataset), -1), np.full(len(dataset), -1)
+    donors = donors_at(request.folder, manifest, request.options.check)
+    if verify:
+        donors = [donor.checked() for donor in donors]
+    n, stats = len(request.dataset), request.stats.copy()
+    giver, source = np.full(n, -1), np.full(n, -1)
     for number, donor in enumerate(donors):
-        rows, sources = _unchanged(wanted, donor)
-        giver[rows], source[rows], now[rows] = number, sources, donor.stats[sources]
-    sizes = [donor.stats[_read(donor), 0] for donor in donors]
-    known = np.isin(wanted.stats[:, 0], np.concatenate(sizes) if sizes else [])
-    changed = np.flatnonzero((giver < 0) & known)
-    contents = [_Contents(donor) for donor in donors] if len(changed) else []
-    rules = {donor.manifest.pixels for donor in donors}
-    for start in range(0, len(changed), READ_AT_ONCE):
-        if on_check is not None:
-            on_check(start, len(changed))
-        fingerprints = _fingerprints(dataset, changed[start : start + READ_AT_ONCE], rules)
-        for number, known_contents in enumerate(contents):
-            rule = donors[number].manifest.pixels
-            same = (digest for digest, found in fingerprints.items() if rule not in found.changed)
-            for digest, known_as in known_contents.find(same).items():
-                for row, stat in fingerprints[digest].files:
-                    giver[row], source[row], now[row] = number, known_as, stat
-    if on_check is not None and len(changed):
-        on_check(len(changed), len(changed))
+        rows, sources = _unchanged(request, donor)
+        giver[rows], source[rows], stats[rows] = number, sources, donor.stats[sources]
+    sizes = [donor.stats[donor.readable, 0] for donor in donors]
+    known = np.isin(request.stats[:, 0], np.concatenate(sizes) if sizes else [])
+    for found in _of_known_bytes(request, donors, np.flatnonzero((giver < 0) & known), listener):
+        giver[found.row], source[found.row], stats[found.row] = (
+            found.giver,
+            found.source,
+            found.stat,
+        )
     given = [np.flatnonzero(giver == number) for number in range(len(donors))]
-    return [Reuse(rows, source[rows], now[rows]) for rows in given]
+    return [
+        Reuse(donor, rows, source[rows], stats[rows])
+        for donor, rows in zip(donors, given, strict=True)
+    ]
 
 
-def is_mostly_of(dataset: Dataset, stats: Rows, donor: Donor) -> bool:
-    """Whether half of a donor's rows, or more, are of files that the dataset has.
-
-    That is asked of what may be a copy, whose files have other inodes.
-    """
-    rows, sources = same_paths(Paths.of(dataset.paths), donor.paths)
-    same = donor.finished[sources] & _agree(donor.stats[sources], stats[rows], CHECKS["mtime"])
-    return 2 * int(np.count_nonzero(same)) >= int(np.count_nonzero(donor.finished))
-
-
-def _agree(some: Rows, others: Rows, numbers: int) -> Mask:
-    """Whether stats (m, 4) have the same first numbers."""
-    same: Mask = (some[:, :numbers] == others[:, :numbers]).all(axis=1)
-    return same
-
-
-def _read(donor: Donor) -> Mask:
-    """Rows that are written, of images that could be read."""
-    mask = donor.finished.copy()
-    mask[list(donor.unreadable)] = False
-    return mask
-
-
-def _unchanged(wanted: Wanted, donor: Donor) -> tuple[Rows, Rows]:
+def _unchanged(request: Request, donor: Donor) -> tuple[Rows, Rows]:
     """Return the rows whose files have the path and stat of a donor's, and the donor's rows."""
-    dataset = wanted.dataset
+    dataset = request.dataset
     rows, sources = same_paths(Paths.of(dataset.paths), donor.paths)
-    if donor.manifest.pixels != RULE:  # whose pixels are others now, the bytes tell
+    if donor.manifest.pixels != RULE:  # only the bytes tell which pixels changed since
         return rows[:0], sources[:0]
-    same = _agree(donor.stats[sources], wanted.stats[rows], wanted.numbers)
+    same = agree(donor.stats[sources], request.stats[rows], request.numbers)
     same &= donor.finished[sources]
-    if donor.manifest.max_pixels < wanted.manifest.max_pixels:
+    if donor.manifest.max_pixels < request.options.max_pixels:
         same &= ~np.isin(sources, list(donor.unreadable))
-    # One that could not be read may be readable now: its permissions do not show in its stat.
+    # A file that could not be read may be readable now; its stat does not show permissions.
     unread = [row for row in donor.unreadable if not donor.digests[row].any()]
     for at in np.flatnonzero(same & np.isin(sources, unread)).tolist():
         same[at] = not is_readable(f"{dataset.root}/{dataset.paths[rows[at]]}", dataset.source)
     return rows[same], sources[same]
+
+
+class _Known(NamedTuple):
+    """A row whose bytes a donor has: number of the donor, the donor's row, the file's stat."""
+
+    row: int
+    giver: int
+    source: int
+    stat: Stat
+
+
+def _of_known_bytes(
+    request: Request, donors: Sequence[Donor], rows: Rows, listener: Listener
+) -> Iterator[_Known]:
+    """Read files, and yield those whose bytes are known, once for each donor that knows them."""
+    if not len(rows):
+        return
+    contents = [_Contents(donor) for donor in donors]
+    rules = {donor.manifest.pixels for donor in donors}
+    with listener.progress("check") as move:
+        for part in blocks(len(rows), READ_AT_ONCE):
+            move(part.start, len(rows))
+            fingerprints = _fingerprints(request.dataset, rows[part], rules)
+            for number, content in enumerate(contents):
+                rule = donors[number].manifest.pixels
+                same = (key for key, found in fingerprints.items() if rule not in found.changed)
+                for digest, source in content.find(same).items():
+                    for row, stat in fingerprints[digest].files:
+                        yield _Known(row, number, source, stat)
+        move(len(rows), len(rows))
 
 
 class _Found(NamedTuple):
@@ -179,7 +156,7 @@ class _Found(NamedTuple):
     Attributes
     ----------
     changed
-        The rules that made other pixels of it than today's.
+        Older rules of decoding that gave other pixels than the current one.
     files
         Row and stat of each.
     """
@@ -189,12 +166,9 @@ class _Found(NamedTuple):
 
 
 def _fingerprints(dataset: Dataset, rows: Rows, rules: Iterable[int]) -> dict[bytes, _Found]:
-    """Digest -> files of that content, of those that can be read.
-
-    Embedding will report the others.
-    """
+    """Return digest -> files of that content; unreadable files are left to the embedding."""
     older = sorted(set(rules) - {RULE})
-    if older:  # the image library is loaded only where it has something to tell
+    if older:  # the image library is loaded only where it is needed
         from moderate_cli.images.pixels import changed_since
 
     def fingerprint(row: int) -> tuple[bytes, Stat, frozenset[int]] | None:
@@ -215,20 +189,20 @@ def _fingerprints(dataset: Dataset, rows: Rows, rules: Iterable[int]) -> dict[by
 
 
 class _Contents:
-    """The digests of a donor, to find rows by."""
+    """Finds rows of a donor by their digests."""
 
     def __init__(self, donor: Donor) -> None:
         self._digests = donor.digests
-        self._rows = np.flatnonzero(_read(donor))
-        # Half of a digest is enough to leave most rows aside.
+        self._rows = np.flatnonzero(donor.readable)
+        # Half a digest rules most rows out.
         halves = np.ascontiguousarray(donor.digests[:, :8]).view(np.uint64)[self._rows, 0]
         order = np.argsort(halves, kind="stable")
         self._rows, self._halves = self._rows[order], halves[order]
 
-    def find(self, wanted: Iterable[bytes]) -> dict[bytes, int]:
-        """Digest -> a row of the donor, of the digests that it has."""
+    def find(self, digests: Iterable[bytes]) -> dict[bytes, int]:
+        """Return a row of the donor for each digest that it has."""
         found = {}
-        for digest in wanted:
+        for digest in digests:
             half = np.frombuffer(digest, dtype=np.uint64, count=1)[0]
             first, end = (np.searchsorted(self._halves, half, side) for side in ("left", "right"))
             for row in self._rows[first:end].tolist():

@@ -1,1 +1,1 @@
-"""Files: read and written so that nothing is lost."""
+"""Files: read and write them so that nothing is lost."""

@@ -1,7 +1,7 @@
-"""Locks between processes, on files and folders; the kernel frees those of a process that dies.
+"""Locks between processes, on files and folders; the kernel frees those of a dead process.
 
-A lock belongs to the open file, which a forked copy of the process has, too. So each is freed by
-unlocking, which frees it for all copies, and not by closing, which waits for the last of them.
+A lock belongs to the open file, which a fork of the process shares. So each lock is freed by
+unlocking, which works for all forks at once, not by closing, which waits for the last of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import BinaryIO
 from moderate_cli.errors import StoreError
 from moderate_cli.files.places import identity
 
-# How a network file system says that it has no locks, or none on a file that is open for reading.
+# Errors of network file systems without locks, or without locks on files open for reading.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
 LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -28,19 +28,19 @@ LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXE
 def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the lock file at `path`; wait for other processes that hold it.
 
-    The kernel drops the lock when its holder dies, so none is ever stale.
+    The kernel frees the lock when its holder dies, so it is never stale.
 
     Parameters
     ----------
     path
-        The lock file, made if it is missing.
+        The lock file, created if it is missing.
     on_wait
         Called once, with the holder's name, before waiting.
 
     Raises
     ------
     StoreError
-        If it cannot be made, or the file system has no locks.
+        If it cannot be created, or the file system does not support locks.
     """
     with _lock_file(path) as file, _unlocking(file.fileno()):
         try:
@@ -49,27 +49,27 @@ def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
             if error.errno not in NO_LOCKS:
                 raise
             raise StoreError(
-                f"{path.parent}: its file system has no locks; --part 1/1 does without, and"
-                " --store DIR puts it elsewhere"
+                f"{path.parent}: its file system does not support locks; pass --part 1/1, or"
+                " another --store DIR"
             ) from None
         yield
 
 
 @contextlib.contextmanager
 def shared_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold the lock file as `lock` does, with all others that share it; go on where locks fail."""
+    """Hold the lock file together with other `shared_lock`s; do nothing if locks fail."""
     with _lock_file(path) as file, _unlocking(file.fileno()):
-        with _where_there_are_locks():
+        with _if_supported():
             _flock(file, fcntl.LOCK_SH, on_wait)
         yield
 
 
 @contextlib.contextmanager
 def lock_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock file if nobody does; yields whether that is so, or there are no locks."""
+    """Hold the lock file if it is free; yields False if another process holds it."""
     with _lock_file(path) as file, _unlocking(file.fileno()):
         try:
-            with _where_there_are_locks():
+            with _if_supported():
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
@@ -79,7 +79,7 @@ def lock_if_free(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def turn(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, as far as locks on folders reach; wait while another has it."""
+    """Hold the lock of a folder, if locks work there; wait while another process holds it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         with held(descriptor):
@@ -90,9 +90,9 @@ def turn(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def held(descriptor: int) -> Iterator[None]:
-    """Hold the lock of a file or folder that is open, as far as there are locks."""
+    """Hold the lock of an open file or folder, if the file system supports locks."""
     with _unlocking(descriptor):
-        with _where_there_are_locks():
+        with _if_supported():
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
@@ -101,13 +101,13 @@ def held(descriptor: int) -> Iterator[None]:
 def held_in_place(
     opened: Callable[[], tuple[Path, int] | None],
 ) -> Iterator[tuple[Path, int] | None]:
-    """Open a file or folder and hold its lock; again, if another one took its place meanwhile.
+    """Open a file or folder and hold its lock; repeat if it was replaced meanwhile.
 
     Parameters
     ----------
     opened
-        Opens it: its path, and a descriptor, which is closed at the end. None, which is yielded,
-        if there is none.
+        Opens it, and returns its path and a descriptor, which is closed at the end; None, which is
+        yielded, if it does not exist.
     """
     while True:
         found = opened()
@@ -127,9 +127,9 @@ def held_in_place(
 
 @contextlib.contextmanager
 def held_by_nobody_else(path: str) -> Iterator[bool]:
-    """Hold the lock of what is at a path if nobody does; yields whether that is so.
+    """Hold the lock of a file or folder if it is free; yields whether it was.
 
-    False where it cannot be known, or there is nothing.
+    False if that is unknown, or nothing exists at the path.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -143,14 +143,21 @@ def held_by_nobody_else(path: str) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _is_mine(descriptor: int) -> bool:
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Create a file at `path` to claim a task; yields whether no other process had claimed it.
+
+    It needs no locks. A killed process leaves the file, and the caller must remove it.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
-            raise
-        return False
-    return True
+        path.open("x").close()
+    except FileExistsError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -158,9 +165,7 @@ def _lock_file(path: Path) -> Iterator[BinaryIO]:
     try:
         descriptor = os.open(path, LOCK_FILE, 0o666)
     except OSError as error:
-        raise StoreError(
-            f"{path.parent}: {error.strerror}; --store DIR puts it elsewhere"
-        ) from None
+        raise StoreError(f"{path.parent}: {error.strerror}; pass another --store DIR") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise StoreError(f"{path}: is not a regular file; move it away")
@@ -169,7 +174,7 @@ def _lock_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> None:
-    """Lock a file, tell before waiting for its holder, and write there who holds it now."""
+    """Lock a file, call `on_wait` before waiting, and write the new holder to the file."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -184,21 +189,31 @@ def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> 
 
 @contextlib.contextmanager
 def _unlocking(descriptor: int) -> Iterator[None]:
-    """Free the lock of an open file at the end, whoever has a copy of it; does no harm if none."""
+    """Free the lock of an open file at the end, for all forks; harmless without a lock."""
     owner = os.getpid()
     try:
         yield
     finally:
-        # A copy of this process that comes by here must not free what this process holds.
+        # A fork that runs this must not free the lock of its parent.
         if os.getpid() == owner:
-            with _where_there_are_locks():
+            with _if_supported():
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextlib.contextmanager
-def _where_there_are_locks() -> Iterator[None]:
+def _if_supported() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+
+
+def _is_mine(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""Read `.npy` files that may hold anything, or nothing."""
+"""Read `.npy` files, which may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import numpy.typing as npt
 from moderate_cli.files.regular import NotRegularError, check_regular
 from moderate_cli.text import one_line
 
-# What numpy raises for files that are no arrays, cut short, or changed.
+# Errors of numpy for files that are not arrays, truncated, or changed.
 FORMAT_ERRORS = (
     ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError,
     KeyError, tokenize.TokenError,
 )  # fmt: skip
 SEAL_SIZE = 16
 
-# How it is said that a file is not there, or is none; whatever else is said tells nothing of it.
+# Errors that mean that there is no such file; other errors say nothing about the file.
 MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, NotRegularError)
-# What to do where a file cannot be read.
+# The next step if a file cannot be read.
 ADVICE = {
     errno.EACCES: "make it readable",
     errno.EPERM: "make it readable",
@@ -37,20 +37,20 @@ ADVICE = {
 
 
 def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
-    """Memory-map an array for reading, or take it from bytes; never unpickle.
+    """Memory-map an array for reading, or read it from bytes; never unpickle.
 
     Raises
     ------
     ValueError
-        With the reason, if it is not one whole array.
+        With the reason, if it is not one complete array.
     OSError
         If the file cannot be read.
     MemoryError
-        If there is no memory for an array that is whole.
+        If there is no memory for a complete array.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd headers: they are read, or refused below
+            warnings.simplefilter("ignore")  # about odd headers, which are read or refused below
             if isinstance(source, bytes):
                 array = np.load(io.BytesIO(source), allow_pickle=False)
             else:
@@ -67,25 +67,25 @@ def read_array(source: str | os.PathLike[str] | bytes) -> npt.NDArray[Any]:
 
 
 def advice_on(error: OSError) -> str:
-    """Say what to do where a file, which may be whole, cannot be read."""
-    return ADVICE.get(error.errno or 0, "run again; the file may be whole")
+    """Return the next step for a file that cannot be read, though it may be intact."""
+    return ADVICE.get(error.errno or 0, "run again; the file may be intact")
 
 
 def sealed(content: bytes, key: bytes) -> bytes:
-    """Put a sum behind the bytes of an array, which binds it to what `key` stands for.
+    """Append a keyed sum to the bytes of an array, which binds it to `key`.
 
-    `numpy.load` reads the array as it does without.
+    `numpy.load` ignores the sum.
     """
     return content + _seal(content, key)
 
 
 def read_sealed(content: bytes, key: bytes) -> npt.NDArray[Any]:
-    """Read what `sealed` made, without a copy: the array cannot be written to.
+    """Read an array from `sealed`, without a copy; it is read-only.
 
     Raises
     ------
     ValueError
-        If it was changed since, or is bound to something else.
+        If it was changed since, or is bound to another key.
     """
     array = memoryview(content)[:-SEAL_SIZE]
     if content[-SEAL_SIZE:] != _seal(array, key):
@@ -100,7 +100,7 @@ def _seal(content: bytes | memoryview, key: bytes) -> bytes:
 
 
 def _is_whole(content: bytes) -> bool:
-    """Whether there are as many bytes as a header says; a damaged one may ask for any memory."""
+    """Whether the bytes match the header; a damaged header may ask for any amount of memory."""
     try:
         shape, _, dtype, start = _header_of(content)
     except FORMAT_ERRORS:
@@ -109,7 +109,7 @@ def _is_whole(content: bytes) -> bool:
 
 
 def _header_of(content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, whether it is in Fortran's order, dtype, and where the numbers begin."""
+    """Return shape, whether in Fortran order, dtype, and offset of the numbers."""
     file = io.BytesIO(content)
     versions = {(1, 0): np.lib.format.read_array_header_1_0}
     read = versions.get(np.lib.format.read_magic(file), np.lib.format.read_array_header_2_0)

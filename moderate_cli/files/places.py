@@ -1,4 +1,4 @@
-"""Where a path leads, as the kernel follows it, and which folder that is."""
+"""Resolve paths as the kernel does, and identify folders."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-Identity = tuple[int, int]  # device and inode: one folder has one, under whatever names
+Identity = tuple[int, int]  # device and inode: the same under all names of a folder
 
-MOST_STEPS = 10_000  # names on a way through links; a circle of links is given up
+MOST_STEPS = 10_000  # of a path with links; more are a circle of links
 
-MOUNTS = "/proc/self/mountinfo"  # Linux; elsewhere a mount is told by its device
+MOUNTS = "/proc/self/mountinfo"  # Linux; elsewhere mounts are detected by their device
 
 
 def place(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of what is called so, itself not followed if it is a link.
+    """Return the absolute path; if it is itself a link, that link is not followed.
 
-    Every link before the last name is followed, and `..` means the folder above what a link leads
-    to, as for the kernel. `os.path.abspath` removes `link/..` as text and names another folder.
+    Links before the last name are followed, and `..` is the parent of a link's target, as for the
+    kernel. `os.path.abspath` removes `link/..` as text, which may give another folder.
 
     >>> place("/usr/../etc/./hosts")
     PosixPath('/etc/hosts')
@@ -32,7 +32,7 @@ def place(path: str | os.PathLike[str]) -> Path:
 
 
 def identity(path: str | os.PathLike[str]) -> Identity | None:
-    """Return device and inode of what a path leads to; None if there is nothing."""
+    """Return device and inode of a path, links followed; None if it does not exist."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -41,7 +41,7 @@ def identity(path: str | os.PathLike[str]) -> Identity | None:
 
 
 def lineage(path: str | os.PathLike[str]) -> Iterator[Identity]:
-    """Yield the identity of a path and of each folder above it, of those that exist."""
+    """Yield the identity of a path and of each folder above it, if they exist."""
     real = Path(os.path.realpath(path))
     for folder in (real, *real.parents):
         found = identity(folder)
@@ -50,9 +50,9 @@ def lineage(path: str | os.PathLike[str]) -> Iterator[Identity]:
 
 
 def contains(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a folder or inside it; neither needs to exist yet.
+    """Whether a path is a folder, or inside it; neither needs to exist yet.
 
-    A mount of one folder at two places, as containers have it, is seen through.
+    This also holds for a folder that is mounted at two places, as in containers.
     """
     if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         return True
@@ -60,9 +60,9 @@ def contains(folder: str | os.PathLike[str], path: str | os.PathLike[str]) -> bo
 
 
 def passed_through(path: str | os.PathLike[str]) -> set[Identity]:
-    """Return the folders that are looked into to find what a path leads to, link after link.
+    """Return all folders on the way to the target of a path, link after link, and the target.
 
-    Without one of them the path would lead nowhere, or elsewhere; what it leads to is one, too.
+    If one of them were removed, the path would no longer lead to its target.
     """
     found = set()
     here, rest = os.sep, os.path.abspath(path).split(os.sep)[::-1]
@@ -98,7 +98,7 @@ def mount_below(folder: str | os.PathLike[str]) -> Path | None:
 
 
 def _mounts() -> Iterator[Path]:
-    # os.path.ismount does not see a folder that is mounted again on its own file system.
+    # os.path.ismount misses a folder that is mounted again on its own file system.
     with contextlib.suppress(OSError), open(MOUNTS, "rb") as lines:
         for line in lines:
             point = re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), line.split()[4])

@@ -1,4 +1,4 @@
-"""Open what should be a regular file: a FIFO or a device would keep its reader for ever."""
+"""Open regular files only: reading a FIFO or a device could block for ever."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import select
 import stat
 from collections.abc import Callable
 
-PATIENCE = 1.0  # seconds in which something must come out of a FIFO, or somebody hold its other end
+PATIENCE = 1.0  # seconds in which a FIFO must have data, or a writer
 
 
 class NotRegularError(OSError):
-    """A FIFO or a device where a regular file should be."""
+    """A FIFO or a device in place of a regular file."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
@@ -28,30 +28,30 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def check_regular(path: str | os.PathLike[str]) -> None:
-    """Raise what `open_regular` does, before somebody else opens a file by its name."""
+    """Raise the errors of `open_regular`, before a library opens the file by its name."""
     open_regular(path).close()
 
 
 def read_regular(path: str | os.PathLike[str]) -> bytes:
-    """Read a regular file, or raise what `open_regular` does."""
+    """Read a regular file; errors as of `open_regular`."""
     with open_regular(path) as file:
         return file.read()
 
 
 def read_once(path: str | os.PathLike[str], on_wait: Callable[[], None]) -> bytes:
-    """Read a regular file, or a pipe that somebody writes to, such as `<(command)` of a shell.
+    """Read a regular file, or a pipe with a writer, such as `<(command)` in a shell.
 
     Parameters
     ----------
     path
-        What to read; of devices, only the null device.
+        The file or pipe; of devices, only the null device.
     on_wait
-        Called before waiting for a writer that is there and has not written anything yet.
+        Called before waiting for a writer that has not written anything yet.
 
     Raises
     ------
     OSError
-        If it cannot be read, is another device or a folder, or nobody writes to it.
+        If it cannot be read, is another device or a folder, or has no writer.
     """
     with os.fdopen(_opened(path, _is_stream), "rb", buffering=0) as file:
         if not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
@@ -62,8 +62,8 @@ def read_once(path: str | os.PathLike[str], on_wait: Callable[[], None]) -> byte
 
 
 def _opened(path: str | os.PathLike[str], is_right: Callable[[os.stat_result], bool]) -> int:
-    """Open what is of the right kind, and return its descriptor."""
-    # Without O_NONBLOCK the opening of a FIFO waits for a writer.
+    """Open a file of the right kind, and return its descriptor."""
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     status = os.fstat(descriptor)
     if is_right(status):
@@ -84,7 +84,7 @@ def _is_stream(status: os.stat_result) -> bool:
 
 
 def _begin(path: str | os.PathLike[str], file: io.FileIO, on_wait: Callable[[], None]) -> bytes:
-    """Return the first bytes of a pipe, or none if it has a writer that is yet to write some."""
+    """Return the first bytes of a pipe; empty if its writer has not written yet."""
     poll = select.poll()
     poll.register(file, select.POLLIN)
     poll.poll(PATIENCE * 1000)
@@ -93,5 +93,5 @@ def _begin(path: str | os.PathLike[str], file: io.FileIO, on_wait: Callable[[], 
         on_wait()
         return b""
     if not begun:
-        raise OSError(errno.EINVAL, "is a pipe that nobody writes to", os.fspath(path))
+        raise OSError(errno.EINVAL, "is a pipe without a writer", os.fspath(path))
     return begun

@@ -1,1 +1,1 @@
-"""Images: bytes of a file to pixels."""
+"""Images: bytes of a file -> pixels."""

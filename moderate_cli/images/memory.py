@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-LARGE = 25_000_000  # pixels from which on a picture waits until there is room for it
-ROOM = 180_000_000  # pixels that large pictures may have together; one of more has it all
+LARGE = 25_000_000  # pixels; a larger picture waits until there is room for it
+ROOM = 180_000_000  # pixels of all large pictures together; a larger one is decoded alone
 
 Done = TypeVar("Done")
 
@@ -21,7 +21,7 @@ _taken = 0
 
 @contextlib.contextmanager
 def room_for(pixels: int) -> Iterator[None]:
-    """Wait, if a picture is large, until those that other threads are at leave room for it."""
+    """Make a large picture wait until those of other threads leave room for it."""
     global _taken
     if pixels <= LARGE:
         yield
@@ -39,19 +39,19 @@ def room_for(pixels: int) -> Iterator[None]:
 
 
 def tried_twice(work: Callable[[int], Done]) -> Done:
-    """Do what may run out of memory beside other pictures; if it does, again without them.
+    """Try work that may run out of memory beside other pictures; if it does, retry it alone.
 
     Parameters
     ----------
     work
-        Takes the least number of pixels to ask room for.
+        Called with the minimum number of pixels to reserve room for.
 
     Raises
     ------
     MemoryError
-        If there is not enough for it alone.
+        If there is not enough memory even for it alone.
     """
     with contextlib.suppress(MemoryError):
         return work(0)
-    # Here the traceback of the first try is gone, and with it the memory that its frames held.
+    # By now the traceback of the first try, whose frames held memory, is gone.
     return work(ROOM)

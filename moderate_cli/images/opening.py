@@ -1,7 +1,7 @@
-"""Bytes of an image file -> PIL image of which only the header is read.
+"""Bytes of an image file -> PIL image, with only the header read.
 
-What would harm is refused here, before a pixel is decoded: PostScript, which is a program; headers
-that take minutes to read; pictures of more pixels than are allowed.
+Harmful files are refused before a pixel is decoded: PostScript, which is a program; headers that
+take minutes to read; pictures with too many pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from PIL import Image, UnidentifiedImageError
 
-from moderate_cli.dataset.formats import register_readers, unidentified
+from moderate_cli.dataset.image_formats import register_readers, unidentified
 from moderate_cli.errors import ModerateError
 from moderate_cli.images.memory import room_for
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS
@@ -24,16 +24,16 @@ register_readers()
 
 MILLION = 1_000_000
 
-# Twice the size from which on Pillow warns of a "decompression bomb".
+# Twice the size at which Pillow warns of a "decompression bomb"; above, it raises an error.
 PILLOWS_LIMIT = 178_956_970
 
 POSTSCRIPT = (b"%!PS", b"\xc5\xd0\xd3\xc6")
-NETPBM = re.compile(rb"P[0-6fy]")  # as Pillow tells that family
+NETPBM = re.compile(rb"P[0-6fy]")  # as Pillow identifies that family
 # Pillow reads such a header byte by byte, in Python: 10 MB of comments would take a minute. So
-# would as many comments between the numbers of the kinds that are text, P1 to P3.
+# would comments between the numbers of the text formats, P1 to P3.
 LONGEST_HEADER = 1 << 16
 COMMENT = re.compile(rb"#[^\r\n]*[\r\n]?")
-# Pixels a line from which on Pillow's C code refuses lines of 32 bits a pixel.
+# Widest line, in pixels of 32 bits, that Pillow's C code accepts.
 WIDEST = (2**31 - 1) // 32
 
 _limit = threading.Lock()
@@ -44,11 +44,11 @@ class UnreadableImage(ModerateError):
 
 
 class NotNow(UnreadableImage):
-    """An image that may well be decoded another time."""
+    """An image that may be readable at another time."""
 
 
 class TooManyPixels(UnreadableImage):
-    """An image of more pixels than are allowed."""
+    """An image with more pixels than allowed."""
 
     def __init__(self, pixels: int) -> None:
         self.pixels = pixels
@@ -56,7 +56,7 @@ class TooManyPixels(UnreadableImage):
 
 
 def megapixels(pixels: int) -> str:
-    """Name a number of pixels.
+    """Format a number of pixels.
 
     >>> megapixels(178_956_971), megapixels(600)
     ('179 megapixels', '600 pixels')
@@ -72,27 +72,27 @@ def opened(
     room: contextlib.ExitStack | None = None,
     least_room: int = 0,
 ) -> Iterator[Image.Image]:
-    """Open an image of any format that PIL reads, for as long as the block lasts.
+    """Open an image of any format that PIL reads, until the block ends.
 
-    What goes wrong in the block is taken for the file's fault.
+    Errors in the block are attributed to the file.
 
     Parameters
     ----------
     content
         The bytes of the file.
     max_pixels
-        Width times height that it may have.
+        Maximum of width times height.
     room
-        What lets go of the room that a large picture takes; None for the end of the block.
+        Releases the memory reserved for a large picture when it is closed; None: this block does.
     least_room
-        Pixels to wait for room for, if it has fewer.
+        Minimum number of pixels to reserve room for.
 
     Raises
     ------
     UnreadableImage
         With the reason, if it cannot be opened or decoded.
     MemoryError
-        If there is not memory enough, which may be the fault of others.
+        If there is not enough memory, possibly because of other pictures.
     """
     image: Image.Image | None = None
     try:
@@ -102,7 +102,9 @@ def opened(
             if pixels > max_pixels:
                 raise TooManyPixels(pixels)
             (room or stack).enter_context(room_for(max(pixels, least_room)))
-            if pixels > PILLOWS_LIMIT:  # it has all the room, so one thread at a time is here
+            if (
+                pixels > PILLOWS_LIMIT
+            ):  # such a picture has all the room, so one thread at a time is here
                 stack.enter_context(_limited_to(pixels))
             yield image
     except UnidentifiedImageError:
@@ -115,12 +117,12 @@ def opened(
                 f"has lines of {image.width} pixels, more than Pillow reads"
             ) from None
         raise
-    except Exception as error:  # PIL's many readers raise whatever their parsing runs into
+    except Exception as error:  # PIL's readers may raise any exception
         raise UnreadableImage(f"cannot decode ({one_line(error)})") from None
 
 
 def identified(content: bytes) -> Image.Image:
-    """Open an image, whatever its size, and raise whatever PIL's readers raise."""
+    """Open an image of any size; may raise any exception of PIL's readers."""
     if not content:
         raise UnreadableImage("is empty")
     if content.startswith(POSTSCRIPT):
@@ -141,7 +143,7 @@ def identified(content: bytes) -> Image.Image:
 
 
 def _has_short_header(content: bytes) -> bool:
-    """Whether the numbers that netpbm begins with come soon, comments among them included."""
+    """Whether the numbers of a netpbm header end early, with comments between them."""
     if len(content) <= LONGEST_HEADER:
         return True
     numbers = 2 if content[1:2] in b"14" else 3
@@ -150,7 +152,7 @@ def _has_short_header(content: bytes) -> bool:
 
 @contextlib.contextmanager
 def _limited_to(pixels: int | None) -> Iterator[None]:
-    """Let Pillow read so many pixels; it knows no limit but one of the process."""
+    """Set Pillow's limit of pixels, which is global in the process."""
     with _limit:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = pixels

@@ -1,4 +1,4 @@
-"""Decoding images without the warnings of what decodes them."""
+"""Silence the warnings of decoders."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _inside = 0
 
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
-    """Leave out the warnings of PIL, torchvision and C libraries; enter this before threads start.
+    """Silence warnings of PIL, torchvision and C libraries; enter this before threads start.
 
-    PIL warns of odd metadata, palettes and sizes in images that it reads all the same; torchvision
-    that its JPEG decoder will go. libjpeg and libtiff print a line, without the name of a file, for
-    one that is damaged; if they cannot read it, the error that they return says the same.
+    PIL warns of odd metadata, palettes and sizes in images that it can read; torchvision warns that
+    its JPEG decoder will be removed. For a damaged file, libjpeg and libtiff print a line without
+    its name; if they cannot read it, they also return an error.
     """
     with warnings.catch_warnings(), _quiet_libraries():
-        # Once, not for each image: setting filters is not safe in threads.
+        # Once, not for each image: changing filters is not thread-safe.
         warnings.filterwarnings("ignore", module="PIL")
         warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
         yield
@@ -31,9 +31,9 @@ def without_warnings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_libraries() -> Iterator[None]:
-    """Let what C libraries print to stderr go nowhere, for as long as any block lasts.
+    """Discard output of C libraries to stderr, as long as any thread is in a block.
 
-    What Python, processes that are started, and C++ write to file descriptor 2 goes on.
+    Output of Python, child processes and C++ to file descriptor 2 is not affected.
     """
     global _inside
     stream = _c_stderr()
@@ -55,10 +55,10 @@ def _quiet_libraries() -> Iterator[None]:
 
 @cache
 def _c_stderr() -> tuple[ctypes.c_void_p, int | None, int] | None:
-    """Return C's variable `stderr`, its value, and a stream to nowhere.
+    """Return C's variable `stderr`, its value, and a stream to the null device.
 
-    None but for glibc, where "stderr" is a variable that a program may set (glibc manual, "Standard
-    Streams"); elsewhere it may lie in memory that cannot be written.
+    Only for glibc, where a program may set the variable `stderr` (glibc manual, "Standard
+    Streams"). Elsewhere it may be in read-only memory, so this returns None.
     """
     try:
         os.confstr("CS_GNU_LIBC_VERSION")

@@ -1,4 +1,4 @@
-"""Small pictures inside a page, as many as there is room for."""
+"""Thumbnails for a page, as many as fit."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.sources import FILES, NotAFile, Source
 from moderate_cli.images.memory import tried_twice
 from moderate_cli.images.opening import TooManyPixels, UnreadableImage, megapixels, opened
-from moderate_cli.images.pixels import middle, to_rgb
+from moderate_cli.images.pixels import to_rgb
 from moderate_cli.images.quiet import without_warnings
+from moderate_cli.images.strips import middle
 from moderate_cli.threads import in_threads
 
 QUALITY = 68
@@ -28,9 +29,9 @@ class Thumbnail(NamedTuple):
     Attributes
     ----------
     uri
-        The picture as a data URI; "" if there is none.
+        The picture as a data URI; "" if it cannot be drawn.
     reason
-        Why there is none, or "".
+        The reason why it cannot be drawn; else "".
     """
 
     uri: str
@@ -38,21 +39,21 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnails(dataset: Dataset, paths: Sequence[str], side: int, room: int) -> list[Thumbnail]:
-    """Make square pictures of so many pixels a side.
+    """Draw square thumbnails.
 
     Parameters
     ----------
     dataset, paths
-        Images of a dataset, wherever it is.
+        Images of a dataset, local or remote.
     side
-        Pixels.
+        Width and height in pixels.
     room
-        Characters that all of them may take together.
+        Maximum length of all thumbnails together, in characters.
 
     Returns
     -------
     list of Thumbnail
-        One of each image.
+        One for each image.
     """
     top, source = dataset.root, dataset.source
     drawn = in_threads(lambda path: thumbnail(f"{top}/{path}", side, source), paths)
@@ -70,12 +71,12 @@ def _within(pictures: Iterator[Thumbnail], room: int) -> Iterator[Thumbnail]:
 
 
 def thumbnail(name: str, side: int, source: Source = FILES) -> Thumbnail:
-    """Draw the middle square of an image, or say why it cannot be drawn."""
+    """Draw the middle square of an image, or return the reason why not."""
     try:
         content, _ = source.read(name)
         return Thumbnail(tried_twice(lambda least_room: _drawn(content, side, least_room)))
     except TooManyPixels as error:
-        return Thumbnail("", f"has {megapixels(error.pixels)}, too many for a small picture")
+        return Thumbnail("", f"has {megapixels(error.pixels)}, too many for a thumbnail")
     except (UnreadableImage, NotAFile) as error:
         return Thumbnail("", str(error))
     except MemoryError:

@@ -1,1 +1,5 @@
-"""Store: feature sets on disk."""
+"""Store: feature sets on disk, complete or unfinished."""
+
+from moderate_cli.store.feature_store import FeatureStore, open_store
+
+__all__ = ["FeatureStore", "open_store"]

@@ -1,9 +1,10 @@
-"""Feature sets on disk: what they hold, and whether they are those of a dataset as it is now."""
+"""A complete feature set on disk."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,47 +13,49 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Mask
+from moderate_cli.arrays import Digests, Features, Mask, Stats
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sources import NO_STAT, is_readable
-from moderate_cli.errors import ArgumentError, DamagedError, StoreError
+from moderate_cli.errors import DamagedError, StoreError
 from moderate_cli.files.npy import MISSING, advice_on, read_array, read_sealed
-from moderate_cli.files.places import place
 from moderate_cli.files.regular import read_regular
+from moderate_cli.store.layout import (
+    DIGESTS,
+    FEATURES,
+    LABELS,
+    MANIFEST,
+    PATHS,
+    STATS,
+    SUMS,
+    UNREADABLE,
+)
 from moderate_cli.store.manifest import FORMAT, Manifest
+from moderate_cli.store.stats import as_stats
 from moderate_cli.store.sums import SUM_ROWS, intact_rows
 from moderate_cli.text import printable
 
-SUFFIX = ".moderate"
-PARTIAL_SUFFIX = ".partial"
 
-FEATURES = "features.npy"
-LABELS = "labels.npy"
-PATHS = "paths.txt"
-STATS = "stats.npy"
-DIGESTS = "digests.npy"
-UNREADABLE = "unreadable.txt"
-SUMS = "sums.npy"
-DATASET = "dataset.txt"  # where the dataset lies, seen from the store
-MANIFEST = "manifest.json"
-# All that is read whole, but for the stats, which change while the set does not: they are sealed.
-SUMMED = (LABELS, PATHS, DIGESTS, UNREADABLE, SUMS)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureStore:
-    """A complete feature set; row i belongs to `ImageFolder(root).samples[i]`.
+    """A complete feature set; row i is image `ImageFolder(root).samples[i]`.
 
     Attributes
     ----------
     folder
-        Where it lies.
+        Its folder.
     manifest
-        What it holds.
+        How its features were made.
     identity
-        As `identity_of` the folder, when the manifest was read.
+        `identity_of(folder)` when the manifest was read.
+
+    Examples
+    --------
+    >>> from moderate_cli import embed
+    >>> store = embed("data/train", backbone="pixels")
+    >>> store.features.shape, store.labels.tolist()
+    ((8, 192), [0, 0, 0, 0, 0, 1, 1, 2])
     """
 
     folder: Path
@@ -62,25 +65,23 @@ class FeatureStore:
     def __len__(self) -> int:
         return self.manifest.rows
 
+    def __repr__(self) -> str:
+        rows, dim = self.manifest.rows, self.manifest.dim
+        return f"<FeatureStore: {rows} images, {dim} features each, in {self.folder}>"
+
     @cached_property
-    def features(self) -> npt.NDArray[np.floating[Any]]:
-        """(n, d) float16 or float32, memory-mapped; NaN where the image cannot be read."""
+    def features(self) -> Features:
+        """(n, d) float16 or float32, memory-mapped; NaN for unreadable images."""
         shape = (self.manifest.rows, self.manifest.dim)
-        try:
+        with self._reading(FEATURES):
             features = read_array(self.folder / FEATURES)
-        except MISSING as error:
-            raise self._damaged(FEATURES, error.strerror or str(error)) from None
-        except OSError as error:
-            raise cannot_read(self.folder / FEATURES, error) from None
-        except ValueError as error:
-            raise self._damaged(FEATURES, str(error)) from None
         return self._checked(FEATURES, features, shape, self.manifest.spec.dtype)
 
     @cached_property
     def intact(self) -> Mask:
-        """(n,) False for rows in blocks that are not what was written.
+        """(n,) False for rows in blocks that changed since they were written.
 
-        All features are read for it; a set of an older format has no sums to tell.
+        Reads all features. A set of an older format has no sums and counts as intact.
         """
         rows = self.manifest.rows
         if self.manifest.format < FORMAT:
@@ -89,20 +90,20 @@ class FeatureStore:
         return intact_rows(self.features, sums)
 
     def check_features(self) -> None:
-        """Refuse features that are not what was written, before something is computed of them.
+        """Refuse features that changed since they were written.
 
         Raises
         ------
         DamagedError
-            If there are any.
+            With the first block of rows that changed.
         """
         if not self.intact.all():
             first = int(np.argmin(self.intact))
             last = min(first + SUM_ROWS, self.manifest.rows) - 1
             self._check_place()
             raise DamagedError(
-                f"{self.folder / FEATURES}: damaged (rows {first} to {last} are not what was"
-                " written); moderate embed --check content embeds them again"
+                f"{self.folder / FEATURES}: damaged (rows {first} to {last} changed since they"
+                " were written); run `moderate embed --check content` to embed them again"
             )
 
     @cached_property
@@ -111,10 +112,10 @@ class FeatureStore:
         return self._load(LABELS, (self.manifest.rows,), "int64")
 
     @property
-    def stats(self) -> npt.NDArray[np.int64]:
-        """(n, 4) stat of each file when it was read; -1 where it is not known.
+    def stats(self) -> Stats:
+        """(n, 4) stat of each file when it was read; -1 if unknown.
 
-        They say which files need not be read again, and no more; if they are lost, all are.
+        Without them, all files are read again.
         """
         rows = self.manifest.rows
         if self.manifest.format < FORMAT:
@@ -126,7 +127,7 @@ class FeatureStore:
         return self._checked(STATS, known, (rows, len(NO_STAT)), "int64")
 
     @property
-    def digests(self) -> npt.NDArray[np.uint8]:
+    def digests(self) -> Digests:
         """(n, 16) BLAKE2b of each file's bytes."""
         return self._load(DIGESTS, (self.manifest.rows, DIGEST_SIZE), "uint8")
 
@@ -140,7 +141,7 @@ class FeatureStore:
 
     @cached_property
     def unreadable(self) -> dict[int, str]:
-        """Row -> reason, of the images that cannot be read."""
+        """Row -> reason, for unreadable images."""
         lines = self._read(UNREADABLE).decode().splitlines()
         try:
             return {int(row): reason for row, _, reason in (line.split("\t") for line in lines)}
@@ -149,19 +150,19 @@ class FeatureStore:
 
     @cached_property
     def readable(self) -> Mask:
-        """(n,) False for the images that cannot be read."""
+        """(n,) False for unreadable images."""
         mask = np.ones(self.manifest.rows, dtype=np.bool_)
         mask[list(self.unreadable)] = False
         return mask
 
     @cached_property
     def unread(self) -> Sequence[int]:
-        """Rows of files that could not even be read, such as for want of permission."""
+        """Rows of files whose bytes could not be read, e.g. for lack of permission."""
         rows = np.array(list(self.unreadable), dtype=np.int64)
         return [] if not len(rows) else rows[~self.digests[rows].any(axis=1)].tolist()
 
     def is_of(self, dataset: Dataset, max_pixels: int) -> bool:
-        """Whether the dataset has the same classes and files, by name; and none to try again."""
+        """Whether the dataset has the same classes and file names, and no file to retry."""
         return (
             self.manifest.is_newest
             and self.manifest.classes == dataset.classes
@@ -172,16 +173,15 @@ class FeatureStore:
         )
 
     def may_be_read_now(self, dataset: Dataset) -> bool:
-        """Whether a file that could not be read before is one that can."""
+        """Whether a file can be read now that could not be read before."""
         return any(
             is_readable(f"{dataset.root}/{self.paths[row]}", dataset.source) for row in self.unread
         )
 
     def _load(self, name: str, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-        try:
-            array = read_array(self._read(name))
-        except ValueError as error:
-            raise self._damaged(name, str(error)) from None
+        content = self._read(name)
+        with self._reading(name):
+            array = read_array(content)
         return self._checked(name, array, shape, dtype)
 
     def _checked(
@@ -190,7 +190,7 @@ class FeatureStore:
         self._check_place()
         if array.shape != shape or array.dtype != dtype:
             found = f"{array.dtype} {array.shape}, not {dtype} {shape}"
-            raise self._damaged(name, f"holds {found}")
+            raise self._damaged(name, f"contains {found}")
         return array
 
     def _read(self, name: str) -> bytes:
@@ -200,17 +200,24 @@ class FeatureStore:
         return content
 
     def _content(self, name: str) -> bytes:
-        try:
+        with self._reading(name):
             content = read_regular(self.folder / name)
+        self._check_place()
+        return content
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
         except MISSING as error:
             raise self._damaged(name, error.strerror or str(error)) from None
         except OSError as error:
             raise cannot_read(self.folder / name, error) from None
-        self._check_place()
-        return content
+        except ValueError as error:
+            raise self._damaged(name, str(error)) from None
 
     def _check_place(self) -> None:
-        """Never mix this set with one that has taken its place."""
+        """Refuse to mix this set with one that replaced it."""
         try:
             now = identity_of(self.folder)
         except OSError as error:
@@ -223,53 +230,32 @@ class FeatureStore:
         return damaged(self.folder, name, reason)
 
 
-def as_stats(known: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Fill the stats (n, m) that an older format has up to (n, 4), with numbers for "not known"."""
-    stats = np.full((len(known), len(NO_STAT)), NO_STAT[0], dtype=np.int64)
-    stats[:, : known.shape[1]] = known
-    return stats
-
-
 def damaged(folder: Path, name: str, reason: str) -> DamagedError:
-    """The error for a feature set that cannot be trusted."""
+    """Return the error for a damaged file of a feature set."""
     reason = " ".join(reason.split())
     return DamagedError(f"{folder / name}: damaged ({reason}); remove {folder} to embed again")
 
 
 def cannot_read(path: Path, error: OSError) -> StoreError:
-    """The error for a file of a set that may be whole, but that the system does not read."""
+    """Return the error for a file that cannot be read now, but may be intact."""
     reason = error.strerror or str(error)
     return StoreError(f"{path}: cannot be read ({reason}); {advice_on(error)}")
 
 
-def store_folder(root: Path, store: str | os.PathLike[str] | None = None) -> Path:
-    """Where the feature sets of a dataset lie: beside it, never inside it.
-
-    Inside, ImageFolder would take them for a class.
-    """
-    if store is None and not root.name:
-        raise ArgumentError(f"{root}: has no place beside it; name a --store")
-    if store is None:
-        return root.with_name(root.name + SUFFIX)
-    return place(store)
-
-
-def place_of(dataset: Dataset, store: Path) -> bytes:
-    """Where a dataset lies, seen from a store, so that both may be moved together."""
-    if not dataset.source.has_neighbors:
-        return os.fsencode(dataset.root)
-    place = os.path.relpath(dataset.root, store)
-    # `z` and `z.tar` have the same root.
-    return os.fsencode(place if dataset.in_files else f"{place}.tar")
-
-
 def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
-    """Open a complete feature set, or return None if there is none.
+    """Open a complete feature set; None if there is none.
 
     Raises
     ------
     StoreError
-        If there is one and its manifest cannot be read, or is damaged.
+        If its manifest cannot be read, or is damaged.
+
+    Examples
+    --------
+    >>> from moderate_cli import embed
+    >>> made = embed("data/train", backbone="pixels")
+    >>> open_store("data/train.moderate/pixels-float32-float16")
+    <FeatureStore: 8 images, 192 features each, in data/train.moderate/pixels-float32-float16>
     """
     path = Path(folder)
     try:
@@ -286,14 +272,14 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
 
 
 def identity_of(folder: Path) -> tuple[int, int]:
-    """What tells a set from any other that has had its name; zeros if there is none.
+    """Return numbers that identify a set; zeros if there is none.
 
-    Inode and modification time of its manifest, for the inode of what was removed is used again.
+    They are inode and modification time of its manifest; an inode alone may be reused.
 
     Raises
     ------
     OSError
-        If the system does not say.
+        If the manifest cannot be examined.
     """
     try:
         status = os.stat(folder / MANIFEST)
@@ -303,7 +289,7 @@ def identity_of(folder: Path) -> tuple[int, int]:
 
 
 def encode_unreadable(reasons: Mapping[int, str], paths: Sequence[str]) -> bytes:
-    """Lines of row, path with odd characters escaped, and reason."""
+    """Encode a line of row, path and reason for each image; odd characters are escaped."""
     return "".join(
         f"{row}\t{printable(paths[row])}\t{printable(reason)}\n"
         for row, reason in sorted(reasons.items())

@@ -1,4 +1,4 @@
-"""The manifest of a feature set: what its features are, and sums of what it holds."""
+"""The manifest of a feature set: how its features were made, and sums of its files."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, RULE, FeatureSpec, Preprocessing
 
 FORMAT = 3
-# What a set of format 2 does not say: the first rule, and the limit of the image library.
+# Fields missing in format 2: its pixels are by the first rule, with the limit of the image library.
 OLDEST = {2: {"pixels": 1, "max_pixels": 178_956_970}}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the features of a set are.
+    """How the features of a set were made.
 
     Attributes
     ----------
     spec
-        What was asked for.
+        The options that determine features.
     weights, weights_sha256
-        Where the backbone's weights came from; the digest is empty if it is not known.
+        Source of the backbone's weights; the digest is empty if unknown.
     runtime
-        What ran the backbone.
+        Library that ran the backbone.
     preprocessing
         How images became the backbone's input.
     rows, dim
@@ -36,12 +36,12 @@ class Manifest:
     pixels
         Number of the rule that made the pixels, as in `moderate_cli.images.pixels`.
     max_pixels
-        An image of more was not read.
+        Images with more pixels were not read.
     sums
-        Name -> BLAKE2b, as hexadecimal digits, of the files that are read whole; none of a set
-        that is not complete.
+        Name -> BLAKE2b in hexadecimal digits, of the files that are read completely; empty until
+        the set is complete.
     format
-        Of the set on disk.
+        Format of the set on disk.
     """
 
     spec: FeatureSpec
@@ -59,16 +59,26 @@ class Manifest:
 
     @property
     def is_newest(self) -> bool:
-        """Whether a set of today would be of this format, its pixels made by this rule."""
+        """Whether this is the current format, and the current rule for pixels."""
         return (self.format, self.pixels) == (FORMAT, RULE)
 
     @property
     def identity(self) -> bytes:
-        """What files beside a complete set are bound to: a sum of the sums of all that it holds."""
+        """A sum over the sums of all files in a complete set; results are bound to it."""
         return content_digest(self.to_json())
 
+    def same_features(self, other: Manifest) -> bool:
+        """Whether both give the same features for the same image."""
+        return (self.spec, self.weights, self.weights_sha256, self.preprocessing, self.dim) == (
+            other.spec,
+            other.weights,
+            other.weights_sha256,
+            other.preprocessing,
+            other.dim,
+        )
+
     def to_json(self) -> bytes:
-        """Serialise, with a sum of it all; names that are not valid UTF-8 come back unchanged."""
+        """Serialize with a sum; names that are not valid UTF-8 are preserved."""
         fields = {"format": self.format, **asdict(self)}
         for name in OLDEST.get(self.format, ()):
             del fields[name]
@@ -77,7 +87,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, content: bytes) -> Manifest:
-        """Read what `to_json` wrote, now or in an older format.
+        """Read the output of `to_json`, in this format or an older one.
 
         Raises
         ------

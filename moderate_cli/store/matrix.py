@@ -1,9 +1,9 @@
-"""A `.npy` matrix on disk that is made first and filled row by row.
+"""A `.npy` matrix on disk that is created first and filled row by row.
 
-It is written with `pwrite`, not through a memory map: on a full disk a write to a map kills the
-process, where `pwrite` raises an error. Rows begin at a whole page, and so do those of a block if
-1,024 of them fill whole pages: two machines that write neighboring blocks of one file on a network
-file system, which caches pages, then share none.
+It is written with `pwrite`, not through a memory map: on a full disk `pwrite` raises an error, but
+a write to a map kills the process. The first row begins at a whole page, and so does each block if
+1,024 rows fill whole pages. Then machines that write neighboring blocks to a network file system,
+which caches pages, share none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGE = 4096  # bytes
 
 
 class Matrix:
-    """An open `.npy` file of fixed shape (n, d); rows not yet written are zeros."""
+    """An open `.npy` file of fixed shape (n, d); rows are zeros until they are written."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("r+b", buffering=0)
@@ -31,7 +31,7 @@ class Matrix:
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, int], dtype: npt.DTypeLike) -> Matrix:
-        """Make the file; the zeros take no room on most file systems."""
+        """Create the file; its zeros take no space on most file systems."""
         kind = np.dtype(dtype)
         with path.open("xb") as file:
             file.write(_header(shape, kind))
@@ -39,7 +39,7 @@ class Matrix:
         return cls(path)
 
     def write(self, rows: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
-        """Write rows, given in ascending order; neighbors go out in one call."""
+        """Write rows, in ascending order; neighbors in one call."""
         values = np.ascontiguousarray(values, dtype=self.dtype)
         breaks = np.flatnonzero(np.diff(rows) != 1) + 1
         for run, part in zip(np.split(rows, breaks), np.split(values, breaks), strict=True):
@@ -51,7 +51,7 @@ class Matrix:
                 content, offset = content[written:], offset + written
 
     def sync(self) -> None:
-        """Wait until all that was written is on the disk."""
+        """Wait until all written rows are on the disk."""
         getattr(os, "fdatasync", os.fsync)(self._file.fileno())  # macOS has fsync only
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class Matrix:
 
 
 def as_bytes(values: npt.NDArray[Any]) -> bytes:
-    """Return what the file of a filled matrix (n, d) holds."""
+    """Return the content of the file of a matrix (n, d)."""
     return _header(values.shape, values.dtype) + np.ascontiguousarray(values).tobytes()
 
 
@@ -76,7 +76,7 @@ def _header(shape: tuple[int, ...], kind: np.dtype[Any]) -> bytes:
 
 
 def _padded(header: bytes) -> bytes:
-    """Fill the header of a `.npy` file up with spaces, as the format allows, to a whole page."""
+    """Pad the header of a `.npy` file with spaces, as the format allows, to a whole page."""
     magic, text = header[:8], header[10:].rstrip(b"\n ")
     size = -(-(len(header)) // PAGE) * PAGE
     length = size - 10  # magic, version and the length itself

@@ -8,7 +8,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from moderate_cli.dataset import IMAGE_EXTENSIONS, Dataset, Notice, notices, scan
-from moderate_cli.dataset.formats import MORE_EXTENSIONS
+from moderate_cli.dataset.image_formats import MORE_EXTENSIONS
 from moderate_cli.errors import DatasetError
 
 
@@ -82,7 +82,7 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
     dataset = scan(tmp_path)
     assert dataset.flat
     assert listed(dataset) == [("a.jpg", 0), ("b.PNG", 0)]
-    touch(tmp_path, "cat/1.jpg")  # with one, all others are none of its images
+    touch(tmp_path, "cat/1.jpg")  # then files beside the class folder are not images of it
     assert not scan(tmp_path).flat
     assert listed(assert_like_image_folder(tmp_path)) == [("cat/1.jpg", 0)]
 
@@ -93,39 +93,37 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
         ((), "{}: No such file or directory; name a dataset folder"),
         (
             ("1.txt",),
-            "{}: holds no class folders and no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff"
-            " .webp); put images in one folder per class",
+            "{}: contains neither class folders nor images (.jpg .jpeg .png .ppm .bmp .pgm .tif"
+            " .tiff .webp); put images in one folder per class",
         ),
         (
             ("a/1.txt",),
-            "{}: its class folders hold no images"
-            " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp);"
-            " name the folder that the class folders are in",
+            "{}: there are no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp) in its class"
+            " folders; pass the folder that contains the class folders",
         ),
         (
             ("plots/notes.txt", "1.jpg"),
-            "{}: its folders (plots) hold no images, and images lie beside them;"
+            "{}: its folders (plots) contain no images, but there are images beside them;"
             " move the images into one folder per class, or remove those folders",
         ),
         (
             ("a/1.txt", "a/1.svg", "a/2.SVG", "a/.3.jpg"),
-            "{}: its class folders hold no images"
-            " (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp), but 2 .svg, 1 hidden file;"
-            " name the folder that the class folders are in",
+            "{}: there are no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp) in its class"
+            " folders, but 2 .svg, 1 hidden file; pass the folder that contains the class folders",
         ),
         (
             ("a.tar", "b.tar", ".git/HEAD"),
-            "{}: holds no class folders and no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff"
-            " .webp), but 2 .tar, 1 folder .git; put images in one folder per class",
+            "{}: contains neither class folders nor images (.jpg .jpeg .png .ppm .bmp .pgm .tif"
+            " .tiff .webp), but 2 .tar, 1 folder .git; put images in one folder per class",
         ),
         (
             ("d/1.txt", "c/1.txt", "b/1.txt", "a/1.txt", "1.jpg"),
-            "{}: its folders (a, b, c, ...) hold no images, and images lie beside them;"
+            "{}: its folders (a, b, c, ...) contain no images, but there are images beside them;"
             " move the images into one folder per class, or remove those folders",
         ),
     ],
 )
-def test_a_folder_that_is_no_dataset_is_refused(tmp_path, names, message):
+def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path, names, message):
     root = tmp_path / "data"
     touch(root, *names)
     with pytest.raises(DatasetError) as caught:
@@ -234,7 +232,7 @@ def test_hidden_folders_that_cannot_be_listed_do_no_harm(tmp_path, monkeypatch):
 MORE = "1.jfif 2.JPE 3.gif 4.avif 5.jp2 6.tga 7.pbm 8.apng 9.mpo".split()
 
 
-def test_images_that_pillow_reads_under_other_names_are_read_and_told(tmp_path):
+def test_images_with_other_suffixes_of_pillow_are_read_and_counted(tmp_path):
     touch(tmp_path, "a/0.jpg", *(f"a/{name}" for name in MORE), "b/1.gif")
     dataset = scan(tmp_path)
     assert list(dataset.paths) == ["a/0.jpg", *(f"a/{name}" for name in MORE), "b/1.gif"]
@@ -263,7 +261,7 @@ def test_files_of_other_suffixes_are_counted_but_for_texts(tmp_path):
     )
 
 
-def test_images_without_a_suffix_are_told_by_their_first_bytes(tmp_path):
+def test_images_without_a_suffix_are_recognized_by_their_first_bytes(tmp_path):
     touch(tmp_path, "a/1.jpg", "a/README", "a/Picture 2021-05-06 10.20.30")
     for number, head in enumerate((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0")):
         (tmp_path / "a" / str(number)).write_bytes(head)
@@ -281,12 +279,12 @@ def test_so_many_files_without_a_suffix_are_not_all_opened(tmp_path, monkeypatch
     assert scan(tmp_path).notices == (Notice("no suffix", 3),)
 
 
-def test_images_beside_class_folders_are_told(tmp_path):
+def test_images_beside_class_folders_are_counted(tmp_path):
     touch(tmp_path, "a/1.jpg", "2.jpg", "3.GIF", "notes.txt", "all.zip", ".DS_Store")
     assert scan(tmp_path).notices == (Notice("beside", 2), Notice("hidden", 1))
 
 
-def test_names_that_another_disk_would_merge_are_told(tmp_path):
+def test_names_that_another_disk_would_merge_are_listed(tmp_path):
     touch(tmp_path, "a/1.jpg", "a/x/1.jpg", "a/X/1.jpg", "a/1.JPG", "b/1.jpg", "B/2.jpg")
     touch(tmp_path, "caf\u00e9/1.jpg", "cafe\u0301/1.jpg", "c/stra\u00dfe.jpg", "c/STRASSE.jpg")
     dataset = scan(tmp_path)
@@ -310,7 +308,7 @@ def test_a_part_of_a_dataset_says_nothing_of_the_whole(tmp_path):
     assert dataset.part(np.array([0])).notices == ()
 
 
-def test_folders_of_splits_and_hidden_ones_do_not_make_a_class_of_what_is_beside_them(tmp_path):
+def test_folders_of_splits_and_hidden_ones_do_not_make_a_class_of_their_neighbors(tmp_path):
     touch(tmp_path, "train_images/1.jpg", "test_images/1.jpg", "photos/1.jpg", "o/.cache/1.jpg")
     assert not scan(tmp_path / "train_images").looks_like_class
     assert scan(tmp_path / "photos").looks_like_class

@@ -20,71 +20,71 @@ def made(root, names):
         # Competitions: a table beside a folder, or two.
         (
             "train.csv train_images/1.jpg train_images/2.jpg",
-            f"all images are of one class, train_images; not read: train.csv; {WAYS}",
+            f"all images are in one class, train_images; not read: train.csv; {WAYS}",
         ),
         (
             "train.csv train_images/1.jpg test_images/1.jpg sample_submission.csv",
-            "its folders are taken for classes, but are named like parts of a dataset: test_images,"
+            "its folders are used as classes, but have names of parts of a dataset: test_images,"
             f" train_images; {WAYS}",
         ),
         # COCO.
         (
             "annotations.json images/1.jpg",
-            f"all images are of one class, images; not read: annotations.json; {WAYS}",
+            f"all images are in one class, images; not read: annotations.json; {WAYS}",
         ),
         (
             "annotations/instances.json train2017/1.jpg val2017/1.jpg",
-            "its folders are taken for classes, but are named like parts of a dataset: train2017,"
+            "its folders are used as classes, but have names of parts of a dataset: train2017,"
             f" val2017; {WAYS}",
         ),
         # Pascal VOC, without and with masks.
         (
             "JPEGImages/1.jpg JPEGImages/2.jpg Annotations/1.xml Annotations/2.xml ImageSets/x.txt",
-            "all images are of one class, JPEGImages; not read: Annotations/, ImageSets/,"
+            "all images are in one class, JPEGImages; not read: Annotations/, ImageSets/,"
             f" 2 .xml beside the images; {WAYS}",
         ),
         (
             "JPEGImages/1.jpg Annotations/1.xml SegmentationClass/1.png",
-            "its folders are taken for classes, but are named like parts of a dataset: JPEGImages,"
+            "its folders are used as classes, but have names of parts of a dataset: JPEGImages,"
             f" SegmentationClass; {WAYS}",
         ),
         # YOLO.
         (
             "data.yaml images/1.jpg images/2.jpg labels/1.txt labels/2.txt",
-            f"all images are of one class, images; not read: data.yaml, labels/, 2 .txt beside the"
+            f"all images are in one class, images; not read: data.yaml, labels/, 2 .txt beside the"
             f" images; {WAYS}",
         ),
         (
             "images/train/1.jpg images/val/1.jpg labels/train/1.txt",
-            "all images are of one class, images, in its folders train, val; name one of them, such"
-            " as DATA/images/train",
+            "all images are in one class, images, in its folders train, val; pass one of them, e.g."
+            " DATA/images/train",
         ),
         # Labels beside each image, or in a table of theirs, in a flat folder.
         (
             "1.jpg 1.json 2.jpg 2.json",
-            f"all images are of one class; not read: 2 .json beside the images; {WAYS}",
+            f"all images are in one class; not read: 2 .json beside the images; {WAYS}",
         ),
         (
             "1.jpg 2.jpg 3.jpg metadata.csv README.md",
-            f"all images are of one class; not read: metadata.csv; {WAYS}",
+            f"all images are in one class; not read: metadata.csv; {WAYS}",
         ),
-        ("1.jpg 2.jpg labels.txt", f"all images are of one class; not read: labels.txt; {WAYS}"),
+        ("1.jpg 2.jpg labels.txt", f"all images are in one class; not read: labels.txt; {WAYS}"),
         # Classes, but one or two levels below.
         (
             "pets/cat/1.jpg pets/dog/1.jpg",
-            "all images are of one class, pets, in its folders cat, dog; if those are the classes,"
-            " name DATA/pets",
+            "all images are in one class, pets, in its folders cat, dog; if those are the classes,"
+            " pass DATA/pets",
         ),
         # Splits in classes, as in MVTec.
         (
             "bottle/train/good/1.jpg bottle/test/bad/1.jpg nut/train/1.jpg nut/test/1.jpg",
-            "all classes have folders named like splits, whose images are mixed: test, train; make"
-            " one folder of each split, with the classes in it: train/bottle",
+            "each class has folders named like splits, whose images are mixed: test, train; make"
+            " one folder per split, with the classes in it, e.g. train/bottle",
         ),
-        ("images/1.jpg", f"all images are of one class, images; {WAYS}"),
+        ("images/1.jpg", f"all images are in one class, images; {WAYS}"),
     ],
 )
-def test_another_layout_is_told_with_a_way_out(tmp_path, names, told):
+def test_another_layout_is_recognized_with_advice(tmp_path, names, told):
     from moderate_cli.dataset import sentences
 
     made(tmp_path, names)
@@ -120,9 +120,9 @@ def test_a_command_goes_on_with_one_class_and_says_so(data, moderate):
     (data / "owl").rmdir()
     (data / "cat").rename(data / "images")
     (data / "labels.csv").touch()
-    told = f"{data}: all images are of one class, images; not read: labels.csv; {WAYS}"
+    told = f"{data}: all images are in one class, images; not read: labels.csv; {WAYS}"
     done = moderate("select", "-r", "0.5", data)
-    assert (done.status, done.stderr) == (0, f"moderate: {told}\n")
+    assert (done.status, done.stderr) == (0, f"moderate: warning: {told}\n")
     assert done.stdout == "images/0.png\nimages/1.png\nimages/3.png\n"
     done = moderate("select", "-r", "0.4", data, "--labels", "kmeans:2")
     assert (done.status, "all images" in done.stderr) == (0, False)

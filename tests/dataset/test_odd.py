@@ -11,18 +11,19 @@ from torchvision.datasets import ImageFolder
 from moderate_cli.dataset import Notice, scan
 
 NOTES = """\
-train: 1 class without images: empty
-train: passed over: 2 .heic, 1 .jxl, 1 .mp4, 1 image without a suffix, 1 image beside the class \
+train: 1 class has no images: empty
+train: ignored 2 .heic, 1 .jxl, 1 .mp4, 1 image without a suffix, 1 image beside the class \
 folders, 9 hidden files, 1 folder .git, 2 folders .ipynb_checkpoints, 1 folder @eaDir, 1 folder \
-__MACOSX; pip install pillow-heif to read .heic; names in .jpg are read, whatever their format
-train: 1 .gif is read, but not by ImageFolder, in an export neither; it reads names in .jpg, \
-whatever their format
-train: rows of -o FILE.npy are not those of ImageFolder, which takes .git, .ipynb_checkpoints, \
-__MACOSX, again for classes, lists 5 hidden files, looks into folders that are passed over, leaves \
-out 1 image and enters folders again; use paths (-o FILE.txt), or remove the cause
-train: not entered again: again leads back to the dataset itself, cat/loop leads back to cat, \
-cat/up leads back to the dataset itself
-train: dog and puppy are one folder, so 2 images count twice; remove one of the names
+__MACOSX; pip install pillow-heif to read .heic; rename images without a suffix to .jpg, whatever \
+their format
+train: 1 .gif is read here, but ImageFolder ignores it, even in an export; rename to .jpg, under \
+which ImageFolder reads any format
+train: rows of -o FILE.npy differ from those of ImageFolder, which treats .git, \
+.ipynb_checkpoints, __MACOSX, again as classes, lists 5 hidden files, enters folders that are \
+ignored here, ignores 1 image and enters folders twice; use paths (-o FILE.txt), or remove the cause
+train: folders are entered only once: again leads back to the dataset itself, cat/loop leads back \
+to cat, cat/up leads back to the dataset itself
+train: dog and puppy are the same folder, so 2 images count twice; remove one of the names
 train: names that differ only by case or Unicode form: Dog and dog, Dog/0.PNG and Dog/0.png; a \
 disk of macOS or Windows would merge them; rename one
 """
@@ -35,7 +36,7 @@ KEPT = "Dog/0.png cat/0.png cat/1.png cat/3.png dog/0.png owl/1.gif puppy/0.png"
 
 def noted(stderr):
     """Return the lines that tell of the listing, as they are in `NOTES`."""
-    lines = [line.removeprefix("moderate: ") + "\n" for line in stderr.splitlines()]
+    lines = [line.removeprefix("moderate: warning: ") + "\n" for line in stderr.splitlines()]
     return "".join(line for line in lines if line.startswith("train: "))
 
 
@@ -70,7 +71,7 @@ def test_each_command_says_it_once(here, moderate, args):
     assert (done.status, noted(done.stderr)) == (0, NOTES)
 
 
-def test_a_test_set_is_told_of_as_the_data_is(data, moderate, monkeypatch):
+def test_a_test_set_has_the_same_warnings_as_the_data(data, moderate, monkeypatch):
     monkeypatch.chdir(data.parent)
     (data / "cat" / ".DS_Store").touch()
     (data.parent / "test").symlink_to("train")
@@ -78,7 +79,8 @@ def test_a_test_set_is_told_of_as_the_data_is(data, moderate, monkeypatch):
     done = moderate(*args.split())
     assert (done.status, done.stderr) == (
         0,
-        "moderate: train: passed over: 1 hidden file\nmoderate: test: passed over: 1 hidden file\n",
+        "moderate: warning: train: ignored 1 hidden file\n"
+        "moderate: warning: test: ignored 1 hidden file\n",
     )
 
 
@@ -114,13 +116,13 @@ def test_rows_map_to_those_of_image_folder_by_path(here, moderate):
     folder = ImageFolder("train", allow_empty=True)
     samples = [os.path.relpath(path, "train") for path, _ in folder.samples]
     assert [samples[row] for row in rows] != KEPT
-    # As the README has it; a .gif is none of its samples.
+    # As in the README; a .gif is not one of its samples.
     row_of = {path: row for row, path in enumerate(samples)}
     theirs = [row_of[path] for path in KEPT if path in row_of]
     assert [samples[row] for row in theirs] == [path for path in KEPT if path != "owl/1.gif"]
 
 
-def test_info_tells_of_a_dataset_as_it_is_now(here, moderate):
+def test_info_describes_a_dataset_as_it_is_now(here, moderate):
     moderate("embed", "train")
     told = moderate("info", "train").stdout
     notes = [line.removeprefix("train: ") for line in NOTES.splitlines()[1:]]

@@ -40,7 +40,7 @@ def test_lists_are_equal_if_their_paths_are():
 def test_a_newline_in_a_name_is_an_error_without_nul():
     with pytest.raises(OutputError) as caught:
         encode_paths(["cat/a\nb.jpg"], nul=False)
-    assert str(caught.value) == "cat/a\\nb.jpg: holds a newline; -0 ends names with NUL instead"
+    assert str(caught.value) == "cat/a\\nb.jpg: contains a newline; use -0 to end names with NUL"
 
 
 @given(st.lists(NAMES, unique=True), st.lists(NAMES, unique=True))

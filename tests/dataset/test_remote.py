@@ -7,8 +7,8 @@ import urllib.request
 import numpy as np
 import pytest
 
+from moderate_cli import embed
 from moderate_cli.dataset import remote, scan
-from moderate_cli.embedding import embed
 from moderate_cli.errors import DatasetError
 
 URL = "s3://bucket/train"
@@ -75,8 +75,8 @@ def far(server, data, moderate, monkeypatch, tmp_path):
 
 def test_remote_images_give_the_features_of_local_ones(far, data, tmp_path):
     done = far("embed", URL, "--store", "store")
-    assert done == (0, "", f"moderate: 8 images, 192 features each, in {tmp_path / SET}\n")
-    here = embed(scan(data), "pixels", dtype="float32", runtime="torch").folder
+    assert done == (0, "", f"moderate: Embedded 8 images, 192 features each -> {tmp_path / SET}\n")
+    here = embed(scan(data), backbone="pixels", dtype="float32", runtime="torch").folder
     for name in ("features.npy", "labels.npy", "paths.txt", "digests.npy"):
         assert (tmp_path / SET / name).read_bytes() == (here / name).read_bytes()
     done = far("select", "-r", "0.5", URL, "--store", "store")
@@ -94,16 +94,17 @@ def test_only_objects_that_changed_are_read_again(far, server, data, tmp_path):
     assert np.flatnonzero(changed).tolist() == [1]
 
 
-def test_a_remote_dataset_wants_a_store(far):
-    told = "moderate: bucket/train: is not on this machine; name a --store for its features\n"
+def test_a_remote_dataset_needs_a_store(far):
+    told = "moderate: error: bucket/train: is remote; pass --store DIR for its features\n"
     assert far("embed", URL) == (2, "", told)
 
 
 def test_remote_images_are_not_copied(far, tmp_path):
     status, _, told = far("select", "-r", "0.5", URL, "--store", "store", "--copy-to", "out")
     assert status == 2
-    assert told.startswith(
-        "moderate: --copy-to wants images on this machine; -o lists what is kept"
+    assert told == (
+        "moderate: error: --copy-to needs images on this machine; -o lists the kept ones"
+        " (see 'moderate select --help')\n"
     )
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "store").exists()
@@ -112,24 +113,27 @@ def test_remote_images_are_not_copied(far, tmp_path):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("s3://bucket/nothing", "holds no images; name the folder that the class folders are in"),
+        (
+            "s3://bucket/nothing",
+            "contains no images; pass the folder that contains the class folders",
+        ),
         ("s3://nowhere/train", "cannot be listed ("),
         ("odd://bucket", "cannot be listed ("),
         (
             "s3://bucket/train/cat/0.png",
-            "is a single object; name the folder that the class folders are in",
+            "is a single object; pass the folder that contains the class folders",
         ),
-        ("ftp://", "needs more than an URL; mount it, or use s3:// or gs://"),
-        ("ftp://host/train", "needs more than an URL; mount it, or use s3:// or gs://"),
-        ("webhdfs://host", "needs more than an URL; mount it, or use s3:// or gs://"),
+        ("ftp://", "needs more than a URL; mount it, or use s3:// or gs://"),
+        ("ftp://host/train", "needs more than a URL; mount it, or use s3:// or gs://"),
+        ("webhdfs://host", "needs more than a URL; mount it, or use s3:// or gs://"),
         ("zip://a.zip", "cannot be listed ("),
-        ("memory://", "is listed without the sizes or full names that are wanted"),
+        ("memory://", "the server reports no sizes or full paths, which are needed"),
     ],
 )
 def test_what_cannot_be_listed_is_one_line(far, url, message):
     status, _, told = far("embed", url, "--store", "store")
     assert status == 1
-    assert told.startswith(f"moderate: {url}: {message}")
+    assert told.startswith(f"moderate: error: {url}: {message}")
     assert len(told.splitlines()) == 1
 
 
@@ -143,7 +147,7 @@ def test_want_of_memory_makes_no_object_unreadable(monkeypatch):
         remote.Remote("s3", {}).read("bucket/1.png")
 
 
-def test_only_what_the_extra_has_is_advised(monkeypatch):
+def test_the_extra_is_advised_only_for_its_protocols(monkeypatch):
     def missing(_protocol):
         raise ImportError("Install huggingface_hub to access HfFileSystem")
 
@@ -152,8 +156,8 @@ def test_only_what_the_extra_has_is_advised(monkeypatch):
         with pytest.raises(DatasetError) as caught:
             scan(url)
         assert str(caught.value) == (
-            f"{url}: wants what is not installed (Install huggingface_hub to access HfFileSystem)"
-            f"{advice}"
+            f"{url}: needs a package that is not installed (Install huggingface_hub to access"
+            f" HfFileSystem){advice}"
         )
 
 
@@ -179,7 +183,7 @@ class Listed:
         return {f"{root}/{name}": {"size": 1} for name in self.names}
 
 
-def test_a_remote_listing_passes_over_what_a_local_one_does(tmp_path, monkeypatch):
+def test_a_remote_listing_ignores_the_same_files_as_a_local_one(tmp_path, monkeypatch):
     names = (
         "a/1.jpg", "a/._1.jpg", "a/2.gif", "a/3.jxl", "a/x.md", "a/.x/9.jpg", "a/.y/9.txt",
         "a/deep/4.JPG", "a/deep/4.jpg", "a/deep/@eaDir/4.jpg/9.jpg", "b/1.jpg", "b/c-d/1.jpg",

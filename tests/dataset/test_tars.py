@@ -10,10 +10,11 @@ import tarfile
 import numpy as np
 import pytest
 from conftest import LEVELS
+from listeners import Told
 from PIL import Image
 
+from moderate_cli import embed
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import embed
 from moderate_cli.errors import DatasetError
 from moderate_cli.exporting.folders import export
 
@@ -59,7 +60,7 @@ def shards(tmp_path, monkeypatch):
 
 
 def pixels(pattern, **options):
-    return embed(scan(pattern), "pixels", dtype="float32", runtime="torch", **options)
+    return embed(scan(pattern), backbone="pixels", dtype="float32", runtime="torch", **options)
 
 
 def grays(store):
@@ -81,7 +82,7 @@ def test_samples_are_listed_by_key_in_the_order_of_the_tars(shards):
 def test_features_lie_beside_the_tars(shards, moderate):
     done = moderate("embed", PATTERN)
     folder = shards / "train-000..002.moderate" / "pixels-float32-float32"
-    assert done == (0, "", f"moderate: 8 images, 192 features each, in {folder}\n")
+    assert done == (0, "", f"moderate: Embedded 8 images, 192 features each -> {folder}\n")
     assert grays(pixels(PATTERN)) == [0, 51, 102, 153, 255, 0, 255, 51]
     assert moderate("info", PATTERN).stdout.startswith(f"feature set     {folder}\n")
 
@@ -96,12 +97,12 @@ def test_the_index_lists_keys(shards, moderate):
 def test_kept_samples_go_to_tars_that_webdataset_reads(shards, moderate, tmp_path):
     kept = moderate("select", "-r", "0.5", "--scope", "class", PATTERN).stdout.split()
     done = moderate("select", "-r", "0.5", "--scope", "class", PATTERN, "--copy-to", "out")
-    assert done == (0, "", "moderate: 4 of 8 images in out\n")
+    assert done == (0, "", "moderate: Copied 4 of 8 images -> out\n")
     assert sorted(os.listdir("out")) == [
         ".moderate-export", "train-000.tar", "train-001.tar", "train-002.tar"
     ]  # fmt: skip
     assert names("out/train-002.tar") == ["20.png", "20.cls", "20.seg.txt"]
-    # In a process of its own, for it leaves its files open.
+    # In its own process, because it leaves its files open.
     done = subprocess.run(
         [sys.executable, "-c", READ, *sorted(map(str, (tmp_path / "out").glob("*.tar")))],
         capture_output=True, text=True, check=True,
@@ -125,14 +126,14 @@ def test_an_export_neither_replaces_the_tars_nor_links(shards, moderate):
     done = moderate("select", "-r", "1", PATTERN, "--copy-to", "shards", "--force")
     assert (done.status, done.stderr) == (
         1,
-        "moderate: shards: contains the tar file train-000.tar of the dataset; choose a separate"
-        " folder\n",
+        "moderate: error: shards: contains the tar file train-000.tar of the dataset; choose a"
+        " separate folder\n",
     )
     assert moderate("select", "-r", "1", PATTERN, "--copy-to", "o", "--link", "hard").status == 2
     assert len(scan(PATTERN)) == 8
 
 
-def test_an_export_does_not_replace_what_links_lead_to(shards, moderate, tmp_path):
+def test_an_export_does_not_replace_the_targets_of_links(shards, moderate, tmp_path):
     before = {path.name: path.read_bytes() for path in shards.glob("*.tar")}
     (tmp_path / "folder").symlink_to(shards)
     (tmp_path / "files").mkdir()
@@ -144,8 +145,8 @@ def test_an_export_does_not_replace_what_links_lead_to(shards, moderate, tmp_pat
             done = moderate("select", "-r", "0.5", pattern, "--copy-to", target, "--force")
             assert (done.status, done.stderr) == (
                 1,
-                f"moderate: {target}: contains the tar file train-000.tar of the dataset; choose a"
-                " separate folder\n",
+                f"moderate: error: {target}: contains the tar file train-000.tar of the dataset;"
+                " choose a separate folder\n",
             )
     assert {path.name: path.read_bytes() for path in shards.glob("*.tar")} == before
 
@@ -155,13 +156,13 @@ def test_only_new_contents_of_a_tar_are_embedded_again(shards):
     files = {"11.png": png(255), "11.cls": b"9", "20.png": png(7), "20.cls": b"8"}
     write(shards / "train-002.tar", files)
     counts = []
-    store = pixels(PATTERN, on_progress=lambda *count: counts.append(count))
+    store = pixels(PATTERN, listener=Told(embed=counts))
     assert grays(store) == [0, 51, 102, 153, 255, 0, 255, 7]
     assert counts == [(7, 8), (8, 8)]
 
 
 @pytest.mark.parametrize("part", [False, True])
-def test_a_tar_replaced_since_it_was_listed_is_told_of_and_embedded_next_time(tmp_path, part):
+def test_a_tar_replaced_since_it_was_listed_is_named_and_embedded_next_time(tmp_path, part):
     files = {f"{level}.bmp": png(level, "bmp") for level in (0, 51, 102, 153)}
     write(tmp_path / "a.tar", files)
     listed = scan(tmp_path / "a.tar")
@@ -170,15 +171,15 @@ def test_a_tar_replaced_since_it_was_listed_is_told_of_and_embedded_next_time(tm
     write(tmp_path / "a.tar", dict(reversed(files.items())))
     os.utime(tmp_path / "a.tar", (1, 1))
     with pytest.raises(DatasetError) as caught:
-        embed(listed, "pixels", dtype="float32", runtime="torch")
+        embed(listed, backbone="pixels", dtype="float32", runtime="torch")
     assert str(caught.value) == (
-        f"{tmp_path}/a: 4 of its images changed while they were embedded, 0 for one;"
-        " run again to embed those"
+        f"{tmp_path}/a: 4 images changed during the embedding, e.g. 0;"
+        " run again to embed the new contents"
     )
     assert grays(pixels(tmp_path / "a.tar")) == [153, 102, 51, 0]
 
 
-def test_classes_may_stand_in_json_or_nowhere(tmp_path):
+def test_classes_may_be_in_json_or_missing(tmp_path):
     write(
         tmp_path / "a.tar",
         {
@@ -199,10 +200,10 @@ def test_classes_may_stand_in_json_or_nowhere(tmp_path):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"1.txt": b""}, "holds no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)"),
+        ({"1.txt": b""}, "contains no images (.jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp)"),
         (
             {"1.png": b"", "1.cls": b"0", "2.png": b""},
-            "2 has no class, in .cls or .json, as others have",
+            "2 has no class in .cls or .json, but others do; add it",
         ),
     ],
 )
@@ -218,12 +219,12 @@ def test_tars_that_are_no_dataset_are_named(tmp_path, files, message):
     [
         ("nowhere.tar", "{}/nowhere.tar: No such file or directory; name tar files"),
         ("{{folder,odd}}.tar", "{}/folder.tar: Is a directory; name tar files"),
-        ("odd.tar", "{}/odd.tar: is no tar file that can be read in parts (invalid header)"),
+        ("odd.tar", "{}/odd.tar: is not an uncompressed tar file, or is damaged (invalid header)"),
         ("shards/train-{{000.tar", "shards/train-{{000.tar: its braces do not match"),
         (
             "shards/train-{{000,000}}.tar",
             "shards/train-{{000,000}}.tar: 00 is the key of two samples, in train-000.tar and"
-            " train-000.tar; keys, which end at the first dot, must tell samples apart",
+            " train-000.tar; rename one (a key ends at the first dot)",
         ),
     ],
 )
@@ -241,7 +242,7 @@ def test_a_name_that_a_tar_holds_twice_is_an_error(tmp_path):
         tar.addfile(tarfile.TarInfo("x/1.PNG"))
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")
-    message = "holds x/1.PNG twice; keys must tell samples apart"
+    message = "contains x/1.PNG twice; rename one, so that each sample has its own key"
     assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
 
 
@@ -255,7 +256,7 @@ def test_a_tar_that_is_damaged_in_the_middle_is_an_error(tmp_path, damage):
     (tmp_path / "a.tar").write_bytes(content if damage == "flip" else content[: at + 100])
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")
-    message = f"is no tar file that can be read in parts (damaged at byte {at})"
+    message = f"is not an uncompressed tar file, or is damaged (damaged at byte {at})"
     assert str(caught.value) == f"{tmp_path}/a.tar: {message}"
 
 
@@ -274,7 +275,7 @@ def test_hard_links_in_a_tar_are_files(tmp_path, monkeypatch, moderate):
     assert names("out/a.tar") == [f"{kept}.png"]
 
 
-def test_what_macos_adds_is_no_image(tmp_path):
+def test_a_file_that_macos_adds_is_not_an_image(tmp_path):
     write(tmp_path / "a.tar", {"x/1.png": png(1), "x/._1.png": b"?", ".x.png": b"?"})
     assert list(scan(tmp_path / "a.tar").paths) == ["x/1"]
 
@@ -282,12 +283,15 @@ def test_what_macos_adds_is_no_image(tmp_path):
 def test_bad_images_are_named_by_key(shards, moderate):
     write(shards / "train-002.tar", {"20.png": b"", "20.cls": b"8"})
     done = moderate("embed", PATTERN)
-    assert (done.status, done.stderr.splitlines()[0]) == (1, f"moderate: {PATTERN}/20: is empty")
+    assert (done.status, done.stderr.splitlines()[0]) == (
+        1,
+        f"moderate: error: {PATTERN}/20: is empty",
+    )
 
 
-def test_perturb_wants_files(shards, moderate):
+def test_perturb_needs_files(shards, moderate):
     done = moderate("perturb", PATTERN, "-o", "out", "--label-noise", "0.2")
-    assert (done.status, done.stderr.endswith("which perturb wants\n")) == (1, True)
+    assert (done.status, "perturb needs a dataset of plain files" in done.stderr) == (1, True)
 
 
 LONG, FOREIGN = "k" * 120, "\u00e9-\u732b"
@@ -329,6 +333,7 @@ def exported(tar, keep, folder):
         ("ustar", "deep/" * 4 + "k" * 76),  # a hundred bytes, all that it can link to
     ],
 )
+@pytest.mark.program("tar")
 def test_a_hard_link_is_exported_under_its_own_name_whatever_it_leads_to(tmp_path, style, first):
     image = tmp_path / f"s/{first}.png"
     image.parent.mkdir(parents=True)
@@ -363,6 +368,7 @@ def with_hole(path, head):
 
 @pytest.mark.parametrize("style", SPARSE, ids=" ".join)
 @pytest.mark.parametrize("key", ["s0", LONG, FOREIGN])
+@pytest.mark.program("tar")
 def test_files_with_holes_are_read_and_exported_as_they_are(tmp_path, style, key):
     (tmp_path / "s").mkdir()
     (tmp_path / f"s/{key}.cls").write_text("3")
@@ -388,7 +394,8 @@ def test_files_with_holes_are_read_and_exported_as_they_are(tmp_path, style, key
         assert after[f"{key}.png"][2] == MTIME
 
 
-def test_webdataset_reads_what_was_linked_sparse_or_named_oddly(tmp_path):
+@pytest.mark.program("tar")
+def test_webdataset_reads_files_that_were_linked_sparse_or_named_oddly(tmp_path):
     (tmp_path / "s").mkdir()
     with_hole(tmp_path / f"s/{LONG}.png", png(51))
     (tmp_path / f"s/{FOREIGN}.png").hardlink_to(tmp_path / f"s/{LONG}.png")
@@ -406,6 +413,7 @@ def test_webdataset_reads_what_was_linked_sparse_or_named_oddly(tmp_path):
 
 
 @pytest.mark.parametrize("style", ["--format=gnu", "--format=pax"])
+@pytest.mark.program("tar")
 def test_names_modes_and_times_survive_an_export(tmp_path, style):
     (tmp_path / "s").mkdir()
     for number, key in enumerate([LONG, FOREIGN, os.fsdecode(b"\xff\xfe")]):
@@ -418,6 +426,7 @@ def test_names_modes_and_times_survive_an_export(tmp_path, style):
     assert unpacked(copy, tmp_path / "x") == unpacked(tmp_path / "a.tar", tmp_path / "y")
 
 
+@pytest.mark.program("tar")
 def test_a_global_header_is_not_carried_over(tmp_path):
     with tarfile.open(tmp_path / "a.tar", "w", pax_headers={"comment": "0" * 40}) as tar:
         member = tarfile.TarInfo("1.png")
@@ -441,7 +450,7 @@ def test_a_tar_that_changes_before_it_is_exported_is_named(tmp_path):
 
 
 DOTS = (
-    " of one sample, for a key ends at the first dot of a name; rename files so that keys hold no"
+    " of one sample, because a key ends at the first dot; rename the files so that keys contain no"
     " dots"
 )
 
@@ -454,9 +463,9 @@ DOTS = (
             "img.v2.001.jpg and img.v2.002.jpg are images" + DOTS,
         ),
         (["img.a.jpg", "img.b.jpg"], "img.a.jpg and img.b.jpg are images" + DOTS),
-        # Without a class, its number tells that it is no extra.
+        # Even without a class, its number shows that it is not an extra.
         (["img.jpg", "img.1.jpg"], "img.jpg and img.1.jpg are images" + DOTS),
-        # A class of its own tells, too.
+        # So does its own class.
         (
             ["img.jpg", "img.cls", "img.new.jpg", "img.new.cls"],
             "img.jpg and img.new.jpg are images" + DOTS,
@@ -472,8 +481,7 @@ DOTS = (
         (["a.v1.jpg", "a.v1.cls", "a.cls"], "a.cls and a.v1.cls are classes" + DOTS),
         (
             ["1.jpg", "1.png", "1.cls"],
-            "1.jpg and 1.png are images of one sample; rename the one that is an extra, such as to"
-            " 1.mask.png",
+            "1.jpg and 1.png are images of one sample; rename the extra one, e.g. to 1.mask.png",
         ),
     ],
 )
@@ -498,7 +506,9 @@ def test_two_images_or_classes_in_a_sample_are_refused_by_name(tmp_path, files, 
         (["a.b/1.jpg", "a.b/1.cls"], b"a.b/1.jpg", ("a.b/1.cls",), {}),
     ],
 )  # fmt: skip
-def test_extras_of_a_sample_are_told_from_its_image(tmp_path, files, image, classes, passed_over):
+def test_extras_of_a_sample_are_distinguished_from_its_image(
+    tmp_path, files, image, classes, passed_over
+):
     write(tmp_path / "a.tar", {name: name.encode() for name in files})
     dataset = scan(tmp_path / "a.tar")
     (path,) = dataset.paths
@@ -509,7 +519,7 @@ def test_extras_of_a_sample_are_told_from_its_image(tmp_path, files, image, clas
     )
 
 
-def test_what_a_scan_passes_over_is_counted_and_said(tmp_path, monkeypatch, moderate):
+def test_ignored_files_are_counted_and_named(tmp_path, monkeypatch, moderate):
     monkeypatch.chdir(tmp_path)
     files = {
         "1.png": png(1), "1.seg.png": png(1), "2.png": png(2), "2.seg.png": png(2),
@@ -522,7 +532,7 @@ def test_what_a_scan_passes_over_is_counted_and_said(tmp_path, monkeypatch, mode
             member.type, member.linkname = kind, "1.png" if kind == tarfile.SYMTYPE else ""
             tar.addfile(member)
     told = (
-        "moderate: a.tar: passed over: 2 .seg.png, 1 .jxl, 1 hidden file, 1 imageless sample,"
+        "moderate: warning: a.tar: ignored 2 .seg.png, 1 .jxl, 1 hidden file, 1 imageless sample,"
         " 1 special file, 1 symbolic link"
     )
     done = moderate("score", "a.tar", "--labels", "kmeans:1")
@@ -549,33 +559,33 @@ def test_classes_are_read_whatever_bytes_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("extension", "content", "message"),
     [
-        ("cls", b" \n", "1.cls holds no class, but ''; write the name or the number of one"),
+        ("cls", b" \n", "1.cls contains '', which is not a class; write a name or a number"),
         (
             "cls",
             b"1\0",
-            "1.cls holds no class, but '1\\x00'; write the name or the number of one",
+            "1.cls contains '1\\x00', which is not a class; write a name or a number",
         ),
-        ("cls", b"1" * 5000, "1.cls has 5000 bytes; a file that tells a class has at most 4096"),
-        ("json", b"[" * 100_000, "1.json is nested too deep to be read"),
+        ("cls", b"1" * 5000, "1.cls has 5000 bytes; a file with a class may have at most 4096"),
+        ("json", b"[" * 100_000, "1.json is nested too deeply; correct or remove it"),
         (
             "json",
             b'{"cls": 1',
-            "1.json is no JSON (Expecting ',' delimiter: line 1 column 10 (char 9)); mend or"
+            "1.json is not JSON (Expecting ',' delimiter: line 1 column 10 (char 9)); correct or"
             " remove it",
         ),
         (
             "json",
             b'{"cls": "\\ud800"}',
-            "1.json holds no class, but '\\ud800'; write the name or the number of one",
+            "1.json contains '\\ud800', which is not a class; write a name or a number",
         ),
         (
             "json",
             b" " * (16 * 2**20 + 1),
-            "1.json has 16777217 bytes; a file that tells a class has at most 16777216",
+            "1.json has 16777217 bytes; a file with a class may have at most 16777216",
         ),
     ],
 )
-def test_files_that_tell_no_class_are_named(tmp_path, extension, content, message):
+def test_files_without_a_class_are_named(tmp_path, extension, content, message):
     write(tmp_path / "a.tar", {"1.png": b"", f"1.{extension}": content})
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")
@@ -608,10 +618,10 @@ def pax(name, fields):
         (header("1.png", size=-(2**40)), "1.png is longer than the file"),
         (header("1.png", size=10_000) + bytes(600), "1.png is longer than the file"),
         (pax("1.png", {"size": str(2**70)}), "1.png is longer than the file"),
-        (pax("1.png", {"path": "1\0.png"}), "'1\\x00.png' holds a NUL byte"),
+        (pax("1.png", {"path": "1\0.png"}), "'1\\x00.png' contains a NUL byte"),
         (
             header("1.png", type=tarfile.LNKTYPE, linkname="2.png"),
-            "1.png is a link to what is not before it",
+            "1.png is a link to a file that is not before it",
         ),
         (
             pax("1.png", {"GNU.sparse.map": "9,9,0,9", "GNU.sparse.size": "20"}),
@@ -629,14 +639,14 @@ def pax(name, fields):
             b"".join(header("x", type=tarfile.GNUTYPE_LONGNAME, size=0) for _ in range(5000)),
             "maximum recursion depth exceeded",
         ),
-        (header("1.png") + bytes(10_000) + header("2.png"), "another one follows its end"),
+        (header("1.png") + bytes(10_000) + header("2.png"), "another tar file follows"),
     ],
 )
-def test_headers_that_say_what_cannot_be_are_one_line(tmp_path, content, reason):
+def test_impossible_headers_give_an_error_of_one_line(tmp_path, content, reason):
     (tmp_path / "a.tar").write_bytes(content + bytes(1024))
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")
-    start = f"{tmp_path}/a.tar: is no tar file that can be read in parts ({reason}"
+    start = f"{tmp_path}/a.tar: is not an uncompressed tar file, or is damaged ({reason}"
     assert str(caught.value).startswith(start)
 
 
@@ -658,7 +668,7 @@ def test_names_that_lead_outside_are_keys_like_others(tmp_path, monkeypatch, mod
     assert sorted(os.listdir(tmp_path)) == ["a.moderate", "a.tar", "out"]
 
 
-def test_what_is_no_regular_file_is_no_tar(tmp_path):
+def test_a_file_that_is_not_regular_is_not_a_tar(tmp_path):
     os.mkfifo(tmp_path / "a.tar")
     with pytest.raises(DatasetError) as caught:
         scan(tmp_path / "a.tar")

@@ -25,7 +25,7 @@ def root(tmp_path):
 OWN = ["cat/1.jpg", "cat/2.jpg", "cat/sub/3.jpg", "dog/1.jpg", "dog/2.jpg"]
 
 
-def test_two_classes_that_are_one_folder_are_told_with_the_images_that_count_twice(root):
+def test_two_classes_that_are_one_folder_are_named_with_the_images_that_count_twice(root):
     (root / "kitty").symlink_to("cat")
     dataset = scan(root)
     assert list(dataset.paths) == [*OWN, "kitty/1.jpg", "kitty/2.jpg", "kitty/sub/3.jpg"]
@@ -41,7 +41,7 @@ def test_folders_without_images_may_have_two_names(root):
     assert scan(root).notices == ()
 
 
-def test_a_folder_of_another_class_is_told_wherever_it_is(root):
+def test_a_folder_of_another_class_is_named_at_any_depth(root):
     touch(root, "owl/deep/1.jpg")
     (root / "owl" / "deep" / "b").symlink_to("../../cat/sub")
     (root / "dog" / "again").symlink_to(root / "cat")
@@ -85,7 +85,7 @@ def test_many_links_to_all_folders_end(root):
         for number, other in enumerate([*names, ".", ".."]):
             (root / name / f"link{number}").symlink_to(root / other)
     dataset = scan(root)
-    # Each class has the 13 images of all, once, but for what is in its own folders.
+    # Each class has the 13 images of all classes, once, apart from its own folders.
     assert len(dataset) == 10 * 13
     assert {notice.kind for notice in dataset.notices} == {"loop", "again", "twin"}
 

@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import paint
+from listeners import Told
 from PIL import Image
 
+from moderate_cli import embed, estimate
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import embed, embed_part, filling, local
-from moderate_cli.embedding.estimate import estimate
-from moderate_cli.errors import ArgumentError, DatasetError, StoreError
+from moderate_cli.embedding.engines import local
+from moderate_cli.errors import ArgumentError, DatasetError, StoreError, UnreadableImages
+from moderate_cli.notices import Notice
+from moderate_cli.store import blocks, writer
 from moderate_cli.store.feature_store import FeatureStore
+from moderate_cli.store.partial import PartialSet
+
+OPTIONS = {"backbone": "pixels", "dtype": "float32", "runtime": "torch", "on_error": "skip"}
 
 
 @pytest.fixture
@@ -32,11 +38,11 @@ def read(monkeypatch):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
 
 
 def pixels(root: Path, **options) -> FeatureStore:
-    return embed(scan(root), "pixels", **{"dtype": "float32", "runtime": "torch", **options})
+    return embed(scan(root), **{**OPTIONS, **options})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -63,13 +69,13 @@ def test_a_complete_set_is_opened_without_reading_an_image(data, read):
 
 def test_the_same_images_give_the_same_bytes_whatever_the_workers_and_blocks(data, monkeypatch):
     before = contents(pixels(data, store=data.parent / "a", workers=1, batch_size=1).folder)
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
     after = contents(pixels(data, store=data.parent / "b", workers=7, batch_size=5).folder)
     assert before == after
 
 
 def test_the_set_lies_in_half_precision_by_default(data):
-    store = embed(scan(data), "pixels")
+    store = embed(scan(data), backbone="pixels")
     assert store.folder == data.parent / "train.moderate" / "pixels-float32-float16"
     assert store.features.dtype == np.float16
 
@@ -83,12 +89,12 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(data, read, small_b
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pixels(data, batch_size=1, on_progress=stop)
+        pixels(data, batch_size=1, listener=Told(embed=stop))
     partial = data.parent / "train.moderate" / "pixels-float32-float32.partial"
-    assert filling.progress_of(partial)[1] == 3
+    assert np.flatnonzero(PartialSet(partial).finished).tolist() == [0, 1, 2]
     read.clear()
     counts = []
-    store = pixels(data, on_progress=lambda *count: counts.append(count))
+    store = pixels(data, listener=Told(embed=counts))
     assert sorted(read) == ["cat/3.png", "cat/4.png", "dog/0.png", "dog/1.png", "owl/0.png"]
     assert counts == [(3, 8), (4, 8), (5, 8), (6, 8), (7, 8), (8, 8)]
     assert contents(store.folder) == whole
@@ -97,7 +103,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(data, read, small_b
 
 def test_a_torn_journal_line_costs_its_block(data, small_blocks, read):
     with pytest.raises(ZeroDivisionError):
-        pixels(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+        pixels(data, batch_size=1, listener=Told(embed=lambda done, total: 1 // (done - 7)))
     journal = data.parent / "train.moderate" / "pixels-float32-float32.partial" / "journal.jsonl"
     journal.write_text(journal.read_text()[:-4])
     read.clear()
@@ -111,7 +117,7 @@ def test_damage_to_a_journal_costs_time_and_nothing_else(data, small_blocks, rea
     for trial in range(60):
         shutil.rmtree(folder)
         with pytest.raises(ZeroDivisionError):
-            pixels(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+            pixels(data, batch_size=1, listener=Told(embed=lambda done, total: 1 // (done - 7)))
         journal = folder.with_name(folder.name + ".partial") / "journal.jsonl"
         content = bytearray(journal.read_bytes())
         at = int(rng.integers(0, len(content)))
@@ -131,7 +137,7 @@ def test_a_set_killed_before_it_took_its_place_is_found(data, monkeypatch, read)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(filling, "replace_folder", die)
+        patch.setattr(writer, "replace_folder", die)
         with pytest.raises(KeyboardInterrupt):
             pixels(data)
     read.clear()
@@ -186,7 +192,7 @@ def test_renamed_touched_and_copied_files_are_not_embedded_again(data, read):
 
 def test_rows_finished_before_a_change_are_kept_in_the_middle_of_a_run(data, read, small_blocks):
     with pytest.raises(ZeroDivisionError):
-        pixels(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+        pixels(data, batch_size=1, listener=Told(embed=lambda done, total: 1 // (done - 7)))
     paint(data / "bee" / "0.png", 7)
     paint(data / "cat" / "1.png", 50)
     read.clear()
@@ -208,8 +214,8 @@ def test_a_file_replaced_while_it_is_embedded_is_told_of_and_embedded_next_time(
         with pytest.raises(DatasetError) as caught:
             pixels(data)
     assert str(caught.value) == (
-        f"{data}: 1 of its images changed while they were embedded, dog/0.png for one;"
-        " run again to embed those"
+        f"{data}: 1 image changed during the embedding, e.g. dog/0.png; run again to embed the new"
+        " contents"
     )
     assert grays(pixels(data))[5] == 20
 
@@ -233,6 +239,53 @@ def test_bad_images_keep_their_row_and_name_their_reason(data, read):
     assert read == ["cat/1.png"]
 
 
+def test_unreadable_images_are_an_error_once_all_others_are_embedded(data, read):
+    (data / "cat" / "1.png").write_bytes(b"")
+    for name, shown in ((f"{data}/", f"{data}/cat/1.png"), (scan(data), f"{data}/cat/1.png")):
+        with pytest.raises(UnreadableImages) as caught:
+            embed(name, **{**OPTIONS, "on_error": "fail"})
+        assert caught.value.reasons == {shown: "is empty"}
+    assert len(read) == 8
+    told = []
+    store = embed(data, **OPTIONS, listener=Told(notice=told))
+    assert (store.unreadable, len(read)) == ({1: "is empty"}, 8)
+    assert told == [Notice("unreadable", count=1, of=8)]
+
+
+def test_a_part_that_completes_a_set_tells_of_unreadable_images(data, small_blocks):
+    (data / "cat" / "1.png").write_bytes(b"")
+    options = {**OPTIONS, "on_error": "fail"}
+    assert embed(data, part=(1, 2), **options) is None
+    with pytest.raises(UnreadableImages):
+        embed(data, part=(2, 2), **options)
+    assert embed(data, **OPTIONS).unreadable == {1: "is empty"}
+
+
+def test_a_dataset_without_a_readable_image_is_an_error_even_so(data):
+    for path in data.rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DatasetError) as caught:
+        embed(data, **OPTIONS)
+    assert str(caught.value) == (
+        f"{data}: none of its 8 images can be read; --on-error fail says why"
+    )
+
+
+def test_a_path_is_listed_as_a_dataset_is(data):
+    listed = []
+    listener = Told()
+    listener.listed = lambda dataset, **_: listed.append(dataset.root)
+    assert grays(embed(data, **OPTIONS, listener=listener)) == [0, 51, 102, 153, 255, 0, 255, 51]
+    assert estimate(str(data), **OPTIONS, listener=listener).pending == 0
+    assert embed(scan(data), **OPTIONS, listener=listener).folder.parent == Path(f"{data}.moderate")
+    assert listed == [data] * 3
+
+
+def test_a_set_shows_what_it_holds(data):
+    store = pixels(data)
+    assert repr(store) == f"<FeatureStore: 8 images, 192 features each, in {store.folder}>"
+
+
 def test_names_that_are_no_utf8_or_hold_newlines_come_back(data):
     odd = os.fsdecode(b"\xff\n.png")
     paint(data / "cat" / odd, 1)
@@ -242,8 +295,8 @@ def test_names_that_are_no_utf8_or_hold_newlines_come_back(data):
 
 
 def test_sets_of_other_backbones_and_weights_do_not_mix(data, tmp_path):
-    with pytest.raises(ArgumentError, match=r"^weights: the backbone 'pixels' has none$"):
-        embed(scan(data), "pixels", weights=__file__)
+    with pytest.raises(ArgumentError, match=r"^weights: the backbone 'pixels' has no weights"):
+        embed(scan(data), backbone="pixels", weights=__file__)
     assert pixels(data).folder != pixels(data, precision="bfloat16").folder
 
 
@@ -254,7 +307,8 @@ def test_a_store_of_another_dataset_is_not_overwritten(data, tmp_path):
         pixels(tmp_path / "other", store=tmp_path / "store")
     assert str(caught.value) == (
         f"{tmp_path}/store/pixels-float32-float32: holds the features of another dataset;"
-        " name another --store or remove it"
+        " pass another --store DIR, or"
+        " remove it"
     )
     assert grays(pixels(data, store=tmp_path / "store"))[1] == 51
 
@@ -272,7 +326,7 @@ def refusal(root: Path, store: Path | None) -> str:
     with pytest.raises(StoreError) as caught:
         pixels(root, store=store)
     with pytest.raises(StoreError) as in_parts:
-        embed_part(scan(root), "pixels", part=(1, 2), dtype="float32", store=store)
+        embed(scan(root), backbone="pixels", part=(1, 2), dtype="float32", store=store)
     assert str(caught.value) == str(in_parts.value)
     return str(caught.value)
 
@@ -281,7 +335,8 @@ def test_a_store_of_other_images_of_the_same_names_is_not_overwritten(data, alik
     before = contents(pixels(data, store=tmp_path / "store").folder)
     assert refusal(alike, tmp_path / "store") == (
         f"{tmp_path}/store/pixels-float32-float32: holds the features of another dataset;"
-        " name another --store or remove it"
+        " pass another --store DIR, or"
+        " remove it"
     )
     assert contents(tmp_path / "store" / "pixels-float32-float32") == before
 
@@ -294,10 +349,11 @@ def test_what_an_interrupted_run_has_done_is_not_lost_to_another_dataset(
     root = alike if name == "alike" else tmp_path / "data" / "other"
     with pytest.raises(ZeroDivisionError):
         pixels(data, store=tmp_path / "store", batch_size=1,
-               on_progress=lambda done, total: 1 // (done - 7))  # fmt: skip
+               listener=Told(embed=lambda done, total: 1 // (done - 7)))  # fmt: skip
     assert refusal(root, tmp_path / "store") == (
         f"{tmp_path}/store/pixels-float32-float32.partial: holds the features of another dataset;"
-        " name another --store or remove it"
+        " pass another --store DIR, or"
+        " remove it"
     )
     read.clear()
     pixels(data, store=tmp_path / "store")
@@ -313,7 +369,8 @@ def test_a_tar_does_not_take_the_store_of_a_folder_of_its_name(data, tmp_path):
         pixels(first)
         assert refusal(second, None) == (
             f"{data}.moderate/pixels-float32-float32: holds the features of another dataset;"
-            " name another --store or remove it"
+            " pass another --store DIR, or"
+            " remove it"
         )
         shutil.rmtree(f"{data}.moderate")
 
@@ -343,7 +400,7 @@ def test_a_store_that_cannot_be_made_names_the_way_out(data, tmp_path):
     with pytest.raises(StoreError) as caught:
         pixels(data, store=tmp_path / "file" / "store")
     assert str(caught.value) == (
-        f"{tmp_path}/file/store: Not a directory; --store DIR puts it elsewhere"
+        f"{tmp_path}/file/store: Not a directory; pass another --store DIR"
     )
 
 
@@ -351,7 +408,7 @@ def test_the_second_of_two_at_once_waits_and_embeds_nothing(data, read):
     waited, stores = [], []
 
     def second():
-        stores.append(pixels(data, on_wait=waited.append))
+        stores.append(pixels(data, listener=Told(waiting=waited)))
 
     thread = threading.Thread(target=second)
 
@@ -361,7 +418,7 @@ def test_the_second_of_two_at_once_waits_and_embeds_nothing(data, read):
             while not waited:
                 pass
 
-    pixels(data, on_progress=start)
+    pixels(data, listener=Told(embed=start))
     thread.join()
     assert grays(stores[0]) == [0, 51, 102, 153, 255, 0, 255, 51]
     assert len(read) == 8
@@ -374,9 +431,9 @@ def test_features_beyond_the_dtype_are_an_error_not_infinity(data, monkeypatch):
         backbones, "_pixels", lambda original=backbones._pixels: (Huge(), *original()[1:])
     )
     with pytest.raises(StoreError) as caught:
-        embed(scan(data), "pixels")
+        embed(scan(data), backbone="pixels")
     assert str(caught.value) == (
-        "cat/1.png: its features are not finite numbers in precision float32 and dtype float16;"
+        "cat/1.png: its features are not finite in precision float32 and dtype float16;"
         " use float32 for both"
     )
 
@@ -418,31 +475,31 @@ def test_counts_must_be_positive(data, option):
 
 def test_an_estimate_counts_what_is_pending_and_writes_nothing(data, read, small_blocks):
     options = {"dtype": "float32", "runtime": "torch"}
-    assert estimate(scan(data), "pixels", **options).pending == 8
+    assert estimate(scan(data), backbone="pixels", **options).pending == 8
     assert not data.with_name("train.moderate").exists()
     pixels(data)
     (data / "cat" / "1.png").write_bytes((data / "dog" / "1.png").read_bytes())
     paint(data / "cat" / "new.png", 77)
     del read[:]
-    found = estimate(scan(data), "pixels", batch_size=1, **options)
+    found = estimate(scan(data), backbone="pixels", batch_size=1, **options)
     assert (found.images, found.pending, found.sample) == (9, 1, 1)
     assert read == ["cat/new.png"]
     assert found.rate > 0
     assert found.seconds == pytest.approx(1 / found.rate)
     store = pixels(data)
-    assert estimate(scan(data), "pixels", **options).pending == 0
+    assert estimate(scan(data), backbone="pixels", **options).pending == 0
     on_disk = sum(file.stat().st_size for file in store.folder.iterdir())
     assert on_disk - 15_000 < found.size < on_disk  # but for headers and the manifest
 
 
 def test_timing_says_where_the_time_went(data):
     told = []
-    pixels(data, on_timing=told.append, workers=2)
+    pixels(data, listener=Told(timed=told), workers=2)
     (timing,) = told
     assert (timing.images, timing.workers) == (8, 2)
     assert min(timing.decode, timing.transform, timing.forward, timing.write) > 0
     assert timing.forward + timing.write <= timing.elapsed
-    pixels(data, on_timing=told.append)
+    pixels(data, listener=Told(timed=told))
     assert len(told) == 1
 
 

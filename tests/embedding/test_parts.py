@@ -9,15 +9,17 @@ import time
 
 import pytest
 from conftest import paint
+from listeners import Told
 
-from moderate_cli import embedding
+from moderate_cli import embed
 from moderate_cli.dataset import scan, sources
 from moderate_cli.dataset.sources import read_file
-from moderate_cli.embedding import embed, embed_part, filling
+from moderate_cli.embedding import lifecycle
 from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.store import blocks
 
 SET = "pixels-float32-float32"
-OPTIONS = {"dtype": "float32", "runtime": "torch"}
+OPTIONS = {"backbone": "pixels", "dtype": "float32", "runtime": "torch", "on_error": "skip"}
 # As on a network file system that has no locks.
 LOCKLESS = """
 import errno, fcntl
@@ -29,7 +31,7 @@ fcntl.flock = flock
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
 
 
 @pytest.fixture
@@ -43,11 +45,11 @@ def many(data):
 
 def whole(root):
     """Contents of the set that one process makes."""
-    return contents(embed(scan(root), "pixels", store=root.parent / "whole", **OPTIONS).folder)
+    return contents(embed(scan(root), store=root.parent / "whole", **OPTIONS).folder)
 
 
 def part(root, number, of=3, **options):
-    return embed_part(scan(root), "pixels", part=(number, of), **OPTIONS, **options)
+    return embed(scan(root), part=(number, of), **OPTIONS, **options)
 
 
 def contents(folder):
@@ -106,7 +108,7 @@ def test_the_last_part_completes_the_set_in_any_order(data, small_blocks):
     expected = whole(data)
     counts = []
     assert part(data, 3) is None
-    assert part(data, 1, on_progress=lambda *count: counts.append(count)) is None
+    assert part(data, 1, listener=Told(embed=counts)) is None
     assert counts == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
     assert part(data, 1) is None
     assert contents(part(data, 2).folder) == expected
@@ -117,8 +119,7 @@ def test_the_last_part_completes_the_set_in_any_order(data, small_blocks):
 def test_embed_without_a_part_completes_the_set(data, small_blocks):
     expected, counts = whole(data), []
     part(data, 1)
-    progress = lambda *count: counts.append(count)  # noqa: E731
-    done = embed(scan(data), "pixels", **OPTIONS, on_progress=progress)
+    done = embed(scan(data), **OPTIONS, listener=Told(embed=counts))
     assert counts == [(4, 8), (5, 8), (6, 8), (7, 8), (8, 8)]
     assert contents(done.folder) == expected
 
@@ -127,7 +128,7 @@ def test_embed_without_a_part_waits_for_parts(data, small_blocks):
     waited, threads = [], []
 
     def second():
-        embed(scan(data), "pixels", **OPTIONS, on_wait=waited.append)
+        embed(scan(data), **OPTIONS, listener=Told(waiting=waited))
 
     def start_second(done, total):
         if done == 1:
@@ -137,18 +138,18 @@ def test_embed_without_a_part_waits_for_parts(data, small_blocks):
                 time.sleep(0.001)
 
     expected = whole(data)
-    part(data, 1, on_progress=start_second)
+    part(data, 1, listener=Told(embed=start_second))
     threads[0].join()
     assert contents(store_of(data) / SET) == expected
 
 
 def test_parts_take_what_an_older_set_holds(data, small_blocks):
-    embed(scan(data), "pixels", **OPTIONS)
+    embed(scan(data), **OPTIONS)
     for row in ("cat/0.png", "dog/0.png"):  # of the first block and the third
         paint(data / row, 9)
     counts = []
-    assert part(data, 1, on_progress=lambda *count: counts.append(count)) is None
-    done = part(data, 3, on_progress=lambda *count: counts.append(count))
+    assert part(data, 1, listener=Told(embed=counts)) is None
+    done = part(data, 3, listener=Told(embed=counts))
     assert counts == [(0, 1), (1, 1), (0, 1), (1, 1)]
     assert [round(255 * float(value)) for value in done.features[:, 0]] == [
         9, 51, 102, 153, 255, 9, 255, 51
@@ -168,7 +169,7 @@ def test_an_image_that_could_not_be_read_once_stops_no_part(data, small_blocks, 
     assert part(data, 1) is None
     assert part(data, 2) is None
     assert part(data, 3).unreadable == {1: "Input/output error"}
-    assert contents(embed(scan(data), "pixels", **OPTIONS).folder) == expected
+    assert contents(embed(scan(data), **OPTIONS).folder) == expected
 
 
 def test_a_part_that_has_ended_does_not_wait_for_others(data, small_blocks):
@@ -178,7 +179,7 @@ def test_a_part_that_has_ended_does_not_wait_for_others(data, small_blocks):
         if done == 1:
             ended.extend([part(data, 1), part(data, 2)])
 
-    assert contents(part(data, 3, on_progress=end_others).folder) == expected
+    assert contents(part(data, 3, listener=Told(embed=end_others)).folder) == expected
     assert ended == [None, None]
 
 
@@ -187,8 +188,8 @@ def test_where_there_are_no_locks_one_part_does_without(many):
     told = process.communicate(timeout=300)[1]
     assert process.returncode == 1
     assert told == (
-        f"moderate: {store_of(many)}: its file system has no locks; --part 1/1 does without, and"
-        " --store DIR puts it elsewhere\n"
+        f"moderate: error: {store_of(many)}: its file system does not support locks; pass --part"
+        " 1/1, or another --store DIR\n"
     )
     process = start(many, "--part", "1/1", before=LOCKLESS)
     assert "images, 192 features each" in process.communicate(timeout=300)[1]
@@ -203,9 +204,9 @@ def test_parts_refuse_a_set_that_others_started_with_other_images(data, small_bl
         part(data, 2)
     assert str(caught.value) == (
         f"{store_of(data)}/{SET}.partial: was started with other images, options or software, or"
-        " is complete; moderate embed without --part goes on from it"
+        " is complete; run `moderate embed` without --part to continue from it"
     )
-    done = embed(scan(data), "pixels", **OPTIONS)
+    done = embed(scan(data), **OPTIONS)
     assert round(255 * float(done.features[0, 0])) == 9
 
 
@@ -216,9 +217,9 @@ def test_what_is_left_of_one_killed_while_completing_goes_with_the_next_embed(
     part(data, 1)
     part(data, 2)
     (store_of(data) / f"{SET}.claim").touch()
-    monkeypatch.setattr(embedding, "CLAIM_TRIES", 2)
+    monkeypatch.setattr(lifecycle, "CLAIM_TRIES", 2)
     assert part(data, 3) is None
-    assert contents(embed(scan(data), "pixels", **OPTIONS).folder) == expected
+    assert contents(embed(scan(data), **OPTIONS).folder) == expected
     assert sorted(os.listdir(store_of(data))) == ["moderate.lock", SET]
 
 
@@ -227,17 +228,20 @@ def test_a_part_says_what_is_to_come(data, moderate):
     assert done == (
         0,
         "",
-        "moderate: part 2 of 2 is done; the last of them, or moderate embed without --part,"
-        " completes the features\n",
+        "moderate: Embedded part 2 of 2\n"
+        "moderate: hint: the last part, or `moderate embed` without --part, completes the"
+        " features\n",
     )
     done = moderate("embed", data, "--part", "1/2")
-    assert done.stderr == f"moderate: 8 images, 192 features each, in {store_of(data)}/{SET}\n"
+    assert done.stderr == (
+        f"moderate: Embedded 8 images, 192 features each -> {store_of(data)}/{SET}\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "1/"])
-def test_a_part_that_is_none_is_refused(data, moderate, text):
+def test_a_part_that_is_not_valid_is_refused(data, moderate, text):
     done = moderate("embed", data, "--part", text)
     assert done.status == 2
-    assert f"{text!r} is no part, as 1/8 to 8/8 are." in done.stderr
-    with pytest.raises(ArgumentError, match=r"^part: 4/3 is none of 1/3 to 3/3$"):
+    assert f"{text!r} is not a valid part; use I/N, e.g. 3/8." in done.stderr
+    with pytest.raises(ArgumentError, match=r"^part: 4/3 is not a valid part; use 1/3 to 3/3$"):
         part(data, 4)

@@ -1,5 +1,6 @@
 """Embedding on a real Ray cluster of two nodes, each a set of processes on this machine."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,14 +10,19 @@ from pathlib import Path
 
 import pytest
 from conftest import paint
+from listeners import Told
+from PIL import Image
 
+from moderate_cli import embed
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import embed, filling
-from moderate_cli.embedding import ray as engine
-from moderate_cli.embedding.cluster import Cluster
+from moderate_cli.embedding import Cluster, EmbedOptions
+from moderate_cli.embedding.engines import ray as engine
+from moderate_cli.embedding.request import Request
 from moderate_cli.errors import ArgumentError, ClusterError, WeightsError
+from moderate_cli.store import blocks
 
 IMAGES = 120
+OPTIONS = {"backbone": "pixels", "dtype": "float32", "runtime": "torch", "on_error": "skip"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def nodes():
 @pytest.fixture
 def many(data, monkeypatch):
     """A dataset of many blocks of rows."""
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
     for image in range(IMAGES):
         paint(data / "cat" / f"x{image:03}.png", image)
     (data / "dog" / "bad.png").write_bytes(b"")
@@ -44,7 +50,7 @@ def pixels(root, nodes=None, **options):
     cluster = options.pop("cluster", None)
     if nodes is not None:
         cluster = Cluster(nodes.address)
-    return embed(scan(root), "pixels", dtype="float32", runtime="torch", cluster=cluster, **options)
+    return embed(scan(root), cluster=cluster, **OPTIONS, **options)
 
 
 def contents(store):
@@ -67,9 +73,9 @@ def actors():
 
 def test_a_cluster_gives_the_same_bytes_and_counts_as_this_process(many, nodes, capfd):
     expected, counts = [], []
-    whole = contents(pixels(many, on_progress=lambda *count: expected.append(count)))
+    whole = contents(pixels(many, listener=Told(embed=expected)))
     store = many.parent / "other"
-    found = pixels(many, nodes, store=store, on_progress=lambda *count: counts.append(count))
+    found = pixels(many, nodes, store=store, listener=Told(embed=counts))
     assert contents(found) == whole
     assert counts == expected
     assert found.unreadable == {127: "is empty"}
@@ -80,7 +86,7 @@ def test_only_what_changed_goes_to_the_cluster(many, nodes):
     pixels(many)
     paint(many / "cat" / "x007.png", 200)
     counts = []
-    store = pixels(many, nodes, on_progress=lambda *count: counts.append(count))
+    store = pixels(many, nodes, listener=Told(embed=counts))
     assert counts == [(128, 129), (129, 129)]
     assert round(255 * float(store.features[5 + 7, 0])) == 200
 
@@ -96,7 +102,10 @@ def test_workers_killed_in_mid_run_change_nothing(many, nodes, lost, capfd):
             for number in killed:
                 os.kill(number, signal.SIGKILL)
 
-    assert contents(pixels(many, nodes, store=many.parent / "other", on_progress=kill)) == whole
+    assert (
+        contents(pixels(many, nodes, store=many.parent / "other", listener=Told(embed=kill)))
+        == whole
+    )
     assert len(killed) == lost
     assert capfd.readouterr() == ("", "")
 
@@ -110,7 +119,10 @@ def test_a_lost_node_changes_nothing(many, nodes):
         if done == 12:
             nodes.remove_node(last, allow_graceful=False)
 
-    assert contents(pixels(many, nodes, store=many.parent / "other", on_progress=lose)) == whole
+    assert (
+        contents(pixels(many, nodes, store=many.parent / "other", listener=Told(embed=lose)))
+        == whole
+    )
 
 
 def test_workers_lost_while_idle_cost_no_block_a_try(many, nodes, monkeypatch):
@@ -137,9 +149,11 @@ def test_what_always_ends_its_worker_is_given_up(many, nodes):
             os.kill(number, signal.SIGKILL)
 
     with pytest.raises(ClusterError) as caught:
-        pixels(many, nodes, on_progress=kill_all)
-    assert str(caught.value).startswith("Ray: 3 workers ended ")
-    assert str(caught.value).endswith("is there memory enough, and the same moderate on all nodes?")
+        pixels(many, nodes, listener=Told(embed=kill_all))
+    assert str(caught.value).startswith("Ray: 3 workers were lost ")
+    assert str(caught.value).endswith(
+        "check that they have enough memory, and that all nodes have the same version of moderate"
+    )
     assert pixels(many).readable.sum() == IMAGES + 8
 
 
@@ -175,17 +189,14 @@ def test_a_cluster_that_others_use_is_not_waited_for_without_end(data, nodes, mo
         total = int(ray.cluster_resources()["CPU"])
         busy = [ray.remote(num_cpus=1)(Busy).remote() for _ in range(total)]
         ray.get([one.here.remote() for one in busy])
-        job = engine.Job.of(
-            scan(data), "pixels", weights=None, store=None, precision="float32", dtype="float32",
-            decode="full", batch_size=None, workers=None, device="auto", runtime="torch",
-        )  # fmt: skip
+        request = Request.of(scan(data), EmbedOptions(backbone="pixels", runtime="torch"))
         with pytest.raises(ClusterError) as caught:
-            engine.RayEngine(job, Cluster())
+            engine.RayEngine(request, Cluster())
     finally:
         ray.shutdown()
     assert str(caught.value) == (
-        "Ray: no worker found room within 3 s (0 CPUs and 0 GPUs are free); try when others are"
-        " done"
+        "Ray: no worker found room within 3 s (0 CPUs and 0 GPUs are free); try again when"
+        " other jobs are done"
     )
 
 
@@ -197,7 +208,7 @@ def test_a_cluster_that_is_not_there_is_one_line(data):
         pixels(data, cluster=Cluster("127.0.0.1:1"))
     assert str(caught.value) == (
         "Ray at 127.0.0.1:1: cannot be reached (Connection refused); `ray start --head` starts a"
-        " cluster, and prints its address"
+        " cluster and prints its address"
     )
     for address, reason in (
         ("ray://localhost:10001", "^--ray-address ray://.*: Ray's client cannot stream; "),
@@ -209,19 +220,19 @@ def test_a_cluster_that_is_not_there_is_one_line(data):
 
 def test_without_ray_the_line_says_how_to_install_it(data, moderate, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ArgumentError, match="is not installed; pip install 'moderate-cli"):
+    with pytest.raises(ArgumentError, match=r"^Ray: is not installed; pip install 'moderate-cli"):
         pixels(data, cluster=Cluster())
     done = moderate("embed", data, "--engine", "ray")
     assert done == (
-        2, "", "moderate: --engine ray: is not installed; pip install 'moderate-cli[ray]'\n"
+        2, "", "moderate: error: Ray: is not installed; pip install 'moderate-cli[ray]'\n"
     )  # fmt: skip
 
 
-def test_options_of_ray_want_ray(data, moderate):
+def test_options_of_ray_need_ray(data, moderate):
     done = moderate("embed", data, "--num-workers", "2")
     assert (done.status, done.stderr) == (
         2,
-        "moderate: --num-workers wants --engine ray (see 'moderate embed --help')\n",
+        "moderate: error: --num-workers needs --engine ray (see 'moderate embed --help')\n",
     )
 
 
@@ -256,10 +267,10 @@ def test_a_signal_ends_the_command_and_its_cluster(data, shell, tmp_path, number
 def children(parent):
     """Process numbers of all that a process has started, and what they have."""
     found = []
-    for child in subprocess.run(
-        ["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False
-    ).stdout.split():
-        found += [int(child), *children(int(child))]
+    for tasks in Path(f"/proc/{parent}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            for child in map(int, tasks.read_text().split()):
+                found += [child, *children(child)]
     return found
 
 
@@ -271,7 +282,8 @@ def alive(number):
 
 
 def test_the_limit_of_pixels_holds_on_a_cluster(data, nodes):
-    store = pixels(data, nodes, max_pixels=80)  # of images of 81
-    assert sorted(store.unreadable) == list(range(8))
+    Image.new("RGB", (8, 8)).save(data / "cat" / "0.png")
+    store = pixels(data, nodes, max_pixels=80)  # the others have 81
+    assert sorted(store.unreadable) == list(range(1, 8))
     assert store.manifest.max_pixels == 80
     assert len(pixels(data, nodes).unreadable) == 0

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from moderate_cli.errors import StoreError
-from moderate_cli.files.locks import lock
+from moderate_cli.files.locks import claim, lock
 
 # A copy of the process, forked while the lock is held, that has all its files open and goes on.
 COPY = """
@@ -113,8 +113,16 @@ with locks.lock(path / 'a'):
     assert run(code, tmp_path) == "True\n"
 
 
-def test_a_lock_file_that_is_none_is_named(tmp_path):
+def test_a_lock_file_that_is_not_regular_is_named(tmp_path):
     os.mkfifo(tmp_path / "lock")
     with pytest.raises(StoreError) as caught, lock(tmp_path / "lock"):
         pass
     assert str(caught.value) == f"{tmp_path}/lock: is not a regular file; move it away"
+
+
+def test_only_one_has_a_claim_at_a_time(tmp_path):
+    with claim(tmp_path / "claim") as first, claim(tmp_path / "claim") as second:
+        assert (first, second) == (True, False)
+    assert os.listdir(tmp_path) == []
+    with claim(tmp_path / "claim") as again:
+        assert again

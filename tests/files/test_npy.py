@@ -21,7 +21,7 @@ def test_what_is_sealed_is_an_array_as_any_other(tmp_path):
     assert read_sealed(content, b"key").tolist() == [0, 1, 2]
 
 
-def test_a_seal_tells_of_another_key_and_of_any_byte_that_changed():
+def test_a_seal_detects_another_key_and_any_changed_byte():
     content = sealed(as_npy(np.arange(3)), b"key")
     reason = "was changed since it was written, or belongs to another feature set"
     changed = [bytes([*content[:at], content[at] ^ 1, *content[at + 1 :]]) for at in (0, 130, -1)]
@@ -34,7 +34,7 @@ def test_a_seal_tells_of_another_key_and_of_any_byte_that_changed():
         read_sealed(as_npy(np.arange(3)), b"key")
 
 
-def test_no_memory_for_a_whole_array_is_no_damage(monkeypatch):
+def test_lack_of_memory_for_a_complete_array_is_not_damage(monkeypatch):
     content = as_npy(np.arange(3))
 
     def starve(*_args, **_options):

@@ -47,12 +47,12 @@ def test_one_folder_has_one_identity(tree):
     assert identity("\0") is None
 
 
-def test_a_lineage_goes_up_from_what_exists(tree):
+def test_a_lineage_starts_at_the_first_folder_that_exists(tree):
     expected = [identity(tree / "else"), identity(tree), *lineage(tree.parent)]
     assert list(lineage(tree / "here" / "l" / ".." / "new")) == expected
 
 
-def test_a_folder_contains_what_is_in_it_by_any_path(tree):
+def test_a_folder_contains_its_files_by_any_path(tree):
     assert contains(tree / "else", tree / "here" / "l" / "new" / "deep")
     assert contains(tree / "else", tree / "else")
     assert contains(tree / "new", tree / "new" / "deep")

@@ -21,7 +21,7 @@ def refusal(read, *args):
     return caught.value.strerror
 
 
-def test_what_is_not_a_regular_file_is_refused_at_once(pipe, tmp_path):
+def test_a_file_that_is_not_regular_is_refused_at_once(pipe, tmp_path):
     for path in (pipe, "/dev/null", "/dev/zero"):
         assert refusal(open_regular, path) == "is not a regular file"
     assert refusal(open_regular, tmp_path) == "Is a directory"
@@ -31,7 +31,7 @@ def test_what_is_not_a_regular_file_is_refused_at_once(pipe, tmp_path):
 
 def test_a_pipe_is_read_once_if_somebody_writes_to_it(pipe):
     waits = []
-    assert refusal(read_once, pipe, waits.append) == "is a pipe that nobody writes to"
+    assert refusal(read_once, pipe, waits.append) == "is a pipe without a writer"
     writer = threading.Thread(target=pipe.write_bytes, args=(b"a" * 100_000,))
     writer.start()
     assert read_once(pipe, waits.append) == b"a" * 100_000
@@ -66,13 +66,13 @@ def test_no_command_waits_for_a_pipe_where_a_file_is_read(embedded, moderate, pi
         (
             ("--features", pipe, "--labels", "kmeans:2"),
             1,
-            "is not a regular file; name a .npy file",
+            "is not a regular file; pass a .npy file",
         ),
-        (("--scores", pipe), 1, "is not a regular file; name a .npy file"),
+        (("--scores", pipe), 1, "is not a regular file; pass a .npy file"),
         (
             ("--features", tmp_path / "x.npy", "--labels", pipe),
             1,
-            "is not a regular file; name a .npy file",
+            "is not a regular file; pass a .npy file",
         ),
         (
             ("--weights", pipe, "--backbone", "resnet18", embedded),
@@ -82,16 +82,17 @@ def test_no_command_waits_for_a_pipe_where_a_file_is_read(embedded, moderate, pi
         (
             ("--config", pipe, embedded),
             2,
-            "is a pipe that nobody writes to; bundled presets: balanced, cpu, gpu, noisy-labels,"
+            "is a pipe without a writer; bundled presets: balanced, cpu, gpu, noisy-labels,"
             " paper, released-code (see 'moderate select --help')",
         ),
     ):
-        assert moderate("select", "-r", "0.5", *args) == (status, "", f"moderate: {pipe}: {line}\n")
+        done = moderate("select", "-r", "0.5", *args)
+        assert done == (status, "", f"moderate: error: {pipe}: {line}\n")
     done = moderate(
         "perturb", embedded, "-o", tmp_path / "o", "--attack", "fgsm", "--weights", pipe
     )
     line = "is not a regular file; name a weights file"
-    assert done == (1, "", f"moderate: {pipe}: {line}\n")
+    assert done == (1, "", f"moderate: error: {pipe}: {line}\n")
 
 
 def test_a_config_may_come_out_of_a_pipe(embedded, shell):

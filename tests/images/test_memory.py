@@ -10,7 +10,7 @@ MOMENT = 0.2  # seconds
 
 
 def entering(pixels):
-    """Start to wait for room in a thread; return what says that it is there, and how to leave."""
+    """Wait for room in a thread; return an event of its arrival, and a function to release it."""
     entered, leave = threading.Event(), threading.Event()
 
     def enter():

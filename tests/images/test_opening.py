@@ -1,4 +1,4 @@
-"""What is refused before a pixel is decoded, and what C libraries say of damage."""
+"""Files refused before a pixel is decoded, and warnings of C libraries about damage."""
 
 import io
 import time
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from moderate_cli.images.preprocessing import UnreadableImage, decode
+from moderate_cli.images.decoding import decode
+from moderate_cli.images.opening import UnreadableImage
 
 MEGABYTE = 1_000_000
 
@@ -130,7 +131,7 @@ def test_two_blocks_that_overlap_leave_stderr_as_it_was():
     assert pointer.value == loud
 
 
-def test_what_pil_raises_is_a_reason_and_what_memory_lacks_is_not():
+def test_an_error_of_pil_is_a_reason_and_lack_of_memory_is_not():
     from moderate_cli.images.opening import opened
 
     picture = io.BytesIO()

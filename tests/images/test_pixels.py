@@ -1,4 +1,4 @@
-"""What a picture is turned into: literal values, which can be worked out by hand."""
+"""Pixels of pictures: literal values, which can be worked out by hand."""
 
 import io
 import struct
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import moderate_cli
+from moderate_cli.images.decoding import decode
 from moderate_cli.images.pixels import RULE, changed_since, to_rgb
-from moderate_cli.images.preprocessing import decode, read_image
+from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing
 
 
@@ -180,7 +180,7 @@ def test_the_first_frame_of_an_animation_is_laid_on_white():
     assert first_row(webp) == [WHITE]
 
 
-def test_line_art_on_a_transparent_ground_can_be_told_apart(tmp_path, moderate):
+def test_line_art_on_a_transparent_ground_can_be_distinguished(tmp_path, moderate):
     for name in ("bar", "dot"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for number in range(8):
@@ -316,7 +316,7 @@ def tiff(pixels, packed=None):
     )  # fmt: skip
 
 
-def test_gray_of_16_bits_can_be_told_apart(tmp_path, moderate):
+def test_gray_of_16_bits_can_be_distinguished(tmp_path, moderate):
     ramp = np.arange(400, dtype=np.uint16).reshape(20, 20)
     for name, most in (("cat", 65535), ("dog", 4095)):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -361,14 +361,12 @@ def test_other_pictures_are_those_of_pil():
 
 
 @pytest.mark.parametrize("size", [(4001, 3), (5, 999)])
-def test_a_strip_is_what_it_was_when_all_of_it_was_converted(size, tmp_path, rng):
+def test_a_strip_has_the_pixels_of_a_complete_conversion(size, tmp_path, rng):
     noise = rng.integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "x.png")
     Image.fromarray(noise).save(tmp_path / "x.webp", lossless=True)
     wanted = Preprocessing(8, 8, "bilinear", (0.0,) * 3, (1.0,) * 3)
-    whole = moderate_cli.images.preprocessing.resize_and_crop(
-        decode((tmp_path / "x.png").read_bytes()), wanted
-    )
+    whole = resize_and_crop(decode((tmp_path / "x.png").read_bytes()), wanted)
     for name in ("x.png", "x.webp"):
         found = read_image(str(tmp_path / name), wanted)
         assert found.reason == ""
@@ -404,12 +402,12 @@ def test_a_strip_is_what_it_was_when_all_of_it_was_converted(size, tmp_path, rng
         pytest.param(b"text", False, id="text"),
     ],
 )
-def test_a_header_tells_whether_pixels_are_others_now(content, changed):
+def test_a_header_shows_whether_pixels_have_changed(content, changed):
     assert changed_since(content, 1) is changed
     assert changed_since(content, RULE) is False
 
 
-def test_a_picture_that_is_too_large_to_read_is_told_by_its_header_too():
+def test_a_header_shows_it_for_a_picture_that_is_too_large_to_read():
     huge = bytearray(png(16, 0, 1))
     huge[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
     huge[29:33] = struct.pack(">I", zlib.crc32(huge[12:29]))

@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 from torchvision import transforms
 
+from moderate_cli.images import decoding
 from moderate_cli.images import preprocessing as images
-from moderate_cli.images.preprocessing import UnreadableImage, decode, read_image, resize_and_crop
+from moderate_cli.images.decoding import decode
+from moderate_cli.images.opening import UnreadableImage
+from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing
 
 PLAIN = Preprocessing(32, 24, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -89,7 +92,7 @@ def test_a_large_jpeg_can_be_decoded_smaller(photo):
         assert (found - expected).abs().mean() < 5
 
 
-def test_reduced_decoding_is_what_the_preprocessing_asks_for(tmp_path, monkeypatch):
+def test_decoding_is_reduced_only_if_the_preprocessing_says_so(tmp_path, monkeypatch):
     Image.new("RGB", (400, 400), (9, 9, 9)).save(tmp_path / "x.jpg")
     sizes = []
 
@@ -214,7 +217,7 @@ def test_what_is_more_than_pillow_allows_is_read_if_it_is_asked_for(tmp_path, mo
     assert found.reason == "has 180 megapixels; --max-pixels 180000000 reads it"
     assert any(found.digest)  # it is known, and need not be looked at again
     corner = (0, 0, 1, 1)  # of a picture that is decoded whole, which converting would make large
-    monkeypatch.setattr(images, "to_rgb", lambda image, _: image.crop(corner).convert("RGB"))
+    monkeypatch.setattr(decoding, "to_rgb", lambda image, _: image.crop(corner).convert("RGB"))
     allowed = read_image(str(tmp_path / "x.png"), PLAIN, max_pixels=180_000_000)
     assert (allowed.reason, allowed.pixels.shape) == ("", (3, 24, 24))
     assert Image.MAX_IMAGE_PIXELS == 89_478_485  # as the process had it
@@ -257,7 +260,7 @@ TORCHS = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocat
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(TORCHS)])
 @pytest.mark.parametrize("step", ["pil_to_tensor", "resize"])
-def test_want_of_memory_is_no_fault_of_an_image_that_can_be_read_alone(
+def test_lack_of_memory_is_not_the_fault_of_an_image_that_can_be_read_alone(
     step, error, tmp_path, monkeypatch
 ):
     Image.new("L", (9, 9), 7).save(tmp_path / "x.png")

@@ -8,24 +8,24 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 from conftest import paint
+from listeners import Told
 
 import moderate_cli
 from moderate_cli.dataset.sources import Files
-from moderate_cli.embedding import filling, local
+from moderate_cli.embedding.engines import local
 from moderate_cli.errors import ArgumentError, DamagedError, StoreError
+from moderate_cli.store import blocks, sums
 from moderate_cli.store import feature_store as store
-from moderate_cli.store import sums
 from moderate_cli.store.feature_store import (
     damaged,
     encode_unreadable,
     identity_of,
     open_store,
-    place_of,
-    store_folder,
 )
+from moderate_cli.store.layout import place_of, store_folder
 
 
-def test_the_store_lies_beside_the_dataset_never_inside(tmp_path):
+def test_the_store_is_beside_the_dataset_never_inside(tmp_path):
     root = tmp_path / "train"
     assert store_folder(root) == tmp_path / "train.moderate"
     assert store_folder(root, tmp_path / "elsewhere") == tmp_path / "elsewhere"
@@ -67,10 +67,10 @@ def test_there_may_be_no_set(tmp_path):
     assert identity_of(tmp_path) == identity_of(tmp_path / "nowhere") == (0, 0)
 
 
-def test_a_folder_that_nothing_lies_beside_wants_a_store():
+def test_a_folder_without_a_parent_needs_a_store():
     with pytest.raises(ArgumentError) as caught:
         store_folder(Path("/"))
-    assert str(caught.value) == "/: has no place beside it; name a --store"
+    assert str(caught.value) == "/: has no parent folder for the store; pass --store DIR"
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,21 @@ def test_a_store_knows_its_dataset_by_the_way_from_one_to_the_other(data):
         file.add(odd, ".")
     tar = moderate_cli.scan(f"{data}.tar")
     assert place_of(tar, data.parent / "train.moderate") == b"../train.tar"
-    # What is elsewhere has its address, wherever the store lies.
+    # A remote dataset has its address, wherever the store is.
     far = replace(folder, root=PurePosixPath("s3://bucket/train"), source=Far())
     assert place_of(far, data.parent) == b"s3:/bucket/train"
 
 
-def test_unreadable_images_are_told_by_row_path_and_reason(embedded):
+def test_unreadable_images_are_listed_by_row_path_and_reason(embedded):
     (embedded / "cat" / "1.png").write_bytes(b"")
     (embedded / "owl" / "0.png").unlink()
     (embedded / "owl" / "0.png").symlink_to("nowhere")
-    store = moderate_cli.embed(
-        moderate_cli.scan(embedded), "pixels", dtype="float32", runtime="torch"
-    )
+    store = embed(embedded, on_error="skip")
     assert len(store) == 8
     assert store.unreadable == {1: "is empty", 7: "No such file or directory"}
     assert store.readable.dtype == bool
     assert np.flatnonzero(~store.readable).tolist() == [1, 7]
-    assert store.unread == [7]  # the other one was read, and is no image
+    assert store.unread == [7]  # the other one was read, but is not an image
 
 
 def test_the_list_of_unreadable_images_is_in_order_and_safe_to_show():
@@ -122,7 +120,9 @@ def test_the_list_of_unreadable_images_is_in_order_and_safe_to_show():
 def test_a_set_is_not_mixed_with_one_that_took_its_place(embedded, name):
     older = open_store(embedded.parent / "train.moderate" / "pixels-float32-float32")
     paint(embedded / "cat" / "0.png", 7)
-    moderate_cli.embed(moderate_cli.scan(embedded), "pixels", dtype="float32", runtime="torch")
+    moderate_cli.embed(
+        moderate_cli.scan(embedded), backbone="pixels", dtype="float32", runtime="torch"
+    )
     with pytest.raises(StoreError) as caught:
         getattr(older, name)
     assert str(caught.value) == f"{older.folder}: another process has replaced it; run again"
@@ -141,7 +141,7 @@ def test_features_of_another_kind_are_damage_that_is_named(embedded, array, foun
     with pytest.raises(StoreError) as caught:
         store.features.any()
     assert str(caught.value) == (
-        f"{store.folder}/features.npy: damaged (holds {found}, not float32 (8, 192)); remove"
+        f"{store.folder}/features.npy: damaged (contains {found}, not float32 (8, 192)); remove"
         f" {store.folder} to embed again"
     )
 
@@ -159,7 +159,7 @@ def test_a_single_bit_that_differs_is_damage(embedded, name):
     )
 
 
-def test_damage_is_told_of_in_one_line():
+def test_damage_is_reported_in_one_line():
     error = damaged(Path("some/set"), "labels.npy", "torn\n  in two")
     assert (
         str(error) == "some/set/labels.npy: damaged (torn in two); remove some/set to embed again"
@@ -183,7 +183,7 @@ def test_a_damaged_set_is_named_and_never_used(embedded, name, damage):
         assert open_store(folder) is None
         return
     with pytest.raises(StoreError) as caught:
-        moderate_cli.score(moderate_cli.embed(dataset, "pixels", dtype="float32"))
+        moderate_cli.score(moderate_cli.embed(dataset, backbone="pixels", dtype="float32"))
     message = str(caught.value)
     assert message.startswith(f"{folder}/{name}: damaged (")
     assert message.endswith(f"); remove {folder} to embed again")
@@ -194,7 +194,7 @@ SETS = "train.moderate/pixels-float32-float32"
 
 
 @pytest.mark.parametrize("damage", ["flipped", "zeroed tail"])
-def test_features_that_are_not_what_was_written_are_not_scored(embedded, damage):
+def test_features_that_changed_since_they_were_written_are_not_scored(embedded, damage):
     folder = embedded.parent / SETS
     content = bytearray((folder / "features.npy").read_bytes())
     if damage == "flipped":
@@ -205,8 +205,8 @@ def test_features_that_are_not_what_was_written_are_not_scored(embedded, damage)
     with pytest.raises(DamagedError) as caught:
         moderate_cli.score(embed(embedded))
     assert str(caught.value) == (
-        f"{folder}/features.npy: damaged (rows 0 to 7 are not what was written); moderate embed"
-        " --check content embeds them again"
+        f"{folder}/features.npy: damaged (rows 0 to 7 changed since they were written); run"
+        " `moderate embed --check content` to embed them again"
     )
 
 
@@ -220,7 +220,7 @@ def test_only_the_block_that_is_damaged_is_embedded_again(data, monkeypatch, rea
     content[-192 * 4 * 3] ^= 1  # of row 5, which is in the block of rows 3 to 5
     features.write_bytes(content)
     del read[:]
-    with pytest.raises(DamagedError, match=r"rows 3 to 5 are not"):
+    with pytest.raises(DamagedError, match=r"rows 3 to 5 changed"):
         moderate_cli.score(embed(data))
     assert read == []
     embed(data, check="content")
@@ -245,8 +245,8 @@ def test_damage_is_not_carried_over_into_a_newer_set(data, monkeypatch, read):
 
 READING = {
     "too many files": (errno.EMFILE, "allow more open files, as ulimit -n does"),
-    "a failing disk": (errno.EIO, "run again; the file may be whole"),
-    "a server that went": (errno.ESTALE, "run again; the file may be whole"),
+    "a failing disk": (errno.EIO, "run again; the file may be intact"),
+    "a server that went": (errno.ESTALE, "run again; the file may be intact"),
     "no memory": (errno.ENOMEM, "run again when more memory is free"),
     "a foreign file": (errno.EACCES, "make it readable"),
 }
@@ -254,7 +254,7 @@ READING = {
 
 @pytest.mark.parametrize("name", ["manifest.json", "paths.txt", "stats.npy", "features.npy"])
 @pytest.mark.parametrize("cause", READING)
-def test_what_cannot_be_read_now_is_not_called_damaged(embedded, monkeypatch, name, cause):
+def test_a_file_that_cannot_be_read_now_is_not_called_damaged(embedded, monkeypatch, name, cause):
     number, advice = READING[cause]
     path = embedded.parent / SETS / name
     failing(monkeypatch, path, number)
@@ -280,13 +280,13 @@ def failing(monkeypatch, path, number):
     monkeypatch.setattr("os.open", os_open)
 
 
-def test_what_an_interrupted_run_has_done_is_not_lost_to_a_read_that_fails(data, monkeypatch, read):
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 3)
+def test_the_work_of_an_interrupted_run_is_not_lost_to_a_read_that_fails(data, monkeypatch, read):
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
     for name in ("plan.json", "journal.jsonl", "pending.npy", "stats.npy", "paths.txt"):
         partial = data.parent / f"{SETS}.partial"
         if not partial.exists():
             with pytest.raises(ZeroDivisionError):
-                embed(data, batch_size=1, on_progress=lambda done, total: 1 // (done - 7))
+                embed(data, batch_size=1, listener=Told(embed=lambda done, total: 1 // (done - 7)))
         before = {path.name: path.read_bytes() for path in partial.iterdir()}
         with monkeypatch.context() as patch:
             failing(patch, partial / name, errno.EMFILE)
@@ -302,19 +302,19 @@ def test_what_an_interrupted_run_has_done_is_not_lost_to_a_read_that_fails(data,
     assert read == ["dog/1.png", "owl/0.png"]
 
 
-def test_too_few_open_files_are_told_as_that(embedded, shell):
+def test_too_few_open_files_are_not_called_damage(embedded, shell):
     shell("moderate score data/train")
     done = shell("for n in 6 5 4; do (ulimit -n $n; exec moderate score data/train); done")
     assert "damaged" not in done.stderr
     assert (
-        f"moderate: {embedded.parent / SETS}/features.npy: cannot be read (Too many open files);"
-        " allow more open files, as ulimit -n does\n"
+        f"moderate: error: {embedded.parent / SETS}/features.npy: cannot be read (Too many open"
+        " files); allow more open files, as ulimit -n does\n"
     ) in done.stderr
 
 
 def embed(root, **options):
     return moderate_cli.embed(
-        moderate_cli.scan(root), "pixels", dtype="float32", runtime="torch", **options
+        moderate_cli.scan(root), backbone="pixels", dtype="float32", runtime="torch", **options
     )
 
 

@@ -42,7 +42,7 @@ def test_a_manifest_survives_the_disk():
         ({"format": True}, rf"^is not of format {FORMAT}$"),
         ({"format": None}, rf"^is not of format {FORMAT}$"),
         ({"spec": {"backbone": "pixels"}}, r"^was changed since it was written$"),
-        ({"spec": {"backbone": "unheard-of"}}, r"^backbone: 'unheard-of' is not one of "),
+        ({"spec": {"backbone": "unheard-of"}}, r"^backbone: 'unheard-of' is unknown; "),
         ({"spec": []}, r"must be a mapping, not list$"),
         ({"preprocessing": None}, r"^'NoneType' object is not subscriptable$"),
         ({"preprocessing": {"mean": 1}}, r"^'int' object is not iterable$"),

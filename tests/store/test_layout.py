@@ -1,4 +1,4 @@
-"""What bears the name of a feature set and is none is never replaced."""
+"""A file or folder with the name of a feature set that is not one is never replaced."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def test_a_dataset_in_the_place_of_its_set_is_not_touched(data, moderate, tmp_pa
     assert done == (
         2,
         "",
-        f"moderate: --store {tmp_path}/S: overlaps the dataset; choose a separate folder\n",
+        f"moderate: error: --store {tmp_path}/S: overlaps the dataset; choose a separate folder\n",
     )
     assert listing(tmp_path) == before
 
@@ -37,8 +37,8 @@ def test_a_folder_of_another_program_is_not_replaced(data, moderate, tmp_path, n
         assert done == (
             1,
             "",
-            f"moderate: {folder}: a feature set belongs there, and {shown!r} in it is not part of"
-            " one; move it away, or pass another --store DIR\n",
+            f"moderate: error: {folder}: has the name of a feature set, but contains {shown!r};"
+            " move it away, or pass another --store DIR\n",
         )
         assert (folder / foreign).read_text() == "mine"
         shutil.rmtree(folder)
@@ -54,26 +54,28 @@ def test_a_file_or_a_link_is_not_replaced(data, moderate, tmp_path, name):
         assert done == (
             1,
             "",
-            f"moderate: {place}: a feature set belongs there, and it is not a folder; move it away,"
-            " or pass another --store DIR\n",
+            f"moderate: error: {place}: has the name of a feature set, but is not a folder; move"
+            " it away, or pass another --store DIR\n",
         )
         assert os.path.lexists(place)
         place.unlink()
 
 
 @pytest.mark.parametrize("what", ["mine.txt", "mine/", "my-scores.npy"])
-def test_what_a_user_put_into_a_set_is_not_lost_when_the_set_changes(embedded, moderate, what):
+def test_a_file_that_a_user_added_to_a_set_is_not_lost_when_the_set_changes(
+    embedded, moderate, what
+):
     own = embedded.parent / "train.moderate" / SET / what
     own.mkdir() if what.endswith("/") else own.write_text("mine")
     assert moderate("score", embedded).status == 0
     paint(embedded / "cat" / "new.png", 77)
     done = moderate("score", embedded)
     assert (done.status, done.stdout) == (1, "")
-    assert f"{what.rstrip('/')!r} in it is not part of one" in done.stderr
+    assert f"but contains {what.rstrip('/')!r}; move it away" in done.stderr
     assert own.exists()
 
 
-def test_results_and_what_computers_leave_go_with_a_set(embedded, moderate):
+def test_results_and_files_of_the_system_are_removed_with_a_set(embedded, moderate):
     folder = embedded.parent / "train.moderate" / SET
     clustered = ["score", "--labels", "kmeans:2"]
     evaluated = ["evaluate", "-r", "0.5", "--seeds", "1"]

@@ -1,42 +1,36 @@
-"""A process of a cluster that holds the backbone once, and embeds the blocks it is given."""
+"""The part of the Ray engine that runs on the nodes: it embeds blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 import numpy as np
 import torch
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.blocks import Block, EmbeddedBlock
-from moderate_cli.embedding.job import Job
-from moderate_cli.embedding.local import embed_blocks
-from moderate_cli.networks.backbones import Network
+from moderate_cli.embedding.engines.local import LocalEngine, embed_blocks
+from moderate_cli.embedding.request import Request
+from moderate_cli.store.blocks import Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
 
 
 class Embedder:
-    """The backbone of a job, on `job.threads` processors.
+    """The backbone of a request, on as many processors as its options allow threads.
 
     Parameters
     ----------
-    job
-        Its dataset may be without samples.
+    request
+        Its dataset may be empty.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
-
-    @cached_property
-    def _loaded(self) -> tuple[Network, Manifest]:
-        torch.set_num_threads(self._job.threads)
-        return self._job.load()
+    def __init__(self, request: Request) -> None:
+        torch.set_num_threads(request.options.threads)
+        self._engine = LocalEngine(request)
 
     @property
     def manifest(self) -> Manifest:
-        """What the features are; `rows` is not to be trusted."""
-        return self._loaded[1]
+        """How the features are made; its `rows` is not used."""
+        return self._engine.manifest
 
     def embed(self, images: Dataset, blocks: Sequence[Block]) -> Iterator[EmbeddedBlock]:
         """Embed blocks, one after another.
@@ -44,9 +38,9 @@ class Embedder:
         Parameters
         ----------
         images
-            Those of the blocks alone, in their order.
+            Only the images of the blocks, in their order.
         blocks
-            With the rows that the images have in the whole dataset.
+            Their rows count in the whole dataset.
         """
         ends = np.cumsum([len(rows) for _, rows in blocks])
         own = [
@@ -56,9 +50,9 @@ class Embedder:
         embedded = embed_blocks(
             images,
             own,
-            self._loaded[0],
-            max_pixels=self._job.max_pixels,
-            workers=self._job.threads,
+            self._engine.network,
+            max_pixels=self._engine.manifest.max_pixels,
+            workers=self._engine.threads,
             on_image=_nothing,
         )
         for block, (_, rows) in zip(embedded, blocks, strict=True):

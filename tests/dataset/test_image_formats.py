@@ -1,4 +1,4 @@
-"""What a file is, by its name and its first bytes."""
+"""Formats, by the name of a file and its first bytes."""
 
 import io
 import sys
@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from moderate_cli.dataset import scan
-from moderate_cli.dataset.formats import HEAD, format_of, register_readers, unidentified
-from moderate_cli.images.preprocessing import UnreadableImage, decode
+from moderate_cli.dataset.image_formats import HEAD, format_of, register_readers, unidentified
+from moderate_cli.images.decoding import decode
+from moderate_cli.images.opening import UnreadableImage
 
 
 def encoded(kind, **how):
@@ -33,14 +34,14 @@ def encoded(kind, **how):
         ("HEIF", "HEIF"),
     ],
 )
-def test_a_format_is_told_by_the_first_bytes(kind, name):
+def test_a_format_is_identified_by_its_first_bytes(kind, name):
     assert format_of(encoded(kind)[:HEAD]) == name
 
 
 @pytest.mark.parametrize(
     "head", [b"", b"#!/bin/sh", b"BMore", b"RIFF\0\0\0\0WAVE", b"\0\0\0\x18ftypmp42", b"\xff\xd8"]
 )
-def test_what_is_no_image_is_told_to_be_none(head):
+def test_a_file_that_is_not_an_image_is_recognized(head):
     assert format_of(head) == ""
 
 
@@ -52,18 +53,17 @@ def test_heic_photos_are_read_as_others_are(data, moderate):
     done = moderate("score", data)
     assert (done.status, done.stderr) == (
         0,
-        f"moderate: {data}: 1 .heic is read, but not by ImageFolder, in an export neither; convert"
-        f" .heic to JPEG for it\nmoderate: {data}: rows of -o FILE.npy are not those of"
-        " ImageFolder, which leaves out 1 image; use paths (-o FILE.txt), or remove the cause\n",
+        f"moderate: warning: {data}: 1 .heic is read here, but ImageFolder ignores it, even in an"
+        f" export; convert .heic to JPEG\nmoderate: warning: {data}: rows of -o FILE.npy differ"
+        " from those of ImageFolder, which ignores 1 image; use paths (-o FILE.txt), or remove the"
+        " cause\n",
     )
     assert [line.partition("\t")[2] for line in done.stdout.splitlines()][-3:] == [
         "dog/IMG.HEIC", "dog/renamed.jpg", "owl/0.png"
     ]  # fmt: skip
 
 
-def test_without_the_package_heic_photos_are_passed_over_and_it_is_named(
-    data, moderate, monkeypatch
-):
+def test_without_the_package_heic_photos_are_ignored_and_it_is_named(data, moderate, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     register_readers()  # does no harm
     (data / "owl" / "IMG.HEIC").write_bytes(encoded("HEIF"))
@@ -71,7 +71,7 @@ def test_without_the_package_heic_photos_are_passed_over_and_it_is_named(
     done = moderate("embed", data)
     assert done.status == 0
     assert done.stderr.splitlines()[0] == (
-        f"moderate: {data}: passed over: 1 .heic; pip install pillow-heif to read .heic"
+        f"moderate: warning: {data}: ignored 1 .heic; pip install pillow-heif to read .heic"
     )
 
 
@@ -82,9 +82,9 @@ def test_a_dataset_of_heic_photos_alone_names_the_package(tmp_path, moderate, mo
     done = moderate("embed", tmp_path)
     assert (done.status, done.stderr) == (
         1,
-        f"moderate: {tmp_path}: its class folders hold no images (.jpg .jpeg .png .ppm .bmp .pgm"
-        " .tif .tiff .webp), but 1 .heic (pip install pillow-heif to read .heic); name the folder"
-        " that the class folders are in\n",
+        f"moderate: error: {tmp_path}: there are no images (.jpg .jpeg .png .ppm .bmp .pgm .tif"
+        " .tiff .webp) in its class folders, but 1 .heic (pip install pillow-heif to read .heic);"
+        " pass the folder that contains the class folders\n",
     )
 
 

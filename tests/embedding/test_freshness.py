@@ -9,21 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listeners import Told
 from PIL import Image
 
 import moderate_cli
-from moderate_cli import embed_part, scan, score
+from moderate_cli import scan, score
 from moderate_cli.dataset import sources
 from moderate_cli.dataset.fingerprints import content_digest
-from moderate_cli.embedding import confirming, filling, local
+from moderate_cli.embedding import freshness
+from moderate_cli.embedding.engines import local
 from moderate_cli.errors import ArgumentError, DatasetError, OutputError, StoreError
+from moderate_cli.store import blocks, journal
 
 SET = "pixels-float32-float32"
+OPTIONS = {"backbone": "pixels", "dtype": "float32", "runtime": "torch", "on_error": "skip"}
 SECOND = 1_600_000_000 * 10**9  # what archives and container layers keep of a time
 
 
 def embed(root, **options):
-    return moderate_cli.embed(scan(root), "pixels", dtype="float32", runtime="torch", **options)
+    return moderate_cli.embed(scan(root), **OPTIONS, **options)
 
 
 def bmp(path, level):
@@ -114,9 +118,9 @@ def test_images_of_new_inodes_and_times_are_read_once_and_not_embedded(alike, re
         os.replace(alike.parent / "aside", path)
     del read[:]
     counts = []
-    store = embed(alike, on_check=lambda *count: counts.append(count))
+    store = embed(alike, listener=Told(check=counts))
     assert counts == [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)]
-    assert embed(alike, on_check=lambda *count: counts.append(count)).folder == store.folder
+    assert embed(alike, listener=Told(check=counts)).folder == store.folder
     assert len(counts) == 6
     assert read == []
     # The features stay where they are, and so do the scores.
@@ -188,7 +192,7 @@ def test_all_images_are_read_if_so_asked(alike, monkeypatch, read):
     assert grays(embed(alike)) == [10, 20, 90, 200, 210, 130]  # nothing tells
     del read[:]
     counts = []
-    store = embed(alike, check="content", on_check=lambda *count: counts.append(count))
+    store = embed(alike, check="content", listener=Told(check=counts))
     assert grays(store) == [10, 20, 130, 200, 210, 90]
     assert (counts[5], read) == ((6, 6), [])  # both contents are known
     assert grays(embed(alike)) == [10, 20, 130, 200, 210, 90]
@@ -199,19 +203,19 @@ def test_size_and_mtime_alone_may_tell_if_so_asked(alike, monkeypatch, read):
     plain, numbers = sources.as_stat, iter(range(1000))
     monkeypatch.setattr(sources, "as_stat", lambda status: (*plain(status)[:3], next(numbers)))
     counts = []
-    embed(alike, check="mtime", on_check=lambda *count: counts.append(count))
+    embed(alike, check="mtime", listener=Told(check=counts))
     assert counts == []
     bmp(alike / "b" / "3.bmp", 7)
     del read[:]
     store = embed(alike, check="mtime")
     assert (grays(store), read) == ([10, 20, 90, 200, 210, 130, 7], ["b/3.bmp"])
     # What was taken on trust is not what a stricter check relies on.
-    embed(alike, on_check=lambda *count: counts.append(count))
+    embed(alike, listener=Told(check=counts))
     assert counts[-1] == (7, 7)
 
 
 @pytest.mark.parametrize(("value", "message"), [
-    ("inode", "check: 'inode' is none of stat, mtime, content"),
+    ("inode", "check: 'inode' is unknown; choose one of stat, mtime, content"),
 ])  # fmt: skip
 def test_a_check_that_is_none_is_refused(alike, value, message):
     with pytest.raises(ArgumentError) as caught:
@@ -220,27 +224,26 @@ def test_a_check_that_is_none_is_refused(alike, value, message):
 
 
 def test_a_part_does_not_read_all(alike, moderate):
-    with pytest.raises(ArgumentError):
-        embed_part(scan(alike), "pixels", part=(1, 2), check="content")
+    with pytest.raises(ArgumentError, match=r"^use part or check='content', not both$"):
+        embed(alike, part=(1, 2), check="content")
     done = moderate("embed", alike, "--part", "1/2", "--check", "content")
     assert (done.status, done.stderr) == (
         2,
-        "moderate: --part and --check content exclude each other (see 'moderate embed --help')\n",
+        "moderate: error: use --part or --check content, not both (see 'moderate embed --help')\n",
     )
 
 
 def test_parts_on_machines_that_know_other_inodes_fill_one_set(alike, monkeypatch):
-    monkeypatch.setattr(filling, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 2)
     plain = sources.as_stat
-    options = {"dtype": "float32", "runtime": "torch"}
     for number in (1, 2, 3):
         monkeypatch.setattr(
             sources, "as_stat", lambda status, n=number: (*plain(status)[:3], n)
         )  # fmt: skip
-        done = embed_part(scan(alike), "pixels", part=(number, 3), **options)
+        done = embed(alike, part=(number, 3))
     assert grays(done) == [10, 20, 90, 200, 210, 130]
     counts = []
-    embed(alike, on_check=lambda *count: counts.append(count))
+    embed(alike, listener=Told(check=counts))
     assert counts == []
 
 
@@ -249,7 +252,7 @@ def test_a_touch_while_others_are_embedded_is_no_change(alike):
         if done == 6:
             os.link(alike / "a" / "0.bmp", alike.parent / "linked")
 
-    assert grays(embed(alike, on_progress=touch)) == [10, 20, 90, 200, 210, 130]
+    assert grays(embed(alike, listener=Told(embed=touch))) == [10, 20, 90, 200, 210, 130]
 
 
 def test_an_edit_while_others_are_embedded_is_told_though_its_time_is_put_back(alike):
@@ -258,10 +261,10 @@ def test_an_edit_while_others_are_embedded_is_told_though_its_time_is_put_back(a
             bmp(alike / "a" / "0.bmp", 55)
 
     with pytest.raises(DatasetError) as caught:
-        embed(alike, batch_size=1, on_progress=edit)
+        embed(alike, batch_size=1, listener=Told(embed=edit))
     assert str(caught.value) == (
-        f"{alike}: 1 of its images changed while they were embedded, a/0.bmp for one; run again to"
-        " embed those"
+        f"{alike}: 1 image changed during the embedding, e.g. a/0.bmp; run again to embed the new"
+        " contents"
     )
     check_as_fresh(alike, [55, 20, 90, 200, 210, 130])
 
@@ -290,7 +293,7 @@ def test_a_set_of_touched_images_that_cannot_be_written_is_used(alike, monkeypat
     for path in alike.rglob("*.bmp"):
         os.utime(path)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr(confirming, "keep_stats", None)
+    monkeypatch.setattr(freshness, "keep_stats", None)
     del read[:]
     assert grays(embed(alike)) == [10, 20, 90, 200, 210, 130]
     assert read == []
@@ -359,7 +362,7 @@ def test_an_interrupted_set_of_format_2_gives_what_it_has(older, read, monkeypat
     partial = folder.rename(folder.with_name(f"{SET}.partial"))
     (partial / "manifest.json").rename(partial / "plan.json")
     np.save(partial / "pending.npy", np.arange(7) == 1)
-    (partial / "journal.jsonl").write_text(filling._journal_line(filling.REUSED, {}))
+    (partial / "journal.jsonl").write_text(journal.line_of(blocks.REUSED, {}))
     del read[:]
     embed(root)
     assert read == ["a/1.bmp", "b/9.png"]
@@ -439,7 +442,7 @@ def test_a_tar_file_of_the_same_size_and_time_is_another_one(tmp_path, read):
     os.link(tmp_path / "x.tar", tmp_path / "y.tar")
     counts = []
     for _ in range(2):
-        embed(tmp_path / "x.tar", on_check=lambda *count: counts.append(count))
+        embed(tmp_path / "x.tar", listener=Told(check=counts))
     assert (counts, read) == ([(1, 3), (2, 3), (3, 3)], ["x/2"])
 
 
@@ -455,8 +458,8 @@ def test_features_are_not_given_up_where_no_image_can_be_read_for_now(alike, rea
     with pytest.raises(DatasetError) as caught:
         embed(alike)
     assert str(caught.value) == (
-        f"{alike}: none of its 6 images can be read now (No such file or directory); their features"
-        f" in {alike}.moderate/{SET} stay"
+        f"{alike}: no image can be read now (No such file or directory); the features"
+        f" in {alike}.moderate/{SET} are kept"
     )
     (alike.parent / "gone").rename(elsewhere)
     assert contents(embed(alike).folder) == before
@@ -470,7 +473,7 @@ def test_stats_of_a_change_that_nothing_else_tells_must_be_written(alike, monkey
         raise OutputError("stats.npy: cannot be written (No space left on device)")
 
     with monkeypatch.context() as patch:
-        patch.setattr(confirming, "keep_stats", full)
+        patch.setattr(freshness, "keep_stats", full)
         with pytest.raises(OutputError):
             embed(alike, check="content")
     assert grays(embed(alike, check="content")) == [10, 20, 130, 200, 210, 90]

@@ -1,4 +1,4 @@
-"""What lies in a store: each feature set's facts, whether it is complete or in the making."""
+"""List the feature sets in a store, complete or unfinished."""
 
 from __future__ import annotations
 
@@ -8,37 +8,47 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from moderate_cli.dataset.tars import root_of
-from moderate_cli.embedding.filling import PLAN, progress_of
 from moderate_cli.errors import StoreError
 from moderate_cli.files.places import place
-from moderate_cli.store.feature_store import (
+from moderate_cli.store.feature_store import open_store
+from moderate_cli.store.layout import (
     FEATURES,
     MANIFEST,
     PARTIAL_SUFFIX,
+    PLAN,
     SUFFIX,
-    open_store,
     store_folder,
 )
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.partial import ABSENT, PartialSet
 
 
 class SetInfo(NamedTuple):
-    """Facts of one feature set.
+    """Facts about one feature set.
 
     Attributes
     ----------
     feature_set
         Its folder.
     dataset
-        The dataset it belongs to; empty if its place does not tell.
+        Its dataset; empty if unknown.
+    backbone, weights, weights_sha256, runtime, precision, dtype, preprocessing
+        How its features were made.
     rows, dim
         Shape of the feature matrix.
-    done
-        Rows that are there.
+    classes
+        Class names by index.
     unreadable
         Path -> reason.
     size
         Bytes on disk.
+    complete
+        Whether all rows are finished.
+    done
+        Number of finished rows.
     """
 
     feature_set: str
@@ -70,8 +80,8 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     folder = place(path)
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
-    # What PATH itself holds comes before a store that is named, perhaps in the environment; but a
-    # dataset may hold files of our names, so its own store comes first.
+    # Sets in PATH itself take precedence over --store, which may come from the environment. But a
+    # dataset may contain files with our names, so its own store takes precedence over PATH.
     own = folder if store is not None and any(_sets(folder)) else store_folder(folder, store)
     for candidate in (own, folder) if store is None else (own,):
         dataset = os.fspath(folder) if candidate != folder else _beside(candidate)
@@ -79,12 +89,12 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
         if found:
             return found
     if not os.path.lexists(folder) and "://" not in os.fspath(path):
-        raise StoreError(f"{os.fspath(path)}: No such file or directory")
-    raise StoreError(f"{os.fspath(path)}: has no features; moderate embed makes them")
+        raise StoreError(f"{os.fspath(path)}: No such file or directory; name a dataset or a store")
+    raise StoreError(f"{os.fspath(path)}: has no features; run `moderate embed` first")
 
 
 def is_dataset(path: str | os.PathLike[str], info: SetInfo) -> bool:
-    """Whether a path at which a feature set was found names its dataset, and not its store."""
+    """Whether a path with a feature set is its dataset, not its store."""
     folder = Path(info.feature_set)
     return not any(
         os.path.exists(path) and os.path.samefile(path, place) for place in (folder, folder.parent)
@@ -101,7 +111,7 @@ def _sets(folder: Path) -> Iterator[Path]:
 
 
 def _beside(place: Path) -> str:
-    """Return the dataset that a store, or the store that a set is in, lies beside."""
+    """Return the dataset beside a store, or beside the store of a set."""
     for path in (place, place.parent):
         if path.name.endswith(SUFFIX):
             return os.fspath(path.with_name(path.name.removesuffix(SUFFIX)))
@@ -114,7 +124,7 @@ def _describe(folder: Path, dataset: str) -> SetInfo:
         manifest, done = store.manifest, len(store)
         unreadable = {store.paths[row]: reason for row, reason in store.unreadable.items()}
     else:
-        manifest, done = progress_of(folder)
+        manifest, done = _progress(folder)
         unreadable = {}
     return SetInfo(
         feature_set=os.fspath(folder),
@@ -134,3 +144,14 @@ def _describe(folder: Path, dataset: str) -> SetInfo:
         complete=not folder.name.endswith(PARTIAL_SUFFIX),
         done=done,
     )
+
+
+def _progress(partial: Path) -> tuple[Manifest, int]:
+    """Return the manifest of an unfinished set, and its number of finished rows."""
+    found = PartialSet(partial)
+    try:
+        return found.manifest, int(np.count_nonzero(found.finished))
+    except ABSENT as error:
+        raise StoreError(
+            f"{partial}: is not an unfinished feature set ({error}); remove it"
+        ) from None

@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 import moderate_cli
-from moderate_cli.embedding.inventory import describe
 from moderate_cli.errors import StoreError
+from moderate_cli.store.inventory import describe
 
 SET = "pixels-float32-float32"
 
@@ -22,11 +22,11 @@ def test_files_of_a_dataset_are_taken_for_no_feature_set(cluttered):
     for path in (cluttered, cluttered / "cat"):
         with pytest.raises(StoreError) as caught:
             describe(path)
-        assert str(caught.value) == f"{path}: has no features; moderate embed makes them"
+        assert str(caught.value) == f"{path}: has no features; run `moderate embed` first"
 
 
 def test_the_store_of_a_cluttered_dataset_is_shown(cluttered):
-    moderate_cli.embed(moderate_cli.scan(cluttered), "pixels", dtype="float32")
+    moderate_cli.embed(moderate_cli.scan(cluttered), backbone="pixels", dtype="float32")
     folder = cluttered.with_name("train.moderate") / SET
     for path in (cluttered, folder.parent, folder):
         (found,) = describe(path)
@@ -60,7 +60,7 @@ def test_a_store_that_is_named_is_shown_whatever_the_environment_says(
         assert [line.split()[-1] for line in first] == [str(named / SET), str(embedded)]
 
 
-def test_damage_to_a_set_in_its_store_is_told(embedded):
+def test_damage_to_a_set_in_its_store_is_reported(embedded):
     folder = embedded.with_name("train.moderate") / SET
     (folder / "features.npy").unlink()
     (folder / "manifest.json").write_text("{}")
@@ -71,9 +71,10 @@ def test_damage_to_a_set_in_its_store_is_told(embedded):
     )
 
 
-def test_what_is_not_there_is_said_to_be_missing(moderate, tmp_path):
+def test_a_missing_path_is_named(moderate, tmp_path):
     assert moderate("info", tmp_path / "nowhere") == (
         1,
         "",
-        f"moderate: {tmp_path}/nowhere: No such file or directory\n",
+        f"moderate: error: {tmp_path}/nowhere: No such file or directory; name a dataset or a"
+        " store\n",
     )

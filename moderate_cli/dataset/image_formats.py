@@ -1,15 +1,14 @@
-"""What a file is: an image by its name, and a format by its first bytes."""
+"""Image formats: images by their suffix, formats by the first bytes of a file."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 
-# torchvision.datasets.folder.IMG_EXTENSIONS, written out so that no torch is loaded to list files.
+# torchvision.datasets.folder.IMG_EXTENSIONS, copied so that listing files does not load torch.
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-# Other names of pictures that Pillow reads, written out so that no Pillow is loaded to list files.
-# Left out is what holds no picture to train on (.ico .icns .cur .xbm .xpm .emf), is a document
-# (.psd .pdf .eps .fits .h5) or a film (.mpg).
+# Other suffixes that Pillow reads, copied so that listing files does not load Pillow. Without icons
+# (.ico .icns .cur .xbm .xpm .emf), documents (.psd .pdf .eps .fits .h5) and films (.mpg).
 MORE_EXTENSIONS = (
     *(".jfif", ".jpe", ".jif", ".mpo"),  # JPEG
     *(".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c"),  # JPEG 2000
@@ -18,7 +17,7 @@ MORE_EXTENSIONS = (
 HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
 HEIF_PACKAGE = "pillow-heif"  # the extra `heif`
 
-# First bytes, and the format that they tell.
+# First bytes, and the format that has them.
 SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -33,9 +32,9 @@ SIGNATURES = (
     (b"qoif", "QOI"),
 )
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2")
-HEAD = 32  # bytes that tell a format
+HEAD = 32  # bytes that identify a format
 
-LFS_POINTER = b"version https://git-lfs"  # first bytes of what Git leaves in place of a large file
+LFS_POINTER = b"version https://git-lfs"  # first bytes of a pointer to a large file
 
 
 def reads_heif() -> bool:
@@ -44,13 +43,13 @@ def reads_heif() -> bool:
 
 
 def readable_extensions() -> tuple[str, ...]:
-    """Endings of the names that are read as images; those of HEIF only where they can be."""
+    """Return the suffixes of images that can be read; those of HEIF only with its package."""
     return (*IMAGE_EXTENSIONS, *MORE_EXTENSIONS, *(HEIF_EXTENSIONS if reads_heif() else ()))
 
 
 def register_readers() -> None:
     """Let Pillow read HEIF, if the package for it is installed."""
-    # Where it is installed but broken, each image is named, with the package.
+    # If it is installed but broken, the error of each image names the package.
     with contextlib.suppress(ImportError):
         import pillow_heif
 
@@ -58,7 +57,7 @@ def register_readers() -> None:
 
 
 def format_of(head: bytes) -> str:
-    r"""Return the image format that the first `HEAD` bytes of a file tell, or "".
+    r"""Identify an image format by the first `HEAD` bytes of a file; "" if unknown.
 
     >>> format_of(b"\xff\xd8\xff\xe0\0\x10JFIF"), format_of(b"# Readme")
     ('JPEG', '')
@@ -79,7 +78,7 @@ def format_of(head: bytes) -> str:
 
 
 def unidentified(content: bytes) -> str:
-    r"""Say why a file that Pillow does not know cannot be read.
+    r"""Return the reason why Pillow cannot identify a file.
 
     >>> unidentified(b"version https://git-lfs.github.com/spec/v1")
     'is a Git LFS pointer; git lfs pull gets the image'

@@ -1,0 +1,271 @@
+"""The life of a feature set: it is found; or it is begun, filled and published.
+
+It is filled in a folder `<set>.partial`. Once all rows are written, the folder is renamed to
+`<set>` in one step. A run that is killed loses at most one block of rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.sources import CHECKS
+from moderate_cli.embedding.cluster import Cluster
+from moderate_cli.embedding.engines import Engine
+from moderate_cli.embedding.freshness import (
+    find_fresh,
+    find_fresh_together,
+    open_fresh,
+    refuse_changed,
+)
+from moderate_cli.embedding.options import EmbedOptions
+from moderate_cli.embedding.request import Request
+from moderate_cli.embedding.reuse import find_reusable
+from moderate_cli.errors import ArgumentError, OptionError, StoreError
+from moderate_cli.files.atomic import first_folder, new_folder
+from moderate_cli.files.locks import claim, lock_if_free, turn
+from moderate_cli.listening import SILENT, Listener
+from moderate_cli.notices import Timing
+from moderate_cli.store.blocks import Block, Seconds, blocks_of
+from moderate_cli.store.feature_store import FeatureStore
+from moderate_cli.store.layout import JOURNAL, check_own, claim_file
+from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.partial import PartialSet
+from moderate_cli.store.writer import Writer, create, move_in_place, writing
+
+CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
+
+
+def bring_up_to_date(
+    dataset: Dataset,
+    options: EmbedOptions,
+    *,
+    part: tuple[int, int] | None = None,
+    cluster: Cluster | None = None,
+    listener: Listener = SILENT,
+) -> FeatureStore | None:
+    """Embed as `moderate_cli.embed` does, except that unreadable images are not an error."""
+    request = Request.of(dataset, options)
+    life = Alone(request, listener) if part is None else Together(request, listener, part)
+    with life:
+        store = life.find()
+        if store is None:
+            with _open_engine(request, cluster) as engine:
+                life.begin(engine.manifest)
+                timing = life.fill(engine)
+            if timing.images:
+                listener.timed(timing)
+            store = life.publish()
+    return store
+
+
+@contextlib.contextmanager
+def _open_engine(request: Request, cluster: Cluster | None) -> Iterator[Engine]:
+    """Load the backbone, here or on a cluster, for as long as the context lasts."""
+    # torch takes seconds to load, so it is loaded only if there are images to embed.
+    if cluster is None:
+        from moderate_cli.embedding.engines.local import LocalEngine
+
+        yield LocalEngine(request)
+    else:
+        from moderate_cli.embedding.engines.ray import connected
+
+        with connected(request, cluster) as engine:
+            yield engine
+
+
+class Life(ABC):
+    """One process in the life of a feature set: `find` it, or else `begin`, `fill`, `publish` it.
+
+    Locks and open files of one step are kept for the next; leaving the context releases them.
+    """
+
+    def __init__(self, request: Request, listener: Listener) -> None:
+        self._request = request
+        self._listener = listener
+        self._held = contextlib.ExitStack()
+        self._partial = PartialSet(request.partial)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._held.close()
+
+    @abstractmethod
+    def find(self) -> FeatureStore | None:
+        """Open the set if it is up to date; if not, take the store's lock, alone or shared."""
+
+    @abstractmethod
+    def begin(self, manifest: Manifest) -> None:
+        """Open the partial set, with all rows that need no embedding.
+
+        Parameters
+        ----------
+        manifest
+            How the features are made.
+        """
+
+    def fill(self, engine: Engine) -> Timing:
+        """Embed rows and write them, block by block."""
+        blocks, total = self._blocks()
+        images = sum(len(rows) for _, rows in blocks)
+        numbers = itertools.count(total - images)
+        spent, write, begun = Seconds(), 0.0, time.perf_counter()
+        with self._listener.progress("embed") as move:
+            move(next(numbers), total)
+            for block in engine.embed(blocks, lambda: move(next(numbers), total)):
+                taken = time.perf_counter()
+                self._writer.write(block)
+                write += time.perf_counter() - taken
+                spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
+        return Timing(images, time.perf_counter() - begun, *spent, write, engine.threads)
+
+    @abstractmethod
+    def publish(self) -> FeatureStore | None:
+        """Move the set to its place, if it is complete.
+
+        Raises
+        ------
+        DatasetError
+            If files changed during the embedding.
+        """
+
+    @abstractmethod
+    def _blocks(self) -> tuple[list[Block], int]:
+        """Return the blocks to embed, and the total number of images for the progress."""
+
+    def _start(self, folder: Path, manifest: Manifest) -> None:
+        """Begin a set in an empty folder, with the rows that older sets can give."""
+        reusable = find_reusable(self._request, manifest, self._listener)
+        reused = (block for reuse in reusable for block in reuse.blocks())
+        create(folder, self._request.dataset, manifest, reused)
+
+    def _write_to(self, journal: str, manifest: Manifest) -> None:
+        writer = Writer(self._request.partial, self._request.dataset.paths, manifest, journal)
+        self._writer = self._held.enter_context(contextlib.closing(writer))
+
+    def _complete(self) -> FeatureStore:
+        self._writer.seal()
+        with writing(self._request.partial):
+            return move_in_place(self._request.folder)
+
+
+class Alone(Life):
+    """The process that fills the whole set, while others wait."""
+
+    def find(self) -> FeatureStore | None:
+        """Look without the lock first, then with it."""
+        return find_fresh(self._request, self._listener, self._held)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Continue an interrupted set, or start one with the rows of older sets."""
+        if not can_resume(self._request, manifest):
+            with new_folder(self._request.partial, may_replace=check_own) as fresh:
+                self._start(fresh, manifest)
+        self._write_to(JOURNAL, manifest)
+
+    def _blocks(self) -> tuple[list[Block], int]:
+        return blocks_of(self._partial.pending), len(self._request.dataset)
+
+    def publish(self) -> FeatureStore:
+        """Move the set to its place."""
+        done = self._complete()
+        refuse_changed(done, self._request, self._listener)
+        return done
+
+
+def can_resume(request: Request, manifest: Manifest) -> bool:
+    """Whether the partial set is of this request, and its finished rows are up to date."""
+    partial = PartialSet(request.partial)
+    return (
+        CHECKS[request.options.check] > 0
+        and partial.is_of(request.dataset, manifest, request.stats, request.numbers)
+        and not partial.may_be_read_now(request.dataset)
+    )
+
+
+class Together(Life):
+    """One of several processes that fill a set, on any machines; each embeds its own blocks.
+
+    They share only the store. They need no locks, for each writes its own journal. The last one to
+    end publishes the set. Where locks work, `Alone` waits for all of them.
+
+    Parameters
+    ----------
+    part
+        Number of the process, from 1, and number of processes.
+    """
+
+    def __init__(self, request: Request, listener: Listener, part: tuple[int, int]) -> None:
+        super().__init__(request, listener)
+        self._number, self._of = number, of = part
+        if not 1 <= number <= of:
+            raise ArgumentError(f"part: {number}/{of} is not a valid part; use 1/{of} to {of}/{of}")
+        if request.options.check == "content":
+            raise OptionError("use {} or {}, not both", "part", ("check", "content"))
+
+    def find(self) -> FeatureStore | None:
+        """Look without the lock first, then with a share of it."""
+        return find_fresh_together(self._request, self._listener, self._held)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Join the processes that fill the set; the first one starts it.
+
+        Raises
+        ------
+        StoreError
+            If it was started with other images or options.
+        """
+        partial = self._request.partial
+        with writing(partial):
+            with turn(partial.parent):
+                if not os.path.lexists(partial):
+                    with first_folder(partial) as fresh:
+                        self._start(fresh, manifest)
+            if not self._can_join(manifest):
+                raise StoreError(
+                    f"{partial}: was started with other images, options or software, or is"
+                    " complete; run `moderate embed` without --part to continue from it"
+                )
+            # A new journal, even if a part runs twice: lines of two writers could mix.
+            self._write_to(f"journal-{secrets.token_hex(8)}.jsonl", manifest)
+
+    def _can_join(self, manifest: Manifest) -> bool:
+        # Images that can be read again are left to `Alone`. Inodes may differ between machines; the
+        # process that publishes the set checks all files.
+        request, numbers = self._request, CHECKS["mtime"]
+        return self._partial.is_of(request.dataset, manifest, request.stats, numbers)
+
+    def _blocks(self) -> tuple[list[Block], int]:
+        pending = blocks_of(self._partial.pending)
+        own = [block for block in pending if block[0] % self._of == self._number - 1]
+        return own, sum(len(rows) for _, rows in own)
+
+    def publish(self) -> FeatureStore | None:
+        """Move the set to its place; None if parts are missing, or another process does it."""
+        self._held.close()
+        # The lock is free for the last process. Where locks do not work, a claim takes their place.
+        with lock_if_free(self._request.lock) as free:
+            done = self._complete_if_first() if free else None
+        if done is not None:
+            refuse_changed(done, self._request, self._listener)
+        return done
+
+    def _complete_if_first(self) -> FeatureStore | None:
+        request = self._request
+        for _ in range(CLAIM_TRIES):
+            with claim(claim_file(request.folder)) as first:
+                if first:
+                    found = open_fresh(request, request.folder)
+                    return found or (self._complete() if self._partial.complete else None)
+            time.sleep(CLAIM_PAUSE)  # its owner may have looked before this part was done
+        return open_fresh(request, request.folder)

@@ -1,0 +1,160 @@
+"""Options of embedding: each with its default and its meaning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict
+
+from moderate_cli.dataset.sources import CHECKS
+from moderate_cli.errors import ArgumentError
+from moderate_cli.networks.table import (
+    DEFAULT_BACKBONE,
+    DEFAULT_MAX_PIXELS,
+    DEVICES,
+    RUNTIMES,
+    FeatureSpec,
+    weights_digest,
+)
+from moderate_cli.threads import processors
+
+ON_ERROR = ("fail", "skip")
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """Options of embedding; the fields are the long options of `moderate embed`.
+
+    Attributes
+    ----------
+    backbone
+        One of `moderate_cli.networks.table.BACKBONES`.
+    weights
+        File with a state dict of that architecture, of any class count, such as your own
+        fine-tuned classifier; None for the backbone's own pretrained weights.
+    store
+        Folder for feature sets; None for `data/train.moderate` beside `data/train`.
+    precision
+        Precision of the forward pass: "float32", "bfloat16" or "float16".
+    dtype
+        Data type of the stored features: "float16" or "float32".
+    decode
+        "full"; or "reduced", which decodes JPEGs much larger than the backbone's input at a half,
+        a quarter or an eighth of their size: faster, with slightly different features.
+    max_pixels
+        Images with more pixels are unreadable. With a larger limit than before, they are tried
+        again.
+    check
+        How to tell that an image is unchanged. "stat": by size, times and inode; other images are
+        read, and only new contents embedded. "mtime": by size and modification time alone, for
+        file systems without stable inodes. "content": all images are read, and all features
+        compared with their checksums; damaged features are embedded again.
+    batch_size
+        Images per batch; None for 8 per processor (activations then fit its cache), and 256 on a
+        GPU.
+    workers
+        Threads that read and decode images; None for one per processor. On a Ray cluster, the
+        threads and processors of each worker; None for one, or for an even share per GPU.
+    device
+        "auto" (a GPU if there is one), "cpu" or "cuda". On a Ray cluster,
+        `Cluster.gpus_per_worker` decides.
+    runtime
+        "torch", "openvino", or "auto": OpenVINO on a CPU if it is installed. Their features agree
+        to 1e-5 relative, so one set may contain rows of both.
+    on_error
+        On unreadable images: "fail" raises UnreadableImages once all others are embedded, "skip"
+        goes on. Their rows are NaN, and `FeatureStore.unreadable` lists them.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is out of range, or two do not go together.
+
+    Examples
+    --------
+    >>> EmbedOptions(backbone="resnet50", precision="bfloat16").spec.name
+    'resnet50-bfloat16-float16'
+    >>> EmbedOptions(check="inode")
+    Traceback (most recent call last):
+    moderate_cli.errors.ArgumentError: check: 'inode' is unknown; choose one of stat, mtime, content
+    """
+
+    backbone: str = DEFAULT_BACKBONE
+    weights: str | os.PathLike[str] | None = None
+    store: str | os.PathLike[str] | None = None
+    precision: str = "float32"
+    dtype: str = "float16"
+    decode: str = "full"
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    check: str = "stat"
+    batch_size: int | None = None
+    workers: int | None = None
+    device: str = "auto"
+    runtime: str = "auto"
+    on_error: str = "fail"
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "batch_size", "workers"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ArgumentError(f"{name}: {number} is not positive")
+        for name, choices in (
+            ("check", CHECKS),
+            ("device", DEVICES),
+            ("runtime", RUNTIMES),
+            ("on_error", ON_ERROR),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise ArgumentError(
+                    f"{name}: {value!r} is unknown; choose one of {', '.join(choices)}"
+                )
+        # The weights are not read yet; the checks only need to know that they are given.
+        given = "given" if self.weights is not None else ""
+        FeatureSpec(self.backbone, given, self.precision, self.dtype, self.decode)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads that decode images in this process."""
+        return self.workers or processors()
+
+    @cached_property
+    def spec(self) -> FeatureSpec:
+        """The options that change features; reads the file of weights, if there is one.
+
+        Raises
+        ------
+        WeightsError
+            If it cannot be read.
+        """
+        weights = weights_digest(self.weights)
+        return FeatureSpec(self.backbone, weights, self.precision, self.dtype, self.decode)
+
+
+class _Keywords(TypedDict, total=False):
+    weights: str | os.PathLike[str] | None
+    store: str | os.PathLike[str] | None
+    precision: str
+    dtype: str
+    decode: str
+    max_pixels: int
+    check: str
+    batch_size: int | None
+    workers: int | None
+    device: str
+    runtime: str
+    on_error: str
+
+
+class EmbedKeywords(_Keywords, total=False):
+    """The fields of `EmbedOptions`, as keywords of functions."""
+
+    backbone: str
+
+
+class FeatureKeywords(_Keywords, total=False):
+    """The same for functions that combine the features of several backbones."""
+
+    backbone: str | Sequence[str]

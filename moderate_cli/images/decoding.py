@@ -1,0 +1,115 @@
+"""Bytes of an image file -> uint8 tensor of its pixels.
+
+Pixels are those of `moderate_cli.images.pixels`: mostly PIL's conversion to RGB, as in ImageFolder
+of torchvision (EXIF orientation is ignored). JPEG, by far the most common format, is decoded by
+torchvision: the same pixels in half the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional as transforms
+
+from moderate_cli.images.memory import tried_twice
+from moderate_cli.images.opening import NotNow, opened
+from moderate_cli.images.pixels import to_rgb
+from moderate_cli.images.strips import middle
+from moderate_cli.networks.devices import memory_told
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS
+
+try:
+    from torchvision.io import ImageReadMode, decode_jpeg
+except ImportError:  # deprecated in torchvision 0.29; once it is removed, PIL decodes all
+    decode_jpeg = None
+
+
+NEEDS_MEMORY = "needs more memory than there is"
+
+
+def decode(
+    content: bytes, enough: int | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> torch.Tensor:
+    """Decode an image of any format that PIL reads to uint8 (3, height, width).
+
+    Parameters
+    ----------
+    content
+        The bytes of the file.
+    enough
+        Minimum pixels of the short side: a JPEG with at least twice as many is decoded at a
+        reduced size. None decodes in full.
+    max_pixels
+        Maximum of width times height.
+
+    Raises
+    ------
+    UnreadableImage
+        With the reason, if it cannot be decoded.
+    """
+
+    def attempt(least_room: int) -> torch.Tensor:
+        with opened_pixels(content, enough, max_pixels, least_room) as whole:
+            return whole
+
+    return tried(attempt)
+
+
+def tried(attempt: Callable[[int], torch.Tensor]) -> torch.Tensor:
+    """Decode beside other images or, if memory is short, alone."""
+    try:
+        return tried_twice(attempt)
+    except MemoryError:
+        raise NotNow(NEEDS_MEMORY) from None
+
+
+@contextlib.contextmanager
+def opened_pixels(
+    content: bytes,
+    enough: int | None,
+    max_pixels: int,
+    least_room: int,
+    *,
+    strips_cut: bool = False,
+) -> Iterator[torch.Tensor]:
+    """Decode an image, and reserve room for it until the block ends.
+
+    Raises
+    ------
+    UnreadableImage, MemoryError
+        As of `opened`; but errors in the block are not attributed to the file.
+    """
+    with contextlib.ExitStack() as room:
+        with opened(content, max_pixels, room=room, least_room=least_room) as image:
+            whole = _pixels(image, content, enough, strips_cut=strips_cut)
+        yield whole
+
+
+def _pixels(
+    image: Image.Image, content: bytes, enough: int | None, *, strips_cut: bool
+) -> torch.Tensor:
+    size = image.size
+    if enough is not None:
+        image.draft(None, (enough, enough))  # only the JPEG reader supports this
+    if decode_jpeg and image.size == size and image.format == "JPEG":
+        pixels = _decode_jpeg(content) if image.mode in ("L", "RGB") else None
+        if pixels is not None:
+            return pixels
+    rgb = to_rgb(image, middle(image.size) if strips_cut else None)
+    with memory_told():
+        converted: torch.Tensor = transforms.pil_to_tensor(rgb)
+    return converted
+
+
+def _decode_jpeg(content: bytes) -> torch.Tensor | None:
+    """Decode a grayscale or color JPEG; None if PIL should try it."""
+    buffer = torch.frombuffer(bytearray(content), dtype=torch.uint8)  # needs writable memory
+    try:
+        with memory_told():
+            pixels: torch.Tensor = decode_jpeg(buffer, mode=ImageReadMode.UNCHANGED)
+    except RuntimeError:
+        return None
+    return pixels.expand(3, -1, -1) if len(pixels) == 1 else pixels

@@ -1,12 +1,12 @@
 """Shrink an image dataset to the part that is worth training on.
 
-The steps of the command line are functions here::
+Each command of `moderate` is a function here, with the same options::
 
-    dataset = scan("data/train")
-    scores = score(embed(dataset))
-    kept = select(scores, ratio=0.3)
-    write_index("kept.txt", scores, kept)
-    export(dataset, kept, "data/train-30")
+    selection = select("data/train", ratio=0.3, strategy="trimmed")
+    write_index("kept.txt", selection.scores, selection.mask)
+    export("data/train", selection.mask, "data/train-30")
+
+Names are loaded on first use, so that `import moderate_cli` takes no time.
 """
 
 from __future__ import annotations
@@ -15,66 +15,99 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moderate_cli.api.duplicates import NearDuplicates, duplicates
+    from moderate_cli.api.embed import embed, estimate
+    from moderate_cli.api.evaluate import evaluate
+    from moderate_cli.api.perturb import Perturbation, perturb
+    from moderate_cli.api.report import report
+    from moderate_cli.api.score import score
+    from moderate_cli.api.select import select
+    from moderate_cli.api.suspects import LabelErrors, suspects
+    from moderate_cli.choosing import Selection
     from moderate_cli.dataset import Dataset, scan
-    from moderate_cli.embedding import embed, embed_part
-    from moderate_cli.embedding.cluster import Cluster
-    from moderate_cli.embedding.estimate import Estimate, estimate
+    from moderate_cli.embedding import Cluster, EmbedOptions
+    from moderate_cli.embedding.estimate import Estimate
     from moderate_cli.errors import ModerateError
-    from moderate_cli.exporting.folders import export
-    from moderate_cli.exporting.records import write_index, write_scores
-    from moderate_cli.label_errors.suspects import Suspects, find_suspects
-    from moderate_cli.results import score
+    from moderate_cli.evaluation import Comparison
+    from moderate_cli.exporting import export, write_index, write_scores
+    from moderate_cli.label_errors import Suspects, find_suspects
+    from moderate_cli.listening import Bars, Listener
+    from moderate_cli.notices import Notice
+    from moderate_cli.presets import preset
     from moderate_cli.scoring import Scores, score_features
-    from moderate_cli.selection import select
-    from moderate_cli.store.feature_store import FeatureStore, open_store
+    from moderate_cli.selection import Choice, select_scores
+    from moderate_cli.store import FeatureStore, open_store
 
 __all__ = [
+    "Bars",
+    "Choice",
     "Cluster",
+    "Comparison",
     "Dataset",
+    "EmbedOptions",
     "Estimate",
     "FeatureStore",
+    "LabelErrors",
+    "Listener",
     "ModerateError",
+    "NearDuplicates",
+    "Notice",
+    "Perturbation",
     "Scores",
+    "Selection",
     "Suspects",
+    "duplicates",
     "embed",
-    "embed_part",
     "estimate",
+    "evaluate",
     "export",
     "find_suspects",
     "open_store",
+    "perturb",
+    "preset",
+    "report",
     "scan",
     "score",
     "score_features",
     "select",
+    "select_scores",
+    "suspects",
     "write_index",
     "write_scores",
 ]
 
-_MODULES = {
-    "Cluster": "embedding.cluster",
-    "Dataset": "dataset",
-    "Estimate": "embedding.estimate",
-    "FeatureStore": "store.feature_store",
-    "ModerateError": "errors",
-    "Scores": "scoring",
-    "Suspects": "label_errors.suspects",
-    "embed": "embedding",
-    "embed_part": "embedding",
-    "estimate": "embedding.estimate",
-    "export": "exporting.folders",
-    "find_suspects": "label_errors.suspects",
-    "open_store": "store.feature_store",
-    "scan": "dataset",
-    "score": "results",
-    "score_features": "scoring",
-    "select": "selection",
-    "write_index": "exporting.records",
-    "write_scores": "exporting.records",
+_ROOMS = {
+    "api.duplicates": "NearDuplicates duplicates",
+    "api.embed": "embed estimate",
+    "api.evaluate": "evaluate",
+    "api.perturb": "Perturbation perturb",
+    "api.report": "report",
+    "api.score": "score",
+    "api.select": "select",
+    "api.suspects": "LabelErrors suspects",
+    "choosing": "Selection",
+    "dataset": "Dataset scan",
+    "embedding": "Cluster EmbedOptions",
+    "embedding.estimate": "Estimate",
+    "errors": "ModerateError",
+    "evaluation": "Comparison",
+    "exporting": "export write_index write_scores",
+    "label_errors": "Suspects find_suspects",
+    "listening": "Bars Listener",
+    "notices": "Notice",
+    "presets": "preset",
+    "scoring": "Scores score_features",
+    "selection": "Choice select_scores",
+    "store": "FeatureStore open_store",
 }
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded on first use: `moderate --help` must not wait for numpy.
-    if name not in _MODULES:
+    if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,52 +1,106 @@
-"""Who is told how far the work is, and what is worth knowing: a terminal, a notebook, or nobody."""
+"""Listeners, which hear progress and notices: a terminal, a notebook, or nobody."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tqdm import tqdm
 
     from moderate_cli.dataset import Dataset
     from moderate_cli.notices import Notice, Timing
 
-Move = Callable[[int, int], None]  # told how many are done, and how many there are
+Move = Callable[[int, int], None]  # called with the number done, and the number of all
 
 
 class Listener:
-    """Told what happens; this one does nothing. Override what you want to hear."""
+    """Hears what happens, and does nothing. Override the methods that you need.
 
-    @contextmanager
-    def progress(self, what: str, *, unit: str = "img", delay: float = 0.0) -> Iterator[Move]:
-        """Yield what is told how far a piece of work is.
+    Examples
+    --------
+    >>> class Loud(Listener):
+    ...     def notice(self, notice):
+    ...         print(notice.kind)
+    >>> from moderate_cli import duplicates
+    >>> found = duplicates("data/train", backbone="pixels", listener=Loud())
+    duplicates
+    torn duplicates
+    """
+
+    def progress(
+        self, what: str, *, unit: str = "img", delay: float = 0.0
+    ) -> AbstractContextManager[Move]:
+        """Yield a function to call with the progress of a piece of work.
 
         Parameters
         ----------
         what
-            The work, such as "embed".
+            Name of the work, such as "embed".
         unit
-            What is counted.
+            Unit of the counts.
         delay
-            Seconds; of what ends sooner nothing needs to be shown.
+            Seconds; shorter work needs no bar.
         """
-        yield lambda done, total: None
+        return nullcontext(_ignore)
 
-    def listed(self, dataset: Dataset, *, clustered: bool = False) -> None:
-        """A dataset was listed; `dataset.notices` tells what is odd about it.
+    def listed(self, dataset: Dataset, *, name: str, store: Path, clustered: bool = False) -> None:
+        """Hear that a dataset was listed, before it is embedded; raise an error to stop here.
 
-        `clustered` says that clusters take the place of its classes.
+        Parameters
+        ----------
+        dataset
+            The dataset; its `notices` are its oddities.
+        name
+            The dataset's name, as the user wrote it.
+        store
+            Folder of its feature sets.
+        clustered
+            Whether clusters of the features replace its classes.
         """
 
     def notice(self, notice: Notice) -> None:
-        """Something is worth knowing; `moderate_cli.words` says it in a sentence."""
+        """Hear a notice; `moderate_cli.words` says it in a sentence."""
 
     def timed(self, timing: Timing) -> None:
-        """Images were embedded, in so much time."""
+        """Hear how long an embedding took."""
+
+
+def _ignore(done: int, total: int) -> None:
+    pass
 
 
 SILENT = Listener()
+
+
+class Recorder(Listener):
+    """Passes everything on to another listener, and keeps the notices."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.notices: list[Notice] = []
+
+    def progress(
+        self, what: str, *, unit: str = "img", delay: float = 0.0
+    ) -> AbstractContextManager[Move]:
+        """Pass on."""
+        return self._listener.progress(what, unit=unit, delay=delay)
+
+    def listed(self, dataset: Dataset, *, name: str, store: Path, clustered: bool = False) -> None:
+        """Pass on."""
+        self._listener.listed(dataset, name=name, store=store, clustered=clustered)
+
+    def notice(self, notice: Notice) -> None:
+        """Keep and pass on."""
+        self.notices.append(notice)
+        self._listener.notice(notice)
+
+    def timed(self, timing: Timing) -> None:
+        """Pass on."""
+        self._listener.timed(timing)
 
 
 class Bars(Listener):
@@ -54,8 +108,9 @@ class Bars(Listener):
 
     Examples
     --------
-    >>> from moderate_cli import Bars, select
-    >>> select("data/train", ratio=0.3, listener=Bars())  # doctest: +SKIP
+    >>> from moderate_cli import select
+    >>> select("data/train", ratio=0.5, backbone="pixels", listener=Bars()).rows
+    array([0, 1, 5, 7])
     """
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a user should know of a piece of work, as data; `moderate_cli.words` says it."""
+"""Facts that a user should know about the work, as data; `moderate_cli.words` has the words."""
 
 from __future__ import annotations
 
@@ -6,42 +6,50 @@ from typing import Literal, NamedTuple
 
 Kind = Literal[
     "waiting",  # another process, `names[0]`, fills the same store
-    "empty classes",  # class folders without images: `classes`
-    "unreadable",  # `count` of `of` images cannot be read, and are left out
-    "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and are left out
+    "unreadable",  # `count` of `of` images cannot be read, and were skipped
+    "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
     "coinciding",  # `count` of `of` images have the same features
-    "coinciding classes",  # nearly all images of `classes` have the same features
-    "strangers",  # `share` of the images are nearer to most other classes than to their own
-    "suspects",  # `count` likely label errors were dropped first
-    "doubtful suspects",  # the estimate of label noise, `share`, does not agree with their `count`
-    "spared suspects",  # `count` suspects stay, so that `classes` keep --min-per-class `of`
-    "lost to suspects",  # no image is left of `classes` without suspects
+    "coinciding classes",  # the same, within each of `classes`, which have `of` images
+    "strangers",  # `share` of the images are closer to most other classes than to their own
+    "suspects",  # `count` likely label errors were dropped first, and `of` images are left
+    "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`
+    "spared suspects",  # `count` were not dropped, so that `classes` keep `least`
+    "lost to suspects",  # `classes` had nothing else
     "duplicates",  # `count` near duplicates of `of` images
-    "torn duplicates",  # `count` pairs of near duplicates have different classes: `pairs`
-    "spared duplicates",  # as of suspects
-    "lost to duplicates",  # as of suspects
-    "auto",  # --strategy auto chose `names[0]`, whose accuracy is `share`; others are `names[1:]`
-    "floors",  # --min-per-class takes `of` images, and `count` are kept
-    "rescued classes",  # the selection would contain no image of `classes`, and `count` were added
-    "lost classes",  # it contains none of `classes`
+    "torn duplicates",  # `count` pairs, `names`, have different labels
+    "spared duplicates",  # the same as of suspects
+    "lost to duplicates",  # the same as of suspects
+    "auto",  # --strategy auto chose `names[0]`, with accuracy `share`; it also tried `names[1:]`
+    "floors",  # keeping `least` per class needs `of` images, and `count` are kept
+    "rescued classes",  # only `least` keeps `count` classes, `names`; `share` images per class
+    "lost classes",  # no image of `count` classes, `names`, is kept; `share` images per class
 ]
 
 
 class Notice(NamedTuple):
-    """One thing that a user should know.
+    """One fact that a user should know.
 
     Attributes
     ----------
     kind
-        What it is; says what the other fields hold.
+        Kind of fact; decides the meaning of the other fields.
     count, of
-        How many images it concerns, and of how many.
+        Number of images concerned, and of all.
     classes
         Class name -> number of images, the largest number first.
     names
-        What else it concerns.
+        Names of other things concerned.
     share
-        A fraction of one.
+        A fraction, or a mean.
+    least
+        Minimum number kept per class.
+
+    Examples
+    --------
+    >>> from moderate_cli import select
+    >>> selection = select("data/train", count=1, min_per_class=0, backbone="pixels")
+    >>> [notice.kind for notice in selection.notices]
+    ['lost classes']
     """
 
     kind: Kind
@@ -50,23 +58,24 @@ class Notice(NamedTuple):
     classes: tuple[tuple[str, int], ...] = ()
     names: tuple[str, ...] = ()
     share: float = 0.0
+    least: int = 0
 
 
 class Timing(NamedTuple):
-    """Where the time of an embedding went.
+    """Time that an embedding took, by step.
 
     Attributes
     ----------
     images
         Number of images embedded.
     elapsed
-        Seconds from the first image to the last, the backbone being loaded.
+        Seconds from the first image to the last; loading the backbone is not included.
     decode, transform
         Seconds of reading and decoding, and of resizing and cropping, summed over `workers`.
     forward, write
         Seconds in the backbone, and in writing to the store.
     workers
-        Threads that decode, while the backbone runs.
+        Threads that decode while the backbone runs.
     """
 
     images: int

@@ -1,9 +1,10 @@
-"""The examples in docstrings hold."""
+"""The examples in docstrings hold, where data/train is the small dataset of the tests."""
 
 import doctest
 import importlib
 import pkgutil
 
+import numpy as np
 import pytest
 
 import moderate_cli
@@ -16,5 +17,7 @@ MODULES = [
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_of_a_module_hold(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+def test_the_examples_of_a_module_hold(name, data, monkeypatch):
+    monkeypatch.chdir(data.parents[1])
+    module = importlib.import_module(name)
+    assert doctest.testmod(module, extraglobs={"np": np}).failed == 0

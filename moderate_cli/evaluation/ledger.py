@@ -1,4 +1,4 @@
-"""Finished cells of evaluations, kept so that none is run twice."""
+"""The ledger: finished cells of evaluations in a file, so that none is run twice."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from moderate_cli.evaluation import Cell, Result
+from moderate_cli.evaluation.cells import Cell, Result
 from moderate_cli.files.regular import read_regular
 from moderate_cli.selection import exact, written
 
+EVALUATIONS = "evaluations.jsonl"  # in the folder of a feature set
+
 
 class Ledger:
-    """Results in a file, one JSON object a line; one that is damaged costs its cell, no more.
+    """Results in a file, one JSON object per line; a damaged line is run again.
 
     Parameters
     ----------
     path
-        The file, made with the first result; None keeps nothing.
+        The file, created with the first result; None keeps nothing.
     context
-        What else results depend on: evaluator, test set, options.
+        Everything else that results depend on: data, classifier, test set, options.
     """
 
     def __init__(self, path: Path | None, context: Mapping[str, Any]) -> None:
@@ -36,12 +38,12 @@ class Ledger:
                         self._take(json.loads(line))
 
     def add(self, cell: Cell, result: Result) -> None:
-        """Keep a result; a file that cannot be written costs time, nothing else."""
+        """Keep a result; if the file cannot be written, the cell is run again next time."""
         self.results[cell] = result
         if self._path is None:
             return
         entry = {"context": self._context, "cell": list(cell), "result": list(result)}
-        # One write to the end of the file, so that two runs at once do not mix lines.
+        # A single write at the end of the file, so that two runs at once do not mix lines.
         with contextlib.suppress(OSError):
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             try:
@@ -53,7 +55,7 @@ class Ledger:
         if entry["context"] == self._context:
             strategy, ratio, drop_suspects, seed, quantile = entry["cell"]
             images, accuracy, worst_class = entry["result"]
-            # A number may stand there in another way than it is written today.
+            # Earlier versions wrote the same numbers in other ways.
             dropped = drop_suspects if drop_suspects in ("", "auto") else written(drop_suspects)
             where = written(quantile)
             cell = Cell(str(strategy), written(ratio), dropped, int(seed), where)
@@ -64,7 +66,7 @@ class Ledger:
 
 
 def ledgers(path: Path) -> list[tuple[Mapping[str, Any], Ledger]]:
-    """Return each context that a file has results of, with its ledger, in the order they came."""
+    """Return the contexts of a file, each with its ledger, in the order of their results."""
     found: dict[str, Mapping[str, Any]] = {}
     with contextlib.suppress(OSError):
         for line in read_regular(path).splitlines():

@@ -1,4 +1,4 @@
-"""The probe: a regularised linear head on frozen features, which takes seconds."""
+"""The linear probe: a regularized linear head on frozen features."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows, read_rows
+from moderate_cli.arrays import Doubles, Features, Rows, blocks, read_rows
 
 BLOCK_ROWS = 4096
 STRENGTHS = 10.0 ** np.arange(-5, 0.5, 0.5)  # of the penalty, over that of the mean squared norm
-SMALLEST = 1e-290  # the inverse of a number that is smaller may be infinite
+SMALLEST = 1e-290  # a smaller number may have an infinite inverse
 
 
 class Probe:
     """Ridge regression on one-hot labels; the class of the highest output is predicted.
 
-    The strength of the penalty is the one of `STRENGTHS` that predicts most of the images right,
-    each by a head that was fitted without it. For ridge regression such leave-one-out predictions
-    follow from one fit (Hastie, Tibshirani and Friedman, 2009, Eq. 7.64).
+    The penalty is the one of `STRENGTHS` with the best leave-one-out accuracy. For ridge
+    regression, leave-one-out predictions follow from a single fit (Hastie, Tibshirani and
+    Friedman, 2009, Eq. 7.64).
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Probe:
         return np.concatenate(found)
 
     def _fit_few(self, features: Features, rows: Rows, members: Rows, targets: Doubles) -> Doubles:
-        """Fit by the products of images, (m, m)."""
+        """Fit by the matrix of products of images, (m, m)."""
         points = np.concatenate([block for _, block in self._centered(features, rows)])
         values, vectors = np.linalg.eigh(points @ points.T)
         values = values.clip(min=0)
@@ -70,7 +70,7 @@ class Probe:
         return weights
 
     def _fit_many(self, features: Features, rows: Rows, members: Rows, targets: Doubles) -> Doubles:
-        """Fit by the products of coordinates, (d, d), in passes over the images."""
+        """Fit by the matrix of products of coordinates, (d, d), in two passes over the images."""
         d = features.shape[1]
         gram, moment = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
         for part, block in self._centered(features, rows):
@@ -96,20 +96,19 @@ class Probe:
         return weights
 
     def _centered(self, features: Features, rows: Rows) -> Iterator[tuple[slice, Doubles]]:
-        for start in range(0, len(rows), BLOCK_ROWS):
-            part = slice(start, start + BLOCK_ROWS)
+        for part in blocks(len(rows), BLOCK_ROWS):
             yield part, read_rows(features, rows[part]) - self._mean
 
 
 def _sum(features: Features, rows: Rows) -> Doubles:
     total = np.zeros(features.shape[1])
-    for start in range(0, len(rows), BLOCK_ROWS):
-        total += read_rows(features, rows[start : start + BLOCK_ROWS]).sum(axis=0)
+    for part in blocks(len(rows), BLOCK_ROWS):
+        total += read_rows(features, rows[part]).sum(axis=0)
     return total
 
 
 def _scale(values: Doubles) -> float:
-    """Mean squared norm; where images coincide, any other number does for that of nothing."""
+    """Mean squared norm; 1 where all images coincide, for there any number gives the same head."""
     scale = float(values.mean())
     return scale if scale > SMALLEST else 1.0
 
@@ -117,11 +116,11 @@ def _scale(values: Doubles) -> float:
 def _right(
     fitted: Doubles, leverage: Doubles, targets: Doubles, members: Rows, base: Doubles
 ) -> int:
-    """How many images a head predicts right that was fitted without them."""
+    """Count the images that a head fitted without them predicts correctly."""
     residuals = (targets - fitted) / (1 - leverage).clip(min=1e-12)[:, None]
     return int(np.count_nonzero((targets - residuals + base).argmax(axis=1) == members))
 
 
 def _strongest(right: Sequence[float]) -> int:
-    """Return the position of the most that are right; of equals the strongest penalty."""
+    """Return the position of the highest count; of equal ones, the strongest penalty."""
     return len(right) - 1 - int(np.argmax(right[::-1]))

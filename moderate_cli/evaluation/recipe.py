@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderate_cli.networks.table import TORCHVISION_BACKBONES
+from moderate_cli.networks.table import BACKBONES
 
 SMALL = "cnn"
-# Networks with a second head, which only training knows, are left out.
-NETWORKS = (SMALL, *(n for n in TORCHVISION_BACKBONES if n not in ("googlenet", "inception_v3")))
+# Without the networks that have a second head in training.
+NETWORKS = (
+    SMALL,
+    *(one.name for one in BACKBONES.values() if one.family == "torchvision" and not one.auxiliary),
+)
 
 BATCH = 64
+STEPS = {"train": 1000, "fine-tune": 200}
 LARGEST_SEED = 2**64 - 1  # that torch takes
 
 

@@ -1,1 +1,24 @@
-"""Exporting: what is kept, as lists, tables and folders."""
+"""Exporting: selections as index files and folders, results as tables."""
+
+from moderate_cli.exporting.folders import LINKS, export
+from moderate_cli.exporting.index import INDEX_FORMATS, index_bytes, write_index
+from moderate_cli.exporting.scores import SCORE_FORMATS, score_lines, write_scores
+from moderate_cli.exporting.suffixes import check_output
+from moderate_cli.exporting.tables import TABLE_FORMATS, Table, formatted, table_bytes, write_table
+
+__all__ = [
+    "INDEX_FORMATS",
+    "LINKS",
+    "SCORE_FORMATS",
+    "TABLE_FORMATS",
+    "Table",
+    "check_output",
+    "export",
+    "formatted",
+    "index_bytes",
+    "score_lines",
+    "table_bytes",
+    "write_index",
+    "write_scores",
+    "write_table",
+]

@@ -1,4 +1,4 @@
-"""Make a pruned ImageFolder of the images that are kept."""
+"""Copy or link the kept images into a new ImageFolder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Rows
-from moderate_cli.dataset import Dataset
+from moderate_cli.arrays import Rows, blocks
+from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.dataset.tars import Tars, write_tars
-from moderate_cli.errors import ArgumentError, OutputError
-from moderate_cli.files.atomic import check_room, is_taken, new_folder
+from moderate_cli.errors import ArgumentError, OutputError, check_choice
+from moderate_cli.files.atomic import new_folder
+from moderate_cli.files.destinations import check_room, is_taken
 from moderate_cli.files.places import place
 from moderate_cli.guard import Guard
+from moderate_cli.listening import SILENT, Listener
 from moderate_cli.text import printable
 from moderate_cli.threads import in_threads
 
-PART = 500  # files that one thread places before it tells of progress
+PART = 500  # files that one thread copies between two reports of progress
 MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
 MARK_TITLE = "moderate export 3"  # its first line; of earlier versions, a number of files
 
@@ -36,73 +38,78 @@ Counts = Generator[int, None, None]
 
 
 def export(
-    dataset: Dataset,
-    kept: npt.NDArray[Any],
+    data: str | os.PathLike[str] | Dataset,
+    kept: npt.ArrayLike,
     destination: str | os.PathLike[str],
     *,
     link: str = "none",
     force: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    listener: Listener = SILENT,
 ) -> None:
-    """Write the kept images to a new folder with the same classes, whole or not at all.
+    """Write the kept images to a new folder with the same classes, completely or not at all.
 
-    Of a dataset in tar files, the folder holds tar files of the same names.
+    For a dataset in tar files, the folder gets tar files of the same names.
 
     Parameters
     ----------
-    dataset
-        The source, which is only read.
+    data
+        A `Dataset`, or a path or URL as for `scan`. It is never changed.
     kept
-        bool (n,).
+        bool (n,), such as a `Selection` of it.
     destination
         Must not exist, or be empty, unless `force` is true.
     link
         "none" copies, "hard" and "symbolic" link to the source's files.
     force
-        Replace an earlier export, in which no file was added or changed since.
-    on_progress
-        Called with the number of images done and the number of all.
+        Replace an earlier export in which no file was added or changed since.
+    listener
+        Told how far the work is.
 
     Raises
     ------
     OutputError
-        If `destination` may not be written, or a class would be left without images: leaving its
-        folder out would shift the class indices of ImageFolder, silently.
+        If `destination` cannot be written, or a class would be left without images: ImageFolder's
+        class indices would shift silently.
+
+    Examples
+    --------
+    >>> from moderate_cli import select
+    >>> selection = select("data/train", ratio=0.5, backbone="pixels")
+    >>> export("data/train", selection, "data/train-half")
     """
-    if link not in LINKS:
-        raise ArgumentError(f"link: {link!r} is none of {', '.join(LINKS)}")
-    if not isinstance(kept, np.ndarray) or kept.dtype != bool or kept.shape != (len(dataset),):
+    check_choice("link", link, LINKS)
+    dataset, mask = data if isinstance(data, Dataset) else scan(data), np.asarray(kept)
+    if mask.dtype != bool or mask.shape != (len(dataset),):
         raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(dataset)},)")
-    shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(kept)
+    shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(mask)
     Guard.of(dataset).check_folder(destination, replace=force)
     check_destination(destination, force=force)
     if isinstance(source, Tars):
         if link != "none":
-            raise ArgumentError(f"link: {link!r} wants images in folders, not in tar files")
+            raise ArgumentError(f"link: {link!r} needs images in folders, not in tar files")
         _check_names(source, shown)
     elif dataset.in_files:
         _check_classes(dataset, set(dataset.labels[rows].tolist()), shown)
     else:
         raise OutputError(
-            f"{shown}: images of {dataset.root} are not on this machine; -o lists those that are"
-            " kept"
+            f"{shown}: images of {dataset.root} are not on this machine; -o lists the kept ones"
         )
     with new_folder(destination, may_replace=check_replaceable if force else None) as folder:
         if isinstance(source, Tars):
             written = _write_tars(source, {dataset.paths[row] for row in rows.tolist()}, folder)
         else:
             written = _write_files(dataset, rows, folder, link)
-        with closing(written) as counts:  # no thread writes to a folder that is being removed
+        # Closed on errors, so that no thread writes to a folder that is being removed.
+        with listener.progress("copy") as move, closing(written) as counts:
             for done in counts:
-                if on_progress is not None:
-                    on_progress(done, len(rows))
+                move(done, len(rows))
         mark(folder)
 
 
 def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
-    """Put images into a folder; yield how many are there, now and then."""
+    """Put images into a folder; yield the number done, part by part."""
     for name in dataset.classes:
-        (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder
+        (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder itself
     parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
     for parent in {parent for parent, _ in parts}:
         (folder / parent).mkdir(parents=True, exist_ok=True)
@@ -116,22 +123,22 @@ def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Count
 
 
 def _write_tars(source: Tars, keys: set[str], folder: Path) -> Counts:
-    """Write tar files with the samples of these keys; yield how many are there."""
+    """Write tar files with the samples of these keys; yield the number done."""
     for done, _ in enumerate(write_tars(source, keys, folder), 1):
         yield done
 
 
 def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield parts of the images: a folder, and names in it, which they keep."""
+    """Yield parts of the images: a folder, and for each file its name, twice: old and new."""
     for parent, group in itertools.groupby(paths, os.path.dirname):
         names = [os.path.basename(path) for path in group]
-        for start in range(0, len(names), PART):
-            yield parent, [(name, name) for name in names[start : start + PART]]
+        for part in blocks(len(names), PART):
+            yield parent, [(name, name) for name in names[part]]
 
 
 def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
-    """Link or copy files of one folder to another, each under a new name; return how many."""
-    # Relative to open folders, no name has to be looked up from the root.
+    """Link or copy files of one folder to another, each under a new name; count them."""
+    # Relative to an open folder, a name is not looked up from the root.
     folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
     try:
         for name, new in names:
@@ -153,7 +160,7 @@ def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
 
 
 def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
-    # The file itself, not a symbolic link to it, which might lead nowhere from its new place.
+    # To the file behind a symbolic link: from its new place the link might lead nowhere.
     os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
 
 
@@ -162,7 +169,7 @@ def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
 
 
 def check_destination(destination: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Refuse a folder that an export could not take the place of, before there is anything.
+    """Refuse a folder that an export could not be written to, before any work.
 
     Raises
     ------
@@ -181,7 +188,7 @@ def check_destination(destination: str | os.PathLike[str], *, force: bool = Fals
 
 
 def check_replaceable(destination: str | os.PathLike[str]) -> None:
-    """Refuse a folder that is no export, or in which a file was added or changed since.
+    """Refuse a folder that is not an export, or in which a file was added or changed since.
 
     Raises
     ------
@@ -203,7 +210,7 @@ def check_replaceable(destination: str | os.PathLike[str]) -> None:
 
 
 class _Exported(NamedTuple):
-    """A file when it was exported: size, modification time, device and inode."""
+    """A file when it was exported: its size, modification time, device and inode."""
 
     size: int
     time: int
@@ -222,18 +229,18 @@ class _Exported(NamedTuple):
 def _is_as_exported(
     then: _Exported | None, now: _Exported, status: os.stat_result, nodes: set[tuple[int, int]]
 ) -> bool:
-    """Whether a file is the one that was exported; `nodes` are those of all that were."""
+    """Whether a file is still the exported one; `nodes` are those of all exported files."""
     if then is None:
         return False
     if then.node == now.node and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-        return True  # it was changed along with its image, and losing this name loses no byte
-    # The file of another name: two changed places. One of a new inode may be of a copied export.
+        return True  # its image was changed with it, and has another name; no byte is lost
+    # With the node of another name, two files were swapped. A new node may be of a copied export.
     moved = then.node != now.node and now.node in nodes
     return then[:2] == now[:2] and not moved
 
 
 def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
-    """Read what an export held when it was made, by path."""
+    """Read the list of an export: path -> file when it was exported."""
     try:
         title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
         if title == MARK_TITLE:
@@ -241,24 +248,24 @@ def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
             return {str(name): _Exported(*map(int, own)) for name, *own in entries}
         if title.isdecimal():
             raise OutputError(
-                f"{shown}: is an export of an earlier version, which kept no list of its files;"
+                f"{shown}: was exported by an earlier version, which kept no list of its files;"
                 " remove it yourself, or choose another folder"
             )
     except (OSError, NotAFile, ValueError, TypeError):
-        pass  # whatever bears that name, it is not ours
+        pass  # a file of that name, but not ours
     raise OutputError(
         f"{shown}: was not made by --copy-to, so --force does not replace it; choose another folder"
     )
 
 
 def mark(folder: Path) -> None:
-    """List the files of an export in it, with what tells them from others."""
+    """Write the list of an export's files into it."""
     lines = [json.dumps([name, *_Exported.of(status)]) for name, status in _files(folder)]
     (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield all that is in a folder, but folders and the mark, each with its stat, by name."""
+    """Yield all files below a folder except the mark, each with its stat, sorted by name."""
     stack = [""]
     while stack:
         parent = stack.pop()
@@ -287,8 +294,8 @@ def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
     ]
     if lost:
         raise OutputError(
-            f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, {lost[0]!r}"
-            " for one, and ImageFolder's class indices would shift; keep more images"
+            f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, e.g."
+            f" {lost[0]!r}, and ImageFolder's class indices would shift; keep more images"
         )
 
 

@@ -1,4 +1,4 @@
-"""Adversarial attacks: changes too small to see that mislead a network."""
+"""Adversarial attacks: barely visible changes that fool a network."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from moderate_cli.perturbation.scenario import Attack
 
 
 class Steps(NamedTuple):
-    """How an attack goes about it.
+    """The steps of an attack.
 
     Attributes
     ----------
     number
-        Of steps.
+        Number of steps.
     length
-        Of each, over epsilon.
+        Length of each, in units of epsilon.
     from_random
-        Whether it begins at a random point.
+        Whether the first step starts at a random point.
     """
 
     number: int
@@ -43,16 +43,16 @@ STEPS = {"fgsm": Steps(1, 1.0, False), "pgd": Steps(10, 0.25, True)}
 def load_attack(attack: Attack) -> Callable[[Pixels, np.random.Generator], Pixels]:
     """Return the function that attacks one picture, uint8 (height, width, 3) in and out.
 
-    The pixels of the file itself are changed, through the resizing and cropping that the network
-    wants, so that the loss of the class which the network sees in the picture rises. Taking that in
-    place of the label serves any network, whatever its classes, and gives the label away to none
+    The attack changes the pixels of the file itself; its gradient passes through the network's
+    resizing and cropping. It raises the loss of the class that the network sees in the picture.
+    That class, instead of the label, works for networks with any classes, and leaks no label
     (Kurakin et al., ICLR 2017).
 
     Raises
     ------
     WeightsError, ArgumentError, DeviceError
-        If the weights cannot be had, belong to another network or lack the head, or the device is
-        not there, or fails.
+        If the weights are missing, belong to another network or have no head, or the device is
+        missing or fails.
     """
     where = find_device(attack.device)
     module, preprocessing, _, _ = load_classifier(attack.network, attack.weights, headed=True)

@@ -1,7 +1,7 @@
-"""What ruins a picture: each function takes pixels and returns others.
+"""Corruptions: each function takes the pixels of a picture and returns ruined ones.
 
-uint8 (height, width, 3) in and out. The strengths follow the size of the picture, so that a large
-one looks as bad as a small one.
+uint8 (height, width, 3) in and out. Strengths grow with the picture, so that large and small ones
+look equally bad.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from PIL import Image
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.floating[Any]]
 
-NOISE = 0.2  # standard deviation, of the range of pixels
-COVERED = 0.5  # of each side
-COARSE, FEWEST = 8, 6  # how many pixels become one, and how many are left of a side at least
-FOG_LEAST, FOG_MOST = 0.45, 0.85  # share of white
-STREAK = 0.15  # length of the blur, of the short side
+NOISE = 0.2  # standard deviation, as a fraction of the range of pixels
+COVERED = 0.5  # fraction of each side
+COARSE, FEWEST = 8, 6  # pixels per block, and blocks per side at least
+FOG_LEAST, FOG_MOST = 0.45, 0.85  # fraction of white
+STREAK = 0.15  # length of the blur, as a fraction of the short side
 
 
 def gaussian_noise(pixels: Pixels, rng: np.random.Generator) -> Pixels:
@@ -41,7 +41,7 @@ def occlusion(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def low_resolution(pixels: Pixels, _rng: np.random.Generator) -> Pixels:
-    """Make blocks of pixels one."""
+    """Merge blocks of pixels into one color each."""
     height, width = pixels.shape[:2]
     small = tuple(min(side, max(FEWEST, side // COARSE)) for side in (width, height))
     picture = Image.fromarray(pixels).resize(small, Image.Resampling.BOX)
@@ -49,7 +49,7 @@ def low_resolution(pixels: Pixels, _rng: np.random.Generator) -> Pixels:
 
 
 def fog(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Draw a white veil over the picture, thicker in some places: noise of several sizes."""
+    """Draw an uneven white veil over the picture: noise of several scales."""
     height, width = pixels.shape[:2]
     veil = np.zeros((height, width), dtype=np.float32)
     for octave in range(1, 5):
@@ -62,12 +62,12 @@ def fog(pixels: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def motion_blur(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Average the picture over a straight movement."""
+    """Average the picture along a straight line."""
     height, width = pixels.shape[:2]
     angle, length = rng.uniform(0, np.pi), max(3.0, STREAK * min(height, width))
     steps = max(3, round(length))
     total = np.zeros(pixels.shape, dtype=np.float32)
-    # The border is repeated, for what lies beyond it would darken the picture.
+    # Without the repeated border, edges would get dark.
     margin = round(length)
     padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     picture = Image.fromarray(padded)

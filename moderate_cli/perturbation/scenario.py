@@ -1,4 +1,4 @@
-"""What becomes of each image: drawn, before anything is written."""
+"""Plan a perturbed copy: draw the class and the corruption of each image."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Attack(NamedTuple):
     name
         One of `ATTACKS`.
     fraction
-        Of the images that are attacked.
+        Fraction of the images to attack.
     epsilon
-        The most that a value in 0..255 is changed by.
+        Largest change of a value in 0..255.
     network
-        What is to be misled: one of `moderate_cli.networks.table.CLASSIFIERS`.
+        The network to fool: one of `moderate_cli.networks.table.CLASSIFIERS`.
     weights
-        Its state dict, with the head; None for its own.
+        Its state dict, with the head; None for its pretrained weights.
     device
         "auto", "cpu" or "cuda".
     """
@@ -47,14 +47,14 @@ class Attack(NamedTuple):
 
 
 class Perturbed(NamedTuple):
-    """What becomes of an image.
+    """The plan for one image.
 
     Attributes
     ----------
     source, path
         Path in the dataset, and in the copy.
     label
-        Index of the class that it is put in.
+        Index of its class in the copy.
     corruption
         A key of `CORRUPTIONS`, the name of an attack, or "".
     """
@@ -73,7 +73,13 @@ def plan(
     attack: Attack | None,
     seed: int,
 ) -> list[Perturbed]:
-    """Say what will become of each image; the arguments are those of `perturb`."""
+    """Plan the copy; the arguments are those of `perturb`.
+
+    Raises
+    ------
+    ArgumentError
+        If a fraction is out of range, or there is only one class to take wrong labels from.
+    """
     n, classes = len(dataset), len(dataset.classes)
     attacked = Fraction(0) if attack is None else exact(attack.fraction)
     for name, share in (
@@ -84,7 +90,7 @@ def plan(
         if not 0 <= share <= 1:
             raise ArgumentError(f"{name}: {float(share)} is not in [0, 1]")
     if label_noise + pair_noise > 0 and classes < 2:
-        raise ArgumentError("label noise: there is one class only, so no label can be wrong")
+        raise ArgumentError("label noise: needs two classes, and there is only one")
     rng = np.random.default_rng(seed)
     labels = dataset.labels
     wrong, order = labels.copy(), rng.permutation(n)
@@ -110,7 +116,7 @@ def plan(
 
 
 def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:
-    """Return the new path of each image; what does not change keeps its own."""
+    """Return the new path of each image; an unchanged image keeps its path."""
     names, own_labels = list(dataset.paths), dataset.labels.tolist()
     changed = [row for row, label in enumerate(own_labels) if label != labels[row] or ruined[row]]
     taken = set(names) - {names[row] for row in changed}
@@ -129,7 +135,7 @@ def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> li
 
 
 def _shortened(stem: str, end: str) -> str:
-    """Join a path and what it shall end in; cut from between what no file system has room for."""
+    """Join a path and its ending; cut the name in between to the longest that file systems take."""
     parent, name = os.path.split(stem)
     while name and len(os.fsencode(f"{name}{end}")) > LONGEST_NAME:
         name = name[:-1]

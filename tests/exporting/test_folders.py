@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from conftest import paint
+from listeners import Told
 from torchvision.datasets import ImageFolder
 
 from moderate_cli.dataset import scan
@@ -91,7 +92,7 @@ def test_force_replaces_nothing_but_exports(data, tmp_path):
     (tmp_path / "link").symlink_to("home")
     for force in (True, False):
         assert refusal(dataset, tmp_path / "link", force=force) == (
-            f"{tmp_path}/link: is not a folder; name another"
+            f"{tmp_path}/link: is not a folder; choose another name"
         )
     assert tree(tmp_path / "home") == ["thesis.tex"]
     assert tree(tmp_path / "val") == ["cat/0.png"]
@@ -113,7 +114,7 @@ def test_what_is_put_into_an_export_while_it_is_replaced_stays(data, tmp_path):
         (tmp_path / "out" / "notes.txt").touch()
 
     assert "force would lose" in refusal(
-        scan(data), tmp_path / "out", force=True, on_progress=appear
+        scan(data), tmp_path / "out", force=True, listener=Told(copy=appear)
     )
     assert (tmp_path / "out" / "notes.txt").exists()
 
@@ -123,7 +124,7 @@ def test_what_comes_to_be_while_images_are_copied_stays(data, tmp_path):
         (tmp_path / "out").mkdir(exist_ok=True)
         (tmp_path / "out" / "other.txt").touch()
 
-    assert refusal(scan(data), tmp_path / "out", on_progress=appear) == (
+    assert refusal(scan(data), tmp_path / "out", listener=Told(copy=appear)) == (
         f"{tmp_path}/out: exists; choose another folder"
     )
     assert tree(tmp_path) == sorted(["out/other.txt", *(f"data/train/{n}" for n in tree(data))])
@@ -134,7 +135,7 @@ def test_images_that_are_links_are_not_replaced_by_themselves(data, tmp_path):
     export(scan(data), everything, tmp_path / "one")
     export(scan(tmp_path / "one"), everything, tmp_path / "two", link="symbolic")
     assert refusal(scan(tmp_path / "two"), tmp_path / "one", everything, force=True) == (
-        f"{tmp_path}/one: images of the dataset are links to it, 'cat/0.png' for one; choose"
+        f"{tmp_path}/one: images of the dataset, such as 'cat/0.png', are links to it; choose"
         " another folder"
     )
 
@@ -185,7 +186,7 @@ def test_a_class_is_never_emptied(data, tmp_path):
     kept = KEPT.copy()
     kept[7] = False
     assert refusal(scan(data), tmp_path / "out", kept) == (
-        f"{tmp_path}/out: 1 of 3 classes would be empty, 'owl' for one, and ImageFolder's class"
+        f"{tmp_path}/out: 1 of 3 classes would be empty, e.g. 'owl', and ImageFolder's class"
         " indices would shift; keep more images"
     )
     assert not (tmp_path / "out").exists()
@@ -193,7 +194,7 @@ def test_a_class_is_never_emptied(data, tmp_path):
 
 def test_the_first_of_all_classes_that_would_be_emptied_is_named(data, tmp_path):
     assert refusal(scan(data), tmp_path / "out", np.arange(8) == 5) == (
-        f"{tmp_path}/out: 2 of 3 classes would be empty, 'cat' for one, and ImageFolder's class"
+        f"{tmp_path}/out: 2 of 3 classes would be empty, e.g. 'cat', and ImageFolder's class"
         " indices would shift; keep more images"
     )
 
@@ -216,7 +217,7 @@ def test_all_is_exported_and_told_of_whatever_is_done_at_a_time(data, tmp_path, 
     counts = []
     export(
         scan(data), np.ones(8, dtype=bool), tmp_path / "out",
-        on_progress=lambda *count: counts.append(count),
+        listener=Told(copy=counts),
     )  # fmt: skip
     assert tree(tmp_path / "out") == tree(data)
     # Five cats, two dogs, an owl; parts are of one folder.
@@ -251,7 +252,7 @@ class Far(Files):
 def test_images_that_are_elsewhere_are_not_exported(data, tmp_path):
     far = replace(scan(data), source=Far())
     assert refusal(far, tmp_path / "out") == (
-        f"{tmp_path}/out: images of {data} are not on this machine; -o lists those that are kept"
+        f"{tmp_path}/out: images of {data} are not on this machine; -o lists the kept ones"
     )
 
 
@@ -268,7 +269,7 @@ def tars(data, tmp_path):
 
 def test_an_export_of_tars_holds_tars_of_the_same_names(tars, tmp_path):
     dataset, counts = scan(f"{tars}/{{a,b}}.tar"), []
-    export(dataset, KEPT, tmp_path / "out", on_progress=lambda *count: counts.append(count))
+    export(dataset, KEPT, tmp_path / "out", listener=Told(copy=counts))
     assert sorted(os.listdir(tmp_path / "out")) == [MARK, "a.tar", "b.tar"]
     members = {}
     for name in ("a.tar", "b.tar"):
@@ -291,7 +292,7 @@ def test_an_export_of_tars_is_not_replaced_if_something_was_put_into_it(tars, tm
 
     export(dataset, KEPT, tmp_path / "other")
     assert "--force would lose " in refusal(
-        dataset, tmp_path / "other", force=True, on_progress=appear
+        dataset, tmp_path / "other", force=True, listener=Told(copy=appear)
     )
     assert (tmp_path / "other" / "mine.tar").exists()
 
@@ -302,9 +303,7 @@ def test_what_is_not_replaced_is_refused_before_anything_is_exported(data, tars,
     counts = []
     for dataset in (scan(data), scan(f"{tars}/{{a,b}}.tar")):
         for force in (True, False):
-            message = refusal(
-                dataset, tmp_path / "home", force=force, on_progress=lambda *of: counts.append(of)
-            )
+            message = refusal(dataset, tmp_path / "home", force=force, listener=Told(copy=counts))
             assert message.startswith(f"{tmp_path}/home: ")
     assert counts == []
     assert tree(tmp_path / "home") == ["thesis.tex"]
@@ -313,7 +312,7 @@ def test_what_is_not_replaced_is_refused_before_anything_is_exported(data, tars,
 def test_tars_are_not_linked_to(tars, tmp_path):
     with pytest.raises(ArgumentError) as caught:
         export(scan(tars / "a.tar"), np.ones(5, dtype=bool), tmp_path / "out", link="symbolic")
-    assert str(caught.value) == "link: 'symbolic' wants images in folders, not in tar files"
+    assert str(caught.value) == "link: 'symbolic' needs images in folders, not in tar files"
 
 
 def test_tars_of_one_name_would_become_one(tars, tmp_path):
@@ -350,7 +349,7 @@ def test_a_hard_link_leads_to_the_file_behind_a_link(data, tmp_path):
 def test_an_unknown_link_is_refused(data, tmp_path):
     with pytest.raises(ArgumentError) as caught:
         export(scan(data), KEPT, tmp_path / "out", link="ref")
-    assert str(caught.value) == "link: 'ref' is none of none, hard, symbolic"
+    assert str(caught.value) == "link: 'ref' is unknown; choose one of none, hard, symbolic"
 
 
 def test_two_mounts_of_the_dataset_are_one(data, tmp_path, monkeypatch):
@@ -382,8 +381,8 @@ def test_a_linked_sub_folder_is_not_replaced(data, tmp_path):
     dataset = scan(other)
     assert len(dataset) == 7
     assert refusal(dataset, tmp_path / "out", np.ones(7, dtype=bool), force=True) == (
-        f"{tmp_path}/out: holds images of the dataset, reached through 'cat/more'; choose another"
-        " folder"
+        f"{tmp_path}/out: contains images of the dataset, reached through 'cat/more'; choose"
+        " another folder"
     )
     assert tree(tmp_path / "out") == tree(data)
 
@@ -421,7 +420,7 @@ def test_an_export_of_an_earlier_version_is_left_alone(data, tmp_path):
     export(scan(data), KEPT, tmp_path / "out")
     (tmp_path / "out" / MARK).write_text("4\n")
     assert refusal(scan(data), tmp_path / "out", force=True) == (
-        f"{tmp_path}/out: is an export of an earlier version, which kept no list of its files;"
+        f"{tmp_path}/out: was exported by an earlier version, which kept no list of its files;"
         " remove it yourself, or choose another folder"
     )
 
@@ -461,8 +460,8 @@ def test_a_mount_point_is_refused_before_anything_is_copied(data, tmp_path, monk
         f"37 35 98:0 / {tmp_path}/out rw - ext4 /dev/a rw\n"
     )
     assert refusal(scan(data), tmp_path / "out") == (
-        f"{tmp_path}/out: is a mount point, which nothing can be renamed to; name a folder inside"
-        f" it, such as {tmp_path}/out/out"
+        f"{tmp_path}/out: is a mount point, which cannot be replaced; choose a folder inside it,"
+        f" e.g. {tmp_path}/out/out"
     )
 
 
@@ -472,7 +471,7 @@ def test_an_export_with_a_mount_in_it_is_not_replaced(data, tmp_path, monkeypatc
     monkeypatch.setattr(places, "MOUNTS", os.fspath(tmp_path / "mountinfo"))
     (tmp_path / "mountinfo").write_text(f"36 35 98:0 / {tmp_path}/out/cat rw - ext4 /dev/a rw\n")
     assert refusal(dataset, tmp_path / "out", force=True) == (
-        f"{tmp_path}/out: {tmp_path}/out/cat is mounted in it; unmount that first"
+        f"{tmp_path}/out: contains the mount point {tmp_path}/out/cat; unmount that first"
     )
     assert tree(tmp_path / "out") == NAMES
     assert sorted(os.listdir(tmp_path)) == ["data", "mountinfo", "out"]
@@ -507,7 +506,7 @@ def test_links_that_pass_through_an_export_keep_it(data, tmp_path, link):
     assert refusal(
         scan(tmp_path / "two"), tmp_path / "out", np.ones(8, dtype=bool), force=True, link=link
     ) == (
-        f"{tmp_path}/out: images of the dataset are links to it, 'cat/0.png' for one; choose"
+        f"{tmp_path}/out: images of the dataset, such as 'cat/0.png', are links to it; choose"
         " another folder"
     )
     assert len(tree(tmp_path / "out")) == 8
@@ -559,13 +558,18 @@ def test_an_image_changed_along_with_its_hard_link_is_no_loss(data, tmp_path):
         np.ones(9, dtype=bool),
         np.ones((2, 8), dtype=bool),
         np.ones(8),
-        [True] * 8,
+        [1] * 8,
     ],
 )
-def test_what_is_no_mask_is_refused(data, tmp_path, kept):
+def test_an_array_that_is_not_a_mask_is_refused(data, tmp_path, kept):
     with pytest.raises(ArgumentError) as caught:
         export(scan(data), kept, tmp_path / "out")
     assert str(caught.value) == "kept: is not a mask, a bool array of shape (8,)"
+
+
+def test_a_list_is_a_mask_and_a_path_a_dataset(data, tmp_path):
+    export(data, KEPT.tolist(), tmp_path / "out")
+    assert tree(tmp_path / "out") == NAMES
 
 
 def test_the_store_is_no_place_for_an_export(data, tmp_path):
@@ -579,7 +583,7 @@ def test_an_export_with_empty_classes_says_what_image_folder_needs(embedded, mod
     (embedded / "bee").mkdir()
     done = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
     assert done.stderr.splitlines()[-2:] == [
-        f"moderate: 8 of 8 images in {tmp_path}/out",
-        f"moderate: {tmp_path}/out: has empty classes; ImageFolder needs allow_empty=True",
+        f"moderate: Copied 8 of 8 images -> {tmp_path}/out",
+        f"moderate: warning: {tmp_path}/out: has empty classes; ImageFolder needs allow_empty=True",
     ]
     assert len(ImageFolder(tmp_path / "out", allow_empty=True)) == 8

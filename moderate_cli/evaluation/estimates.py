@@ -1,4 +1,4 @@
-"""Means over seeds, differences between strategies, and how sure they are."""
+"""Means over seeds and differences between strategies, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from moderate_cli.evaluation import FULL, Cell, Result
-from moderate_cli.exporting.records import Table
+from moderate_cli.evaluation.cells import FULL, Cell, Result
 
 # Student's t at 0.975 by degrees of freedom, 1 to 30.
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
@@ -21,9 +20,9 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     mean
-        Of the values.
+        The mean of the values.
     half
-        Half of its 95 % interval, by Student's t; NaN of a single value.
+        Half the width of its 95 % interval, by Student's t; NaN for a single value.
     """
 
     mean: float
@@ -31,19 +30,19 @@ class Estimate(NamedTuple):
 
 
 class Line(NamedTuple):
-    """What one way to select leads to, over all seeds.
+    """The accuracy of one way to select, over all seeds.
 
     Attributes
     ----------
     cell
         The way, at its first seed.
     images
-        Number that is trained on, at the first seed.
+        Number of training images, at the first seed.
     accuracy, worst_class
-        Over seeds.
+        As in `Result`.
     to_random, to_full
-        Accuracy minus that of random selection of as many, and minus that of the full set, on
-        the same pools.
+        Accuracy minus that of a random selection of the same ratio, and minus that of the full
+        set, on the same pools.
     """
 
     cell: Cell
@@ -55,9 +54,9 @@ class Line(NamedTuple):
 
 
 def summarize(results: Mapping[Cell, Result]) -> list[Line]:
-    """Put the results of each way together, in the order in which they come.
+    """Gather the results of each way to select, in the order of the results.
 
-    Random selection and the full set, with suspects left in, must be among them.
+    Differences are to random selection and to the full set, both with suspects kept.
     """
     ways: dict[Cell, list[Cell]] = {}
     for cell in results:
@@ -83,13 +82,13 @@ def summarize(results: Mapping[Cell, Result]) -> list[Line]:
 def _accuracy(
     results: Mapping[Cell, Result], cell: Cell, *, strategy: str, ratio: str | None = None
 ) -> float:
-    """Accuracy of another strategy on the same pool; NaN where there is none."""
+    """Return the accuracy of another strategy on the same pool; NaN if it is missing."""
     other = Cell(strategy, ratio or cell.ratio, "", cell.seed)
     return results[other].accuracy if other in results else math.nan
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Mean and interval of values from independent seeds.
+    """Return the mean and the interval of values from independent seeds.
 
     >>> estimate([0.5, 0.7])
     Estimate(mean=0.6, half=1.2706)
@@ -103,25 +102,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(round(mean, 12), round(t * math.sqrt(variance / n), 12))
 
 
-def as_table(lines: Sequence[Line]) -> Table:
-    """Return all figures as fractions of one, for a program; None where there is no interval."""
-    header = ["strategy", "drop_suspects", "ratio", "images"]
-    for name in ("accuracy", "worst_class", "to_random", "to_full"):
-        header += [name, f"{name}_half"]
-    rows = []
-    for line in lines:
-        cell = line.cell
-        figures = (line.accuracy, line.worst_class, line.to_random, line.to_full)
-        values = [None if math.isnan(v) else round(v, 6) for found in figures for v in found]
-        rows.append((cell.name, cell.drop_suspects, cell.ratio, line.images, *values))
-    return Table(tuple(header), rows)
-
-
 def smallest_within(lines: Sequence[Line], points: float) -> Line | None:
-    """Return the way that keeps fewest images and is sure to lose no more than `points`.
+    """Return the smallest selection that reliably loses at most `points`; None if none does.
 
-    Of ways that keep as many, the most accurate. Sure means that the whole interval of the
-    difference to the full set lies above.
+    Reliably: the whole 95 % interval of its difference to the full set is above the limit. Of
+    selections of equal size, the most accurate.
     """
     near = [
         line
@@ -129,3 +114,9 @@ def smallest_within(lines: Sequence[Line], points: float) -> Line | None:
         if line.cell.strategy != FULL and line.to_full.mean - line.to_full.half >= -points
     ]
     return min(near, key=lambda line: (line.images, -line.accuracy.mean), default=None)
+
+
+def nearest(lines: Sequence[Line]) -> Line | None:
+    """Return the selection that loses least at the lower end of its interval."""
+    selections = [line for line in lines if line.cell.strategy != FULL]
+    return max(selections, key=lambda line: line.to_full.mean - line.to_full.half, default=None)

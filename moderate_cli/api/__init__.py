@@ -1,0 +1,1 @@
+"""The commands as functions with the same names and options: one module per command."""

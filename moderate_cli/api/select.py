@@ -1,0 +1,146 @@
+"""`select`: choose which images to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
+
+from moderate_cli.api.keywords import inputs_of
+from moderate_cli.arrays import Labels
+from moderate_cli.choosing import Chooser, Selection, check, check_labels
+from moderate_cli.embedding import FeatureKeywords
+from moderate_cli.evaluation import best_choice, check_comparable
+from moderate_cli.inputs import Inputs, Source, open_source
+from moderate_cli.inputs.arrays import Array
+from moderate_cli.inputs.request import Data
+from moderate_cli.label_errors.strangers import MANY_STRANGERS
+from moderate_cli.listening import SILENT, Listener, Recorder
+from moderate_cli.notices import Notice
+from moderate_cli.scoring import Scores
+from moderate_cli.selection import AUTO, MEDIAN, Choice
+from moderate_cli.selection.choice import Number
+from moderate_cli.store import FeatureStore
+
+
+def select(
+    data: Data | FeatureStore | None = None,
+    *,
+    ratio: Number | None = None,
+    count: int | None = None,
+    strategy: str = "moderate",
+    criterion: str | None = None,
+    center: str = "mean",
+    metric: str = "euclidean",
+    scope: str | None = None,
+    balance: str = "proportional",
+    quantile: Number = MEDIAN,
+    min_per_class: int = 1,
+    dedup: float | None = None,
+    drop_suspects: Number | None = None,
+    seed: int = 0,
+    features: Array | Sequence[Array] = (),
+    labels: Array | None = None,
+    scores: Array | Scores | None = None,
+    listener: Listener = SILENT,
+    **embedding: Unpack[FeatureKeywords],
+) -> Selection:
+    """Choose which images to keep: exactly those that `moderate select` keeps.
+
+    Features and scores that are missing or out of date are computed first, and stored beside the
+    dataset.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, a path or URL as for `scan`, or a feature set.
+    ratio, count, strategy, criterion, center, metric, scope, balance, quantile, min_per_class, \
+dedup, drop_suspects, seed
+        As in `Choice`; strategy "auto" takes the one that does best on held-out images.
+    features, labels
+        Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
+        files. Several features are ranked together. Labels "kmeans:K" cluster the features, also
+        those of `data`.
+    scores
+        Instead of `data`: a score for each image, (n,), with or without `labels`; or `Scores`.
+    listener
+        Hears progress and notices.
+    embedding
+        Fields of `EmbedOptions`; several backbones are ranked together.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ModerateError
+        If an option is out of range, options exclude each other, or the data cannot be read or
+        embedded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> select(scores=np.array([0.1, 0.9, 0.5, 0.4, 0.6]), ratio=0.6).rows
+    array([2, 3, 4])
+    """
+    choice = Choice(
+        ratio=ratio, count=count, strategy=strategy, criterion=criterion, center=center,
+        metric=metric, scope=scope, balance=balance, quantile=quantile,
+        min_per_class=min_per_class, dedup=dedup, drop_suspects=drop_suspects, seed=seed,
+    )  # fmt: skip
+    inputs = inputs_of(data, features=features, labels=labels, scores=scores, **embedding)
+    return select_each(inputs, [choice], listener)[0]
+
+
+def select_each(
+    inputs: Inputs, choices: Sequence[Choice], listener: Listener = SILENT
+) -> list[Selection]:
+    """Select several times from the same inputs; read them once.
+
+    Parameters
+    ----------
+    inputs
+        Dataset, features or scores.
+    choices
+        One for each selection; all have the same seed.
+    listener
+        Hears progress and notices.
+
+    Raises
+    ------
+    ModerateError
+        As of `select`.
+    """
+
+    def check_all(found: Labels, _classes: Sequence[str]) -> None:
+        for choice in choices:
+            check_labels(choice, found, clustered=inputs.clusters is not None)
+            if choice.strategy == AUTO:
+                check_comparable(found, held_out=True)
+
+    for choice in choices:
+        check(choice, inputs)
+    recorder = Recorder(listener)
+    source = open_source(inputs, seed=choices[0].seed, check=check_all, listener=recorder)
+    chooser, found = Chooser(source, recorder), []
+    for choice in choices:
+        own = Recorder(listener)  # notices of this selection alone
+        if choice.strategy == AUTO:
+            choice = best_choice(chooser, choice, own)
+        _warn_of_strangers(choice, source, recorder)
+        selection = chooser.choose(choice)
+        for notice in selection.of_classes():
+            own.notice(notice)
+        found.append(replace(selection, notices=(*recorder.notices, *own.notices)))
+    return found
+
+
+def _warn_of_strangers(choice: Choice, source: Source, recorder: Recorder) -> None:
+    """Warn once if labels look wrong, by a test that takes no time."""
+    if choice.dropped is not None or not source.sets or source.sets[0].labeling:
+        return
+    share = min(one.strangers() for one in source.sets)
+    notice = Notice("strangers", share=share)
+    if share > MANY_STRANGERS and notice not in recorder.notices:
+        recorder.notice(notice)

@@ -1,0 +1,114 @@
+"""Leave out, score, select: all that a Choice asks for, from one source."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moderate_cli.arrays import Labels
+from moderate_cli.choosing.preparing import Prepared, Preparer
+from moderate_cli.choosing.selection import Selection
+from moderate_cli.errors import OptionError
+from moderate_cli.inputs import Inputs, Source
+from moderate_cli.label_errors.suspects import check_suspectable
+from moderate_cli.listening import SILENT, Listener
+from moderate_cli.scoring import Scores, check_compared
+from moderate_cli.selection import AUTO, Choice, kept_count
+from moderate_cli.selection.selecting import choose_from
+
+
+class Chooser:
+    """Makes several selections from one source; computes shared results, such as suspects, once.
+
+    Parameters
+    ----------
+    source
+        Images to select from.
+    listener
+        Hears progress and notices.
+    """
+
+    def __init__(self, source: Source, listener: Listener = SILENT) -> None:
+        self.source, self._listener = source, listener
+        self._preparers: dict[tuple[float | None, int, int], Preparer] = {}
+        self._scores: dict[tuple[str, str, str, int], Scores] = {}
+
+    def choose(self, choice: Choice) -> Selection:
+        """Select images by a strategy other than "auto".
+
+        Raises
+        ------
+        ArgumentError
+            If there are too few images or classes.
+        """
+        prepared, scores = self.prepare(choice), self._score(choice)
+        values = np.where(prepared.eligible, scores.values, np.nan)
+        features = self.source.features if choice.entry.within_classes else None
+        mask = choose_from(choice, values, scores.labels, features)
+        return Selection(self.source, choice, scores, prepared, mask)
+
+    def prepare(self, choice: Choice) -> Prepared:
+        """Drop suspects and near duplicates, as asked for."""
+        return self._preparer(choice).prepare(choice.dropped)
+
+    def room(self, choice: Choice) -> int:
+        """Return the number of images that would be left to select from."""
+        return self._preparer(choice).room(choice.dropped)
+
+    def _preparer(self, choice: Choice) -> Preparer:
+        key = (choice.dedup, choice.min_per_class, choice.seed)
+        if key not in self._preparers:
+            self._preparers[key] = Preparer(self.source, *key, self._listener)
+        return self._preparers[key]
+
+    def _score(self, choice: Choice) -> Scores:
+        key = (choice.scored_by, choice.center, choice.metric, choice.seed)
+        if key not in self._scores:
+            self._scores[key] = self.source.score(*key)
+        return self._scores[key]
+
+
+def check(choice: Choice, inputs: Inputs) -> None:
+    """Refuse a choice that is impossible for this kind of inputs.
+
+    Raises
+    ------
+    ArgumentError
+        Naming the options.
+    """
+    strategy = ("strategy", choice.strategy)
+    if choice.strategy == AUTO or choice.entry.within_classes:
+        inputs.check_single(strategy)
+    if choice.dedup is not None:
+        inputs.check_single("dedup")
+    # If the user did not ask for it, the strategy did.
+    dropping = strategy if choice.drop_suspects is None else "drop_suspects"
+    if choice.dropped is not None:
+        inputs.check_single(dropping)
+    clustered = inputs.clusters is not None
+    if clustered and (choice.strategy == AUTO or choice.dropped is not None):
+        one = strategy if choice.strategy == AUTO else dropping
+        raise OptionError("use {} or {}, not both", one, ("labels", inputs.labels))
+
+
+def check_labels(choice: Choice, labels: Labels, *, clustered: bool = False) -> None:
+    """Refuse a choice that is impossible for these labels, before any image is read.
+
+    Parameters
+    ----------
+    choice
+        Selection asked for.
+    labels
+        (n,), the class of each image.
+    clustered
+        Whether clusters replace these classes.
+
+    Raises
+    ------
+    ArgumentError
+        If there are too few images or classes.
+    """
+    if not clustered:
+        check_compared(choice.scored_by, labels)
+    kept_count(len(labels), choice.ratio, choice.count)
+    if choice.dropped is not None:
+        check_suspectable(labels)

@@ -1,0 +1,160 @@
+"""Images dropped before the selection: likely label errors and near duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from moderate_cli.arrays import Mask, Rows
+from moderate_cli.inputs import Source
+from moderate_cli.label_errors.doubts import noise_estimate
+from moderate_cli.label_errors.suspects import Suspects
+from moderate_cli.listening import Listener
+from moderate_cli.notices import Kind, Notice
+from moderate_cli.selection.choice import Dropped
+from moderate_cli.selection.duplicates import Duplicates, find_duplicates
+from moderate_cli.selection.leaving import LeftOut, leave_out
+
+PATIENCE = 2.0  # seconds, after which a bar is shown
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Images that a strategy selects from.
+
+    Attributes
+    ----------
+    eligible
+        bool (n,), the remaining images.
+    left_out
+        Dropped images by reason: "suspects", "duplicates".
+    duplicates
+        Near duplicates, if searched for.
+    """
+
+    eligible: Mask
+    left_out: Mapping[str, LeftOut]
+    duplicates: Duplicates | None = None
+
+
+class Preparer:
+    """Drops images before the selection, in each way only once.
+
+    Parameters
+    ----------
+    source
+        All images.
+    dedup
+        Minimum cosine similarity of near duplicates; None keeps them.
+    min_per_class
+        Minimum number of images left per class.
+    seed
+        Random seed of suspects.
+    listener
+        Hears which images are dropped.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        dedup: float | None,
+        min_per_class: int,
+        seed: int,
+        listener: Listener,
+    ) -> None:
+        self._source, self._dedup, self._least, self._seed = source, dedup, min_per_class, seed
+        self._listener = listener
+        self._done: dict[Dropped, Prepared] = {}
+
+    def prepare(self, dropped: Dropped) -> Prepared:
+        """Drop suspects, all likely ones or a fraction of all images, then near duplicates."""
+        if dropped not in self._done:
+            self._done[dropped] = self._prepare(dropped)
+        return self._done[dropped]
+
+    def room(self, dropped: Dropped) -> int:
+        """Return the number of images left without suspects; give no notice."""
+        eligible = self.prepare(None).eligible.copy()
+        if dropped is not None:
+            eligible[self._suspects_left_out(dropped).rows] = False
+        return int(np.count_nonzero(eligible))
+
+    def _prepare(self, dropped: Dropped) -> Prepared:
+        eligible, left_out, duplicates = self._source.readable, {}, None
+        if dropped is not None:
+            left_out["suspects"] = one = self._suspects_left_out(dropped)
+            eligible[one.rows] = False
+            left = int(np.count_nonzero(eligible))
+            self._listener.notice(Notice("suspects", len(one.rows), left))
+            if dropped == "auto":
+                tell_of_doubts(self._suspects, self._listener)
+            self._tell("suspects", one, eligible)
+        if self._dedup is not None:
+            duplicates = self._find_duplicates(eligible, self._dedup)
+            # Later copies are dropped first, so that a class with nothing else keeps the first one.
+            left_out["duplicates"] = one = leave_out(
+                duplicates.rows[::-1], self._source.labels, eligible, self._least
+            )
+            eligible[one.rows] = False
+            self._tell("duplicates", one, eligible)
+        return Prepared(eligible, left_out, duplicates)
+
+    def _suspects_left_out(self, dropped: Fraction | Literal["auto", "nothing"]) -> LeftOut:
+        assert dropped != "nothing"
+        rows = self._suspects.most_probable(dropped)
+        return leave_out(rows, self._source.labels, self._source.readable, self._least)
+
+    @cached_property
+    def _suspects(self) -> Suspects:
+        with self._listener.progress("suspects", unit="step", delay=PATIENCE) as move:
+            return self._source.sets[0].suspects(seed=self._seed, on_progress=move)
+
+    def _find_duplicates(self, eligible: Mask, threshold: float) -> Duplicates:
+        features = self._source.features
+        assert features is not None
+        with self._listener.progress("duplicates", delay=PATIENCE) as move:
+            found = find_duplicates(features, np.flatnonzero(eligible), threshold, move)
+        tell_of_duplicates(found, self._source, self._listener)
+        return found
+
+    def _tell(self, what: Literal["suspects", "duplicates"], one: LeftOut, eligible: Mask) -> None:
+        """Notify of classes that keep images to drop, and of classes without an image left."""
+        labels = self._source.labels
+        if len(one.spared):
+            classes = self._source.classes_of(one.spared)
+            kind: Kind = "spared suspects" if what == "suspects" else "spared duplicates"
+            notice = Notice(kind, len(one.spared), classes=classes, least=self._least)
+            self._listener.notice(notice)
+        lost = one.rows[~np.isin(labels[one.rows], labels[eligible])]
+        if len(lost):
+            kind = "lost to suspects" if what == "suspects" else "lost to duplicates"
+            self._listener.notice(Notice(kind, len(lost), classes=self._source.classes_of(lost)))
+
+
+def tell_of_doubts(found: Suspects, listener: Listener) -> None:
+    """Warn if the estimated label noise disagrees with the number of suspects."""
+    noise = noise_estimate(found)
+    if not noise.agrees:
+        notice = Notice("doubtful suspects", noise.suspects, noise.images, share=noise.rate)
+        listener.notice(notice)
+
+
+def tell_of_duplicates(found: Duplicates, source: Source, listener: Listener) -> None:
+    """Notify of near duplicates, and of pairs with different labels."""
+    listener.notice(Notice("duplicates", len(found.rows), len(np.unique(found.survivors))))
+    torn = torn_duplicates(found, source)
+    if torn:
+        listener.notice(Notice("torn duplicates", len(torn), names=tuple(torn)))
+
+
+def torn_duplicates(found: Duplicates, source: Source) -> list[str]:
+    """Return the pairs of near duplicates with different labels, as "a and b"."""
+    torn = np.flatnonzero(source.labels[found.rows] != source.labels[found.survivors])
+    rows: Rows = np.stack([found.rows[torn], found.survivors[torn]], axis=1).reshape(-1)
+    names = list(source.names_of(rows))
+    return [f"{one} and {other}" for one, other in zip(names[::2], names[1::2], strict=True)]

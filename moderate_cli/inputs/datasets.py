@@ -1,0 +1,139 @@
+"""A dataset that a user names -> its feature sets, brought up to date."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from moderate_cli.arrays import Labels
+from moderate_cli.dataset import Dataset, scan
+from moderate_cli.embedding import Cluster, bring_up_to_date
+from moderate_cli.errors import ArgumentError, DatasetError, UnreadableImages
+from moderate_cli.inputs.request import Data, Inputs
+from moderate_cli.listening import Listener
+from moderate_cli.notices import Notice
+from moderate_cli.store.feature_store import FeatureStore
+from moderate_cli.store.layout import store_folder
+from moderate_cli.text import some
+
+
+def feature_sets_of(
+    inputs: Inputs,
+    *,
+    listener: Listener,
+    check: Callable[[Labels, Sequence[str]], None] | None = None,
+    part: tuple[int, int] | None = None,
+    cluster: Cluster | None = None,
+) -> tuple[Dataset, list[FeatureStore]]:
+    """List a dataset and bring its feature sets up to date, one per backbone.
+
+    Parameters
+    ----------
+    inputs
+        Name the dataset.
+    listener
+        Hears of the dataset before anything is embedded; may raise an error.
+    check
+        Called with labels and names of classes before anything is embedded; may raise an error.
+    part, cluster
+        As in `moderate_cli.embed`; with a part, incomplete sets are not returned.
+
+    Raises
+    ------
+    DatasetError
+        If it is not a dataset, or no image of it can be read.
+    UnreadableImages
+        If there are any and `on_error` is "fail"; all others are embedded by then.
+    """
+    assert inputs.data is not None
+    data, folder, clustered = inputs.data, inputs.embedding.store, inputs.clusters is not None
+    dataset, name = listed(data), name_of(data)
+    if dataset.looks_like_class and not clustered and folder is None:
+        raise DatasetError(
+            f"{name}: looks like one class of {dataset.root.parent}; pass that, or --store DIR to"
+            " treat this folder as a dataset"
+        )
+    listener.listed(
+        dataset, name=name, store=store_folder(dataset.root, folder), clustered=clustered
+    )
+    if check is not None:
+        check(dataset.labels, dataset.classes)
+    stores = []
+    for one in inputs.embeddings:
+        store = bring_up_to_date(dataset, one, part=part, cluster=cluster, listener=listener)
+        if store is not None:
+            stores.append(store)
+    if stores:
+        _refuse_unreadable(name, stores, inputs.embedding.on_error, listener)
+        # Share the lists, so that millions of images are in memory only once.
+        dataset = replace(dataset, paths=stores[0].paths, labels=stores[0].labels)
+    return dataset, stores
+
+
+def _refuse_unreadable(
+    name: str, stores: Sequence[FeatureStore], on_error: str, listener: Listener
+) -> None:
+    """Refuse a dataset with unreadable images, or notify of them, as `on_error` says.
+
+    Parameters
+    ----------
+    name
+        The dataset's name, as the user wrote it.
+    stores
+        Its feature sets, one per backbone.
+    on_error
+        As in `EmbedOptions`.
+    listener
+        Hears how many images were skipped.
+
+    Raises
+    ------
+    UnreadableImages
+        If there are any, and `on_error` is "fail".
+    DatasetError
+        If no image can be read.
+    """
+    images = len(stores[0])
+    reasons = {
+        f"{name.rstrip('/')}/{store.paths[row]}": reason
+        for store in stores
+        for row, reason in store.unreadable.items()
+    }
+    if reasons and on_error == "fail":
+        raise UnreadableImages(reasons)
+    if len(reasons) == images:
+        raise DatasetError(
+            f"{name}: none of its {images} images can be read; --on-error fail says why"
+        )
+    if reasons:
+        listener.notice(Notice("unreadable", count=len(reasons), of=images))
+
+
+def listed(data: Data | FeatureStore) -> Dataset:
+    """List a dataset, unless it is a `Dataset` already; refuse a folder of splits.
+
+    Raises
+    ------
+    ArgumentError
+        If it is a feature set.
+    DatasetError
+        If it is not a dataset.
+    """
+    if isinstance(data, FeatureStore):
+        raise ArgumentError(f"data: {data.folder} is a feature set; pass its dataset")
+    dataset, name = data if isinstance(data, Dataset) else scan(data), name_of(data)
+    if dataset.looks_like_splits:
+        splits = [one for one in dataset.classes if one not in dataset.empty_classes]
+        raise DatasetError(
+            f"{name}: contains splits ({some(splits)}), not classes; pass one of them, e.g."
+            f" {name.rstrip('/')}/{splits[0]}"
+        )
+    return dataset
+
+
+def name_of(data: Data | FeatureStore) -> str:
+    """Return the dataset's name, as the user wrote it."""
+    if isinstance(data, FeatureStore):
+        return os.fspath(data.folder)
+    return os.fspath(data.root) if isinstance(data, Dataset) else os.fspath(data)

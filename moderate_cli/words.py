@@ -1,0 +1,223 @@
+"""Notices in words, for a terminal, a notebook and a page: one sentence per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+from moderate_cli.label_errors.doubts import NoiseEstimate
+from moderate_cli.label_errors.strangers import MOSTLY_STRANGERS
+from moderate_cli.notices import Notice
+from moderate_cli.text import counted, some
+
+MOST_NAMED = 10  # classes in a line, with how many images each
+BLANK = "are they blank, or copies of one image? Open a few"
+
+
+class Said(NamedTuple):
+    """A notice in words.
+
+    Attributes
+    ----------
+    level
+        "warning", or "" for a plain fact.
+    text
+        A sentence, without a capital or a full stop.
+    """
+
+    level: Literal["", "warning"]
+    text: str
+
+
+def say(notice: Notice) -> Said:
+    """Say a notice in a sentence.
+
+    >>> say(Notice("unreadable", 2, 9)).text
+    'skipped 2 unreadable of 9 images'
+    """
+    level, words = _WORDS[notice.kind]
+    return Said(level, words(notice))
+
+
+def say_noise(found: NoiseEstimate) -> str:
+    """Say how many likely label errors there are, and estimate the label noise.
+
+    >>> say_noise(NoiseEstimate(5, 100, 0.05))
+    '5 likely label errors; estimated label noise about 5 %'
+    >>> say_noise(NoiseEstimate(0, 100, 0.001))
+    'no likely label errors; the labels look right'
+    """
+    number = f"{found.suspects or 'no'} likely label {_errors(found.suspects)}"
+    if not found.agrees:
+        return f"{number} with a probability above 0.5; {say_doubts(found)}"
+    if not found.suspects:
+        return f"{number}; the labels look right"
+    return f"{number}; estimated label noise {percent(found.rate)}"
+
+
+def say_doubts(found: NoiseEstimate) -> str:
+    """Say how the estimate differs from the number of suspects.
+
+    >>> say_doubts(NoiseEstimate(0, 20, 0.1))
+    'all probabilities add up to about 10 % of the labels, but no single image is likely wrong'
+    """
+    why = "so some of these are right"
+    if found.suspects < found.rate * found.images:
+        why = "so others are wrong, too"
+        if not found.suspects:
+            why = "but no single image is likely wrong"
+    return f"all probabilities add up to {percent(found.rate)} of the labels, {why}"
+
+
+def percent(share: float) -> str:
+    """Return a share with the precision of an estimate.
+
+    >>> percent(0.2803), percent(0.0004)
+    ('about 28 %', 'less than 1 %')
+    """
+    return "less than 1 %" if share < 0.005 else f"about {100 * share:.0f} %"
+
+
+def _errors(number: int) -> str:
+    return "error" if number == 1 else "errors"
+
+
+def _of(count: int, images: int) -> str:
+    return f"all {images} images" if count == images else f"{count} of {images} images"
+
+
+def _with_counts(classes: Sequence[tuple[str, int]]) -> str:
+    named = [f"{name} {count}" for name, count in classes[:MOST_NAMED]]
+    more = len(classes) - len(named)
+    return ", ".join(named) + (f" and {more} more classes" if more else "")
+
+
+def _coinciding_classes(notice: Notice) -> str:
+    if len(notice.classes) == 1:
+        ((name, count),) = notice.classes
+        return f"{_of(count, notice.of)} of class {name} have the same features; {BLANK}"
+    names = some([name for name, _ in notice.classes])
+    what = f"all or nearly all images of {len(notice.classes)} classes have the same features"
+    return f"{what}: {names}; {BLANK}"
+
+
+def _strangers(notice: Notice) -> str:
+    fact = (
+        f"{100 * notice.share:.0f} % of images are closer to most other classes than to their own"
+    )
+    if notice.share > MOSTLY_STRANGERS:
+        return (
+            f"{fact}. The features may not separate these classes: try another --backbone, or your"
+            " own --weights"
+        )
+    return f"{fact}. Labels may be wrong: run `moderate suspects DATA`, or add --drop-suspects auto"
+
+
+def _suspects(notice: Notice) -> str:
+    if not notice.count:
+        return f"dropped no likely label errors; selecting from all {notice.of} images"
+    dropped = f"dropped {notice.count} likely label {_errors(notice.count)}"
+    return f"{dropped}; selecting from the remaining {counted(notice.of, 'image')}"
+
+
+def _spared(one: str, more: str) -> Callable[[Notice], str]:
+    def words(notice: Notice) -> str:
+        number = counted(notice.count, one, more)
+        why = f"so that each class keeps --min-per-class {notice.least}"
+        return f"did not drop {number}, {why}: {_with_counts(notice.classes)}"
+
+    return words
+
+
+def _lost_to(more: str) -> Callable[[Notice], str]:
+    def words(notice: Notice) -> str:
+        number = counted(len(notice.classes), "class", "classes")
+        return (
+            f"{number} had nothing but {more}, so no image is left: {_with_counts(notice.classes)};"
+            " --min-per-class 1 keeps one of each"
+        )
+
+    return words
+
+
+def _duplicates(notice: Notice) -> str:
+    if not notice.count:
+        return "no near duplicates"
+    number = counted(notice.count, "near duplicate", "near duplicates")
+    return f"{number} of {counted(notice.of, 'image')}"
+
+
+def _torn(notice: Notice) -> str:
+    pairs = counted(notice.count, "pair", "pairs")
+    have = "has" if notice.count == 1 else "have"
+    which = "one label" if notice.count == 1 else "one label of each"
+    return (
+        f"{pairs} of near duplicates {have} different labels, so {which} is wrong:"
+        f" {some(notice.names)}"
+    )
+
+
+def _auto(notice: Notice) -> str:
+    taken, *others = notice.names
+    also = f"; also tried: {', '.join(others)}" if others else ""
+    return f"--strategy auto chose {taken} ({100 * notice.share:.1f} % held-out accuracy){also}"
+
+
+def _rescued(notice: Notice) -> str:
+    number = counted(notice.count, "class", "classes")
+    added, were = ("one", "was") if notice.least == 1 else (f"up to {notice.least}", "were")
+    each = " of each" if notice.count > 1 else ""
+    return (
+        f"the selection would contain no image of {number} ({some(notice.names)}), so {added}{each}"
+        f" {were} added; {_advice(notice)}"
+    )
+
+
+def _lost(notice: Notice) -> str:
+    number = counted(notice.count, "class", "classes")
+    return f"the selection contains no image of {number} ({some(notice.names)}); {_advice(notice)}"
+
+
+def _advice(notice: Notice) -> str:
+    return "--scope class gives each class its share" if notice.share >= 1 else "keep more images"
+
+
+_Words = Callable[[Notice], str]
+_WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
+    "waiting": ("", lambda one: f"waiting for {one.names[0]}, which fills this store"),
+    "unreadable": ("warning", lambda one: f"skipped {one.count} unreadable of {one.of} images"),
+    "no features": (
+        "warning",
+        lambda one: (
+            f"{one.names[0]}: skipped {one.count} of {one.of} rows, which are NaN like those"
+            " of unreadable images"
+        ),
+    ),
+    "coinciding": (
+        "warning",
+        lambda one: f"{_of(one.count, one.of)} have the same features; {BLANK}",
+    ),
+    "coinciding classes": ("warning", _coinciding_classes),
+    "strangers": ("warning", _strangers),
+    "suspects": ("", _suspects),
+    "doubtful suspects": (
+        "warning",
+        lambda one: say_doubts(NoiseEstimate(one.count, one.of, one.share)),
+    ),
+    "spared suspects": ("", _spared("likely label error", "likely label errors")),
+    "lost to suspects": ("warning", _lost_to("likely label errors")),
+    "duplicates": ("", _duplicates),
+    "torn duplicates": ("warning", _torn),
+    "spared duplicates": ("", _spared("near duplicate", "near duplicates")),
+    "lost to duplicates": ("warning", _lost_to("near duplicates")),
+    "auto": ("", _auto),
+    "floors": (
+        "warning",
+        lambda one: (
+            f"--min-per-class {one.least} needs {one.of} images, and only {one.count} are"
+            " kept, so some classes have fewer"
+        ),
+    ),
+    "rescued classes": ("warning", _rescued),
+    "lost classes": ("warning", _lost),
+}

@@ -1,0 +1,68 @@
+"""Arguments of the functions that the command line could not give."""
+
+import numpy as np
+import pytest
+
+import moderate_cli
+from moderate_cli import ModerateError
+
+FEATURES = {"backbone": "pixels", "dtype": "float32", "runtime": "torch"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_per_class": 2.5}, "min_per_class: 2.5 is not a whole number"),
+        ({"seed": 1.5}, "seed: 1.5 is not a whole number"),
+        ({"count": True, "ratio": None}, "count: True is not a whole number"),
+        ({"strategy": None}, "strategy: 'None' is unknown; choose one of "),
+        ({"center": ["mean"]}, "center: \"['mean']\" is unknown; choose one of "),
+    ],
+)
+def test_options_of_another_type_are_refused(embedded, options, message):
+    with pytest.raises(ModerateError) as caught:
+        moderate_cli.select(embedded, **{"ratio": 0.5, **options}, **FEATURES)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_report_does_not_go_into_the_dataset_or_its_store(embedded, tmp_path):
+    for page in (embedded / "cat" / "r.html", embedded.parent / "train.moderate" / "r.html"):
+        with pytest.raises(ModerateError, match="is inside the"):
+            moderate_cli.report(embedded, page, **FEATURES)
+        assert not page.exists()
+    with pytest.raises(ModerateError, match="is inside the dataset"):
+        moderate_cli.report(embedded, tmp_path / "r.html", png=embedded / "plots", **FEATURES)
+    assert not (embedded / "plots").exists()
+
+
+def test_an_index_takes_masks_alone(embedded, tmp_path):
+    found = moderate_cli.select(embedded, ratio=0.5, **FEATURES)
+    for kept in (found.rows, found.mask[:5], np.append(found.mask, True)):
+        with pytest.raises(ModerateError, match="is not a mask, a bool array of shape"):
+            moderate_cli.write_index(tmp_path / "k.txt", found.scores, kept)
+    assert not (tmp_path / "k.txt").exists()
+
+
+def test_scores_that_have_classes_take_no_labels(embedded):
+    scores = moderate_cli.score(embedded, **FEATURES)
+    with pytest.raises(ModerateError, match="leave out labels"):
+        moderate_cli.select(scores=scores, labels=np.zeros(8, dtype=int), ratio=0.5)
+
+
+def test_features_without_columns_are_refused():
+    labels = np.array([0, 0, 1, 1])
+    with pytest.raises(ModerateError, match="features: is empty"):
+        moderate_cli.select(features=np.zeros((4, 0)), labels=labels, ratio=0.5)
+
+
+def test_a_feature_set_is_no_dataset(embedded, tmp_path):
+    store = moderate_cli.embed(embedded, **FEATURES)
+    for call in (
+        lambda: moderate_cli.embed(store),
+        lambda: moderate_cli.estimate(store),
+        lambda: moderate_cli.report(store, tmp_path / "r.html"),
+        lambda: moderate_cli.perturb(store, tmp_path / "noisy", label_noise=0.5),
+        lambda: moderate_cli.evaluate(embedded, test=store, **FEATURES),
+    ):
+        with pytest.raises(ModerateError, match="is a feature set; pass its dataset"):
+            call()

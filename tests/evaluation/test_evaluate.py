@@ -1,0 +1,311 @@
+import csv
+import json
+import re
+
+import pytest
+import torch
+from conftest import paint
+from torchvision import models
+
+from moderate_cli import evaluate
+from moderate_cli.errors import ArgumentError
+from moderate_cli.evaluation import FULL, judging, training
+
+PIXELS = {"backbone": "pixels", "dtype": "float32"}
+ARGS = ("--seeds", "2", "--ratio", "0.2,0.5", "--strategy", "easy,moderate:0.25")
+
+
+def test_strategies_are_compared(grays, moderate, tmp_path, counted):
+    trained = counted(judging, "Probe")
+    done = moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto")
+    assert (done.status, done.stderr) == (0, "")
+    table = [line.split() for line in done.stdout.splitlines()]
+    assert table[0] == ("strategy label filter ratio images accuracy vs random worst class".split())
+    assert [row[:2] for row in table[2:8]] == [
+        [name, "off"] for name in ("easy", "moderate:0.25", "random") * 2
+    ]
+    assert len(table) == 15
+    assert table[1][:5] == ["full", "set", "off", "1", "64"]
+    assert [row[3] for row in table[2:8]] == ["13"] * 3 + ["32"] * 3
+    assert len(trained) == 2 * 14  # seeds, and rows of the table
+    # What is finished is not run again.
+    assert moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto") == done
+    args = [arg for name in ("e.csv", "e.json", "e.svg") for arg in ("-o", tmp_path / name)]
+    assert moderate("evaluate", grays, *ARGS, *args).stdout.count("\n") == 8
+    with (tmp_path / "e.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
+    assert float(rows[0]["to_full"]) == 0
+    assert "moderate:0.25" in (tmp_path / "e.svg").read_text()
+    assert moderate("evaluate", grays, *ARGS, "-o", tmp_path / "again.svg").status == 0
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "e.svg").read_bytes()
+    assert json.loads((tmp_path / "e.json").read_text())[0]["images"] == 64
+    # On stdout it is the same.
+    for name in ("csv", "json"):
+        shown = moderate("evaluate", grays, *ARGS, f"--{name}").stdout
+        assert shown == (tmp_path / f"e.{name}").read_text()
+    assert len(trained) == 2 * 14
+
+
+def test_ratios_may_be_fractions(grays, moderate, tmp_path):
+    args = ("evaluate", grays, "--seeds", "2", "--strategy", "moderate:1/3", "--within", "100%")
+    names = [f"e.{suffix}" for suffix in ("png", "svg", "csv", "json", "txt")]
+    outputs = [arg for name in names for arg in ("-o", tmp_path / name)]
+    done = moderate(*args, "-r", "1/3,0.50", *outputs)
+    assert done.status == 0
+    rows = [re.split("  +", line) for line in done.stdout.splitlines()]
+    assert [row[:4] for row in rows] == [
+        ["strategy", "label filter", "ratio", "images"],
+        ["full set", "off", "1", "64"],
+        ["moderate:1/3", "off", "1/3", "21"],
+        ["random", "off", "1/3", "21"],
+        ["moderate:1/3", "off", "0.5", "32"],
+        ["random", "off", "0.5", "32"],
+    ]
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert advice[:2] == ["--ratio", "1/3"]
+    assert len(moderate("select", grays, *advice).stdout.split()) == 27
+    with (tmp_path / "e.csv").open(newline="") as file:
+        ratios = [row["ratio"] for row in csv.DictReader(file)]
+    assert ratios == ["1", "1/3", "1/3", "0.5", "0.5"]
+    assert [row["ratio"] for row in json.loads((tmp_path / "e.json").read_text())] == ratios
+    assert all((tmp_path / name).stat().st_size for name in names)
+    # A third is a third, however it is written.
+    same = moderate(*args, "-r", "2/6,5e-1", "-o", tmp_path / "again.svg")
+    assert same == done
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "e.svg").read_bytes()
+
+
+def test_files_are_written_though_nobody_reads_the_table(grays, shell, tmp_path):
+    line = f"moderate evaluate {grays} --seeds 1 -r 0.5 --strategy easy -o e.csv | true"
+    assert shell(line).stderr == ""
+    assert len((tmp_path / "e.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("command", "needs"),
+    [
+        ("evaluate", "evaluation needs two classes, and there is only one"),
+        ("suspects", "suspects: there is only one class, so no label can be wrong"),
+    ],
+)
+def test_one_class_is_refused_before_it_is_embedded(command, needs, grays, moderate):
+    done = moderate(command, grays / "a", "--store", grays.parent / "store")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == f"moderate: error: {needs}\n"
+    assert not (grays.parent / "store").exists()
+
+
+def test_a_test_set_that_does_not_match_is_refused_before_anything_is_embedded(
+    grays, moderate, tmp_path
+):
+    paint(tmp_path / "test" / "new" / "x.png", 190)
+    done = moderate("evaluate", grays, "--test", tmp_path / "test")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        "/test: test class 'new' does not occur in DATA; pass the matching test set\n"
+    )
+    done = moderate("evaluate", grays, "--test", tmp_path / "missing")
+    assert (done.status, done.stdout) == (1, "")
+    for image in range(4, 20):
+        for name in "abcd":
+            (grays / name / f"{image:02}.png").unlink()
+    done = moderate("evaluate", grays)
+    assert (done.status, done.stdout) == (2, "")
+    assert "no class has five images" in done.stderr
+    assert not list(tmp_path.glob("*.moderate"))
+
+
+def test_a_strategy_that_drops_suspects_by_itself_is_run_once(grays, moderate):
+    args = ("--seeds", "1", "--ratio", "0.5", "--strategy", "trimmed")
+    done = moderate("evaluate", grays, *args, "--drop-suspects", "auto")
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert [row[1] for row in rows if row[0] == "trimmed"] == ["auto"]
+    assert [row[1] for row in rows if row[0] == "random"] == ["off", "auto"]
+    # Random selection is what all others are compared with, itself without suspects, too.
+    assert [len(row) for row in rows if row[0] == "random"] == [6, 7]
+
+
+def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
+    paint(tmp_path / "test" / "a" / "x.png", 10)
+    paint(tmp_path / "test" / "d" / "x.png", 190)
+    done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
+    assert done.status == 0
+    assert "100.0" in done.stdout.splitlines()[1]
+    paint(tmp_path / "test" / "new" / "x.png", 190)
+    done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr.endswith(
+        "/test: test class 'new' does not occur in DATA; pass the matching test set\n"
+    )
+
+
+def test_the_smallest_selection_is_named(grays, moderate):
+    done = moderate("evaluate", grays, *ARGS, "--within", "100%")
+    assert done.stderr.startswith("moderate: --ratio 0.2 --strategy ")
+    assert " stays within 100 points of the full set's accuracy: " in done.stderr
+    done = moderate("evaluate", grays, "--seeds", "1", "--within", "0%")
+    assert done.stderr == (
+        "moderate: no selection is reliably within 0 points of the full set's accuracy\n"
+    )
+
+
+def test_what_is_advised_selects_what_was_measured(grays, moderate):
+    how = ("--scope", "class", "--criterion", "neighbors", "--seed", "3")
+    one = ("-r", "0.5", "--strategy", "moderate:0.25", "--seeds", "2", "--drop-suspects", "0.1")
+    done = moderate("evaluate", grays, *one, *how, "--within", "100%")
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert advice[:2] == ["--ratio", "0.5"]
+    assert advice[-6:] == list(how)
+    assert moderate("select", grays, *advice).status == 0
+
+
+def test_a_global_scope_leaves_strategies_within_classes_as_they_are(grays, moderate):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "matching")
+    both = [moderate(*args, "--json", *more) for more in ((), ("--scope", "global"))]
+    assert [done.status for done in both] == [0, 0]
+    found = [json.loads(done.stdout) for done in both]
+    assert found[0] == found[1]
+    done = moderate(*args, "--seeds", "2", "--scope", "global", "--within", "100%")
+    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
+    assert ("matching" in advice) != ("--scope" in advice)
+    assert moderate("select", grays, *advice).status == 0
+
+
+def test_a_fraction_of_suspects_is_told_from_what_a_strategy_drops(grays, moderate):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "trimmed")
+    done = moderate(*args, "--drop-suspects", "0.25")
+    rows = [line.split("  ") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows if "0.25" in map(str.strip, row)] == [
+        "full set", "trimmed", "random"
+    ]  # fmt: skip
+    # However many are to go, one of each class stays.
+    done = moderate(*args, "--drop-suspects", "0.999")
+    rows = [line.split() for line in done.stdout.splitlines() if " 0.999 " in line]
+    assert [row[-3] for row in rows if row[0] == "full"] == ["4"]
+
+
+def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
+    args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "easy")
+    shown = moderate(*args, "--csv").stdout
+    monkeypatch.setenv("MODERATE_CSV", "1")
+    assert moderate(*args).stdout == shown
+    assert moderate(*args, "--json").status == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--strategy", "best"), "'best' is unknown; choose one of moderate, easy, "),
+        (("--strategy", "easy:0.2"), "'easy:0.2' is unknown; choose one of moderate, easy, "),
+        (("--within", "101%"), "101% is not in [0%, 100%]"),
+        (("--seeds", "0"), "0 is not in the range 1<=x<=1000"),
+        (("-o", "x.npy"), "unknown suffix"),
+        (("--backbone", "resnet18"), "evaluate takes only one --backbone"),
+    ],
+)
+def test_wrong_arguments(args, message, grays, moderate):
+    done = moderate("evaluate", grays, "--backbone", "pixels", *args)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_at_once(grays, moderate, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = moderate("evaluate", grays, "-o", "c.png")
+    assert (done.status, done.stdout) == (1, "")
+    assert done.stderr == (
+        "moderate: error: c.png: needs the `report` extra; pip install altair jinja2"
+        " vl-convert-python\n"
+    )
+    assert not (grays.parent / "grays.moderate").exists()  # nothing was embedded
+
+
+def test_what_cannot_be_held_out_is_said(moderate, tmp_path):
+    for name in "ab":
+        for image in range(4):
+            paint(tmp_path / "few" / name / f"{image}.png", 9 * image)
+    for args in (("evaluate",), ("select", "-r", "1", "--strategy", "auto")):
+        done = moderate(*args, tmp_path / "few")
+        assert (done.status, done.stdout) == (2, "")
+        assert "no class has five images" in done.stderr
+    done = moderate("evaluate", tmp_path / "few", "--test", tmp_path / "few", "--seeds", "1")
+    assert done.status == 0
+
+
+TRAIN = ("--with", "train", "--size", "8", "--seeds", "1", "--strategy", "easy", "-r", "0.5")
+
+
+def test_a_network_learns_what_gray_levels_tell(grays, moderate, counted):
+    started = counted(training, "TrainLearner")
+    done = moderate("evaluate", grays, *TRAIN, "--steps", "60")
+    assert (done.status, done.stderr) == (0, "")
+    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
+    assert float(full[5]) > 50  # a quarter would be chance
+    assert easy[:4] == ["easy", "off", "0.5", "32"]
+    # What is finished is not run again; fewer steps are something else.
+    assert moderate("evaluate", grays, *TRAIN, "--steps", "60") == done
+    assert len(started) == 1
+    moderate("evaluate", grays, *TRAIN, "--steps", "1")
+    assert len(started) == 2
+
+
+def test_networks_of_torchvision_are_trained_on_a_test_set(grays, moderate, tmp_path):
+    paint(tmp_path / "test" / "a" / "x.png", 10)
+    args = (*TRAIN[:3], "32", *TRAIN[4:], "--steps", "1", "--test", tmp_path / "test")
+    done = moderate("evaluate", grays, *args, "--network", "mobilenet_v3_small")
+    assert done.status == 0
+    done = moderate("evaluate", grays, *args, "--network", "vit_b_16")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == (
+        "moderate: error: --network vit_b_16: does not work on pictures of 32 pixels; try --size"
+        " 224 (see 'moderate evaluate --help')\n"
+    )
+
+
+def test_options_of_training_need_training(grays, moderate):
+    done = moderate("evaluate", grays, "--steps", "7")
+    assert done.status == 2
+    assert "use --with probe or --steps, not both" in done.stderr
+
+
+def test_fine_tuning_goes_on_from_the_weights_of_the_features(grays, moderate, tmp_path):
+    torch.manual_seed(0)
+    torch.save(models.resnet18(num_classes=7).state_dict(), tmp_path / "own.pt")
+    args = ("evaluate", grays, "--with", "fine-tune", "--seeds", "1", "--strategy", "easy")
+    args += ("-r", "0.5", "--backbone", "resnet18", "--weights", tmp_path / "own.pt")
+    done = moderate(*args, "--steps", "20", "--size", "16")
+    assert (done.status, done.stderr) == (0, "")
+    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
+    assert float(full[5]) > 50  # a quarter would be chance
+    assert easy[:4] == ["easy", "off", "0.5", "32"]
+
+
+def test_what_cannot_be_fine_tuned_is_refused(grays, moderate):
+    done = moderate("evaluate", grays, "--with", "fine-tune")
+    assert done.status == 2
+    assert "--with fine-tune needs a --backbone with weights" in done.stderr
+    done = moderate("evaluate", grays, "--with", "fine-tune", "--network", "cnn")
+    assert "use --with fine-tune or --network, not both" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds: 0 is not positive"),
+        ({"ratio": ["0.3", 1.5]}, "ratio: 1.5 is not in (0, 1]; it is the fraction kept"),
+        ({"strategy": ["moderate:2"]}, "strategy: quantile 2 is not in [0, 1]"),
+        ({"drop_suspects": 1}, "drop_suspects: 1 is not in (0, 1)"),
+        ({"with_": "probes"}, "with: 'probes' is unknown; did you mean probe? Choose one of "),
+        ({"with_": "train", "steps": 0}, "steps: 0 is not positive"),
+        ({"size": 32}, "use with='probe' or size=32, not both"),
+        ({"with_": "train", "network": "resnet"}, "network: 'resnet' is unknown; did you mean "),
+        ({"with_": "fine-tune"}, "with='fine-tune' needs a backbone with weights"),
+        ({"backbone": ["pixels", "resnet18"]}, "evaluate takes only one backbone"),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_embedded(options, message, grays):
+    with pytest.raises(ArgumentError) as caught:
+        evaluate(grays, **{**PIXELS, **options})
+    assert str(caught.value).startswith(message)
+    assert not (grays.parent / "grays.moderate").exists()

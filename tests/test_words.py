@@ -1,0 +1,162 @@
+"""Every notice has its words."""
+
+from typing import get_args
+
+import pytest
+
+from moderate_cli.label_errors.doubts import NoiseEstimate
+from moderate_cli.notices import Kind, Notice
+from moderate_cli.words import say, say_noise
+
+CATS = (("cat", 2),)
+SAID = [
+    (Notice("waiting", names=("host 7",)), "", "waiting for host 7, which fills this store"),
+    (Notice("unreadable", 2, 9), "warning", "skipped 2 unreadable of 9 images"),
+    (
+        Notice("no features", 1, 8, names=("f.npy",)),
+        "warning",
+        "f.npy: skipped 1 of 8 rows, which are NaN like those of unreadable images",
+    ),
+    (
+        Notice("coinciding", 8, 9),
+        "warning",
+        "8 of 9 images have the same features; are they blank, or copies of one image? Open a few",
+    ),
+    (
+        Notice("coinciding", 9, 9),
+        "warning",
+        "all 9 images have the same features; are they blank, or copies of one image? Open a few",
+    ),
+    (
+        Notice("coinciding classes", 2, 3, CATS),
+        "warning",
+        "2 of 3 images of class cat have the same features; are they blank, or copies of one"
+        " image? Open a few",
+    ),
+    (
+        Notice("coinciding classes", 7, 9, (("cat", 4), ("dog", 3))),
+        "warning",
+        "all or nearly all images of 2 classes have the same features: cat, dog; are they blank,"
+        " or copies of one image? Open a few",
+    ),
+    (
+        Notice("strangers", share=0.24),
+        "warning",
+        "24 % of images are closer to most other classes than to their own. Labels may be wrong:"
+        " run `moderate suspects DATA`, or add --drop-suspects auto",
+    ),
+    (
+        Notice("strangers", share=0.6),
+        "warning",
+        "60 % of images are closer to most other classes than to their own. The features may not"
+        " separate these classes: try another --backbone, or your own --weights",
+    ),
+    (
+        Notice("suspects", 1, 8),
+        "",
+        "dropped 1 likely label error; selecting from the remaining 8 images",
+    ),
+    (
+        Notice("suspects", 0, 8),
+        "",
+        "dropped no likely label errors; selecting from all 8 images",
+    ),
+    (
+        Notice("doubtful suspects", 0, 100, share=0.1),
+        "warning",
+        "all probabilities add up to about 10 % of the labels, but no single image is likely wrong",
+    ),
+    (
+        Notice("spared suspects", 2, classes=CATS, least=3),
+        "",
+        "did not drop 2 likely label errors, so that each class keeps --min-per-class 3: cat 2",
+    ),
+    (
+        Notice("lost to suspects", 2, classes=CATS),
+        "warning",
+        "1 class had nothing but likely label errors, so no image is left: cat 2; --min-per-class"
+        " 1 keeps one of each",
+    ),
+    (Notice("duplicates"), "", "no near duplicates"),
+    (Notice("duplicates", 3, 1), "", "3 near duplicates of 1 image"),
+    (
+        Notice("torn duplicates", 1, names=("a and b",)),
+        "warning",
+        "1 pair of near duplicates has different labels, so one label is wrong: a and b",
+    ),
+    (
+        Notice("torn duplicates", 2, names=("a and b", "c and d")),
+        "warning",
+        "2 pairs of near duplicates have different labels, so one label of each is wrong: a and b,"
+        " c and d",
+    ),
+    (
+        Notice("spared duplicates", 1, classes=(("cat", 1),), least=1),
+        "",
+        "did not drop 1 near duplicate, so that each class keeps --min-per-class 1: cat 1",
+    ),
+    (
+        Notice("lost to duplicates", 3, classes=tuple((f"{n:02}", 1) for n in range(12))),
+        "warning",
+        "12 classes had nothing but near duplicates, so no image is left: 00 1, 01 1, 02 1, 03 1,"
+        " 04 1, 05 1, 06 1, 07 1, 08 1, 09 1 and 2 more classes; --min-per-class 1 keeps one of"
+        " each",
+    ),
+    (
+        Notice("auto", names=("matching", "easy 40.0 %"), share=0.852),
+        "",
+        "--strategy auto chose matching (85.2 % held-out accuracy); also tried: easy 40.0 %",
+    ),
+    (
+        Notice("floors", 4, 6, least=3),
+        "warning",
+        "--min-per-class 3 needs 6 images, and only 4 are kept, so some classes have fewer",
+    ),
+    (
+        Notice("rescued classes", 1, names=("owl",), share=2.0, least=1),
+        "warning",
+        "the selection would contain no image of 1 class (owl), so one was added; --scope class"
+        " gives each class its share",
+    ),
+    (
+        Notice("rescued classes", 2, names=("dog", "owl"), share=0.5, least=3),
+        "warning",
+        "the selection would contain no image of 2 classes (dog, owl), so up to 3 of each were"
+        " added; keep more images",
+    ),
+    (
+        Notice("lost classes", 2, names=("dog", "owl"), share=0.5),
+        "warning",
+        "the selection contains no image of 2 classes (dog, owl); keep more images",
+    ),
+]
+
+
+@pytest.mark.parametrize(("notice", "level", "text"), SAID)
+def test_a_notice_is_said_in_a_sentence(notice, level, text):
+    assert say(notice) == (level, text)
+
+
+def test_all_kinds_are_tried():
+    assert {notice.kind for notice, *_ in SAID} == set(get_args(Kind))
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (NoiseEstimate(1, 20, 0.05), "1 likely label error; estimated label noise about 5 %"),
+        (NoiseEstimate(0, 100, 0.001), "no likely label errors; the labels look right"),
+        (
+            NoiseEstimate(9, 100, 0.05),
+            "9 likely label errors with a probability above 0.5; all probabilities add up to about"
+            " 5 % of the labels, so some of these are right",
+        ),
+        (
+            NoiseEstimate(1, 100, 0.1),
+            "1 likely label error with a probability above 0.5; all probabilities add up to about"
+            " 10 % of the labels, so others are wrong, too",
+        ),
+    ],
+)
+def test_label_noise_is_said_beside_the_likely_label_errors(found, text):
+    assert say_noise(found) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run"
     " --disable-background-networking --disable-component-update --disable-sync"
@@ -17,17 +17,23 @@ FLAGS = (
 PATIENCE = 120  # seconds
 
 
-def start(profile: Path, width: int = 1280, height: int = 900, dark: bool = False):
+def start(profile: Path):
     """Start a browser that keeps a log of its console and of what it asks the network for."""
     options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
+    options.binary_location = shutil.which("chromium")
     for flag in FLAGS.split():
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     browser.set_page_load_timeout(PATIENCE)
     browser.set_script_timeout(PATIENCE)
+    return browser
+
+
+def settle(browser, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+    """Give the browser a screen and a color scheme, an empty page, and nothing from before."""
+    browser.get("about:blank")
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     wishes = {
@@ -36,7 +42,11 @@ def start(profile: Path, width: int = 1280, height: int = 900, dark: bool = Fals
     }
     features = [{"name": name, "value": value} for name, value in wishes.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    return browser
+    browser.execute_cdp_cmd(
+        "Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 0, "y": height - 1}
+    )
+    for log in ("browser", "performance"):
+        browser.get_log(log)
 
 
 def show(browser, page: Path) -> None:

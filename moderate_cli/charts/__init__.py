@@ -1,1 +1,1 @@
-"""Charts: pictures of scores and accuracies."""
+"""Charts: scores, classes, feature map and accuracies as pictures."""

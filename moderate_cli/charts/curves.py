@@ -1,16 +1,12 @@
-"""Accuracy against ratio as a picture, one line per strategy."""
+"""Chart of accuracy against ratio, one line per strategy."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from moderate_cli.charts.drawing import COLORS, MARKS, REFERENCE, check_drawable, draw
-from moderate_cli.evaluation import FULL
-from moderate_cli.evaluation.summary import Line
-from moderate_cli.selection import exact
 
 if TYPE_CHECKING:
     import altair as alt
@@ -18,35 +14,63 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 480, 320
 
 
-def draw_curves(destination: str | os.PathLike[str], lines: Sequence[Line]) -> None:
-    """Write a .png or .svg picture of what `summarize` found.
+class Point(NamedTuple):
+    """Accuracy of a classifier trained on one selection.
+
+    Attributes
+    ----------
+    strategy
+        Name of its line.
+    suspects
+        "kept" or "dropped".
+    ratio
+        Fraction kept.
+    images
+        Number kept.
+    accuracy, half
+        Mean over seeds, and half of its 95 % interval, in percent.
+    full
+        Whether it is the full set.
+    """
+
+    strategy: str
+    suspects: str
+    ratio: float
+    images: int
+    accuracy: float
+    half: float
+    full: bool = False
+
+
+def draw_curves(destination: str | os.PathLike[str], points: Sequence[Point]) -> None:
+    """Write the chart to a .png or .svg file.
 
     Raises
     ------
     OutputError
-        If libraries are missing, or the file cannot be written.
+        If a library is missing, or the file cannot be written.
     """
     check_drawable(destination)
-    draw(destination, curves(lines).properties(width=WIDTH, height=HEIGHT))
+    draw(destination, curves(points).properties(width=WIDTH, height=HEIGHT))
 
 
-def curves(lines: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
-    """Return the chart of what `summarize` found.
+def curves(points: Sequence[Point]) -> alt.LayerChart | alt.FacetChart:
+    """Return the chart.
 
-    Whiskers are 95 % intervals over seeds; broken lines stand for suspects left out; the horizontal
-    line is the full set.
+    Whiskers are 95 % intervals over seeds. Dashed lines are selections without suspects. The
+    horizontal line is the full set.
     """
-    # It takes half a second to load.
+    # Altair takes half a second to load.
     import altair as alt
 
-    points = [_point(line) for line in lines if line.cell.strategy != FULL]
-    full = [_point(line) for line in lines if line.cell.strategy == FULL]
-    _set_side_by_side(points)
-    names = list(dict.fromkeys(point["strategy"] for point in points))
+    drawn = [_values(point) for point in points if not point.full]
+    full = [_values(point) for point in points if point.full]
+    _set_side_by_side(drawn)
+    names = list(dict.fromkeys(point["strategy"] for point in drawn))
     colors = [COLORS[number % len(COLORS)] for number in range(len(names))]
     marks = [MARKS[number % len(MARKS)] for number in range(len(names))]
-    both = len({point["suspects"] for point in points}) > 1
-    base = alt.Chart(alt.InlineData(values=points)).encode(
+    both = len({point["suspects"] for point in drawn}) > 1
+    base = alt.Chart(alt.InlineData(values=drawn)).encode(
         alt.X("place:Q", title="fraction kept", axis=alt.Axis(format="~g", tickCount=6)),
         alt.Color("strategy:N", title=None, scale=alt.Scale(domain=names, range=colors)),
     )
@@ -75,7 +99,7 @@ def curves(lines: Sequence[Line]) -> alt.LayerChart | alt.FacetChart:
 
 
 def _set_side_by_side(points: list[dict[str, Any]]) -> None:
-    """Give each a place a little beside its ratio, so that whiskers do not cover each other."""
+    """Shift each point a little from its ratio, so that whiskers do not overlap."""
     ways = list(dict.fromkeys((point["strategy"], point["suspects"]) for point in points))
     widest = max((point["ratio"] for point in points), default=0.0)
     for point in points:
@@ -83,18 +107,8 @@ def _set_side_by_side(points: list[dict[str, Any]]) -> None:
         point["place"] = round(point["ratio"] + 0.006 * widest * aside, 6)
 
 
-def _point(line: Line) -> dict[str, Any]:
-    """Numbers of one way to select, in percent."""
-    mean, half = (100 * value for value in line.accuracy)
-    half = 0.0 if math.isnan(half) else half
-    dropped = "dropped" if line.cell.dropped else "kept"
-    return {
-        "strategy": line.cell.name,
-        "suspects": dropped,
-        "ratio": float(exact(line.cell.ratio)),
-        "images": line.images,
-        "accuracy": round(mean, 3),
-        "half": round(half, 3),
-        "low": round(mean - half, 3),
-        "high": round(mean + half, 3),
-    }
+def _values(point: Point) -> dict[str, Any]:
+    values = point._asdict()
+    del values["full"]
+    low, high = point.accuracy - point.half, point.accuracy + point.half
+    return {**values, "low": round(low, 3), "high": round(high, 3)}

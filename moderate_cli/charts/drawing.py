@@ -1,4 +1,4 @@
-"""Charts, by Altair: how they look and how they become files."""
+"""Write charts of Altair to files, all in one style."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 SUFFIXES = (".png", ".svg")
-# Colors that readers with any color vision tell apart (Okabe and Ito, 2008), and marks beside them.
+# Colors that readers with any color vision can tell apart (Okabe and Ito, 2008), and marks.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F98")
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 KEPT, DROPPED, REFERENCE, INK = COLORS[0], "#C3CAD4", "#8A8F98", "#333333"
@@ -36,22 +36,22 @@ STYLE = {
 
 
 def check_drawable(destination: str | os.PathLike[str]) -> None:
-    """Refuse what could not be drawn, before there is anything to draw.
+    """Check that the drawing libraries are installed, before any work.
 
     Raises
     ------
     OutputError
-        If the libraries are missing that draw.
+        If a library is missing.
     """
     if not all(map(importlib.util.find_spec, MODULES)):
         raise OutputError(
-            f"{os.fspath(destination)}: wants the extra 'report';"
+            f"{os.fspath(destination)}: needs the `report` extra;"
             " pip install altair jinja2 vl-convert-python"
         )
 
 
 def draw(destination: str | os.PathLike[str], chart: alt.TopLevelMixin) -> None:
-    """Write a chart to a .png or .svg file; the same chart makes the same bytes.
+    """Write a chart to a .png or .svg file; the same chart gives the same bytes.
 
     Raises
     ------

@@ -1,19 +1,15 @@
-"""Distribution of scores: how many lie where.
-
-Pure numpy, but for the last step, which draws bars of text.
-"""
+"""Histogram of scores, as counts and as bars of text."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles
+from moderate_cli.arrays import Counts, Doubles, Rows, Values
 
-EIGHTHS = " ▏▎▍▌▋▊▉█"  # bars to an eighth of a character
+EIGHTHS = " ▏▎▍▌▋▊▉█"  # steps of an eighth of a character
 ASCII = " #"  # where the terminal's encoding has no blocks
 
 
@@ -25,25 +21,25 @@ class Histogram(NamedTuple):
     edges
         float64 (b + 1,), ascending, whole multiples of a step of 1, 2 or 5 times a power of ten.
     counts
-        int64 (b,), values from an edge to below the next.
+        int64 (b,), values from an edge up to the next, that one excluded.
     digits
-        Decimals that tell one edge from the next.
+        Decimals needed to tell neighboring edges apart.
     """
 
     edges: Doubles
-    counts: npt.NDArray[np.int64]
+    counts: Counts
     digits: int
 
 
-def histogram(values: npt.NDArray[Any], bins: int) -> Histogram:
-    """Count values (n,), finite and at least one, in at most so many bins (two or more).
+def histogram(values: Values, bins: int) -> Histogram:
+    """Count values (n,), finite and at least one, in at most `bins` bins (two or more).
 
     >>> found = histogram(np.array([0.1, 0.3, 0.3, 1.3]), 8)
     >>> found.edges.tolist(), found.counts.tolist(), found.digits
     ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4], [1, 2, 0, 0, 0, 0, 1], 1)
     """
     low, high = float(values.min()), float(values.max())
-    # A range too small for the numbers in it to differ is widened to one that they do differ in.
+    # A range within rounding error is widened, so that its edges differ.
     span = max(high - low, 1e-9 * max(abs(low), abs(high), 1e-3))
     exponent = math.floor(math.log10(span / bins))
     for factor, power in ((1, 0), (2, 0), (5, 0), (1, 1), (2, 1), (5, 1)):
@@ -53,16 +49,24 @@ def histogram(values: npt.NDArray[Any], bins: int) -> Histogram:
         if last - first < bins:
             break
     edges = np.round(np.arange(first, last + 2) * step, digits)
-    positions = np.searchsorted(edges, values, side="right") - 1
-    counts = np.bincount(positions.clip(0, last - first), minlength=last - first + 1)
+    counts = np.bincount(places(values, edges), minlength=last - first + 1)
     return Histogram(edges, counts, digits)
 
 
-def bars(values: npt.NDArray[Any], width: int, *, rows: int = 20, blocks: str = EIGHTHS) -> str:
-    """Draw the distribution of values in so many columns, a line per bin.
+def places(values: Values, edges: Doubles) -> Rows:
+    """Return the bin of each value: int64 (n,).
 
-    Each line has the edge from which on it counts, the number, and a bar; the last line has the
-    median and the quartiles.
+    >>> places(np.array([0.1, 0.3, 0.9]), np.array([0.0, 0.3, 0.6])).tolist()
+    [0, 1, 1]
+    """
+    return (np.searchsorted(edges, values, side="right") - 1).clip(0, len(edges) - 2)
+
+
+def bars(values: Values, width: int, *, rows: int = 20, blocks: str = EIGHTHS) -> str:
+    """Draw the distribution of values in at most `width` columns, a line per bin.
+
+    Each line has the lower edge of its bin, the count and a bar; the last line has the median and
+    the quartiles.
 
     >>> print(bars(np.array([0.0, 1.0, 1.0, 2.0]), 24, rows=3, blocks=ASCII), end="")
     from  images
@@ -87,7 +91,7 @@ def bars(values: npt.NDArray[Any], width: int, *, rows: int = 20, blocks: str = 
 
 
 def _bar(share: float, room: int, blocks: str) -> str:
-    """Draw a share of so many characters; what is there at all is seen."""
+    """Draw a bar over a share of `room` characters; any share above zero is visible."""
     parts = len(blocks) - 1
     length = math.floor(share * room * parts + 0.5)
     if share > 0:

@@ -1,4 +1,4 @@
-"""What evaluations of a feature set found, and what each is to be called."""
+"""The evaluations that a report shows: results of each, and its title."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from moderate_cli.evaluation import FULL
-from moderate_cli.evaluation.ledger import ledgers
+from moderate_cli.evaluation import FULL, Comparison
+from moderate_cli.evaluation.ledger import EVALUATIONS, ledgers
 from moderate_cli.evaluation.recipe import described
-from moderate_cli.evaluation.summary import Line, summarize
+from moderate_cli.selection import Choice
 
-WORDS = {"probe": "a linear head on the features"}
+WORDS = {"probe": "linear probe"}
 
 
-def evaluations_in(folder: Path | None) -> dict[str, list[Line]]:
-    """Summarize each evaluation that a feature set's folder keeps the results of.
+def evaluations_in(folder: Path | None) -> dict[str, Comparison]:
+    """Summarize each evaluation whose results are in a feature set's folder, by its title.
 
-    One that was stopped before a strategy was judged has nothing to show.
+    One that was stopped before it had judged a strategy is left out.
     """
     if folder is None:
         return {}
     found, titles = {}, Counter[str]()
-    for context, ledger in ledgers(folder / "evaluations.jsonl"):
+    for context, ledger in ledgers(folder / EVALUATIONS):
         if any(cell.strategy != FULL for cell in ledger.results):
             title = _title(context)
-            titles[title] += 1  # two test sets are called the same
+            titles[title] += 1  # two test sets have the same title
             number = f" ({titles[title]})" if titles[title] > 1 else ""
-            found[f"{title}{number}"] = summarize(ledger.results)
+            found[f"{title}{number}"] = Comparison(ledger.results, Choice(ratio=1))
     return found
 
 
 def _title(context: Mapping[str, Any]) -> str:
-    """Say what was trained, and what else the results depend on.
+    """Name the network, the images that it is judged on, and other settings.
 
     >>> _title({"with": "probe", "test": None, "scope": None, "center": "mean"})
-    'Trained: a linear head on the features; judged on held-out images; center mean'
+    'linear probe, on held-out images; center mean'
     """
     rest = dict(context)
     rest.pop("data", None)  # sums of files
     trained, test = rest.pop("with", None), rest.pop("test", None)
-    what = WORDS.get(trained, trained) if isinstance(trained, str) else described(trained)
-    judged = "held-out images" if test is None else "a test set"
+    network = WORDS.get(trained, trained) if isinstance(trained, str) else described(trained)
+    judge = f"{network}, on {'held-out images' if test is None else 'a test set'}"
     others = ", ".join(f"{name} {value}" for name, value in rest.items() if value is not None)
-    return "; ".join(filter(None, [f"Trained: {what}", f"judged on {judged}", others]))
+    return "; ".join(filter(None, [judge, others]))

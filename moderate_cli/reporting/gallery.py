@@ -1,4 +1,4 @@
-"""Which images of each class a report shows."""
+"""The gallery of a report: which images of each class it shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from moderate_cli.arrays import Rows
-from moderate_cli.reporting.facts import Subject
+from moderate_cli.reporting.subject import Subject
 
 MOST_IMAGES, MOST_CLASSES = 3_000, 500
 MOST_ON_A_SHELF = 12
@@ -21,7 +21,7 @@ class Shelf(NamedTuple):
     title
         What they have in common.
     rows
-        The images, those to show first before the others.
+        The images, in the order that they are shown.
     """
 
     title: str
@@ -29,10 +29,10 @@ class Shelf(NamedTuple):
 
 
 def gallery(subject: Subject) -> dict[int, list[Shelf]]:
-    """Choose images of each class, by its position; of many classes the largest.
+    """Choose images of each class, by its position; of many classes only the largest have any.
 
-    The nearest to the class center, those at the median and the farthest; what is kept and what is
-    dropped, evenly over the scores; and suspects, the surest first.
+    They are the nearest to the class center, those at the median and the farthest; kept and
+    dropped ones, evenly over the scores; and suspects, the most probable first.
     """
     rows = np.flatnonzero(subject.readable)
     order = np.lexsort((rows, subject.scores.values[rows], subject.members[rows]))
@@ -48,8 +48,15 @@ def gallery(subject: Subject) -> dict[int, list[Shelf]]:
     }
 
 
+def gallery_note(subject: Subject, classes: int) -> str:
+    """Say how many classes the gallery shows, where it does not show all."""
+    if classes == len(subject.labels):
+        return ""
+    return f"The {classes:,} largest of {len(subject.labels):,} classes are shown."
+
+
 def _shelves(subject: Subject, ranked: Rows, suspected: Rows, room: int) -> list[Shelf]:
-    """Choose from the images of a class, in the order of their scores."""
+    """Choose from the images of a class, given in the order of their scores."""
     kept = subject.kept[ranked]
     middle = max(0, (len(ranked) - room + 1) // 2)
     far = subject.measure.startswith("distance")

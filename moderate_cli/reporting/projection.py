@@ -1,4 +1,4 @@
-"""Features on a plane."""
+"""Features as points on a plane."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Projection(NamedTuple):
 
 
 def project(features: Features, rows: Rows, most: int, *, seed: int = 0) -> Projection:
-    """Lay images out by their features: by UMAP if its package is there, or else by PCA.
+    """Place images by their features: by UMAP if it is installed, otherwise by PCA.
 
     Parameters
     ----------
     features
         (n, d) of any float type; may be memory-mapped.
     rows
-        int64 (m,), ascending, the images to lay out.
+        int64 (m,), ascending, the images to place.
     most
-        Images on the map; of more a sample is drawn.
+        Maximum number of images; of more, a random sample is placed.
     seed
         For the sample, and for UMAP.
     """
@@ -54,7 +54,7 @@ def project(features: Features, rows: Rows, most: int, *, seed: int = 0) -> Proj
 
 
 def principal_components(inputs: Points) -> Points:
-    """Coordinates (m, 2) along the two directions in which points (m, d) vary most.
+    """Return coordinates (m, 2) along the two directions in which points (m, d) vary most.
 
     >>> principal_components(np.array([[0.0, 3.0], [0.0, 5.0], [0.0, 7.5]])).round(1).tolist()
     [[-2.2, 0.0], [-0.2, 0.0], [2.3, 0.0]]
@@ -67,7 +67,7 @@ def principal_components(inputs: Points) -> Points:
     else:
         _, vectors = np.linalg.eigh(centered.T @ centered)
         found = centered @ vectors[:, ::-1][:, :2]
-    # A direction is known but for its sign; the largest coordinate is made positive.
+    # The sign of a direction is arbitrary; the largest coordinate is made positive.
     largest = np.take_along_axis(found, np.abs(found).argmax(axis=0)[None], axis=0)
     points = np.zeros((len(inputs), 2))
     points[:, : found.shape[1]] = np.where(largest < 0, -found, found)
@@ -76,6 +76,6 @@ def principal_components(inputs: Points) -> Points:
 
 def _scaled(points: Points) -> Points:
     low, span = points.min(axis=0), np.ptp(points, axis=0)
-    # Where there is but one direction, what rounding leaves of the other is not blown up.
+    # If all points are on a line, rounding errors across it are not scaled up.
     scaled: Points = (points - low) / np.where(span > 1e-6 * span.max(), span, 1)
     return scaled

@@ -1,5 +1,5 @@
 "use strict";
-// The page: charts, table, gallery and slider from the data that it carries.
+// Draws charts, table, gallery and slider from the data inside the page.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 data.classes = data.classes.name.map((_, i) =>
@@ -7,6 +7,7 @@ data.classes = data.classes.name.map((_, i) =>
 );
 const byId = (id) => document.getElementById(id);
 const grouped = (number) => number.toLocaleString("en-US");
+const plural = (number, one) => `${grouped(number)} ${number === 1 ? one : `${one}s`}`;
 const score = (number) => (Math.abs(number) < 1e4 ? number.toPrecision(4) : grouped(Math.round(number)));
 
 function element(name, attributes = {}, ...children) {
@@ -20,15 +21,6 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Numbers of 16 bits, the lower byte first.
-function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  const view = new DataView(bytes.buffer);
-  return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => view.getUint16(2 * i, true));
-}
-
-const ranking = { ...data.ranking, scores: unpacked(data.ranking.scores), members: unpacked(data.ranking.members) };
-
 // ---- Theme
 
 const DARK_COLORS = { "#0072B2": "#56B4E9", "#56B4E9": "#A9DCF7", "#C3CAD4": "#4A5360", "#8A8F98": "#9BA3AE", "#333333": "#E8EAED" };
@@ -38,7 +30,7 @@ function remembered() {
   try {
     return localStorage.getItem("moderate-theme");
   } catch {
-    return null; // some browsers keep nothing for pages on disk
+    return null; // some browsers store nothing for pages on disk
   }
 }
 
@@ -63,25 +55,21 @@ byId("theme").addEventListener("click", () => {
   try {
     localStorage.setItem("moderate-theme", theme);
   } catch {
-    // it is then forgotten
+    // Some browsers store nothing: the choice lasts until the page is closed.
   }
   setTheme(theme);
 });
 
-// ---- What is shown of an image while the pointer is on it
+// ---- Card with the image under the pointer, or with the keyboard's focus
 
 const card = byId("card");
-
-function fateOf(image) {
-  return { kept: "kept", dropped: "dropped", out: "left out first" }[image.fate];
-}
 
 function showCard(image, x, y) {
   const lines = [];
   const picture = data.pictures[image.row];
   if (picture) lines.push(element("img", { src: picture, alt: "", width: 112, height: 112 }));
   lines.push(element("p", {}, element("bdi", {}, image.path)));
-  lines.push(element("p", { class: "fine" }, `${image.class} · ${score(image.score)} · ${fateOf(image)}`));
+  lines.push(element("p", { class: "fine" }, `${image.class} · ${score(image.score)} · ${image.fate}`));
   if (image.like) lines.push(element("p", { class: "some" }, `looks like ${image.like}`));
   card.replaceChildren(...lines);
   card.hidden = false;
@@ -97,7 +85,7 @@ function showCardAt(figure) {
 }
 
 const hideCard = () => (card.hidden = true);
-// What the keyboard is on may have been scrolled to.
+// Moving the focus may scroll the page.
 const scrolled = () => (document.activeElement.image && !card.hidden ? showCardAt(document.activeElement) : hideCard());
 addEventListener("scroll", scrolled, { passive: true });
 addEventListener("keydown", (event) => event.key === "Escape" && hideCard());
@@ -146,7 +134,7 @@ async function drawCharts() {
   hideCard();
   const legendBelow = (spec, columns) => (spec.config.legend = { ...spec.config.legend, orient: "bottom", columns, offset: 14 });
   await drawChart("scores", byId("score-chart"), { ...data.charts.scores, height: 240 });
-  showWindow();
+  showBins();
   await drawChart("map", byId("map-chart"), { ...data.charts.map, height: innerWidth < 736 ? 380 : 480 }, legendBelow, showPoint);
   highlight();
   const hosts = document.querySelectorAll(".curve");
@@ -163,50 +151,28 @@ function highlight() {
 // ---- Slider
 
 const slider = byId("ratio");
-let counts = data.classes.map((one) => one.kept);
-let found = null; // what the slider keeps; null for what was selected
+const { percents, selected, bins, bands } = data.slider;
+let current = selected;
+let counts = data.slider.counts[current]; // images kept of each class
 
-function move() {
-  const k = keptCount(ranking.n, Number(slider.value));
-  found = keep(ranking, k);
-  counts = found.counts;
-  say(Number(slider.value) / 10, sum(counts));
-  byId("reset").hidden = false;
+function moveTo(next) {
+  current = next;
+  counts = data.slider.counts[current];
+  const total = counts.reduce((all, count) => all + count, 0);
+  slider.value = current;
+  slider.setAttribute("aria-valuetext", `${percents[current]} %`);
+  byId("ratio-out").textContent = `${percents[current]} %, ${plural(total, "image")}`;
+  byId("total-kept").textContent = grouped(total);
+  byId("reset").hidden = current === selected;
   showCounts();
-  showWindow();
+  showBins();
 }
 
-function say(percent, k) {
-  byId("ratio-out").textContent = `${percent.toFixed(1)} %, ${grouped(k)} images`;
-  byId("total-kept").textContent = grouped(k);
-}
-
-function showWindow() {
+function showBins() {
   const view = views.scores;
-  if (!view || (found !== null && found.inside === null)) return;
-  const bins = data.bins.map((bin) => ({ ...bin }));
-  let window = data.window;
-  if (found !== null) {
-    let at = 0;
-    let past = 0;
-    for (const bin of bins) {
-      const all = bin.kept + bin.dropped;
-      past += bin.eligible;
-      bin.kept = 0;
-      const stop = Math.min(ranking.members.length, Math.round(past / ranking.step));
-      for (; at < stop; at += 1) bin.kept += found.inside[at];
-      bin.kept = Math.min(all, bin.kept * ranking.step);
-      bin.dropped = all - bin.kept;
-    }
-    if (window.length) {
-      const value = (i) => ranking.low + (ranking.scores[i] / 65535) * (ranking.high - ranking.low);
-      const part = Math.min(ranking.members.length, Math.max(1, Math.round(keptCount(ranking.n, Number(slider.value)) / ranking.step)));
-      const start = windowStart(ranking.members.length, part, ranking.rule);
-      window = [{ from: value(start), to: value(start + part - 1) }];
-    }
-  }
-  view.data("bins", bins);
-  if (window.length) view.data("window", window.map((one) => ({ ...one })));
+  if (!view || !bins) return;
+  view.data("bins", data.bins.map((bin, i) => ({ ...bin, kept: bins[current][i], dropped: bin.kept + bin.dropped - bins[current][i] })));
+  if (bands) view.data("band", [{ low: bands[current][0], high: bands[current][1] }]);
   view.run();
 }
 
@@ -216,18 +182,12 @@ slider.addEventListener("input", () => {
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
-    move();
+    moveTo(Number(slider.value));
   });
 });
 byId("reset").addEventListener("click", () => {
-  slider.value = data.thousandths;
-  found = null;
-  counts = data.classes.map((one) => one.kept);
-  say((100 * sum(counts)) / ranking.n, sum(counts));
-  byId("reset").hidden = true;
+  moveTo(selected);
   slider.focus();
-  showCounts();
-  showWindow();
 });
 
 // ---- Table
@@ -247,7 +207,7 @@ const KEYS = {
 };
 let order = data.classes.map((_, i) => i);
 let limit = AT_FIRST;
-const cells = new Map(); // class -> what the slider changes of its row
+const cells = new Map(); // class -> elements of its row that the slider changes
 
 function row(i) {
   const one = data.classes[i];
@@ -319,10 +279,10 @@ byId("more").addEventListener("click", () => {
 const chooser = byId("class");
 
 function picture(image) {
-  const caption = element("figcaption", {}, element("b", {}, score(image.score)), ` ${fateOf(image)}`);
+  const caption = element("figcaption", {}, element("b", {}, score(image.score)), ` ${image.fate}`);
   if (image.like) caption.append(element("em", {}, image.like));
-  const inside = data.pictures[image.row] ? element("img", { src: data.pictures[image.row], alt: "" }) : element("span", {}, data.undrawn[image.row] || "no room for its picture");
-  const label = `${image.path}, ${score(image.score)}, ${fateOf(image)}${image.like ? `, looks like ${image.like}` : ""}`;
+  const inside = data.pictures[image.row] ? element("img", { src: data.pictures[image.row], alt: "" }) : element("span", {}, data.undrawn[image.row] || "no room on this page");
+  const label = `${image.path}, ${score(image.score)}, ${image.fate}${image.like ? `, looks like ${image.like}` : ""}`;
   const figure = element("figure", { class: image.fate, tabindex: 0, role: "img", "aria-label": label }, element("div", { class: "picture" }, inside), caption);
   figure.addEventListener("pointermove", (event) => showCard(image, event.clientX, event.clientY));
   figure.addEventListener("pointerleave", hideCard);
@@ -348,7 +308,7 @@ function chooseClass(i) {
 
 for (const i of Object.keys(data.gallery)) {
   const { name, suspects } = data.classes[i];
-  const many = suspects ? ` (${grouped(suspects)} ${suspects === 1 ? "suspect" : "suspects"})` : "";
+  const many = suspects ? ` (${plural(suspects, "suspect")})` : "";
   chooser.append(element("option", { value: i }, `${name}${many}`));
 }
 data.classes.forEach((one, i) => byId("highlight").append(element("option", { value: i }, one.name)));
@@ -363,5 +323,6 @@ byId("next").addEventListener("click", () => turn(1));
 byId("highlight").addEventListener("change", highlight);
 
 showRows();
+moveTo(selected);
 chooseClass(chooser.value);
 drawCharts();

@@ -1,86 +1,19 @@
-"""The page of a report in a browser: Debian's Chromium, without a window."""
+"""The page of a report in a browser: Chromium, without a window."""
 
-import contextlib
 import itertools
-import json
-import os
-from pathlib import Path
 
-import numpy as np
 import pytest
-from chromium import CHROMIUM, DRIVER, show, start, until
+from chromium import show, until
 from conftest import paint
 from hostile import HOSTILE
+from reports import data_of, subject_of
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from moderate_cli.cli import _run
-from moderate_cli.selection import BALANCES, kept_count, quotas, select
-from moderate_cli.selection.windows import MEDIAN
+from moderate_cli.reporting import map_of, write_report
 
-FEATURES = ("--backbone", "pixels", "--dtype", "float32", "--runtime", "torch")
-
-
-@pytest.fixture(scope="module")
-def pages(tmp_path_factory):
-    """Return what writes a report of a dataset."""
-    folder = tmp_path_factory.mktemp("pages")
-
-    def write(data, *args):
-        page = folder / f"{len(os.listdir(folder))}.html"
-        assert _run(["report", os.fspath(data), *FEATURES, *args, "-o", os.fspath(page)]) == 0
-        return page
-
-    return write
-
-
-@pytest.fixture(scope="module")
-def grays(tmp_path_factory):
-    """Four classes of 20 gray levels, an image of level 2 among the fifth; and an evaluation."""
-    root = tmp_path_factory.mktemp("data") / "train"
-    for label, name in enumerate("abcd"):
-        for image in range(20):
-            paint(root / name / f"{image:02}.png", 50 * label + image % 5)
-    for image in range(3):
-        paint(root / "e" / f"{image}.png", 250 + image)
-    paint(root / "e" / "x.png", 2)
-    evaluate = ("evaluate", os.fspath(root), *FEATURES, "--seeds", "1", "--strategy", "easy")
-    assert _run([*evaluate, "--ratio", "0.2,0.5"]) == 0
-    return root
-
-
-@pytest.fixture(scope="module")
-def page(pages, grays):
-    return pages(grays, "-r", "0.5")
-
-
-@pytest.fixture
-def browse(tmp_path):
-    """Return what opens a page; at the end there must be no error, and no request but for it."""
-    with contextlib.ExitStack() as opened:
-
-        def open_page(page, **how):
-            browser = start(tmp_path / "profile", **how)
-            opened.callback(browser.quit)
-            show(browser, page)
-            opened.callback(check, browser, page)
-            return browser
-
-        yield open_page
-
-
-def check(browser, page):
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    }
-    # Pictures lie in the page; the browser's own first tab is another page.
-    inside = ("data:", "chrome:", "chrome-untrusted:")
-    assert {url for url in asked if not url.startswith(inside)} == {page.as_uri()}
+pytestmark = pytest.mark.program("chromium", "chromedriver")
 
 
 def texts(browser, selector):
@@ -88,7 +21,7 @@ def texts(browser, selector):
 
 
 def click(browser, selector):
-    """Click in the middle of the screen, where nothing lies above."""
+    """Click in the middle of the screen, where nothing covers the element."""
     found = browser.find_element(By.CSS_SELECTOR, selector)
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
     found.click()
@@ -111,21 +44,33 @@ def column(browser, number):
     )
 
 
-def slide(browser, thousandths):
+def slide(browser, percent):
+    """Move the slider to a stop."""
     browser.execute_script(
-        "const slider = document.getElementById('ratio'); slider.value = arguments[0];"
+        "const slider = document.getElementById('ratio');"
+        "slider.value = data.slider.percents.indexOf(arguments[0]);"
         "slider.dispatchEvent(new Event('input'))",
-        thousandths,
+        percent,
     )
-    wanted = f"{thousandths / 10:.1f} %,"
-    until(lambda: browser.find_element(By.ID, "ratio-out").text.startswith(wanted))
+    until(lambda: browser.find_element(By.ID, "ratio-out").text.startswith(f"{percent} %,"))
+
+
+def drawn(browser, name):
+    """The data that a chart shows."""
+    return browser.execute_script("return views.scores.data(arguments[0])", name)
+
+
+def kept_of(moderate, data, percent, *way):
+    """Numbers of each class that `moderate select` would keep, and of all."""
+    table = moderate("select", "-r", f"{percent}/100", *way, "--dry-run", data).stdout
+    return [line.split()[2] for line in table.splitlines()[1:]]
 
 
 def test_every_section_is_drawn(page, browse):
     browser = browse(page)
     assert texts(browser, "h1") == ["data0/train"]
     assert texts(browser, "main h2") == [
-        "Warnings", "Kept of each class", "Options", "Scores", "Classes", "Gallery", "Map",
+        "Warnings", "Kept per class", "Options", "Scores", "Classes", "Gallery", "Map",
         "Accuracy",
     ]  # fmt: skip
     tiles = dict(zip(texts(browser, ".tiles dt"), texts(browser, ".tiles dd"), strict=True))
@@ -157,94 +102,80 @@ def test_suspects_are_shown_with_the_class_they_look_like(page, browse):
 
 def test_the_slider_counts_as_select_does(page, grays, browse, moderate):
     browser = browse(page)
-    for thousandths in (1, 123, 500, 777, 1000):
-        slide(browser, thousandths)
-        table = moderate("select", "-r", str(thousandths / 1000), "--dry-run", grays).stdout
-        expected = [line.split()[2] for line in table.splitlines()[1:]]
-        assert column(browser, 2) == expected[:-1]
-        assert texts(browser, "#total-kept") == [expected[-1]]
-        drawn = browser.execute_script(
-            "return views.scores.data('bins').reduce((all, bin) => all + bin.kept, 0)"
-        )
-        assert drawn == int(expected[-1])
+    for percent in (1, 12, 50, 77, 100):
+        slide(browser, percent)
+        *expected, total = kept_of(moderate, grays, percent)
+        assert column(browser, 2) == expected
+        assert texts(browser, "#total-kept") == [total]
+        shares = [round(100 * int(kept) / int(images), 1) for kept, images in zip(
+            expected, column(browser, 1), strict=True
+        )]  # fmt: skip
+        assert column(browser, 3) == [f"{share:.1f} %" for share in shares]
+        image = "image" if total == "1" else "images"
+        assert texts(browser, "#ratio-out") == [f"{percent} %, {total} {image}"]
+        slider = browser.find_element(By.ID, "ratio")
+        assert slider.get_attribute("aria-valuetext") == f"{percent} %"
     click(browser, "#reset")
-    assert browser.find_element(By.ID, "ratio-out").text == "50.0 %, 42 images"
+    assert browser.find_element(By.ID, "ratio-out").text == "50 %, 42 images"
     assert texts(browser, "#total-kept") == ["42"]
+    assert not browser.find_element(By.ID, "reset").is_displayed()
 
 
-def test_any_rule_counts_as_select_does(page, browse, rng):
+def test_the_page_shows_the_table_at_every_stop(page, browse):
     browser = browse(page)
-    cases, expected = [], []
-    for trial in range(300):
-        n, classes = int(rng.integers(1, 60)), int(rng.integers(1, 9))
-        members = np.sort(rng.integers(0, classes, n))
-        values = rng.integers(0, 12, n).astype(float)
-        k = int(rng.integers(1, n + 1))
-        how = {
-            "scope": ("class", "global")[trial % 2],
-            "balance": "proportional" if trial % 2 else list(BALANCES)[trial % 3],
-            "quantile": ("0.5", "0.25", "0", "0.9")[trial % 4],
-            "min_per_class": int(rng.integers(0, 4)),
-        }
-        up, down = (MEDIAN if how["quantile"] == "0.5" else how["quantile"]), 1
-        up, down = (1, 2) if up == MEDIAN else (int(float(up) * 100), 100)
-        sizes = np.bincount(members, minlength=classes)
-        rule = {
-            "kind": f"{how['scope']} window" + "s" * (how["scope"] == "class"),
-            "median": how["quantile"] == "0.5",
-            "quantile": [str(up), str(down)],
-            "floor": how["min_per_class"],
-            "balance": how["balance"],
-        }
-        order = np.argsort(values, kind="stable")
-        ranked = members[order].tolist()
-        case = {"n": n, "step": 1, "members": ranked, "sizes": sizes.tolist(), "rule": rule}
-        cases.append([case, k])
-        mask = select(values, members, count=k, **how)
-        counts = np.bincount(members[mask], minlength=classes).tolist()
-        expected.append([counts, mask[order].astype(int).tolist()])
-    found = browser.execute_script(
-        "return arguments[0].map(([ranking, k]) => {"
-        "  const { counts, inside } = keep(ranking, k); return [counts, [...inside]]; })",
-        cases,
+    carried = data_of(page.read_text())
+    table = carried["slider"]
+    images = [bin["kept"] + bin["dropped"] for bin in carried["bins"]]
+    shown = browser.execute_script(
+        "return data.slider.percents.map((_, at) => {"
+        "  moveTo(at);"
+        "  const kept = [...document.querySelectorAll('#class-table tbody tr')]"
+        "    .map((row) => Number(row.children[2].textContent));"
+        "  const bins = views.scores.data('bins').map(({ kept, dropped }) => [kept, dropped]);"
+        "  const [{ low, high }] = views.scores.data('band');"
+        "  return [kept, bins, [low, high], document.getElementById('ratio-out').textContent];"
+        "})"
     )
-    assert found == expected
-
-
-def test_kept_counts_and_shares_are_exact(page, browse, rng):
-    browser = browse(page)
-    numbers = [[int(n), int(part)] for n, part in zip(
-        rng.integers(1, 10**7, 500), rng.integers(1, 1001, 500), strict=True
-    )]  # fmt: skip
-    found = browser.execute_script(
-        "return arguments[0].map(([n, part]) => keptCount(n, part))", numbers
-    )
-    assert found == [kept_count(n, part / 1000) for n, part in numbers]
-    sizes = rng.integers(1, 10**6, 1000)
-    for balance in BALANCES:
-        shared = browser.execute_script(
-            "return quotas(...arguments)", sizes.tolist(), 10**8, [1] * 1000, balance
-        )
-        assert shared == quotas(sizes, 10**8, np.ones_like(sizes), balance).tolist()
+    assert len(shown) == 100
+    for at, (counts, bins, band, text) in enumerate(shown):
+        assert counts == table["counts"][at]
+        assert bins == [[kept, all_ - kept] for kept, all_ in zip(
+            table["bins"][at], images, strict=True
+        )]  # fmt: skip
+        assert band == table["bands"][at]
+        number = sum(counts)
+        assert text == f"{at + 1} %, {number} image{'s' * (number > 1)}"
 
 
 @pytest.mark.parametrize(
-    ("way", "disabled", "note"),
+    ("way", "followed"),
     [
-        (("--strategy", "random"), True, "has no window that could be moved here"),
-        (("--strategy", "trimmed"), True, "has no window that could be moved here"),
-        (("--strategy", "matching"), False, "Counts are those of moderate select. Which images"),
-        (("--scope", "class"), False, "Counts are those of moderate select, exactly."),
+        (("--strategy", "random"), True),
+        (("--strategy", "stratified"), True),
+        (("--strategy", "two-ends", "--min-per-class", "3"), True),
+        (("--scope", "class", "--drop-suspects", "auto"), True),
+        (("--strategy", "matching"), False),
+        (("--strategy", "trimmed"), False),
+        (("--strategy", "random", "--scope", "class"), False),
     ],
+    ids=lambda way: " ".join(way) if isinstance(way, tuple) else "",
 )
-def test_the_slider_says_what_it_can_tell(way, disabled, note, grays, pages, browse, moderate):
+def test_the_slider_tells_what_any_strategy_would_keep(
+    way, followed, grays, pages, browse, moderate
+):
     browser = browse(pages(grays, "-r", "0.5", *way))
-    assert browser.find_element(By.ID, "ratio").is_enabled() is not disabled
-    assert note in browser.find_element(By.ID, "ratio-note").text
-    if not disabled:
-        slide(browser, 250)
-        table = moderate("select", "-r", "0.25", *way, "--dry-run", grays).stdout
-        assert column(browser, 2) == [line.split()[2] for line in table.splitlines()[1:-1]]
+    remaining = " of the 83 remaining images" if "auto" in way or "trimmed" in way else ""
+    note = f"Exactly what moderate select would keep{remaining}."
+    if not followed:
+        note += " Only the counts follow the slider."
+    assert texts(browser, "#ratio-note") == [note]
+    before = sum(bin["kept"] for bin in drawn(browser, "bins"))
+    slide(browser, 25)
+    *expected, total = kept_of(moderate, grays, 25, *way)
+    assert column(browser, 2) == expected
+    assert sum(bin["kept"] for bin in drawn(browser, "bins")) == (
+        int(total) if followed else before
+    )
 
 
 def test_columns_sort(page, browse):
@@ -261,10 +192,11 @@ def test_columns_sort(page, browse):
     assert len(sorted_ones) == 1
 
 
-def test_many_classes_are_shown_on_demand(pages, browse, tmp_path):
-    for number in range(230):
-        paint(tmp_path / "many" / f"{number:03}" / "1.png", number)
-    browser = browse(pages(tmp_path / "many"))
+def test_many_classes_are_shown_on_demand(browse, tmp_path):
+    classes = [f"{number:03}" for number in range(230)]
+    subject = subject_of(tmp_path, range(230), range(230), classes)
+    write_report(tmp_path / "many.html", subject, map_of(subject), {})
+    browser = browse(tmp_path / "many.html")
     assert len(column(browser, 0)) == 200
     assert texts(browser, "#more") == ["Show all 230 classes"]
     more = click(browser, "#more")
@@ -295,9 +227,9 @@ def test_the_keyboard_is_enough(page, browse):
     assert browser.switch_to.active_element.text == "Skip to the summary"
     slider = browser.find_element(By.ID, "ratio")
     slider.send_keys(Keys.ARROW_RIGHT)
-    until(lambda: browser.find_element(By.ID, "ratio-out").text == "50.1 %, 42 images")
+    until(lambda: browser.find_element(By.ID, "ratio-out").text == "51 %, 43 images")
     slider.send_keys(Keys.HOME)
-    until(lambda: browser.find_element(By.ID, "ratio-out").text == "0.1 %, 1 images")
+    until(lambda: browser.find_element(By.ID, "ratio-out").text == "1 %, 1 image")
     button = browser.find_element(By.CSS_SELECTOR, "thead [data-key='images']")
     button.send_keys(Keys.ENTER)
     assert column(browser, 1) == ["20", "20", "20", "20", "4"]
@@ -358,8 +290,3 @@ def test_hostile_names_do_nothing(pages, browse, tmp_path):
     assert browser.execute_script("return typeof pwned") == "undefined"
     assert len(browser.find_elements(By.CSS_SELECTOR, "h1 img, td svg, th img, bdi *")) == 0
     assert browser.title.startswith("<img src=x onerror=pwned=1>/t&quot;'\"")
-
-
-def test_the_requirements_are_there():
-    assert Path(CHROMIUM).exists(), "apt-get install chromium"
-    assert Path(DRIVER).exists(), "apt-get install chromium-driver"

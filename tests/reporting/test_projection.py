@@ -1,0 +1,35 @@
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from moderate_cli.reporting.projection import project
+
+
+def test_principal_components_are_drawn_from_a_sample(rng):
+    features = np.outer(rng.normal(size=50), [3.0, 0, 4.0])
+    found = project(features, np.arange(1, 50), 20)
+    assert found.method == "PCA"
+    assert (len(found.rows), found.rows.min() > 0, found.rows.max() < 50) == (20, True, True)
+    assert np.all(np.diff(found.rows) > 0)
+    line = features[found.rows, 0]
+    assert np.corrcoef(found.points[:, 0], line)[0, 1] ** 2 == pytest.approx(1)
+    wide = project(np.hstack([features, np.zeros((50, 60))]), np.arange(1, 50), 20)
+    assert wide.points[:, 0] == pytest.approx(found.points[:, 0])
+
+
+def test_umap_is_taken_where_it_is_installed(monkeypatch, rng):
+    class UMAP:
+        def __init__(self, random_state, n_jobs):
+            assert (random_state, n_jobs) == (5, 1)
+
+        def fit_transform(self, inputs):
+            return inputs[:, :2] * 2
+
+    module = types.ModuleType("umap")
+    module.UMAP = UMAP
+    module.__spec__ = types.SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "umap", module)
+    found = project(rng.random((9, 3)), np.arange(9), 100, seed=5)
+    assert (found.method, found.points.min(), found.points.max()) == ("UMAP", 0, 1)

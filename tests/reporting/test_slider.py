@@ -1,0 +1,130 @@
+"""The slider's table has the counts of `select` at each of its stops."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from reports import HOW, subject_of
+
+from moderate_cli.charts.histogram import histogram
+from moderate_cli.reporting import slider as module
+from moderate_cli.reporting.distribution import score_bins
+from moderate_cli.reporting.slider import slider
+from moderate_cli.selection import BALANCES, STRATEGIES, Order, Strategy, kept_count
+from moderate_cli.selection.selecting import choose_from
+
+CLASSES = 6
+# Ways to select: those of each strategy, and of the others scopes, balances, quantiles and floors.
+WAYS = [
+    *({"strategy": strategy} for strategy in STRATEGIES),
+    *({"strategy": strategy, "scope": "class"} for strategy in STRATEGIES),
+    *({"scope": "class", "balance": balance} for balance in BALANCES),
+    *({"strategy": strategy, "balance": "sqrt"} for strategy in ("random", "trimmed", "herding")),
+    *({"quantile": quantile, "scope": scope} for quantile in ("0", "0.3", "1")
+      for scope in ("global", "class")),
+    *({"strategy": strategy, "min_per_class": least} for least in (0, 4, 50)
+      for strategy in ("moderate", "two-ends", "stratified", "trimmed", "matching")),
+]  # fmt: skip
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that selects from classes of all sizes, with scores that tie."""
+
+    def make(how, **amount):
+        rng, n = np.random.default_rng(0), 150
+        labels = np.minimum(rng.geometric(0.4, n) - 1, CLASSES - 1)
+        values = np.round(rng.gamma(3, 1, n) + 0.5 * labels, 1)
+        values[rng.random(n) < 0.05] = np.nan
+        left_out = np.flatnonzero(~np.isnan(values) & (rng.random(n) < 0.1))
+        how = {name: value for name, value in HOW.items() if name != "ratio"} | how
+        how |= amount or {"ratio": "0.37"}
+        return subject_of(tmp_path, values, labels, "abcdef", how, left_out)
+
+    return make
+
+
+def chosen(subject, ratio):
+    """Select a ratio of the eligible images, as `moderate select` does."""
+    values = np.where(subject.eligible, subject.scores.values, np.nan)
+    choice = replace(subject.choice, ratio=ratio, count=None)
+    return choose_from(choice, values, subject.scores.labels, subject.data.features)
+
+
+def ratios(subject):
+    """The stops as exact ratios."""
+    return [Fraction(str(percent)) / 100 for percent in slider(subject).percents]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(map(str, way.values())))
+def test_counts_are_those_of_select_at_every_stop(way, make):
+    subject = make(way)
+    found = slider(subject)
+    assert found.percents == [*range(1, 38), *range(38, 101)]
+    values = subject.scores.values
+    edges = histogram(values[subject.readable], 60).edges
+    for at, ratio in enumerate(ratios(subject)):
+        mask = chosen(subject, ratio)
+        counts = np.bincount(subject.members[mask], minlength=len(subject.labels))
+        assert found.counts[at] == counts.tolist()
+        if found.bins is not None:
+            assert found.bins[at] == np.histogram(values[mask], edges)[0].tolist()
+    within = way.get("scope") == "class" or way.get("balance") == "sqrt"
+    ranked = way.get("strategy", "moderate") in ("moderate", "easy", "hard")
+    assert (found.bins is None) == (
+        STRATEGIES[way.get("strategy", "moderate")].within_classes or (within and not ranked)
+    )
+    assert (found.bands is not None) == (ranked and not within)
+
+
+def test_a_strategy_may_depend_on_the_order_of_images(make, monkeypatch):
+    first = Strategy("first", "", "", "", Order(lambda values, k, rng: np.arange(len(values))))
+    monkeypatch.setitem(STRATEGIES, "first", first)
+    test_counts_are_those_of_select_at_every_stop({"strategy": "first"}, make)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("amount", [{"ratio": "0.145"}, {"ratio": "1/3"}, {"count": 49}], ids=str)
+def test_the_selection_is_a_stop(strategy, amount, make):
+    subject = make({"strategy": strategy, "min_per_class": 2}, **amount)
+    found = slider(subject)
+    assert found.percents == sorted(set(found.percents))
+    assert len(found.percents) == 101
+    kept = np.bincount(subject.members[subject.kept], minlength=len(subject.labels))
+    assert found.counts[found.selected] == kept.tolist()
+    if found.bins is not None:
+        assert found.bins[found.selected] == [one.kept for one in score_bins(subject)]
+
+
+def test_percents_have_four_digits(make):
+    subject = make({}, ratio="1/3")
+    found = slider(subject)
+    assert (found.selected, found.percents[32:35]) == (33, [33.0, 33.33, 34.0])
+
+
+@pytest.mark.parametrize("quantile", ["0.5", "0.25", "1"])
+def test_bands_are_windows_without_what_minimums_add(quantile, make):
+    subject = make({"quantile": quantile, "min_per_class": 5})
+    plain = make({"quantile": quantile, "min_per_class": 0})
+    found = slider(subject)
+    for at, ratio in enumerate(ratios(subject)):
+        inside = subject.scores.values[chosen(plain, ratio)]
+        assert found.bands[at] == (inside.min(), inside.max())
+
+
+def test_of_very_many_images_or_classes_there_are_fewer_stops(make, monkeypatch):
+    subject = make({})
+    able = np.count_nonzero(subject.eligible)
+    work = able + module.CLASS * len(subject.labels)
+    for most, stops in (
+        (100 * work, list(range(1, 101))),
+        (100 * work - 1, sorted([*range(2, 101, 2), 37])),
+        (20 * work, sorted([*range(5, 101, 5), 37])),
+        (1, sorted([*range(10, 101, 10), 37])),
+    ):
+        monkeypatch.setattr(module, "MOST_WORK", most)
+        assert slider(subject).percents == stops
+        assert [sum(counts) for counts in slider(subject).counts] == [
+            kept_count(able, Fraction(stop, 100)) for stop in stops
+        ]

@@ -1,0 +1,227 @@
+"""A report as files: the data of the page, and the plots."""
+
+import io
+import json
+import os
+import re
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import paint
+from hostile import HOSTILE
+from PIL import Image
+from reports import data_of, subject_of
+
+from moderate_cli.evaluation import FULL, Cell, Result
+from moderate_cli.evaluation.ledger import Ledger
+from moderate_cli.images.thumbnails import Thumbnail
+from moderate_cli.reporting import Subject, map_of
+from moderate_cli.reporting import page as module
+from moderate_cli.reporting.page import render
+
+
+def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path):
+    (folder,) = (embedded.parent / "train.moderate").glob("pixels*")
+    ledger = Ledger(folder / "evaluations.jsonl", {"with": "probe", "test": None})
+    ledger.add(Cell(FULL, "1", "", 0), Result(9, 0.9, 0.5))
+    # As earlier versions wrote it.
+    for number, ratio in enumerate(("2/6", "0.50")):
+        ledger.add(Cell("random", ratio, "", 0), Result(3, 0.25 + number / 4, 0.5))
+    done = moderate("report", embedded, "-o", tmp_path / "r.html", "--png", tmp_path / "png")
+    assert done.status == 0, done.stderr
+    assert (tmp_path / "png" / "accuracy.png").stat().st_size
+    (curves,) = data_of((tmp_path / "r.html").read_text())["charts"]["curves"]
+    points = re.findall(r'"strategy": "random".*?"ratio": ([\d.]+)', json.dumps(curves))
+    assert {float(ratio) for ratio in points} == {1 / 3, 0.5}
+
+
+def test_images_of_tar_files_are_drawn_and_those_that_are_gone_say_why(
+    tmp_path, moderate, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("a.tar", "w") as tar:
+        for number in range(6):
+            picture = io.BytesIO()
+            Image.new("RGB", (9, 9), (40 * number,) * 3).save(picture, "PNG")
+            files = {"png": picture.getvalue(), "cls": b"0" if number < 3 else b"1"}
+            for suffix, content in files.items():
+                member = tarfile.TarInfo(f"{number}.{suffix}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    done = moderate("report", "a.tar", "-r", "0.5", "-o", "r.html")
+    assert done.status == 0, done.stderr
+    found = data_of((tmp_path / "r.html").read_text())
+    assert sorted(map(int, found["pictures"])) == [0, 1, 2, 3, 4, 5]
+    assert found["undrawn"] == {}
+
+
+def test_images_that_cannot_be_drawn_are_listed(small):
+    class Gone:
+        def read(self, name):
+            raise OSError(5, f"{os.path.basename(name)} is <gone>\x1b")
+
+    source = replace(small.selection.source, dataset=replace(small.dataset, source=Gone()))
+    subject = Subject(replace(small.selection, source=source))
+    page = render(subject, map_of(subject), {}).decode()
+    found = data_of(page)
+    assert found["pictures"] == {}
+    assert found["undrawn"]["0"] == "0.png is <gone>\\x1b"
+    assert sorted(map(int, found["undrawn"])) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+    assert "9 images without a picture" in page
+    assert "is &lt;gone&gt;" in page
+
+
+@pytest.mark.parametrize(("images", "classes"), [(100_000, 20_000), (65_536, 65_536)])
+def test_a_page_of_very_many_images_and_classes_stays_below_10_mb(
+    images, classes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "_bundle", lambda: 900_000 * " ")
+    labels = np.arange(images) % classes
+    names = [f"{number:05}" + "\u6587" * 80 for number in range(classes)]
+    subject = subject_of(tmp_path, np.random.default_rng(0).random(images), labels, names)
+    monkeypatch.setattr(
+        "moderate_cli.images.thumbnails.thumbnail", lambda *_: Thumbnail(4000 * "x")
+    )
+    assert 9_500_000 < len(render(subject, map_of(subject), {})) < 10_000_000
+
+
+@pytest.fixture
+def hostile(tmp_path):
+    """Classes and images that are named to break out of a page."""
+    root = tmp_path / "<b>data" / "t&quot;'\""
+    for number, name in enumerate(HOSTILE):
+        paint(root / name / f"{name}.png", 20 * number)
+        paint(root / name / "plain.png", 20 * number + 9)
+    return root
+
+
+def test_hostile_names_are_text(hostile, moderate, tmp_path):
+    done = moderate("report", hostile, "-o", tmp_path / "r.html")
+    assert done.status == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    for part in ("<script>pwned", "<img src=x", "<svg onload", "\u202e", "\u2028", "<b>data"):
+        assert part not in page
+    names = data_of(page)["classes"]["name"]
+    assert sorted(names) == sorted(
+        [*HOSTILE[:3], "new\\nline", "\\u202ertl\\u2028", "\\udcff", HOSTILE[6]]
+    )
+
+
+def test_the_same_input_makes_the_same_bytes(embedded, moderate, tmp_path):
+    for name in ("one", "two"):
+        module._bundle.cache_clear()
+        done = moderate(
+            "report",
+            embedded,
+            "-r",
+            "0.5",
+            "-o",
+            tmp_path / f"{name}.html",
+            "--png",
+            tmp_path / name,
+        )
+        assert done.status == 0
+    assert done.stderr.endswith(f"moderate: Kept 4 of 8 images -> {tmp_path}/two.html\n")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    names = sorted(os.listdir(tmp_path / "one"))
+    assert names == ["classes.png", "classes.svg", "map.png", "map.svg", "scores.png", "scores.svg"]
+    for name in names:
+        content = (tmp_path / "one" / name).read_bytes()
+        assert content == (tmp_path / "two" / name).read_bytes()
+        assert content.startswith(b"\x89PNG" if name.endswith("png") else b"<svg")
+
+
+WAYS = [
+    (),
+    ("--scope", "class"),
+    ("--strategy", "matching"),
+    ("--strategy", "random", "--seed", "3"),
+    ("--quantile", "0.2", "--min-per-class", "2"),
+    ("--dedup", "0.99", "--drop-suspects", "0.2"),
+    ("--labels", "kmeans:2"),
+    ("--count", "3", "--criterion", "margin"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_a_report_keeps_what_select_keeps(way, embedded, moderate, tmp_path):
+    ratio = () if "--count" in way else ("-r", "0.5")
+    done = moderate("report", embedded, *ratio, *way, "-o", tmp_path / "r.html")
+    assert done.status == 0, done.stderr
+    found = data_of((tmp_path / "r.html").read_text())
+    kept = {
+        image["path"]
+        for shelves in found["gallery"].values()
+        for shelf in shelves
+        for image in shelf["images"]
+        if image["fate"] == "kept"
+    }
+    assert kept == set(moderate("select", embedded, *ratio, *way).stdout.splitlines())
+    assert sum(found["classes"]["kept"]) == len(kept)
+
+
+def test_scores_of_several_backbones_are_called_ranks(data, moderate, tmp_path):
+    both = ("--backbone", "pixels", "--backbone", "efficientnet_lite0")
+    done = moderate("report", data, *both, "-o", tmp_path / "r.html")
+    assert done.status == 0, done.stderr
+    page = (tmp_path / "r.html").read_text()
+    assert "its rank by several feature sets" in page
+    assert "<bdi>pixels, efficientnet_lite0</bdi>" in page
+
+
+def test_unreadable_images_are_named(data, moderate, tmp_path):
+    (data / "cat" / "1.png").write_bytes(b"")
+    refused = moderate("report", data, "-o", tmp_path / "r.html")
+    assert (refused.status, os.path.lexists(tmp_path / "r.html")) == (1, False)
+    done = moderate("report", data, "--on-error", "skip", "-o", tmp_path / "r.html")
+    assert done.status == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "1 unreadable image" in page
+    assert "cat/1.png (is empty)" in page
+
+
+def test_open_shows_the_page(embedded, moderate, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: not opened.append(address))
+    page = tmp_path / "a b#.html"
+    assert moderate("report", embedded, "-o", page, "--open").status == 0
+    assert opened == [f"file://{tmp_path}/a%20b%23.html"]
+    monkeypatch.setattr("webbrowser.open", lambda address: False)
+    done = moderate("report", embedded, "-o", page, "--open")
+    assert (done.status, done.stderr.splitlines()[-1]) == (
+        1,
+        f"moderate: error: {page}: there is no browser to open it in",
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("-r", "0.1,0.3", "-o", "r.html"), "error: report takes only one --ratio"),
+        (("-o", "r.png"), "error: r.png: must end in .html"),
+        ((), "Missing option '-o' / '--output'"),
+        (("-o", "r.html", "--labels", "l.npy"), "error: use DATA or --labels l.npy, not both"),
+        (
+            ("-o", "r.html", "-r", "0.3", "--count", "3"),
+            "error: use --ratio 0.3 or --count 3, not both",
+        ),
+    ],
+)
+def test_wrong_arguments(args, message, embedded, moderate):
+    done = moderate("report", embedded, *args)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_missing_libraries_are_told_before_the_work(data, moderate, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = moderate("report", data, "-o", "r.html")
+    assert done == (
+        1,
+        "",
+        "moderate: error: r.html: needs the `report` extra;"
+        " pip install altair jinja2 vl-convert-python\n",
+    )
+    assert not (data.parent / "train.moderate").exists()  # nothing was embedded

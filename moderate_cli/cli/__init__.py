@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from fractions import Fraction
 from types import FrameType, TracebackType
 
 import click
 
 from moderate_cli.cli import console
-from moderate_cli.errors import ArgumentError, ModerateError, UnreadableImages
-from moderate_cli.text import one_line
+from moderate_cli.errors import ArgumentError, ModerateError, OptionError, UnreadableImages
+from moderate_cli.text import one_line, unknown
 
 PROGRAM = "moderate"
 COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
 
-# Name -> what it does, the first line of its help. A command's module is loaded when it is called,
-# so that `moderate --help` waits for no numpy.
+# Name -> the first line of its help. A command's module is loaded when the command is called, so
+# that `moderate --help` does not wait for numpy.
 COMMANDS = {
     "select": "Choose which images of a dataset to keep.",
-    "embed": "Write the features of a dataset's images beside it.",
-    "score": "Write the distance of each image to its class center.",
-    "report": "Make a page that shows what is kept and why.",
+    "embed": "Compute the features of a dataset and store them beside it.",
+    "score": "Print a score per image: the distance to its class center.",
+    "report": "Write an HTML report of the selection.",
     "suspects": "List images that probably have a wrong label.",
-    "evaluate": "Compare strategies by what a classifier learns from what they keep.",
-    "perturb": "Make a copy of a dataset with wrong labels and ruined pictures.",
-    "duplicates": "List images that are nearly the same as an earlier one.",
-    "info": "Show what the feature sets of a dataset hold.",
-    "demo": "Make a small dataset, prune it, and say what became of it.",
+    "evaluate": "Train a classifier on each selection and compare accuracies.",
+    "perturb": "Make a noisy copy of a dataset, for experiments.",
+    "duplicates": "List near duplicates of earlier images.",
+    "info": "Show the feature sets of a dataset.",
+    "demo": "Make a small dataset, prune it, and report the result.",
+    "help": "Show a page of the documentation, or the help of a command.",
 }
 
 
@@ -40,7 +41,7 @@ class CommandTable(click.Group):
     """A group whose commands are modules of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names, in the order of the table."""
+        """Return the names in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -49,6 +50,15 @@ class CommandTable(click.Group):
             return None
         command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the commands near an unknown one."""
+        unclear = args[0].startswith("-") or ctx.resilient_parsing
+        if args[0] not in COMMANDS and not unclear:
+            ctx.fail(f"command {unknown(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without loading a command."""
@@ -77,27 +87,27 @@ def cli() -> None:
     """Shrink an image dataset to the part that is worth training on.
 
     \b
-      moderate select --ratio 0.3 data/train                 kept paths on stdout
-      moderate select --ratio 0.3 data/train -o kept.txt     an index file
-      moderate select --ratio 0.3 data/train --copy-to DIR   a pruned ImageFolder
+      moderate select --ratio 0.3 data/train                 print the kept paths
+      moderate select --ratio 0.3 data/train -o kept.txt     write an index file
+      moderate select --ratio 0.3 data/train --copy-to DIR   copy the kept images
 
-    DATA is a folder with one sub-folder per class. Features and scores that are missing or out of
-    date are computed first and kept in DATA.moderate, beside DATA.
-    """  # noqa: D301 - click takes a real backspace for "do not wrap"
+    DATA is a folder with one sub-folder per class. The first command on it computes the features of
+    its images and stores them in DATA.moderate; later commands reuse them.
+    """  # noqa: D301 - click reads a real backspace as "do not wrap"
 
 
 MOMENT = 0.01  # seconds
 
 
 class Terminated(BaseException):
-    """A signal arrived that ends the command."""
+    """A signal that ends the command."""
 
 
 class _Signals:
     """Signals that arrived.
 
-    The exception that one raises may come out as another one, or not at all, of a library that it
-    fell into; so they are noted, too.
+    A library may swallow the exception that a signal raises, or turn it into another one; so
+    signals are also recorded.
     """
 
     def __init__(self) -> None:
@@ -105,7 +115,7 @@ class _Signals:
         self.interrupting = True
 
     def listen(self) -> None:
-        """Note signals from now on."""
+        """Record signals from now on."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # A signal that the parent ignores, as nohup does, stays ignored.
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -113,7 +123,7 @@ class _Signals:
         signal.signal(signal.SIGALRM, self.interrupt)
 
     def arrive(self, number: int, _frame: FrameType | None) -> None:
-        """Note a signal, and end the command if it still runs."""
+        """Record a signal, and end the command if it still runs."""
         self.received.append(number)
         self.interrupt(number)
 
@@ -123,7 +133,7 @@ class _Signals:
             raise Terminated
 
     def try_again(self, swallowed: sys.UnraisableHookArgs) -> None:
-        """Where no exception can pass, as in a finalizer, interrupt a moment later."""
+        """Interrupt a moment later where no exception can pass, as in a finalizer."""
         if isinstance(swallowed.exc_value, Terminated):
             signal.setitimer(signal.ITIMER_REAL, MOMENT)
         else:
@@ -134,7 +144,7 @@ _signals = _Signals()
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 could not, 2 wrong usage, or by the signal."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, or by the signal."""
     console.open_closed()
     sys.excepthook = _report
     sys.unraisablehook = _signals.try_again
@@ -151,12 +161,10 @@ def main(args: Sequence[str] | None = None) -> None:
         _signals.received.append(signal.SIGINT)
     except console.StdoutClosed:
         _signals.received.append(signal.SIGPIPE)
-    # Out of the except block, for a traceback holds what is only cleaned up when it is let go.
+    # After the except block: a traceback keeps objects alive that clean up when they are released.
     if _signals.received:
         _die_by(_signals.received[0])
     console.flush()
-    # As it exits Python looks through all objects, several times; after torch that takes a second.
-    gc.freeze()
     sys.exit(status)
 
 
@@ -179,7 +187,7 @@ def _run(args: Sequence[str] | None) -> int:
 
 
 def _invoke(args: list[str]) -> int:
-    """Do what click does, but for its own ways with a closed pipe and the end of a file."""
+    """Run click, without its own handling of closed pipes and of the end of a file."""
     completing = os.environ.get(COMPLETE)
     if completing:
         from click.shell_completion import shell_complete
@@ -194,83 +202,107 @@ def _invoke(args: list[str]) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say in one line, or one for each file, what went wrong; return the exit status."""
+    """Print an error in one line, or one per unreadable file; return the exit status."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
             console.tell(f"{error.format_message()}\n")
             return error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx is not None else PROGRAM
-            console.note(f"{error.format_message()} (see '{command} --help')")
+            console.error(f"{error.format_message()} (see '{command} --help')")
             return 2
         case click.ClickException():
-            console.note(error.format_message())
+            console.error(error.format_message())
             return error.exit_code
+        case OptionError():
+            command = f"{PROGRAM} {_command_of(error)}"
+            console.error(f"{error.spelled(_spelled)} (see '{command} --help')")
+            return 2
         case ArgumentError():
-            console.note(str(error))
+            console.error(str(error))
             return 2
         case UnreadableImages():
             for path, reason in error.reasons.items():
-                console.note(f"{path}: {reason}")
-            console.note(str(error))
+                console.error(f"{path}: {reason}")
+            console.error(str(error))
             return 1
         case ModerateError():
-            console.note(str(error))
+            console.error(str(error))
             return 1
         case MemoryError():
             work, advice = _work(error)
-            console.note(f"out of memory in {work}; {advice}")
+            console.error(f"out of memory in {work}; {advice}")
             return 1
         case console.StdoutError():
             console.discard(sys.stdout)
-            console.note(str(error))
+            console.error(str(error))
             return 1
         case OSError():
             reason = error.strerror or one_line(error)
             if isinstance(error.filename, (str, bytes)):
-                console.note(f"{os.fsdecode(error.filename)}: {reason}")
+                console.error(f"{os.fsdecode(error.filename)}: {reason}")
             else:
-                console.note(f"{_work(error)[0]}: stopped by an error of the system ({reason})")
+                console.error(f"{_work(error)[0]}: stopped by a system error ({reason})")
             return 1
     raise error
 
 
-# What works -> what makes it need less memory.
+def _spelled(name: str, value: object) -> str:
+    """Return an option as written on the command line, with its value if there is one."""
+    if name == "data" or name in COMMANDS:
+        return name.upper() if name == "data" else name
+    long = f"--{name.replace('_', '-')}"
+    if isinstance(value, Fraction):
+        from moderate_cli.selection.counts import written
+
+        value = written(value)
+    return long if value is None else f"{long} {value}"
+
+
+# Part of the work -> how it needs less memory.
 NEEDS = {
     "embedding": "a smaller --batch-size and fewer --workers need less",
 }
 
 
 def _work(error: Exception) -> tuple[str, str]:
-    """Return what was being done, and how it needs less memory."""
-    modules = [frame.f_globals.get("__name__", "").split(".") for frame in _passed(error)]
-    names = [name for package, *rest in modules if package == "moderate_cli" for name in rest]
+    """Return the part of the work that failed, and how it needs less memory."""
+    names = _modules(error)
     for name, advice in NEEDS.items():
         if name in names:
             return name, advice
-    command = next((name for name in names if name in COMMANDS), PROGRAM)
-    return command, "run it where more is free"
+    return _command_of(error), "run it on a machine with more free memory"
+
+
+def _command_of(error: Exception) -> str:
+    return next((name for name in _modules(error) if name in COMMANDS), PROGRAM)
+
+
+def _modules(error: Exception) -> list[str]:
+    """Return the names of rooms and modules that an error passed through, outermost first."""
+    modules = [frame.f_globals.get("__name__", "").split(".") for frame in _passed(error)]
+    return [name for package, *rest in modules if package == "moderate_cli" for name in rest]
 
 
 def _is_of_echo(error: OSError) -> bool:
-    """Whether click could not write help, or something like it, to stdout."""
+    """Whether click failed to write to stdout, e.g. help."""
     return any(frame.f_code is click.echo.__code__ for frame in _passed(error))
 
 
 def _passed(error: Exception) -> list[FrameType]:
-    """Return the frames that an error came through."""
+    """Return the frames that an error passed through."""
     return [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say what to do about an error that nobody thought of: where it was is what mends it."""
+    """Print an unexpected error with its traceback, and ask to report it."""
     console.tell("".join(traceback.format_exception(kind, error, trace)))
-    console.note("unexpected error; please report it, with the lines above")
+    console.error("unexpected error; please report it, with the lines above")
     console.flush()
 
 
 def _die_by(number: int) -> None:
-    """End as the signal would have ended us, so that the caller sees why."""
+    """Die by the signal itself, so that the caller sees why."""
     console.discard(sys.stdout)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

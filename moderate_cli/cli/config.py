@@ -12,16 +12,10 @@ import click
 
 from moderate_cli.cli import console
 from moderate_cli.files.regular import read_once
+from moderate_cli.presets import bundled
+from moderate_cli.text import unknown
 
-PACKAGE = Path(__file__).parents[1]
-CONFIG = "moderate.config"  # name of the file that was read, in the context of a command
-
-
-def bundled() -> dict[str, Path]:
-    """Return the presets that come with the package, by name."""
-    # In a wheel they lie inside the package, in a checkout beside it.
-    folder = next(path / "configs" for path in (PACKAGE, PACKAGE.parent) if _has_configs(path))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+CONFIG = "moderate.config"  # key of the file's name in the context of a command
 
 
 def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
@@ -31,13 +25,13 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     content = _read(value)
     ctx.meta[CONFIG] = value
     own = _options(ctx.command)
-    foreign = content.keys() - own.keys()  # of another command: a file may serve several
+    foreign = content.keys() - own.keys()  # for other commands, which may share the file
     known = (_all_options() if foreign else {}) | own
-    if unknown := foreign - known.keys():
-        raise click.UsageError(f"{value}: no option is called {min(unknown)!r}", ctx)
+    if strange := foreign - known.keys():
+        raise click.UsageError(f"{value}: option {unknown(min(strange), known)}", ctx)
     for key in sorted(content):
         if getattr(known[key], "command_line_only", False):
-            reason = f"{key} may be set on the command line only, as --{key}"
+            reason = f"{key} works only on the command line, as --{key}"
             raise click.UsageError(f"{value}: {reason}", ctx)
     defaults = {}
     for key in sorted(content.keys() & own.keys()):
@@ -51,19 +45,19 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
 
 
 def _as_given(value: str, key: str, setting: Any, option: click.Option) -> bool | str | list[str]:
-    """Return a setting as it would stand on the command line."""
+    """Return a setting as it would be on the command line."""
     several = option.multiple or (option.metavar or "").endswith("...]")  # with commas
     for one in setting if isinstance(setting, list) and several else [setting]:
         if isinstance(one, bool) != option.is_flag:
-            kind = "true or false" if option.is_flag else "no true or false"
-            raise click.UsageError(f"{value}: {key}: takes {kind}")
+            kind = "must be" if option.is_flag else "cannot be"
+            raise click.UsageError(f"{value}: {key}: {kind} true or false")
         if not isinstance(one, (bool, str, int, float)):
             name = "list" if isinstance(one, list) else "table" if isinstance(one, dict) else "date"
-            raise click.UsageError(f"{value}: {key}: takes no {name}")
+            raise click.UsageError(f"{value}: {key}: cannot be a {name}")
         if "\0" in str(one):
-            raise click.UsageError(f"{value}: {key}: holds a NUL character")
+            raise click.UsageError(f"{value}: {key}: contains a NUL character")
     if setting == []:
-        raise click.UsageError(f"{value}: {key}: is an empty list; name one, or leave it out")
+        raise click.UsageError(f"{value}: {key}: is an empty list; add a value or remove the line")
     if isinstance(setting, bool):
         return setting
     texts = list(map(str, setting if isinstance(setting, list) else [setting]))
@@ -74,14 +68,14 @@ def _read(value: str) -> dict[str, Any]:
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
-        content = read_once(path, lambda: console.note(f"waiting for who writes to {value}"))
+        content = read_once(path, lambda: console.note(f"waiting for data on the pipe {value}"))
         text = content.decode()
         return tomllib.loads(text)
     except OSError as error:
         known = ", ".join(presets)
         raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
     except RecursionError:
-        raise click.UsageError(f"{value}: is nested too deep to be read") from None
+        raise click.UsageError(f"{value}: is nested too deeply") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{value}: is not TOML ({error})") from None
     except ValueError:  # of int(), which tomllib lets pass
@@ -96,13 +90,13 @@ def _key_of_long_number(content: str) -> str:
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
-    """Return a command's options by the long name that a file calls them."""
+    """Return a command's options by their long names, as files name them."""
     options = {
         max(param.opts, key=len).lstrip("-"): param
         for param in command.params
         if isinstance(param, click.Option)
     }
-    options.pop("config", None)  # a file names no other file
+    options.pop("config", None)  # a file cannot name another file
     return options
 
 
@@ -113,7 +107,3 @@ def _all_options() -> dict[str, click.Option]:
         importlib.import_module(f"moderate_cli.cli.{name}").command for name in COMMANDS
     ]
     return {key: option for command in commands for key, option in _options(command).items()}
-
-
-def _has_configs(folder: Path) -> bool:
-    return (folder / "configs").is_dir()

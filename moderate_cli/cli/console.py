@@ -1,4 +1,4 @@
-"""What the user sees: data on stdout; messages and progress on stderr."""
+"""Output of the command line: data on stdout; messages and progress on stderr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from moderate_cli.text import printable
@@ -22,23 +22,23 @@ class StdoutError(Exception):
 
 
 class StdoutClosed(Exception):
-    """Nobody reads stdout any more. Not an OSError, for click would take it for its own."""
+    """Nobody reads stdout any more. Not an OSError, which click would handle itself."""
 
 
 LINE_EVERY = 600.0  # seconds, for the log of a batch job
 
 
 def open_closed() -> None:
-    """Put something in the place of standard streams that the caller has closed, as `>&-` does.
+    """Replace standard streams that the caller has closed, as `>&-` does.
 
-    Else the next file that is opened would get the number of one of them, and what is meant for the
-    user would go into it. What goes to stderr is lost; to write to stdout is an error.
+    Otherwise the next opened file would get the number of one of them, and messages for the user
+    would go into that file. Text for stderr is lost; writing to stdout is an error.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free is this one. Of stdout only reading is allowed.
+            # This is the lowest free number. From stdout one can only read.
             mode = os.O_RDONLY if number == 1 else os.O_RDWR
             os.set_inheritable(os.open(os.devnull, mode), True)
     if sys.stdout is None:
@@ -52,8 +52,23 @@ def note(message: str) -> None:
     tell(f"moderate: {printable(message)}\n")
 
 
+def error(message: str) -> None:
+    """Write why the command failed."""
+    note(f"error: {message}")
+
+
+def warn(message: str) -> None:
+    """Write a fact that the user should check."""
+    note(f"warning: {message}")
+
+
+def hint(message: str) -> None:
+    """Write advice."""
+    note(f"hint: {message}")
+
+
 def tell(text: str) -> None:
-    """Write to stderr; what cannot be written is lost, for the work goes on without."""
+    """Write to stderr; text that cannot be written is lost, and the work goes on."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -62,13 +77,13 @@ def tell(text: str) -> None:
 
 
 def discard(stream: IO[str]) -> None:
-    """What could not be written must not be tried again when the interpreter exits."""
+    """Keep the interpreter from trying to write the rest of a stream when it exits."""
     with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def flush() -> None:
-    """Write what is left; Python would exit with status 120 where that fails."""
+    """Write the rest; where that fails, Python itself would exit with status 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -90,7 +105,7 @@ def write(content: bytes) -> None:
         content = b"\n".join(_shown(line) for line in content.split(b"\n"))
     try:
         sys.stdout.flush()
-        # With PYTHONUNBUFFERED a write may take only part of what it is given.
+        # With PYTHONUNBUFFERED a write may take only part of the content.
         rest = memoryview(content)
         while rest:
             rest = rest[sys.stdout.buffer.write(rest) :]
@@ -100,7 +115,7 @@ def write(content: bytes) -> None:
 
 
 def unwritten(error: OSError) -> StdoutError | StdoutClosed:
-    """Return what an error of writing to stdout stands for."""
+    """Return the error to raise for an OSError of writing to stdout."""
     if isinstance(error, BrokenPipeError):
         return StdoutClosed()
     if error.errno == errno.EBADF:
@@ -123,45 +138,12 @@ def can_show(text: str) -> bool:
 
 
 def width() -> int:
-    """Columns of the terminal: what COLUMNS says, or the terminal itself, or else 80."""
+    """Return the columns of the terminal, as COLUMNS or the terminal says, or else 80."""
     return shutil.get_terminal_size().columns
 
 
-def count(number: int, one: str, more: str) -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "class", "classes"), count(2, "class", "classes")
-    ('1 class', '2 classes')
-    """
-    return f"{number} {one if number == 1 else more}"
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first few of many names."""
-    return ", ".join([*names[:5], "..."] if len(names) > 5 else names)
-
-
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """Align columns, the first to the left, the others to the right.
-
-    >>> print(table(("class", "images"), [("cat", "12"), ("horse", "3")]), end="")
-    class  images
-    cat        12
-    horse       3
-    """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    return "".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        + "\n"
-        for row in (header, *rows)
-    )
-
-
 def facts(lines: Mapping[str, object]) -> str:
-    """Align names and what is said of them.
+    """Align names and their facts.
 
     >>> print(facts({"rows": 12, "dim": "1280"}), end="")
     rows  12
@@ -181,7 +163,7 @@ def size(number: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the two largest units that it fills.
+    """Return a time in its two largest units.
 
     >>> duration(7.4), duration(131), duration(8650), duration(200_000)
     ('7 s', '2 min 11 s', '2 h 24 min', '2 d 7 h')
@@ -197,9 +179,9 @@ def duration(seconds: float) -> str:
 def progress(
     what: str, unit: str = "img", delay: float = 0
 ) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, or now and then a line if it is no terminal; yields what moves it.
+    """Show a bar on a terminal, or write a line now and then to a log.
 
-    Of what ends before `delay`, in seconds, no bar is shown.
+    Yields the function that moves the bar. Work that ends within `delay` seconds shows none.
     """
     from tqdm import tqdm
 
@@ -222,7 +204,7 @@ def progress(
             )
         else:
             bar.update(done - bar.n)
-        if done == total:  # what comes next may have a bar of its own
+        if done == total:  # the next piece of work may have a bar of its own
             bar.close()
             bar = None
 

@@ -2,112 +2,104 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import click
 
-from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import check_backbones, features_of, images_of
+from moderate_cli.api.embed import estimate_each
+from moderate_cli.api.keywords import inputs_of
+from moderate_cli.cli import console, declaring, options, parsing, precedence
+from moderate_cli.cli.inputs import inputs_from
+from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Real, Whole
-from moderate_cli.embedding import embed, embed_part
-from moderate_cli.embedding.cluster import Cluster
-from moderate_cli.embedding.estimate import Estimate, estimate
+from moderate_cli.embedding import Cluster
+from moderate_cli.embedding.estimate import Estimate
+from moderate_cli.inputs.datasets import feature_sets_of
+from moderate_cli.text import counted
 
 ENGINES = ("local", "ray")
 
 
-@click.command(cls=options.Sectioned)
+@click.command(cls=declaring.Sectioned)
 @options.data_required
-@options.option(
+@declaring.option(
     "-n",
     "--dry-run",
     command_line_only=True,
     is_flag=True,
-    help="Show what it would take, from a sample; write nothing.",
+    help="Estimate time and disk space from a sample; write nothing.",
 )
-@options.option(
+@declaring.option(
     "--part",
-    type=options.part,
+    type=parsing.part,
     metavar="I/N",
-    help="Do the I-th of N parts, while other processes, on any machine, do theirs in the same"
+    help="Embed only part I of N; other processes, on any machine, embed the others into the same"
     " store.",
 )
-@options.option(
+@declaring.option(
     "--engine",
     type=Choice(ENGINES),
     default="local",
-    help="What embeds: this process, or workers on a Ray cluster.",
+    help="Embed in this process, or on workers of a Ray cluster.",
 )
-@options.option(
+@declaring.option(
     "--ray-address",
     metavar="HOST:PORT",
-    help="Ray cluster to use.  [default: RAY_ADDRESS, or all of this machine]",
+    help="Ray cluster to use.  [default: RAY_ADDRESS, or this machine]",
 )
-@options.option(
+@declaring.option(
     "--gpus-per-worker",
     type=Real(min=0),
     metavar="G",
-    help="GPUs of each worker on Ray, or a part of one.  [default: 1 if there are any]",
+    help="GPUs per Ray worker; may be a fraction.  [default: 1 if there are any]",
 )
-@options.option(
+@declaring.option(
     "--num-workers",
     type=Whole(min=1),
     metavar="N",
-    help="Workers on Ray, with -j processors each.  [default: all that there is room for]",
+    help="Number of Ray workers, with -j processors each.  [default: as many as fit]",
 )
 @options.embedding
 @options.configuration
 def command(
-    data: str,
     dry_run: bool,
     part: tuple[int, int] | None,
     engine: str,
     ray_address: str | None,
     gpus_per_worker: float | None,
     num_workers: int | None,
-    **embedding: Any,
+    verbose: bool,
+    **source: Any,
 ) -> None:
-    """Write the features of a dataset's images beside it.
+    """Compute the features of a dataset and store them beside it.
 
-    DATA is a folder with one sub-folder per class; or tar files, such as 'train-{000..146}.tar'; or
-    the URL of a remote folder, with --store. Its features go to DATA.moderate, one folder for each
-    backbone and precision. An interrupted run is continued, and only files that changed are
-    embedded again.
+    DATA is a folder with one sub-folder per class, tar files such as 'train-{000..146}.tar' or,
+    with --store, the URL of a remote folder. The features are stored in DATA.moderate, in a folder
+    for each backbone and precision. A new run continues an interrupted one, and embeds only new
+    and changed files.
     """
     cluster = None
     if engine == "ray":
-        options.refuse_beside("--engine ray", {"dry_run", "device"})
+        precedence.refuse_beside("--engine ray", {"dry_run", "device"})
         cluster = Cluster(ray_address, gpus_per_worker, num_workers)
     else:
-        options.refuse_without("--engine ray", {"ray_address", "gpus_per_worker", "num_workers"})
+        precedence.refuse_without("--engine ray", {"ray_address", "gpus_per_worker", "num_workers"})
+    inputs, listener = inputs_of(**inputs_from(**source)), Console(verbose=verbose)
     if dry_run:
-        options.refuse_beside("--dry-run", {"part"})
-        _estimate(data, **embedding)
+        precedence.refuse_beside("--dry-run", {"part"})
+        for found in estimate_each(inputs, listener):
+            console.write(_text(found).encode(errors="surrogateescape"))
         return
-    if part is not None and embedding["check"] == "content":
-        raise click.UsageError("--part and --check content exclude each other")
-    work = embed if part is None else functools.partial(embed_part, part=part)
-    stores = features_of(data, **embedding, work=work, cluster=cluster)[1]
+    if part is not None and source["check"] == "content":
+        raise click.UsageError("use --part or --check content, not both")
+    _, stores = feature_sets_of(inputs, listener=listener, part=part, cluster=cluster)
     for store in stores:
         count, dim = store.features.shape
-        console.note(f"{count} images, {dim} features each, in {store.folder}")
-    if part is not None and len(stores) < len(embedding["backbones"]):
+        console.note(f"Embedded {counted(count, 'image')}, {dim} features each -> {store.folder}")
+    if part is not None and len(stores) < len(inputs.backbones):
         number, of = part
-        console.note(
-            f"part {number} of {of} is done; the last of them, or moderate embed without --part,"
-            " completes the features"
-        )
-
-
-def _estimate(
-    data: str, *, backbones: tuple[str, ...], on_error: str, verbose: bool, **embedding: Any
-) -> None:
-    check_backbones(backbones, embedding["weights"])
-    dataset = images_of(data)
-    for backbone in backbones:
-        found = estimate(dataset, backbone, **embedding)
-        console.write(_text(found).encode(errors="surrogateescape"))
+        console.note(f"Embedded part {number} of {of}")
+        console.hint("the last part, or `moderate embed` without --part, completes the features")
 
 
 def _text(found: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""`moderate info`: what feature sets hold."""
+"""`moderate info`: facts about feature sets."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import click
 
-from moderate_cli.cli import console, options
+from moderate_cli.cli import console, declaring, options, values
 from moderate_cli.dataset import scan, sentences
-from moderate_cli.embedding.inventory import SetInfo, describe, is_dataset
 from moderate_cli.errors import DatasetError
+from moderate_cli.store.inventory import SetInfo, describe, is_dataset
 
 
 @click.command()
-@click.argument("path", type=options.PATH)
+@click.argument("path", type=values.PATH)
 @options.store
-@options.option("--json", "as_json", is_flag=True, help="Write one JSON object a line.")
+@declaring.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 def command(path: str, store: str | None, as_json: bool) -> None:
-    """Show what the feature sets of a dataset hold.
+    """Show the feature sets of a dataset.
 
-    PATH is a dataset folder, its store (DATA.moderate) or one feature set in it. Of a dataset, the
-    notes say what is passed over or odd in it now.
+    PATH is a dataset folder, its store (DATA.moderate) or a feature set in the store. Notes on a
+    dataset list ignored files and oddities.
     """
     found = describe(path, store)
     notices, notes = None, list[str]()
@@ -30,7 +30,7 @@ def command(path: str, store: str | None, as_json: bool) -> None:
             dataset = scan(path)
             notices = [notice._asdict() for notice in dataset.notices]
             notes = list(map(str, sentences(dataset, path)))
-        except DatasetError as error:  # what was found of it is shown all the same
+        except DatasetError as error:  # its feature sets are shown all the same
             notes = [str(error)]
     for number, info in enumerate(found):
         if as_json:

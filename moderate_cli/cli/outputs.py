@@ -1,4 +1,4 @@
-"""What a command writes: refused before any work if it must not be, then written."""
+"""Outputs of a command: checked before any work, then written."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from moderate_cli.cli import console
 from moderate_cli.cli.config import CONFIG
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
-from moderate_cli.exporting.folders import check_destination
-from moderate_cli.exporting.records import (
+from moderate_cli.exporting import (
     TABLE_FORMATS,
     Table,
     check_output,
     table_bytes,
     write_table,
 )
-from moderate_cli.files.atomic import check_file
+from moderate_cli.exporting.folders import check_destination
+from moderate_cli.files.destinations import check_file
 from moderate_cli.files.places import identity
 from moderate_cli.guard import Guard
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files and folders that a command is going to write.
+    """Files and folders that a command will write.
 
     Attributes
     ----------
     files
-        Each is replaced if it exists.
+        Files to write; existing ones are replaced.
     folders
         Exports to make.
     into
-        A folder that files are added to.
+        Folder to add files to.
     force
         Whether exports may replace earlier ones.
     inputs
@@ -51,10 +51,10 @@ class Outputs:
     inputs: tuple[str, ...] = ()
 
     def check(self, dataset: Dataset | None = None, store: Path | None = None) -> None:
-        """Refuse what would harm a dataset, its store, an input or another output.
+        """Refuse outputs that would harm a dataset, its store, an input or another output.
 
-        Called once without a dataset, as soon as the options are read, and again when the dataset
-        is listed; both come before the work.
+        Called without a dataset as soon as the options are read, and again when the dataset is
+        listed; both before the work.
 
         Raises
         ------
@@ -81,15 +81,15 @@ class Outputs:
             guard.check_addition(self.into)
         for path in self.folders:
             guard.check_folder(path, replace=self.force)
-            if dataset is not None:  # else it may be named as one that exists, and be the dataset
+            if dataset is not None:  # before that, the folder might be the dataset itself
                 check_destination(path, force=self.force)
 
 
 NO_OUTPUTS = Outputs()
 
 
-def inputs_of(source: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the files that options name as inputs."""
+def files_read(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the input files that options name."""
     named = (source.get(name) for name in ("labels_file", "scores_file", "weights"))
     files = [*source.get("features_files", ()), *named]
     config = click.get_current_context().meta.get(CONFIG)
@@ -103,16 +103,16 @@ def _same(one: str, other: str) -> bool:
 
 
 def check_table(output: str | None, source: Mapping[str, Any]) -> Outputs:
-    """Refuse a file that could not be written before there is anything to write."""
+    """Return the output of a table; refuse one that cannot be written."""
     if output is not None:
         check_output(output, TABLE_FORMATS)
-    outputs = Outputs(() if output is None else (output,), inputs=inputs_of(source))
+    outputs = Outputs(() if output is None else (output,), inputs=files_read(source))
     outputs.check()
     return outputs
 
 
-def put_table(output: str | None, table: Table) -> None:
-    """Write a table to a file of the format that its suffix names, or to stdout as text."""
+def output_table(output: str | None, table: Table) -> None:
+    """Write a table to a file, in the format of its suffix, or to stdout as text."""
     if output is None:
         console.write(table_bytes(table))
     else:

@@ -1,4 +1,4 @@
-"""`moderate perturb`: a copy of a dataset with wrong labels and ruined pictures."""
+"""`moderate perturb`: a noisy copy of a dataset."""
 
 from __future__ import annotations
 
@@ -6,87 +6,87 @@ from fractions import Fraction
 
 import click
 
-from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import images_of
+from moderate_cli.api.perturb import perturb
+from moderate_cli.cli import console, declaring, options, parsing, precedence, values
+from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.exporting.folders import LINKS
 from moderate_cli.networks.table import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
-from moderate_cli.perturbation import ATTACKS, RECORD, Attack, perturb
+from moderate_cli.perturbation import ATTACKS, RECORD
 
 ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 
 
 @click.command()
 @options.data_required
-@options.option(
+@declaring.option(
     "-o",
     "--output",
     command_line_only=True,
-    type=options.PATH,
+    type=values.PATH,
     metavar="DIR",
     required=True,
-    help="The folder to make.",
+    help="Folder of the copy.",
 )
-@options.option(
+@declaring.option(
     "--label-noise",
-    type=options.share,
+    type=parsing.share,
     metavar="F",
     default="0",
-    help="Fraction of the images to put in any other class.",
+    help="Fraction of images to move to a random other class.",
 )
-@options.option(
+@declaring.option(
     "--pair-noise",
-    type=options.share,
+    type=parsing.share,
     metavar="F",
     default="0",
-    help="Fraction of the images to put in the next class.",
+    help="Fraction of images to move to the next class.",
 )
-@options.option(
+@declaring.option(
     "--corrupt",
-    type=options.share,
+    type=parsing.share,
     metavar="F",
     default="0",
-    help="Fraction of the images to ruin: by noise, occlusion, low resolution, fog, motion blur.",
+    help="Fraction of images to ruin, by noise, occlusion, low resolution, fog or motion blur.",
 )
-@options.option(
+@declaring.option(
     "--attack",
-    "attack_name",
     type=Choice(ATTACKS),
-    help="Change images by hardly more than can be seen, to mislead a network.",
+    help="Add barely visible adversarial noise that fools a network.",
 )
-@options.option(
+@declaring.option(
     "--attack-fraction",
-    type=options.share,
+    type=parsing.share,
     metavar="F",
     default="1",
-    help="Fraction of the images that --attack is made on.",
+    help="Fraction of images to attack.",
 )
-@options.option(
+@declaring.option(
     "--epsilon",
     type=Whole(1, 255),
     default=8,
-    help="The most that --attack changes a value, of 255.",
+    help="Largest change of a pixel value by --attack, of 255.",
 )
-@options.option(
+@declaring.option(
     "--network",
     type=Choice(CLASSIFIERS, WHERE),
     metavar="NAME",
     default=DEFAULT_BACKBONE,
-    help="What --attack misleads: efficientnet_lite0, or a torchvision classifier.",
+    help="Network that --attack fools: efficientnet_lite0, or a torchvision classifier.",
 )
-@options.option(
+@declaring.option(
     "--weights",
-    type=options.PATH,
+    type=values.PATH,
     metavar="FILE",
     help="State dict for the network, with its head.",
 )
 @options.max_pixels
 @options.device
-@options.option(
+@declaring.option(
     "--link",
     type=Choice(list(LINKS)),
     default="symbolic",
-    help="What images are that are not ruined: copies (none) or links.",
+    help="How to add unchanged images: copies (none) or links.",
 )
 @options.seed
 @options.configuration
@@ -96,7 +96,7 @@ def command(
     label_noise: Fraction,
     pair_noise: Fraction,
     corrupt: Fraction,
-    attack_name: str | None,
+    attack: str | None,
     attack_fraction: Fraction,
     epsilon: int,
     network: str,
@@ -106,42 +106,19 @@ def command(
     link: str,
     seed: int,
 ) -> None:
-    """Make a copy of a dataset with wrong labels and ruined pictures.
+    """Make a noisy copy of a dataset, for experiments.
 
-    It is there to try methods on. DATA itself is never changed. What was done to which image is
-    listed in DIR/perturbed.csv. A --test set for it is the clean one that belongs to DATA.
+    Moves images to wrong classes, ruins images, or attacks them. DATA itself is never changed;
+    DIR/perturbed.csv lists the changes. Evaluate against the clean test set of DATA.
 
-    --attack misleads a network, away from the class that it sees in the picture; what is changed
-    is the picture at its full size.
+    --attack pushes the network away from its own prediction. It changes images at full size.
     """
-    attack = None
-    if attack_name is not None:
-        attack = Attack(attack_name, attack_fraction, epsilon, network, weights, device)
-    else:
-        options.refuse_without("--attack", ATTACK_OPTIONS)
-        if label_noise == pair_noise == corrupt == 0:
-            raise click.UsageError(
-                "Missing option '--label-noise', '--pair-noise', '--corrupt' or '--attack'"
-            )
-    dataset = images_of(data)
-    with console.progress("perturb") as move:
-        made = perturb(
-            dataset,
-            output,
-            label_noise=label_noise,
-            pair_noise=pair_noise,
-            corrupt=corrupt,
-            attack=attack,
-            seed=seed,
-            link=link,
-            max_pixels=max_pixels,
-            on_progress=move,
-        )
-    moved = sum(
-        image.label != label for image, label in zip(made, dataset.labels.tolist(), strict=True)
-    )
-    ruined = sum(bool(image.corruption) for image in made)
-    console.note(
-        f"{len(made)} images in {output}: {moved} in a wrong class, {ruined} ruined; {RECORD} says"
-        " which"
-    )
+    if attack is None:
+        precedence.refuse_without("--attack", ATTACK_OPTIONS)
+    made = perturb(
+        data, output, label_noise=label_noise, pair_noise=pair_noise, corrupt=corrupt,
+        attack=attack, attack_fraction=attack_fraction, epsilon=epsilon, network=network,
+        weights=weights, device=device, seed=seed, link=link, max_pixels=max_pixels,
+        listener=Console(),
+    )  # fmt: skip
+    console.note(f"Wrote {made}; {RECORD} lists the changes")

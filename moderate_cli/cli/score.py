@@ -1,4 +1,4 @@
-"""`moderate score`: distances as text or array."""
+"""`moderate score`: scores as text or array."""
 
 from __future__ import annotations
 
@@ -7,41 +7,59 @@ from typing import Any
 import click
 import numpy as np
 
+from moderate_cli.api.score import score
 from moderate_cli.charts.histogram import ASCII, EIGHTHS, bars
-from moderate_cli.cli import console, options
-from moderate_cli.cli.inputs import source_from
-from moderate_cli.cli.outputs import Outputs, inputs_of
-from moderate_cli.exporting.records import SCORE_FORMATS, check_output, score_lines, write_scores
+from moderate_cli.cli import console, declaring, options, precedence, values
+from moderate_cli.cli.inputs import inputs_from
+from moderate_cli.cli.listening import Console
+from moderate_cli.cli.outputs import Outputs, files_read
+from moderate_cli.exporting import SCORE_FORMATS, check_output, score_lines, write_scores
+from moderate_cli.text import one_of
 
 
-@click.command(cls=options.Sectioned)
+@click.command(cls=declaring.Sectioned)
 @options.data_optional
-@options.option(
+@declaring.option(
     "-o",
     "--output",
     command_line_only=True,
-    type=options.PATH,
+    type=values.PATH,
     metavar="FILE",
-    help="Write to a .txt, .csv or .npy file in place of stdout.",
+    help=f"Write to a {one_of([*SCORE_FORMATS])} file instead of stdout.",
 )
-@options.option(
-    "--histogram", "draw", is_flag=True, help="Draw the distribution in place of the lines."
+@declaring.option(
+    "--histogram", "draw", is_flag=True, help="Draw the distribution instead of printing lines."
 )
+@options.configuration
 @options.scoring
 @options.arrays
 @options.embedding
-@options.configuration
-def command(output: str | None, draw: bool, **source: Any) -> None:
-    """Write the distance of each image to its class center.
+def command(
+    output: str | None,
+    draw: bool,
+    criterion: str,
+    center: str,
+    metric: str,
+    seed: int,
+    verbose: bool,
+    **source: Any,
+) -> None:
+    """Print a score per image: the distance to its class center.
 
-    One line per image, in the order of ImageFolder: distance, tab, path relative to DATA. With
-    --features and --labels in place of DATA, row numbers stand for paths.
+    Prints one line per image, in ImageFolder's order: score, tab, path relative to DATA.
+    --criterion chooses another score. With --features and --labels instead of DATA, row numbers
+    replace paths.
     """
     if output is not None:
         check_output(output, SCORE_FORMATS)
-    outputs = Outputs(() if output is None else (output,), inputs=inputs_of(source))
+    outputs = Outputs(() if output is None else (output,), inputs=files_read(source))
     outputs.check()
-    scores = source_from(**source, outputs=outputs).scores
+    precedence.refuse_without_effect(criterion)
+    listener = Console(outputs, verbose=verbose)
+    scores = score(
+        criterion=criterion, center=center, metric=metric, seed=seed, listener=listener,
+        **inputs_from(**source),
+    )  # fmt: skip
     readable = ~np.isnan(scores.values)
     if output is not None:
         write_scores(output, scores)

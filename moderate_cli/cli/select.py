@@ -2,87 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import click
 import numpy as np
 
-from moderate_cli.arrays import Mask
-from moderate_cli.cli import console, options
-from moderate_cli.cli.choosing import amounts_of, choose, count, file_text, selecting
-from moderate_cli.cli.inputs import Source
-from moderate_cli.cli.outputs import Outputs, inputs_of
+from moderate_cli.api.keywords import inputs_of
+from moderate_cli.api.select import select_each
+from moderate_cli.choosing import Selection
+from moderate_cli.cli import choosing, console, declaring, options, parsing, precedence, values
+from moderate_cli.cli.choosing import choices_from, file_text
+from moderate_cli.cli.inputs import inputs_from
+from moderate_cli.cli.listening import Console
+from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.cli.values import Choice
-from moderate_cli.exporting.folders import LINKS, export
-from moderate_cli.exporting.records import INDEX_FORMATS, check_output, index_bytes, write_index
-from moderate_cli.scoring import Scores
-from moderate_cli.text import printable
+from moderate_cli.exporting import (
+    INDEX_FORMATS,
+    LINKS,
+    check_output,
+    export,
+    index_bytes,
+    write_index,
+)
+from moderate_cli.text import aligned, counted, one_of, printable
 
 
-@click.command(cls=options.Sectioned)
+@click.command(cls=declaring.Sectioned)
 @options.data_optional
-@options.option(
+@declaring.option(
     "-r",
     "--ratio",
     "ratios",
-    type=options.ratios,
+    type=parsing.ratios,
     metavar="R[,R...]",
-    help="Fraction to keep, 0 < R <= 1; several make several outputs.",
+    help="Fraction to keep; several (0.1,0.3) write several outputs, with {ratio} in their names.",
 )
-@count
-@selecting
-@options.option(
-    "--invert",
+@choosing.count
+@choosing.strategy
+@choosing.drop_suspects
+@declaring.option(
+    "-o",
+    "--output",
     command_line_only=True,
-    is_flag=True,
-    help="Put out what is dropped in place of what is kept.",
+    type=values.PATH,
+    metavar="FILE",
+    help=f"Write to a {one_of([*INDEX_FORMATS])} file instead of stdout.",
 )
-@options.option(
+@declaring.option(
+    "--copy-to",
+    command_line_only=True,
+    type=values.PATH,
+    metavar="DIR",
+    help="Copy the kept images to a new folder.",
+)
+@declaring.option(
+    "--link",
+    type=Choice(list(LINKS)),
+    default="none",
+    help="How --copy-to adds images: copies (none) or links.",
+)
+@options.force
+@declaring.option(
     "-n",
     "--dry-run",
     command_line_only=True,
     is_flag=True,
-    help="Show a per-class table, write nothing.",
+    help="Print counts per class; write nothing.",
 )
-@options.option(
-    "-o",
-    "--output",
+@declaring.option(
+    "--invert",
     command_line_only=True,
-    type=options.PATH,
-    metavar="FILE",
-    help="Write to a .txt, .csv, .json or .npy file in place of stdout.",
+    is_flag=True,
+    help="Output the dropped images instead.",
 )
-@options.option(
-    "--copy-to",
-    command_line_only=True,
-    type=options.PATH,
-    metavar="DIR",
-    help="Make an ImageFolder of the kept images.",
-)
-@options.option(
-    "--link",
-    type=Choice(list(LINKS)),
-    default="none",
-    help="What --copy-to makes: copies (none) or links.",
-)
-@options.option("-0", "--null", "nul", is_flag=True, help="End paths with NUL, not newline.")
-@options.force
-@options.option(
-    "--scores",
-    "scores_file",
-    type=options.PATH,
-    metavar="FILE",
-    help="Your own scores, .npy (n,), in place of DATA.",
-)
+@declaring.option("-0", "--null", "nul", is_flag=True, help="End paths with NUL, not newline.")
+@options.configuration
+@choosing.selecting
 @options.scoring
+@options.scores
 @options.arrays
 @options.embedding
-@options.configuration
 def command(
     ratios: dict[str, Fraction] | None,
     count: int | None,
+    strategy: str,
+    drop_suspects: Any,
     invert: bool,
     dry_run: bool,
     output: str | None,
@@ -90,109 +96,115 @@ def command(
     link: str,
     nul: bool,
     force: bool,
-    **chosen_by: Any,
+    scope: str | None,
+    balance: str,
+    quantile: Fraction,
+    min_per_class: int,
+    dedup: float | None,
+    criterion: str,
+    center: str,
+    metric: str,
+    seed: int,
+    verbose: bool,
+    **source: Any,
 ) -> None:
     """Choose which images of a dataset to keep.
 
-    Kept are the images whose distance to their class center lies around the median of all
-    distances, or what another --strategy prefers. Their paths, relative to DATA, go to stdout, or
-    to a file with -o, or the images themselves to a new ImageFolder with --copy-to. DATA itself is
-    never changed.
+    Keeps the images whose distance to their class center is closest to the median; --strategy
+    chooses another rule. Prints paths relative to DATA; -o writes them to a file, --copy-to copies
+    the images. DATA, a folder with one sub-folder per class, is never changed.
     """
-    amounts = amounts_of(ratios, count)
-    outputs = _outputs(amounts, output, copy_to, dry_run, force, chosen_by)
+    choices = choices_from(
+        ratios, count, strategy=strategy, drop_suspects=drop_suspects, scope=scope,
+        balance=balance, quantile=quantile, min_per_class=min_per_class, dedup=dedup,
+        criterion=criterion, center=center, metric=metric, seed=seed,
+    )  # fmt: skip
+    outputs = _outputs(list(choices), output, copy_to, dry_run, force, source)
     if copy_to is None:
-        options.refuse_without("--copy-to", {"force", "link"})
+        precedence.refuse_without("--copy-to", {"force", "link"})
     if output is not None and not output.lower().endswith(".txt"):
-        options.refuse_beside(f"--output {output}", {"nul"})
+        precedence.refuse_beside(f"--output {output}", {"nul"})
         nul = False
-    chosen = choose(amounts, **chosen_by, outputs=outputs)
-    masks = {text: one.mask for text, one in chosen.items()}
-    found = {text: one.prepared.found for text, one in chosen.items()}
+    listener = Console(outputs, verbose=verbose)
+    inputs = inputs_of(**inputs_from(**source))
+    found = select_each(inputs, list(choices.values()), listener)
     if invert:
-        masks = {text: ~mask & found[text].readable for text, mask in masks.items()}
-    table = _table(next(iter(found.values())).scores, masks, "dropped" if invert else "kept")
+        found = [selection.inverted() for selection in found]
+    table = _table(list(choices), found, "dropped" if invert else "kept")
     if dry_run:
         console.write(table.encode())
         return
-    if chosen_by["verbose"]:
+    if verbose:
         for line in table.splitlines():
             console.note(line)
-    for text, mask in masks.items():
-        _put_out(found[text], mask, text, output, copy_to, link=link, nul=nul, force=force)
+    for text, selection in zip(choices, found, strict=True):
+        file, folder = (
+            name and name.replace("{ratio}", file_text(text)) for name in (output, copy_to)
+        )
+        _write(selection, file, folder, link=link, nul=nul, force=force)
 
 
 def _outputs(
-    amounts: dict[str, Any],
+    amounts: Sequence[str],
     output: str | None,
     copy_to: str | None,
     dry_run: bool,
     force: bool,
     source: Mapping[str, Any],
 ) -> Outputs:
-    """Find fault before hours of embedding, not after."""
+    """Refuse wrong outputs before hours of embedding, not after."""
     named = {"--output": output, "--copy-to": copy_to}
     for name, value in named.items():
         if value is not None and dry_run:
-            raise click.UsageError(f"{name} and --dry-run exclude each other")
+            raise click.UsageError(f"use {name} or --dry-run, not both")
         if value is not None and len(amounts) > 1 and "{ratio}" not in value:
-            raise click.UsageError(f"several ratios want {{ratio}} in the name that {name} gives")
+            raise click.UsageError(f"with several ratios, {name} needs {{ratio}} in the name")
     if len(amounts) > 1 and not any((output, copy_to, dry_run)):
-        raise click.UsageError("several ratios want -o or --copy-to with {ratio} in the name")
+        raise click.UsageError("several ratios need -o or --copy-to, with {ratio} in the name")
     if copy_to is not None and source["data"] is None:
-        raise click.UsageError("--copy-to wants DATA, a dataset folder")
+        raise click.UsageError("--copy-to needs DATA, a dataset folder")
     if copy_to is not None and "://" in source["data"]:
-        raise click.UsageError("--copy-to wants images on this machine; -o lists what is kept")
+        raise click.UsageError("--copy-to needs images on this machine; -o lists the kept ones")
     files, folders = (
         tuple(name.replace("{ratio}", file_text(text)) for text in amounts) if name else ()
         for name in (output, copy_to)
     )
     for file in files:
         check_output(file, INDEX_FORMATS)
-    outputs = Outputs(files, folders, force=force, inputs=inputs_of(source))
+    outputs = Outputs(files, folders, force=force, inputs=files_read(source))
     outputs.check()
     return outputs
 
 
-def _put_out(
-    found: Source,
-    mask: Mask,
-    text: str,
-    output: str | None,
-    copy_to: str | None,
-    *,
-    link: str,
-    nul: bool,
-    force: bool,
+def _write(
+    selection: Selection, file: str | None, folder: str | None, *, link: str, nul: bool, force: bool
 ) -> None:
-    if output is None and copy_to is None:
-        console.write(index_bytes(found.scores, np.flatnonzero(mask), nul=nul))
-    if output is not None:
-        write_index(output.replace("{ratio}", file_text(text)), found.scores, mask, nul=nul)
-    if copy_to is not None and found.dataset is not None:
-        folder = copy_to.replace("{ratio}", file_text(text))
-        with console.progress("copy") as move:
-            export(found.dataset, mask, folder, link=link, force=force, on_progress=move)
-        console.note(f"{np.count_nonzero(mask)} of {len(found.scores)} images in {folder}")
-        if found.dataset.empty_classes:
-            console.note(f"{folder}: has empty classes; ImageFolder needs allow_empty=True")
+    scores, mask = selection.scores, selection.mask
+    if file is None and folder is None:
+        console.write(index_bytes(scores, selection.rows, nul=nul))
+    if file is not None:
+        write_index(file, scores, mask, nul=nul)
+    if folder is not None and selection.dataset is not None:
+        dataset = selection.dataset
+        export(dataset, mask, folder, link=link, force=force, listener=Console())
+        kept = f"{np.count_nonzero(mask)} of {counted(len(scores), 'image')}"
+        console.note(f"Copied {kept} -> {folder}")
+        if dataset.empty_classes:
+            console.warn(f"{folder}: has empty classes; ImageFolder needs allow_empty=True")
 
 
-def _table(scores: Scores, masks: dict[str, Mask], verb: str) -> str:
-    """Align what each class has and keeps."""
-    labels, sizes = np.unique(scores.labels[~np.isnan(scores.values)], return_counts=True)
-    columns = [
-        dict(zip(*np.unique(scores.labels[mask], return_counts=True), strict=True))
-        for mask in masks.values()
-    ]
-    header = ("class", "images", *(f"{verb} {text}" if len(masks) > 1 else verb for text in masks))
+def _table(amounts: Sequence[str], found: Sequence[Selection], verb: str) -> str:
+    """Return how many images each class has and keeps, as aligned columns."""
+    header = (
+        "class",
+        "images",
+        *(f"{verb} {text}" if len(amounts) > 1 else verb for text in amounts),
+    )
+    classes = [selection.classes for selection in found]
     rows = [
-        (
-            printable(scores.class_name(label)),
-            str(size),
-            *(str(column.get(label, 0)) for column in columns),
-        )
-        for label, size in zip(labels.tolist(), sizes.tolist(), strict=True)
+        (printable(each[0].name), str(each[0].images), *(str(one.kept) for one in each))
+        for each in zip(*classes, strict=True)
     ]
-    total = ("total", str(sizes.sum()), *(str(np.count_nonzero(mask)) for mask in masks.values()))
-    return console.table(header, [*rows, total])
+    sizes = sum(one.images for one in classes[0])
+    total = ("total", str(sizes), *(str(len(selection.rows)) for selection in found))
+    return aligned(header, [*rows, total])

@@ -1,4 +1,4 @@
-"""Values of options: a name of several, a whole number, a number with decimals."""
+"""Values of options: a name, a number, a path."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from typing import Any
 
 import click
 
-from moderate_cli.text import choice_refusal, clipped
+from moderate_cli.text import clipped, unknown
 
-# As it would be written anywhere: int() takes 1_0 and digits of all scripts, too.
+# Numbers as people write them; int() also takes 1_0, and digits of all scripts.
 WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 
 class Choice(click.Choice[str]):
-    """A name of several; for an unknown one, those near it are told, and `where` all are."""
+    """One of several names. The error for an unknown one names those near it.
+
+    Parameters
+    ----------
+    choices
+        The names.
+    where
+        Text for the error that says where all names are listed.
+    """
 
     def __init__(self, choices: Iterable[str], where: str = "") -> None:
         super().__init__(tuple(choices))
@@ -26,16 +34,17 @@ class Choice(click.Choice[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse an unknown name."""
         if str(value) not in self.choices:
-            refused = choice_refusal(str(value), tuple(self.choices), self.where)
-            self.fail(refused if refused.endswith("?") else f"{refused}.", param, ctx)
+            self.fail(unknown(str(value), tuple(self.choices), self.where), param, ctx)
         return super().convert(value, param, ctx)
 
 
 class Whole(click.IntRange):
     """A whole number in a range."""
 
+    name = "n"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is no number as it is usually written."""
+        """Refuse text that is not a usual number."""
         if isinstance(value, str) and not WHOLE.fullmatch(value.strip(" ")):
             self.fail(f"{clipped(value)!r} is not a valid integer.", param, ctx)
         return super().convert(value, param, ctx)
@@ -44,10 +53,26 @@ class Whole(click.IntRange):
 class Real(click.FloatRange):
     """A number in a range."""
 
+    name = "x"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is no finite number as it is usually written."""
+        """Refuse text that is not a usual finite number."""
         if isinstance(value, str) and not REAL.fullmatch(value.strip(" ")):
             self.fail(f"{clipped(value)!r} is not a valid number.", param, ctx)
         if not math.isfinite(float(value)):
             self.fail(f"{clipped(str(value))!r} is not a finite number.", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class _Path(click.Path):
+    """A path; an empty one, e.g. of an unset variable, would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if value == "":
+            self.fail("is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+# Names may start with a dash or have bytes that are not UTF-8.
+PATH = _Path(path_type=str)

@@ -8,12 +8,14 @@ import click
 import numpy as np
 import pytest
 from conftest import paint
+from listeners import Told
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
-from moderate_cli.cli import COMMANDS, cli, console, inputs
-from moderate_cli.embedding import local
+from moderate_cli.cli import COMMANDS, cli, console
+from moderate_cli.embedding.engines import local
 from moderate_cli.evaluation import training
+from moderate_cli.inputs import datasets
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import STRATEGIES
 
@@ -22,13 +24,13 @@ from moderate_cli.selection import STRATEGIES
 # cat/0, dog/0, dog/1, cat/4.
 
 
-def test_select_puts_out_the_paths_around_the_median(embedded, moderate):
+def test_select_prints_the_paths_around_the_median(embedded, moderate):
     done = moderate("select", "--ratio", "0.5", "--min-per-class", "0", embedded)
     assert done == (
         0,
         "cat/0.png\ncat/1.png\ncat/3.png\ndog/0.png\n",
-        "moderate: the window leaves out 1 class, no image of them is kept: owl;"
-        " --scope class gives each its share\n",
+        "moderate: warning: the selection contains no image of 1 class (owl);"
+        " --scope class gives each class its share\n",
     )
 
 
@@ -37,8 +39,8 @@ def test_select_keeps_an_image_of_each_class_and_says_so(embedded, moderate):
     assert done == (
         0,
         "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n",
-        "moderate: the window leaves out 1 class, an image of each is kept: owl;"
-        " --scope class gives each its share\n",
+        "moderate: warning: the selection would contain no image of 1 class (owl), so one was"
+        " added; --scope class gives each class its share\n",
     )
 
 
@@ -68,7 +70,7 @@ def test_dry_run_shows_a_table_and_writes_nothing(embedded, moderate):
     )
 
 
-def test_verbose_says_what_each_class_keeps_and_leaves_stdout_to_data(embedded, moderate):
+def test_verbose_prints_counts_per_class_on_stderr(embedded, moderate):
     done = moderate("select", "--ratio", "0.5", "-v", "--scope", "class", embedded)
     assert done == (
         0,
@@ -95,7 +97,7 @@ def test_ratios_may_be_fractions_in_names_of_files_too(embedded, moderate, tmp_p
     found = {path.name: len(path.read_text().split()) for path in tmp_path.glob("kept*")}
     assert found == {"kept-1-4.txt": 2, "kept-2-4.txt": 4, "kept-3e-1.txt": 2}
     done = moderate("select", "-r", "1/2", embedded, "--copy-to", tmp_path / "out-{ratio}")
-    assert done.stderr.splitlines()[-1] == f"moderate: 4 of 8 images in {tmp_path}/out-1-2"
+    assert done.stderr.splitlines()[-1] == f"moderate: Copied 4 of 8 images -> {tmp_path}/out-1-2"
     table = moderate("select", *ratios, embedded, "-n").stdout
     assert table.splitlines()[0].split("  ")[2:] == ["kept 1/4", "kept 2/4", "kept 3e-1"]
 
@@ -103,14 +105,14 @@ def test_ratios_may_be_fractions_in_names_of_files_too(embedded, moderate, tmp_p
 @pytest.mark.parametrize("command", ["select", "evaluate", "report"])
 def test_a_ratio_is_named_once(command, data, moderate, tmp_path):
     for ratios, message in {
-        "0.3,0.30": "0.30 is 0.3 again",
-        "1/3,0.5,2/6": "2/6 is 1/3 again",
-        "1,1": "1 is 1 again",
+        "0.3,0.30": "0.30 repeats 0.3",
+        "1/3,0.5,2/6": "2/6 repeats 1/3",
+        "1,1": "1 repeats 1",
     }.items():
         done = moderate(command, "-r", ratios, data, "-o", tmp_path / "k-{ratio}.html")
         assert (done.status, done.stdout) == (2, "")
         assert done.stderr == (
-            f"moderate: Invalid value for '-r' / '--ratio': {message}; name each ratio once."
+            f"moderate: error: Invalid value for '-r' / '--ratio': {message}; name each ratio once."
             f" (see 'moderate {command} --help')\n"
         )
 
@@ -124,16 +126,16 @@ def test_an_index_of_rows_is_a_subset_of_image_folder(embedded, moderate, tmp_pa
 def test_copy_to_makes_a_pruned_folder(embedded, moderate, tmp_path):
     done = moderate("select", "-r", "0.5", embedded, "--copy-to", tmp_path / "out")
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1] == f"moderate: 4 of 8 images in {tmp_path}/out"
+    assert done.stderr.splitlines()[-1] == f"moderate: Copied 4 of 8 images -> {tmp_path}/out"
     assert len(ImageFolder(tmp_path / "out")) == 4
     again = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
-    assert again == (1, "", f"moderate: {tmp_path}/out: exists; --force replaces it\n")
+    assert again == (1, "", f"moderate: error: {tmp_path}/out: exists; --force replaces it\n")
     forced = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out", "--force")
     assert forced.status == 0
     assert len(ImageFolder(tmp_path / "out")) == 8
 
 
-def test_score_puts_out_distance_tab_path_in_row_order(embedded, moderate):
+def test_score_prints_distance_tab_path_in_row_order(embedded, moderate):
     done = moderate("score", embedded)
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     assert [path for _, path in lines][:2] == ["cat/0.png", "cat/1.png"]
@@ -181,7 +183,7 @@ def test_a_row_that_spoils_its_class_is_named(moderate, tmp_path):
     assert done == (
         1,
         "",
-        f"moderate: {tmp_path}/f.npy: row 2 is not finite; leave such rows out\n",
+        f"moderate: error: {tmp_path}/f.npy: row 2 is not finite; leave such rows out\n",
     )
 
 
@@ -192,13 +194,13 @@ def test_bad_images_are_named_and_the_rest_is_kept(data, moderate):
     assert failed == (
         1,
         "",
-        f"moderate: {data}/cat/1.png: is empty\n"
-        f"moderate: {data}/dog/x\\n.jpg: is not an image in a known format\n"
-        "moderate: 2 unreadable images; --on-error skip leaves them out\n",
+        f"moderate: error: {data}/cat/1.png: is empty\n"
+        f"moderate: error: {data}/dog/x\\n.jpg: is not an image in a known format\n"
+        "moderate: error: 2 unreadable images; --on-error skip leaves them out\n",
     )
     done = moderate("select", "-r", "1", "--on-error", "skip", data)
     assert done.status == 0
-    assert done.stderr == "moderate: 2 unreadable of 9 images are left out\n"
+    assert done.stderr == "moderate: warning: skipped 2 unreadable of 9 images\n"
     assert len(done.stdout.splitlines()) == 7
     assert "cat/1.png" not in done.stdout
 
@@ -210,16 +212,17 @@ def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate)
     assert moderate("select", "-r", "1", "--on-error", "skip", tmp_path / "data") == (
         1,
         "",
-        f"moderate: {tmp_path}/data: 1 class without images: dog\n"
-        f"moderate: {tmp_path}/data: none of its 1 images can be read; --on-error fail says why\n",
+        f"moderate: warning: {tmp_path}/data: 1 class has no images: dog\n"
+        f"moderate: error: {tmp_path}/data: none of its 1 images can be read;"
+        " --on-error fail says why\n",
     )
 
 
-def test_fewer_images_than_classes_are_told_of(embedded, moderate):
+def test_fewer_images_than_classes_give_a_warning(embedded, moderate):
     done = moderate("select", "--count", "1", "--scope", "class", embedded)
     assert (done.status, len(done.stdout.splitlines())) == (0, 1)
     assert done.stderr == (
-        "moderate: the window leaves out 2 classes, no image of them is kept: dog, owl;"
+        "moderate: warning: the selection contains no image of 2 classes (dog, owl);"
         " keep more images\n"
     )
 
@@ -227,17 +230,19 @@ def test_fewer_images_than_classes_are_told_of(embedded, moderate):
 def test_an_existing_folder_is_refused_before_anything_is_computed(data, moderate, tmp_path):
     (tmp_path / "out-1" / "x").mkdir(parents=True)
     done = moderate("select", "-r", "0.5,1", data, "--copy-to", tmp_path / "out-{ratio}")
-    assert done == (1, "", f"moderate: {tmp_path}/out-1: exists; choose another folder\n")
+    assert done == (
+        1, "", f"moderate: error: {tmp_path}/out-1: exists; choose another folder\n"
+    )  # fmt: skip
     assert os.listdir(data.parent) == ["train"]
 
 
-def test_names_with_newlines_want_nul(data, moderate):
+def test_names_with_newlines_need_nul(data, moderate):
     paint(data / "cat" / "a\nb.png", 9)
     failed = moderate("select", "-r", "1", data)
     assert failed == (
         1,
         "",
-        "moderate: cat/a\\nb.png: holds a newline; -0 ends names with NUL instead\n",
+        "moderate: error: cat/a\\nb.png: contains a newline; use -0 to end names with NUL\n",
     )
     done = moderate("select", "-r", "1", "-0", data)
     assert len(done.stdout.split("\0")) == 10
@@ -249,8 +254,8 @@ def test_a_folder_of_splits_is_refused(embedded, moderate):
     assert moderate("select", "-r", "1", embedded.parent) == (
         1,
         "",
-        f"moderate: {embedded.parent}: its folders look like splits, not classes: train, val; name"
-        f" one, such as {embedded.parent}/train\n",
+        f"moderate: error: {embedded.parent}: contains splits (train, val), not classes; pass one"
+        f" of them, e.g. {embedded.parent}/train\n",
     )
 
 
@@ -259,8 +264,8 @@ def test_no_store_is_put_among_class_folders(embedded, moderate, tmp_path):
         assert moderate(*command, embedded / "cat") == (
             1,
             "",
-            f"moderate: {embedded}/cat: holds no class folders; is it a class of {embedded}? Name"
-            " that, or with --store a place for features of this folder alone\n",
+            f"moderate: error: {embedded}/cat: looks like one class of {embedded}; pass that, or"
+            " --store DIR to treat this folder as a dataset\n",
         )
     assert sorted(os.listdir(embedded)) == ["cat", "dog", "owl"]
     assert moderate("embed", embedded / "cat", "--store", tmp_path / "cat").status == 0
@@ -277,7 +282,7 @@ def test_an_empty_name_is_refused(embedded, moderate, monkeypatch):
     assert sorted(os.listdir()) == ["train", "train.moderate"]
 
 
-def test_what_is_read_is_not_written_over(moderate, tmp_path):
+def test_inputs_are_not_overwritten(moderate, tmp_path):
     for name, array in {"f": np.eye(3), "y": np.zeros(3, dtype=int), "s": np.arange(3.0)}.items():
         np.save(tmp_path / f"{name}.npy", array)
     features = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
@@ -289,7 +294,7 @@ def test_what_is_read_is_not_written_over(moderate, tmp_path):
         assert (tmp_path / f"{name}.npy").read_bytes() == before
 
 
-def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
+def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch, capsys):
     times = iter([0.0, 599.0, 600.0, 600.0, 1199.0])
     monkeypatch.setattr(console.time, "monotonic", lambda: next(times))
     with console.progress("embed") as move:
@@ -298,7 +303,7 @@ def test_a_log_is_told_of_progress_now_and_then(monkeypatch, capsys):
     assert capsys.readouterr().err == "moderate: embed: 2 of 9\n"
 
 
-def test_a_bar_of_what_ends_soon_is_not_shown(monkeypatch):
+def test_short_work_shows_no_bar(monkeypatch):
     stderr = io.StringIO()
     stderr.isatty = lambda: True
     monkeypatch.setattr("sys.stderr", stderr)
@@ -309,11 +314,12 @@ def test_a_bar_of_what_ends_soon_is_not_shown(monkeypatch):
         assert ("moderate: suspects: 100%" in stderr.getvalue()) == shown
 
 
-def test_more_images_of_each_class_than_are_kept_is_told(embedded, moderate):
+def test_a_minimum_per_class_beyond_the_kept_images_gives_a_warning(embedded, moderate):
     done = moderate("select", "--count", "4", "--min-per-class", "3", embedded)
     assert len(done.stdout.splitlines()) == 4
     assert done.stderr.splitlines()[0] == (
-        "moderate: --min-per-class 3 takes 6 images, and 4 are kept; some classes have fewer"
+        "moderate: warning: --min-per-class 3 needs 6 images, and only 4 are kept, so some classes"
+        " have fewer"
     )
 
 
@@ -323,12 +329,12 @@ def test_an_output_without_a_folder_is_refused_before_anything_is_computed(data,
         assert moderate(*command, data, "-o", f"nowhere/a.{suffix}") == (
             1,
             "",
-            f"moderate: nowhere/a.{suffix}: there is no folder nowhere\n",
+            f"moderate: error: nowhere/a.{suffix}: there is no folder nowhere; create it first\n",
         )
     assert os.listdir(data.parent) == ["train"]
 
 
-def test_info_tells_what_a_set_holds(embedded, moderate):
+def test_info_shows_the_facts_of_a_set(embedded, moderate):
     folder = embedded.parent / "train.moderate" / "pixels-float32-float32"
     for path in (embedded, folder.parent, folder):
         done = moderate("info", path, "--json")
@@ -364,7 +370,7 @@ def test_info_tells_what_a_set_holds(embedded, moderate):
     assert "complete        yes\n" in text
 
 
-def test_embed_dry_run_says_what_it_would_take_and_writes_nothing(data, moderate, tmp_path):
+def test_embed_dry_run_estimates_time_and_space_and_writes_nothing(data, moderate, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     lines = dict(line.split("  ", 1) for line in moderate("embed", "-n", data).stdout.splitlines())
     assert list(lines) == ["images", "to embed", "rate", "time", "feature set", "size"]
@@ -378,19 +384,32 @@ def test_embed_dry_run_says_what_it_would_take_and_writes_nothing(data, moderate
     assert after[1].split() == ["to", "embed", "0"]
 
 
-def test_verbose_says_where_the_time_went(data, moderate):
+def test_embed_dry_run_of_several_backbones_lists_the_dataset_once(data, moderate, counted):
+    (data / "fox").mkdir()
+    listed = counted(datasets, "scan")
+    both = ("--backbone", "pixels", "--backbone", "efficientnet_lite0")
+    done = moderate("embed", "-n", data, *both)
+    sets = [line.split("/")[-1] for line in done.stdout.splitlines() if "feature set" in line]
+    assert sets == ["pixels-float32-float32", "efficientnet_lite0-float32-float32"]
+    assert done.stderr == f"moderate: warning: {data}: 1 class has no images: fox\n"
+    assert len(listed) == 1
+
+
+def test_verbose_prints_timings(data, moderate):
     told = moderate("embed", "-v", "-j", "3", data).stderr.splitlines()[0]
     parts = r"decode \d+\.\d s and transform \d+\.\d s in 3 threads, forward \d+\.\d s, write \d"
     assert re.match(rf"moderate: 8 images in \d+\.\d s, \d+ images/s: {parts}", told)
     assert len(moderate("embed", "-v", data).stderr.splitlines()) == 1
 
 
-def test_info_tells_how_far_an_interrupted_run_came(data, moderate):
+def test_info_shows_how_far_an_interrupted_run_came(data, moderate):
     import moderate_cli
 
     with pytest.raises(ZeroDivisionError):
         moderate_cli.embed(
-            moderate_cli.scan(data), "pixels", on_progress=lambda done, _: 1 // (3 - done)
+            moderate_cli.scan(data),
+            backbone="pixels",
+            listener=Told(embed=lambda done, _: 1 // (3 - done)),
         )
     assert "complete        no, 0 of 8 images\n" in moderate("info", data).stdout
 
@@ -399,16 +418,19 @@ def test_info_without_features(data, moderate):
     assert moderate("info", data) == (
         1,
         "",
-        f"moderate: {data}: has no features; moderate embed makes them\n",
+        f"moderate: error: {data}: has no features; run `moderate embed` first\n",
     )
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["select", "DATA"], "Missing option '--ratio' or '--count'"),
-        (["select", "-r", "0.5"], "Missing argument 'DATA'"),
-        (["select", "-r", "0.5", "--count", "3", "DATA"], "--ratio and --count exclude each other"),
+        (["select", "DATA"], "missing --ratio or --count"),
+        (["select", "-r", "0.5"], "missing DATA, a dataset folder"),
+        (
+            ["select", "-r", "0.5", "--count", "3", "DATA"],
+            "use --ratio 0.5 or --count 3, not both",
+        ),
         (
             ["select", "-r", "30", "DATA"],
             "Invalid value for '-r' / '--ratio': 30 is not in (0, 1]; it is the fraction kept."
@@ -429,82 +451,88 @@ def test_info_without_features(data, moderate):
         ),
         (
             ["select", "-r", "1", "DATA", "--scores", "s.npy"],
-            "DATA and --scores exclude each other",
+            "use DATA or --scores, not both",
         ),
         (
             ["select", "-r", "1", "--features", "f.npy", "--scores", "s.npy"],
-            "--features and --scores exclude each other",
+            "use --features or --scores, not both",
         ),
-        (["select", "-r", "1", "--features", "f.npy"], "--features wants --labels"),
+        (["select", "-r", "1", "--features", "f.npy"], "--features needs --labels"),
         (
             ["select", "-r", "1", "--scores", "s.npy", "--metric", "cosine"],
-            "--scores and --metric exclude each other",
+            "use --scores or --metric, not both",
         ),
         (
             ["score", "DATA", "--criterion", "el2n", "--center", "median"],
-            "--criterion el2n and --center exclude each other",
+            "use --criterion el2n or --center, not both",
         ),
         (
             ["select", "-r", "1", "--scores", "s.npy", "--strategy", "matching"],
-            "--strategy matching wants features, not --scores",
+            "--strategy matching needs features, not --scores",
         ),
         (
             ["select", "-r", "1", "DATA", "--strategy", "graph", "--scope", "global"],
-            "--strategy graph and --scope global exclude each other",
+            "use --strategy graph or --scope global, not both",
         ),
         (
             ["select", "-r", "1", "DATA", "--balance", "sqrt", "--scope", "global"],
-            "--balance sqrt and --scope global exclude each other",
+            "use --balance sqrt or --scope global, not both",
         ),
         (
             ["select", "-r", "1", "DATA", "--strategy", "hard", "--quantile", "0.3"],
-            "--strategy hard and --quantile exclude each other",
+            "use --strategy hard or --quantile 0.3, not both",
         ),
         (
             ["score", "--features", "f.npy", "--labels", "y.npy", "-j", "2"],
-            "--features and --workers exclude each other",
+            "use --features or --workers, not both",
         ),
         (
             ["select", "-r", "1", "DATA", "--copy-to", "out", "--dry-run"],
-            "--copy-to and --dry-run exclude each other",
+            "use --copy-to or --dry-run, not both",
         ),
         (
             ["select", "-r", "1", "DATA", "--labels", "y.npy"],
-            "DATA and --labels FILE exclude each other",
+            "use DATA or --labels y.npy, not both",
         ),
         (
             ["select", "-r", "0.1,0.2", "DATA"],
-            "several ratios want -o or --copy-to with {ratio} in the name",
+            "several ratios need -o or --copy-to, with {ratio} in the name",
         ),
         (
             ["select", "-r", "0.1,0.2", "DATA", "-o", "kept.txt"],
-            "several ratios want {ratio} in the name that --output gives",
+            "with several ratios, --output needs {ratio} in the name",
         ),
         (
             ["select", "-r", "1", "DATA", "-o", "k.txt", "--dry-run"],
-            "--output and --dry-run exclude each other",
+            "use --output or --dry-run, not both",
         ),
         (
             ["select", "-r", "1", "--scores", "s.npy", "--copy-to", "out"],
-            "--copy-to wants DATA, a dataset folder",
+            "--copy-to needs DATA, a dataset folder",
         ),
-        (["select", "-r", "1", "DATA", "--force"], "--force wants --copy-to"),
-        (["select", "-r", "1", "DATA", "--link", "hard"], "--link wants --copy-to"),
+        (["select", "-r", "1", "DATA", "--force"], "--force needs --copy-to"),
+        (["select", "-r", "1", "DATA", "--link", "hard"], "--link needs --copy-to"),
         (
             ["select", "-r", "1", "DATA", "-0", "-o", "k.csv"],
-            "--output k.csv and --null exclude each other",
+            "use --output k.csv or --null, not both",
         ),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(data, moderate, args, message):
     args = [str(data) if arg == "DATA" else arg for arg in args]
-    assert moderate(*args) == (2, "", f"moderate: {message} (see 'moderate {args[0]} --help')\n")
+    assert moderate(*args) == (
+        2,
+        "",
+        f"moderate: error: {message} (see 'moderate {args[0]} --help')\n",
+    )
     assert os.listdir(data.parent) == ["train"]
 
 
 def options_with_a_range():
     for name in COMMANDS:
         for parameter in cli.get_command(None, name).params:
+            if not isinstance(parameter, click.Option):
+                continue
             match parameter.type:
                 case click.Choice():
                     yield name, parameter.opts[-1], "nonsense"
@@ -519,7 +547,7 @@ def options_with_a_range():
 def test_a_value_out_of_range_is_named_with_its_option(data, moderate, command, option, value):
     done = moderate(command, data, option, value)
     assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith("moderate: Invalid value for ")
+    assert done.stderr.startswith("moderate: error: Invalid value for ")
     assert f"'{option}'" in done.stderr
     assert os.listdir(data.parent) == ["train"]
 
@@ -528,12 +556,12 @@ def test_a_suffix_is_checked_before_anything_is_computed(data, moderate):
     assert moderate("select", "-r", "1", data, "-o", "kept.pkl") == (
         2,
         "",
-        "moderate: kept.pkl: unknown suffix; use one of .txt, .csv, .json, .npy\n",
+        "moderate: error: kept.pkl: unknown suffix; use one of .txt, .csv, .json, .npy\n",
     )
     assert moderate("score", data, "-o", "s.json") == (
         2,
         "",
-        "moderate: s.json: unknown suffix; use one of .txt, .csv, .npy\n",
+        "moderate: error: s.json: unknown suffix; use one of .txt, .csv, .npy\n",
     )
     assert os.listdir(data.parent) == ["train"]
 
@@ -555,6 +583,16 @@ def test_the_bare_command_shows_its_help(moderate):
     assert moderate() == (2, "", moderate("--help").stdout)
 
 
+def test_an_unknown_command_is_told_its_nearest_names(moderate):
+    assert moderate("sellect", "data") == (
+        2,
+        "",
+        "moderate: error: command 'sellect' is unknown; did you mean select? Choose one of select,"
+        " embed, score, report, suspects, evaluate, perturb, duplicates, info, demo, help (see"
+        " 'moderate --help')\n",
+    )
+
+
 def test_every_option_has_help():
     for name in COMMANDS:
         for param in cli.get_command(None, name).params:
@@ -571,20 +609,21 @@ def raising(error):
 
 def test_advice_on_memory_is_that_of_the_work_that_needs_it(data, moderate, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(inputs, "scan", raising(MemoryError()))
+        patch.setattr(datasets, "scan", raising(MemoryError()))
         for command in ("select -r 0.5", "score", "duplicates"):
             assert moderate(*command.split(), data) == (
                 1,
                 "",
-                f"moderate: out of memory in {command.split()[0]}; run it where more is free\n",
+                f"moderate: error: out of memory in {command.split()[0]}; run it on a machine with"
+                " more free memory\n",
             )
     with monkeypatch.context() as patch:
         patch.setattr(local, "embed_blocks", raising(MemoryError()))
         assert moderate("select", "-r", "0.5", data) == (
             1,
             "",
-            "moderate: out of memory in embedding; a smaller --batch-size and fewer --workers need"
-            " less\n",
+            "moderate: error: out of memory in embedding; a smaller --batch-size and fewer"
+            " --workers need less\n",
         )
     moderate("embed", data)
     monkeypatch.setattr(training.nn, "Linear", raising(MemoryError()))
@@ -592,20 +631,20 @@ def test_advice_on_memory_is_that_of_the_work_that_needs_it(data, moderate, monk
     assert moderate("evaluate", *options, data) == (
         1,
         "",
-        "moderate: out of memory; a smaller --size or network takes less\n",
+        "moderate: error: out of memory; a smaller --size or network takes less\n",
     )
 
 
 def test_an_error_of_the_system_is_of_stdout_only_if_it_is(data, moderate, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(inputs, "scan", raising(OSError(errno.EMFILE, "Too many open files")))
+        patch.setattr(datasets, "scan", raising(OSError(errno.EMFILE, "Too many open files")))
         assert moderate("score", data) == (
             1,
             "",
-            "moderate: score: stopped by an error of the system (Too many open files)\n",
+            "moderate: error: score: stopped by a system error (Too many open files)\n",
         )
-        patch.setattr(inputs, "scan", raising(OSError(errno.EACCES, "Permission denied", b"a\n")))
-        assert moderate("score", data) == (1, "", "moderate: a\\n: Permission denied\n")
-        patch.setattr(inputs, "scan", raising(EOFError("torn")))
+        patch.setattr(datasets, "scan", raising(OSError(errno.EACCES, "Permission denied", b"a\n")))
+        assert moderate("score", data) == (1, "", "moderate: error: a\\n: Permission denied\n")
+        patch.setattr(datasets, "scan", raising(EOFError("torn")))
         with pytest.raises(EOFError):  # click would take it for Ctrl-C
             moderate("score", data)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from moderate_cli.cli import config
+from moderate_cli.presets import bundled
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def kept(done):
 
 
 def test_bundled_presets_are_used_by_name(embedded, moderate):
-    assert list(config.bundled()) == [
+    assert list(bundled()) == [
         "balanced",
         "cpu",
         "gpu",
@@ -28,7 +28,7 @@ def test_bundled_presets_are_used_by_name(embedded, moderate):
         "paper",
         "released-code",
     ]
-    for name in config.bundled():
+    for name in bundled():
         if name != "gpu":
             assert len(kept(moderate("select", "-r", "0.5", "--config", name, embedded))) == 4
 
@@ -60,7 +60,7 @@ def test_values_of_any_type_are_read_as_on_the_command_line(
     )
 
 
-def test_what_is_set_for_other_commands_does_no_harm(embedded, moderate, preset, monkeypatch):
+def test_settings_for_other_commands_do_no_harm(embedded, moderate, preset, monkeypatch):
     path = preset('link = "hard"\npart = "1/2"\n')
     assert len(kept(moderate("select", "-r", "0.5", embedded, "--config", path))) == 4
     monkeypatch.setenv("MODERATE_LINK", "symbolic")
@@ -69,7 +69,7 @@ def test_what_is_set_for_other_commands_does_no_harm(embedded, moderate, preset,
     assert moderate("select", "-r", "0.5", embedded, "-o", output).status == 0
 
 
-# What is written, and what is replaced, a file or a variable would say to who has forgotten it.
+# A forgotten file or variable must not decide what is written or replaced.
 COMMAND_LINE_ONLY = {
     "output": '"x.txt"',
     "copy-to": '"x"',
@@ -83,19 +83,19 @@ COMMAND_LINE_ONLY = {
 
 @pytest.mark.parametrize("command", ["select", "score", "report", "duplicates", "embed", "perturb"])
 @pytest.mark.parametrize("key", COMMAND_LINE_ONLY)
-def test_what_is_written_is_said_on_the_command_line_only(
+def test_outputs_are_set_on_the_command_line_only(
     embedded, moderate, preset, monkeypatch, command, key
 ):
     path = preset(f"seed = 1\n{key} = {COMMAND_LINE_ONLY[key]}\n")
     assert moderate(command, "--config", path, embedded) == (
         2,
         "",
-        f"moderate: {path}: {key} may be set on the command line only, as --{key}"
+        f"moderate: error: {path}: {key} works only on the command line, as --{key}"
         f" (see 'moderate {command} --help')\n",
     )
 
 
-def test_the_environment_says_nothing_of_what_is_written(embedded, moderate, monkeypatch, tmp_path):
+def test_the_environment_does_not_set_outputs(embedded, moderate, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     args = ("select", "-r", "1", embedded)
     expected = moderate(*args)
@@ -109,7 +109,7 @@ def test_the_environment_says_nothing_of_what_is_written(embedded, moderate, mon
     assert moderate("score", embedded).stdout.count("\n") == 8
     refused = moderate(*args, "--copy-to", "out")
     assert (refused.status, refused.stdout) == (1, "")
-    assert moderate("report", embedded).status == 2  # wants --output
+    assert moderate("report", embedded).status == 2  # needs --output
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*")} == before
 
 
@@ -150,44 +150,44 @@ def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("centre = 'mean'", "no option is called 'centre'"),
-        ("config = 'paper'", "no option is called 'config'"),
+        ("centre = 'mean'", "option 'centre' is unknown; did you mean center? (see"),
+        ("config = 'paper'", "option 'config' is unknown (see"),
         (
             "center = 'middle'",
-            "center: 'middle' is not one of 'mean', 'median', 'geometric-median'.",
+            "center: 'middle' is unknown; choose one of mean, median, geometric-median (see",
         ),
         ("ratio = 3", "ratio: 3 is not in (0, 1]; it is the fraction kept. For 3 % write 0.03."),
-        ("[select]\nratio = 1", "no option is called 'select'"),
+        ("[select]\nratio = 1", "option 'select' is unknown"),
         ("ratio", "is not TOML ("),
         ("batch-size = 0", "batch-size: 0 is not in the range 1<=x<=65536."),
         ("seed = " + "9" * 5000, "seed: has too many digits"),
         ("store = 'x'\nseed = 1_" + "0" * 5000, "seed: has too many digits"),
-        ("ratio = " + "[" * 5000, "is nested too deep to be read"),
-        ("ratio = " + "[" * 50 + "]" * 50, "ratio: takes no list"),
-        ("backbone = []", "backbone: is an empty list; name one, or leave it out"),
-        ("ratio = []", "ratio: is an empty list; name one, or leave it out"),
-        ("seed = [1]", "seed: takes no list"),
-        ("store = ['a', 'b']", "store: takes no list"),
-        ("store = {a = 1}", "store: takes no table"),
-        ("[store]\na = 1", "store: takes no table"),
-        ("backbone = [['pixels']]", "backbone: takes no list"),
-        ("backbone = [true]", "backbone: takes no true or false"),
-        ("store = 2020-01-01", "store: takes no date"),
-        ("seed = 12:30:00", "seed: takes no date"),
+        ("ratio = " + "[" * 5000, "is nested too deeply (see"),
+        ("ratio = " + "[" * 50 + "]" * 50, "ratio: cannot be a list"),
+        ("backbone = []", "backbone: is an empty list; add a value or remove the line"),
+        ("ratio = []", "ratio: is an empty list; add a value or remove the line"),
+        ("seed = [1]", "seed: cannot be a list"),
+        ("store = ['a', 'b']", "store: cannot be a list"),
+        ("store = {a = 1}", "store: cannot be a table"),
+        ("[store]\na = 1", "store: cannot be a table"),
+        ("backbone = [['pixels']]", "backbone: cannot be a list"),
+        ("backbone = [true]", "backbone: cannot be true or false"),
+        ("store = 2020-01-01", "store: cannot be a date"),
+        ("seed = 12:30:00", "seed: cannot be a date"),
         ("seed = inf", "seed: 'inf' is not a valid integer."),
         ("dedup = nan", "dedup: 'nan' is not a valid number."),
         (
             "store = 'a\0b'".replace("'", '"').replace("\0", "\\u0000"),
-            "store: holds a NUL character",
+            "store: contains a NUL character",
         ),
         (
             "strategy = 'trimed'\nscope = 'klass'",
-            "scope: 'klass' is not one of 'global', 'class'; did",
+            "scope: 'klass' is unknown; did you mean class? Choose one of global, class (see",
         ),
         (
             "backbone = 'resnet_50'",
-            "backbone: 'resnet_50' is not one of 82 names; did you mean 'resnet50'? README, under"
-            " Backbones, lists them",
+            "backbone: 'resnet_50' is unknown; did you mean resnet50? `moderate help backbones`"
+            " lists all; --features takes features of any other model (see",
         ),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_bad_file_is_wrong_usage(embedded, moderate, preset, text, message):
     path = preset(text)
     done = moderate("select", embedded, "--config", path)
     assert done.status == 2
-    assert done.stderr.startswith(f"moderate: {path}: {message}")
+    assert done.stderr.startswith(f"moderate: error: {path}: {message}")
     assert done.stderr.count("\n") == 1
 
 
@@ -203,6 +203,6 @@ def test_an_unknown_preset_names_those_there_are(embedded, moderate):
     assert moderate("select", embedded, "--config", "papper") == (
         2,
         "",
-        "moderate: papper: No such file or directory; bundled presets: balanced, cpu, gpu,"
+        "moderate: error: papper: No such file or directory; bundled presets: balanced, cpu, gpu,"
         " noisy-labels, paper, released-code (see 'moderate select --help')\n",
     )

@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 from PIL import Image
@@ -6,22 +7,25 @@ from PIL import Image
 from moderate_cli.demo import PER_CLASS, PLANTED_PER_CLASS, SHAPES, draw_dataset
 
 
-def test_the_demo_runs_the_whole_chain_and_tells_what_became_of_what(shell, tmp_path):
+def test_the_demo_runs_the_whole_chain_and_reports_the_result(shell, tmp_path):
     done = shell("env -u MODERATE_BACKBONE -u MODERATE_DTYPE moderate demo")
     assert (done.status, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[:2] == [
         "moderate-demo/train: 360 images in 6 classes",
-        "moderate-demo/train-0.3: the 108 around the median distance to their class center",
+        "moderate-demo/train-0.3: the 108 images whose distance to their class center is closest to"
+        " the median",
     ]
     assert lines[4:] == ["now try: moderate select --ratio 0.3 moderate-demo/train"]
-    # Chance would keep 7 of the 24 mislabeled and 7 of the 24 ruined ones.
-    mislabeled, ruined = (int(line.split(", ")[1].split()[0]) for line in lines[2:4])
+    told = [re.fullmatch(r"(\d+) of the 24 (\w+) images kept \(random: about 7\)", line)
+            for line in lines[2:4]]  # fmt: skip
+    assert [found[2] for found in told] == ["mislabeled", "ruined"]
+    mislabeled, ruined = (int(found[1]) for found in told)
     assert mislabeled <= 2
     assert ruined <= 4
     assert len(list((tmp_path / "moderate-demo/train-0.3").glob("*/*.jpg"))) == 108
     again = shell("moderate demo")
-    assert again == (1, "", "moderate: moderate-demo: exists; name another DIR\n")
+    assert again == (1, "", "moderate: error: moderate-demo already exists; choose another DIR\n")
 
 
 def test_the_pictures_are_always_the_same(tmp_path):

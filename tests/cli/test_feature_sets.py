@@ -1,4 +1,4 @@
-"""Several feature sets together, and clusters in place of classes."""
+"""Several feature sets together, and clusters instead of classes."""
 
 import json
 
@@ -85,24 +85,31 @@ def test_feature_sets_of_other_lengths_are_refused(moderate, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("select", "-r", "1", "--strategy", "herding"), "--strategy herding wants one --backbone"),
-        (("select", "-r", "1", "--dedup", "0.9"), "--dedup wants one --backbone"),
-        (("select", "-r", "1", "--drop-suspects", "auto"), "--drop-suspects wants one --backbone"),
-        (("suspects",), "suspects wants one --backbone"),
-        (("duplicates",), "duplicates wants one --backbone"),
-        (("embed", "--weights", "w.pt"), "--weights wants one --backbone"),
+        (
+            ("select", "-r", "1", "--strategy", "herding"),
+            "--strategy herding takes only one --backbone",
+        ),
+        (("select", "-r", "1", "--dedup", "0.9"), "--dedup takes only one --backbone"),
+        (
+            ("select", "-r", "1", "--drop-suspects", "auto"),
+            "--drop-suspects takes only one --backbone",
+        ),
+        (("suspects",), "suspects takes only one --backbone"),
+        (("duplicates",), "duplicates takes only one --backbone"),
+        (("embed", "--weights", "w.pt"), "--weights takes only one --backbone"),
+        (("embed", "-n", "--weights", "w.pt"), "--weights takes only one --backbone"),
     ],
 )
-def test_what_compares_features_wants_one_set(embedded, moderate, args, message):
-    done = moderate(*args, embedded, "--backbone", "pixels", "--backbone", "resnet18")
-    assert (done.status, done.stdout) == (2, "")
-    assert message in done.stderr
+def test_options_that_compare_features_take_one_set(embedded, moderate, args, message):
+    done = moderate(*args, embedded, "--backbone", "resnet18", "--backbone", "pixels")
+    assert done == (2, "", f"moderate: error: {message} (see 'moderate {args[0]} --help')\n")
 
 
 def test_a_backbone_given_twice_is_refused(embedded, moderate):
-    done = moderate("embed", embedded, "--backbone", "pixels", "--backbone", "pixels")
-    assert done.status == 2
-    assert "--backbone pixels is given twice" in done.stderr
+    for dry in ((), ("-n",)):
+        done = moderate("embed", *dry, embedded, "--backbone", "pixels", "--backbone", "pixels")
+        assert done.status == 2
+        assert "--backbone pixels is given twice" in done.stderr
 
 
 def test_a_file_of_options_may_name_several_backbones(embedded, moderate, tmp_path, monkeypatch):
@@ -156,7 +163,10 @@ def test_clusters_and_their_scores_are_found_once(flat, moderate, counted):
 def test_a_flat_folder_is_one_class_and_says_so(flat, moderate, tmp_path):
     done = moderate("select", "-r", "0.5", flat)
     assert (done.status, len(done.stdout.splitlines())) == (0, 15)
-    assert "no class folders, so all images are of one class; --labels kmeans:K" in done.stderr
+    assert done.stderr == (
+        f"moderate: warning: {flat}: has no class folders, so its images form one class; use"
+        " --labels kmeans:K to cluster them\n"
+    )
     args = ("select", "-r", "0.5", flat, "--labels", "kmeans:3", "--copy-to", tmp_path / "out")
     assert moderate(*args).status == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 15
@@ -180,21 +190,25 @@ def test_own_features_need_no_labels(moderate, tmp_path, rng):
 @pytest.mark.parametrize(
     "value", ["kmeans:", "kmeans:0", "kmeans:-1", "kmeans:1.5", "kmeans:\u00b2"]
 )
-def test_a_number_of_clusters_that_is_none_is_refused(value, embedded, moderate):
+def test_an_impossible_number_of_clusters_is_refused(value, embedded, moderate):
     done = moderate("select", "-r", "1", embedded, "--labels", value)
     assert done.status == 2
-    assert "does not name a number of clusters" in done.stderr
+    assert f"{value!r} has no number of clusters; use kmeans:K, e.g. kmeans:100" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("args", "status", "message"),
     [
         (("--labels", "kmeans:9"), 2, "labels: 9 clusters are more than 8 images"),
-        (("--labels", "kmeans:2", "--drop-suspects", "auto"), 2, "exclude each other"),
-        (("--labels", "y.npy"), 2, "DATA and --labels FILE exclude each other"),
+        (
+            ("--labels", "kmeans:2", "--drop-suspects", "auto"),
+            2,
+            "use --drop-suspects or --labels kmeans:2, not both",
+        ),
+        (("--labels", "y.npy"), 2, "use DATA or --labels y.npy, not both"),
     ],
 )
-def test_labels_beside_what_excludes_them(args, status, message, embedded, moderate):
+def test_labels_beside_options_that_exclude_them(args, status, message, embedded, moderate):
     done = moderate("select", "-r", "1", embedded, *args)
     assert (done.status, done.stdout) == (status, "")
     assert message in done.stderr
@@ -207,7 +221,7 @@ def test_the_file_and_the_row_that_is_not_finite_are_named(moderate, tmp_path):
     np.save(tmp_path / "nan.npy", features)
     np.save(tmp_path / "y.npy", np.arange(30) % 3)
     args = ("--features", tmp_path / "nan.npy", "--labels", tmp_path / "y.npy")
-    message = f"moderate: {tmp_path}/nan.npy: row 5 is not finite; leave such rows out\n"
+    message = f"moderate: error: {tmp_path}/nan.npy: row 5 is not finite; leave such rows out\n"
     for criterion in CRITERIA:
         assert moderate("score", *args, "--criterion", criterion) == (1, "", message)
     both = ("--features", tmp_path / "x.npy", *args)
@@ -225,9 +239,12 @@ def one_unreadable(data, moderate, tmp_path, monkeypatch):
     return data, folder / "features.npy", folder / "labels.npy", tmp_path / "s.npy"
 
 
-def test_what_one_command_writes_the_other_reads(one_unreadable, moderate):
+def test_one_command_reads_the_files_of_another(one_unreadable, moderate):
     data, features, labels, scores = one_unreadable
-    told = "moderate: {}: left out 1 of 8 rows, which are NaN as those of unreadable images are\n"
+    told = (
+        "moderate: warning: {}: skipped 1 of 8 rows, which are NaN like those of unreadable"
+        " images\n"
+    )
     # Distances in levels: cats 129.5, 19.5, 23.5 and 125.5, dogs 127.5 twice, the owl 0.
     args = ("select", "--count", "2", "--min-per-class", "0")
     assert moderate(*args, data).stdout == "cat/3.png\ncat/4.png\n"
@@ -273,8 +290,8 @@ def test_a_row_that_one_of_several_sets_lacks_is_left_out(moderate, tmp_path, rn
                     "--labels", tmp_path / "y.npy")  # fmt: skip
     assert [line.split("\t")[1] for line in done.stdout.splitlines()] == ["0", "1", "3", "4", "5"]
     assert done.stderr == (
-        f"moderate: {tmp_path}/b.npy: left out 1 of 6 rows, which are NaN as those of unreadable"
-        " images are\n"
+        f"moderate: warning: {tmp_path}/b.npy: skipped 1 of 6 rows, which are NaN like those of"
+        " unreadable images\n"
     )
 
 

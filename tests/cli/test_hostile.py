@@ -16,10 +16,10 @@ from nobody import as_nobody
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
+from moderate_cli.embedding.engines import local
 from moderate_cli.errors import ArgumentError, DeviceError
 from moderate_cli.evaluation import training
 from moderate_cli.evaluation.recipe import Recipe
-from moderate_cli.networks import backbones
 from moderate_cli.selection.counts import exact
 
 ODD = [
@@ -69,7 +69,7 @@ def test_odd_names_come_out_as_they_went_in(odd, moderate, tmp_path):
     assert np.load(tmp_path / "k.npy").tolist() == list(range(len(paths)))
     refused = moderate("select", "-r", "1", odd)
     assert (refused.status, refused.stdout) == (1, "")
-    assert refused.stderr.endswith("holds a newline; -0 ends names with NUL instead\n")
+    assert refused.stderr.endswith("contains a newline; use -0 to end names with NUL\n")
 
 
 @pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
@@ -115,7 +115,7 @@ def test_links_are_followed_as_image_folder_does_and_never_written_through(data,
     (data / "bee").symlink_to(outside)
     dataset = moderate_cli.scan(data)
     assert list(dataset.paths) == reference(data)
-    store = moderate_cli.embed(dataset, "pixels", runtime="torch")
+    store = moderate_cli.embed(dataset, backbone="pixels", runtime="torch")
     assert not store.unreadable
     before = sorted(path.stat().st_mtime_ns for path in outside.iterdir())
     moderate_cli.export(dataset, np.ones(len(dataset), dtype=bool), tmp_path / "out")
@@ -134,19 +134,19 @@ def test_odd_files_are_named_and_a_rerun_leaves_them_out_at_once(data, moderate,
     done = moderate("select", "-r", "1", data)
     assert (done.status, done.stdout) == (1, "")
     assert done.stderr.replace(f"{data}/cat/", "").splitlines() == [
-        "moderate: broken.png: No such file or directory",
-        "moderate: fifo.png: is not a regular file",
-        "moderate: loop.png: Too many levels of symbolic links",
-        "moderate: page.jpg: is not an image in a known format",
-        "moderate: zero.jpg: is empty",
-        "moderate: 5 unreadable images; --on-error skip leaves them out",
+        "moderate: error: broken.png: No such file or directory",
+        "moderate: error: fifo.png: is not a regular file",
+        "moderate: error: loop.png: Too many levels of symbolic links",
+        "moderate: error: page.jpg: is not an image in a known format",
+        "moderate: error: zero.jpg: is empty",
+        "moderate: error: 5 unreadable images; --on-error skip leaves them out",
     ]
     # Nothing is embedded any more: the network would not even load.
     monkeypatch.setitem(sys.modules, "moderate_cli.networks.backbones", None)
     done = moderate("select", "-r", "1", "--on-error", "skip", data)
     assert done.status == 0
     assert len(done.stdout.splitlines()) == 8
-    assert "5 unreadable of 13 images are left out" in done.stderr
+    assert done.stderr == "moderate: warning: skipped 5 unreadable of 13 images\n"
 
 
 @pytest.fixture
@@ -165,11 +165,11 @@ def home(data, tmp_path):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def test_a_read_only_dataset_wants_a_store_elsewhere(data, home):
+def test_a_read_only_dataset_needs_a_store_elsewhere(data, home):
     status, error = as_nobody(home, "select", "-r", "1", data)
     assert (status, error) == (
         1,
-        f"moderate: {data}.moderate: Permission denied; --store DIR puts it elsewhere\n",
+        f"moderate: error: {data}.moderate: Permission denied; pass another --store DIR\n",
     )
     status, error = as_nobody(home, "select", "-r", "1", data, "--store", home / "store")
     assert status == 0, error
@@ -181,9 +181,9 @@ def test_a_file_that_may_not_be_read_is_tried_again(data, home):
     args = ("select", "-r", "1", data, "--store", home / "store")
     status, error = as_nobody(home, *args)
     assert status == 1
-    assert error.startswith(f"moderate: {data}/cat/2.png: Permission denied\n")
+    assert error.startswith(f"moderate: error: {data}/cat/2.png: Permission denied\n")
     status, error = as_nobody(home, *args, "--on-error", "skip")
-    assert (status, error) == (0, "moderate: 1 unreadable of 8 images are left out\n")
+    assert (status, error) == (0, "moderate: warning: skipped 1 unreadable of 8 images\n")
     (data / "cat" / "2.png").chmod(0o444)  # which its modification time does not tell
     assert as_nobody(home, *args) == (0, "")
     assert len((home / "stdout").read_text().splitlines()) == 8
@@ -199,7 +199,7 @@ def test_another_datasets_store_and_other_options_are_never_used(data, moderate,
     folder.rename(tmp_path / "store" / "pixels-bfloat16-float32")
     refused = moderate("embed", data, "--store", tmp_path / "store", "--precision", "bfloat16")
     assert refused.status == 1
-    assert "damaged (is of other options)" in refused.stderr
+    assert "damaged (was made with other options)" in refused.stderr
 
 
 def test_22000_classes(moderate, tmp_path, rng):
@@ -233,28 +233,28 @@ def test_the_smallest_datasets(moderate, tmp_path, levels, ratio, count):
     [
         (lambda d: None, "No such file or directory; name a dataset folder"),
         (lambda d: d.touch(), "Not a directory; name a dataset folder"),
-        (lambda d: d.mkdir(), "holds no class folders and no images ("),
-        (lambda d: (d / "cat").mkdir(parents=True), "its class folders hold no images"),
+        (lambda d: d.mkdir(), "contains neither class folders nor images ("),
+        (lambda d: (d / "cat").mkdir(parents=True), "there are no images (.jpg"),
     ],
 )
 def test_no_dataset(moderate, tmp_path, make, message):
     make(tmp_path / "d")
     done = moderate("select", "-r", "1", tmp_path / "d")
     assert (done.status, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"moderate: {tmp_path}/d: {message}")
+    assert done.stderr.startswith(f"moderate: error: {tmp_path}/d: {message}")
 
 
 ARRAYS = {
-    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-9]), "is no .npy array ("),
+    "truncated": (lambda p: p.write_bytes(p.read_bytes()[:-9]), "is not a .npy array ("),
     "pickled": (
         lambda p: np.save(p, np.array([{}], dtype=object), allow_pickle=True),
-        "is no .npy array (",
+        "is not a .npy array (",
     ),
-    "text": (lambda p: p.write_text("1 2 3"), "is no .npy array ("),
-    "empty file": (lambda p: p.write_bytes(b""), "is no .npy array ("),
-    "vector": (lambda p: np.save(p, np.zeros(4)), "holds float64 (4,); a float matrix"),
-    "integers": (lambda p: np.save(p, np.zeros((4, 2), int)), "holds int64 (4, 2); a float"),
-    "complex": (lambda p: np.save(p, np.zeros((4, 2), complex)), "holds complex128 (4, 2)"),
+    "text": (lambda p: p.write_text("1 2 3"), "is not a .npy array ("),
+    "empty file": (lambda p: p.write_bytes(b""), "is not a .npy array ("),
+    "vector": (lambda p: np.save(p, np.zeros(4)), "is float64 (4,); a float matrix"),
+    "integers": (lambda p: np.save(p, np.zeros((4, 2), int)), "is int64 (4, 2); a float"),
+    "complex": (lambda p: np.save(p, np.zeros((4, 2), complex)), "is complex128 (4, 2)"),
     "no rows": (lambda p: np.save(p, np.zeros((0, 2))), "is empty; a float matrix"),
     "NaN": (
         lambda p: np.save(p, np.array([[0.0, 1], [np.nan, 1], [1, 1], [2, 1]])),
@@ -273,14 +273,16 @@ def test_features_that_cannot_be_used_are_named(moderate, tmp_path, case):
     make(tmp_path / "f.npy")
     done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     assert (done.status, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith(f"moderate: {tmp_path}/f.npy: {message}")
+    assert done.stderr.startswith(f"moderate: error: {tmp_path}/f.npy: {message}")
 
 
 def test_labels_that_do_not_match_are_named(moderate, tmp_path):
     np.save(tmp_path / "f.npy", np.zeros((4, 2)))
     np.save(tmp_path / "y.npy", np.zeros(3, int))
     done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
-    assert done.stderr == (f"moderate: {tmp_path}/y.npy: 3 labels for 4 images; give one per row\n")
+    assert done.stderr == (
+        f"moderate: error: {tmp_path}/y.npy: 3 labels for 4 images; give one per row\n"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", ">f8"])
@@ -309,8 +311,8 @@ def test_a_ratio_is_written_in_plain_digits(data, moderate, text):
     assert done == (
         2,
         "",
-        f"moderate: Invalid value for '-r' / '--ratio': {shown!r} is not a number. (see 'moderate"
-        " select --help')\n",
+        f"moderate: error: Invalid value for '-r' / '--ratio': {shown!r} is not a number. (see"
+        " 'moderate select --help')\n",
     )
     with pytest.raises(ArgumentError):
         exact(text)
@@ -322,11 +324,12 @@ def test_a_count_is_written_in_plain_digits(data, moderate, text):
     shown = text if len(text) < 100 else f"{text[:100]}..."
     assert done.status == 2
     assert done.stderr.startswith(
-        f"moderate: Invalid value for '--count': {shown!r} is not a valid integer. (see"
+        f"moderate: error: Invalid value for '--count': {shown!r} is not a valid integer. (see"
     )
 
 
 HUGE = "9" * 30
+TRIMED = "'trimed' is unknown; did you mean trimmed? Choose one of moderate, easy, hard,"
 
 
 @pytest.mark.parametrize(
@@ -342,61 +345,69 @@ HUGE = "9" * 30
          f"'--batch-size': {HUGE} is not in the range 1<=x<=65536."),
         ("embed", ["-j", HUGE], f"'-j' / '--workers': {HUGE} is not in the range 1<=x<=1024."),
         ("embed", ["--part", "\u0661/\u0668"],
-         "'--part': '\u0661/\u0668' is no part, as 1/8 to 8/8 are."),
+         "'--part': '\u0661/\u0668' is not a valid part; use I/N, e.g. 3/8."),
         ("embed", ["--gpus-per-worker", "nan"],
          "'--gpus-per-worker': 'nan' is not a valid number."),
         ("select", ["--dedup", "nan"], "'--dedup': 'nan' is not a valid number."),
         ("select", ["--labels", "kmeans:" + "9" * 5000], "'--labels': 'kmeans:999"),
-        ("select", ["--strategy", "trimed"], "'--strategy': 'trimed' is not one of 'moderate',"),
-        ("evaluate", ["--strategy", "trimed"], "'--strategy': 'trimed' is not one of 'moderate',"),
+        ("select", ["--strategy", "trimed"], f"'--strategy': {TRIMED}"),
+        ("evaluate", ["--strategy", "trimed"], f"'--strategy': {TRIMED}"),
+        ("evaluate", ["--strategy", "moderate:x"], "'--strategy': 'x' is not a finite number"),
+        ("evaluate", ["--strategy", "moderate:2"], "'--strategy': quantile 2 is not in [0, 1]"),
     ],
 )  # fmt: skip
 def test_options_that_are_out_of_bounds_are_wrong_usage(data, moderate, command, options, message):
     ratio = ["-r", "0.5"] if command == "select" else []
     done = moderate(command, data, *ratio, *options)
     assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"moderate: Invalid value for {message}")
+    assert done.stderr.startswith(f"moderate: error: Invalid value for {message}")
     assert len(done.stderr) < 400
 
 
-LISTED = "README, under Backbones, lists them; for models of others there is --features"
+def test_a_minimum_per_class_beyond_all_numbers_keeps_all_that_it_can(embedded, moderate):
+    args = ("select", "--count", "4", "--min-per-class", HUGE, "--dedup", "0.9", embedded)
+    done = moderate(*args, "--drop-suspects", "0.3")
+    assert (done.status, len(done.stdout.splitlines())) == (0, 4)
+    assert done.stderr.splitlines()[0] == (
+        "moderate: dropped no likely label errors; selecting from all 8 images"
+    )
+
+
+LISTED = "`moderate help backbones` lists all; --features takes features of any other model"
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("resnet_50", f"did you mean 'resnet50'? {LISTED}"),
-        ("mobilenetv3", "did you mean 'mobilenet_v2' or 'mobilenet_v3_small' or"
-         f" 'mobilenet_v3_large'? {LISTED}"),
+        ("resnet_50", f"did you mean resnet50? {LISTED}"),
+        ("mobilenetv3", "did you mean mobilenet_v2 or mobilenet_v3_small or"
+         f" mobilenet_v3_large? {LISTED}"),
         ("vit_base_patch16_224", LISTED),
     ],
 )  # fmt: skip
 def test_an_unknown_network_is_told_its_nearest_names(data, moderate, name, told):
-    commands = [
-        ("embed", "--backbone", 82),
-        ("evaluate", "--network", 79),
-        ("perturb", "--network", 81),
-    ]
-    for command, option, names in commands:
+    for command, option in (
+        ("embed", "--backbone"), ("evaluate", "--network"), ("perturb", "--network")
+    ):  # fmt: skip
         more = ["-o", "out"] if command == "perturb" else []
         done = moderate(command, data, *more, option, name)
         assert done == (
             2,
             "",
-            f"moderate: Invalid value for '{option}': '{name}' is not one of {names} names;"
-            f" {told}. (see 'moderate {command} --help')\n",
+            f"moderate: error: Invalid value for '{option}': '{name}' is unknown; {told} (see"
+            f" 'moderate {command} --help')\n",
         )
     with pytest.raises(ArgumentError) as caught:
-        moderate_cli.embed(moderate_cli.scan(data), name)
-    assert str(caught.value) == f"backbone: '{name}' is not one of 82 names; {told}"
+        moderate_cli.embed(moderate_cli.scan(data), backbone=name)
+    assert str(caught.value) == f"backbone: '{name}' is unknown; {told}"
 
 
-def test_a_guess_ends_in_a_question(data, moderate):
+def test_an_unknown_criterion_is_told_its_nearest_name_and_all(data, moderate):
     done = moderate("score", data, "--criterion", "el2")
     assert done.stderr == (
-        "moderate: Invalid value for '--criterion': 'el2' is not one of 'center', 'margin',"
-        " 'neighbors', 'el2n', 'grand', 'forgetting', 'aum', 'prototypes'; did you mean 'el2n'?"
-        " (see 'moderate score --help')\n"
+        "moderate: error: Invalid value for '--criterion': 'el2' is unknown; did you mean el2n?"
+        " Choose one of center, margin, neighbors, el2n, grand, forgetting, aum, prototypes (see"
+        " 'moderate score --help')\n"
     )
 
 
@@ -412,7 +423,9 @@ def test_arrays_with_impossible_headers_are_refused_without_a_warning(moderate, 
         done = moderate("score", "--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
         if shape != "(4, 1L)":  # which Python 2 wrote
             assert (done.status, done.stderr.count("\n")) == (1, 1)
-            assert done.stderr.startswith(f"moderate: {tmp_path}/f.npy: is no .npy array (")
+            assert done.stderr.startswith(
+                f"moderate: error: {tmp_path}/f.npy: is not a .npy array ("
+            )
         else:
             assert done.status == 0, done.stderr
 
@@ -445,8 +458,8 @@ def test_more_images_at_once_than_a_block_holds_have_no_effect(data, monkeypatch
         asked.append(batch_size)
         return networks_load(*_args, batch_size=batch_size, **_options)
 
-    networks_load = backbones.load_network
-    monkeypatch.setattr(backbones, "load_network", load)
+    networks_load = local.load_network
+    monkeypatch.setattr(local, "load_network", load)
     dataset = moderate_cli.scan(data)
-    moderate_cli.embed(dataset, "pixels", runtime="torch", batch_size=65536)
+    moderate_cli.embed(dataset, backbone="pixels", runtime="torch", batch_size=65536)
     assert asked == [1024]

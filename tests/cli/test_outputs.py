@@ -1,4 +1,4 @@
-"""Where commands may write: nothing that they read, and nothing inside the dataset."""
+"""Commands overwrite no input, and write nothing into a dataset."""
 
 import os
 import stat
@@ -8,7 +8,7 @@ from conftest import paint
 
 
 def contents(folder):
-    """Path, mode and bytes of all that is in a folder."""
+    """Return path, mode and bytes of everything in a folder."""
     found = {}
     for path in sorted(folder.rglob("*")):
         mode = path.lstat().st_mode
@@ -51,7 +51,7 @@ def contents(folder):
         ("select", "-r", "1", "DATA", "--copy-to", "DATA.moderate", "--force"),
     ],
 )
-def test_nothing_is_written_into_what_is_read(embedded, moderate, monkeypatch, args):
+def test_nothing_is_written_into_an_input(embedded, moderate, monkeypatch, args):
     folder = embedded.parent
     monkeypatch.chdir(folder)
     paint(folder / "test" / "cat" / "0.png", 5)
@@ -88,26 +88,26 @@ def test_the_dataset_that_the_shell_means_is_read(data, moderate, monkeypatch):
 
 
 @pytest.mark.parametrize("output", ["--copy-to", "-o"])
-def test_what_must_not_be_written_is_refused_before_anything_is_embedded(data, moderate, output):
+def test_harmful_outputs_are_refused_before_anything_is_embedded(data, moderate, output):
     done = moderate("select", "-r", "1", data, output, data / "new.txt")
     assert done == (
         1,
         "",
-        f"moderate: {data}/new.txt: is inside the dataset; choose a folder outside it\n",
+        f"moderate: error: {data}/new.txt: is inside the dataset; choose a folder outside it\n",
     )
     assert sorted(os.listdir(data.parent)) == ["train"]
 
 
-def test_outputs_of_one_command_do_not_meet(embedded, moderate, monkeypatch):
+def test_outputs_of_one_command_do_not_overlap(embedded, moderate, monkeypatch):
     monkeypatch.chdir(embedded.parent)
     done = moderate("evaluate", "train", "-o", "a.csv", "-o", "./a.csv")
     assert done == (
-        2, "", "moderate: ./a.csv: is named as an output twice; choose another file\n"
+        2, "", "moderate: error: ./a.csv: is named as an output twice; choose another file\n"
     )  # fmt: skip
     os.mkdir("out")
     done = moderate("select", "-r", "1", "train", "-o", "out/k.txt", "--copy-to", "out")
     assert done == (
-        1, "", "moderate: out: contains another output; choose a separate folder\n"
+        1, "", "moderate: error: out: contains another output; choose a separate folder\n"
     )  # fmt: skip
 
 
@@ -124,11 +124,11 @@ def test_outputs_of_one_command_do_not_meet(embedded, moderate, monkeypatch):
         ),
     ],
 )
-def test_what_is_no_file_of_ones_own_is_not_replaced(data, moderate, tmp_path, make, reason):
+def test_only_writable_regular_files_are_replaced(data, moderate, tmp_path, make, reason):
     make(tmp_path / "k.txt")
     before = os.lstat(tmp_path / "k.txt")
     for args in (["select", "-r", "1"], ["score"], ["suspects"]):
         done = moderate(*args, data, "-o", tmp_path / "k.txt")
-        assert done == (1, "", f"moderate: {tmp_path}/k.txt: {reason}\n")
+        assert done == (1, "", f"moderate: error: {tmp_path}/k.txt: {reason}\n")
     assert os.lstat(tmp_path / "k.txt") == before
     assert os.listdir(data.parent) == ["train"]

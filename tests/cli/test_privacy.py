@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import paint
 
-# Python runs this first in each process, so that none escapes; what is done is added to a log.
+# Python runs this first in each process, and logs the events of all of them.
 WATCH = """
 import json, os, sys
 
@@ -20,7 +20,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 log = os.open(os.environ["WATCHED"], os.O_WRONLY | os.O_APPEND)
 
 def watch(event, args):
-    if event in CALLS + COPIES + STARTS:
+    if event in CALLS + COPIES + STARTS + ("command",):
         what = str(args)
     elif event == "open" and args[2] & WRITING and not isinstance(args[0], int):
         what = os.path.abspath(os.fsdecode(args[0]))
@@ -36,7 +36,7 @@ HARMLESS = "('/sbin/ldconfig', ['/sbin/ldconfig', '-p']"
 
 @pytest.fixture
 def watched(tmp_path):
-    """Run a command, as nobody's program of continuous integration, and list what it does."""
+    """Run a command as outside of continuous integration, and list its events."""
     folders = {name: tmp_path / name for name in ("watch", "home", "temporary")}
     for folder in folders.values():
         folder.mkdir()
@@ -66,7 +66,7 @@ def watched(tmp_path):
 
 
 def strange(events, tmp_path):
-    """What was done outside of the folder that all is in."""
+    """Return the events outside of the test's folder."""
     own = (f"{tmp_path}/", "/dev/")
     return [
         (event, what)
@@ -75,10 +75,18 @@ def strange(events, tmp_path):
     ]
 
 
-MODERATE = ("-m", "moderate_cli")
+# All in one process, which loads torch once. An event of its own says which command the next ones
+# are of.
+COMMANDS = """
+import sys
+from moderate_cli.cli import _run
+for line in sys.argv[1:]:
+    sys.audit("command", line)
+    assert _run(line.split()) == 0, line
+"""
 
 
-def test_what_would_be_strange_is_seen(watched, tmp_path):
+def test_strange_events_are_noticed(watched, tmp_path):
     code = """
 import os, socket
 os.fork() or os._exit(0)
@@ -94,7 +102,9 @@ def test_no_command_calls_anybody_or_leaves_anything(data, watched, tmp_path):
     for level in range(20):
         paint(data / "owl" / f"x{level}.png", level)
         paint(data / "dog" / f"x{level}.png", 100 + level)
-    for line in (
+    events = watched(
+        "-c",
+        COMMANDS,
         "embed --runtime openvino data/train",
         "select -r 0.5 --backbone pixels data/train --copy-to out",
         "score --backbone pixels data/train -o scores.csv",
@@ -104,17 +114,18 @@ def test_no_command_calls_anybody_or_leaves_anything(data, watched, tmp_path):
         "evaluate --backbone pixels data/train --seeds 1 -r 0.5 --with train --steps 2 -o c.png",
         "perturb data/train -o ruined --corrupt 1 --label-noise 0.2",
         "info data/train",
-    ):
-        assert strange(watched(*MODERATE, *line.split()), tmp_path) == [], line
+    )
+    found = strange(events, tmp_path)
+    assert [event for event, _ in found] == ["command"] * 9, found
     assert os.listdir(tmp_path / "home") == []
-    # torch makes an empty folder for what it might compile.
+    # torch makes an empty folder for compiled code.
     assert {name.split("_")[0] for name in os.listdir(tmp_path / "temporary")} <= {"torchinductor"}
 
 
 def test_a_cluster_of_this_machine_asks_no_cloud_and_leaves_nothing(data, watched, tmp_path):
     # Ray has its sockets in the folder for temporary files, whose names must be short.
     line = "embed --engine ray --backbone pixels data/train"
-    events = watched(*MODERATE, *line.split(), TMPDIR="/tmp")
+    events = watched("-m", "moderate_cli", *line.split(), TMPDIR="/tmp")
     asked = [what for _, what in events if "169.254" in what or "metadata" in what]
     assert asked == []
     assert os.listdir(tmp_path / "home") == []

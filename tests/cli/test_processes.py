@@ -1,4 +1,4 @@
-"""What only real processes show: pipes, signals, exit codes."""
+"""Pipes, signals and exit codes, with real processes."""
 
 import itertools
 import os
@@ -24,11 +24,6 @@ ENVIRONMENT = os.environ | {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _requirements(shell):
-    assert shell("command -v tar rsync make xargs").status == 0, "apt install rsync make"
-
-
 def test_lines_can_be_counted(embedded, shell):
     assert shell("moderate select -r 0.5 data/train 2>/dev/null | wc -l").stdout.strip() == "4"
 
@@ -45,6 +40,7 @@ def test_a_closed_pipe_is_silent(embedded, shell):
     assert done.stdout == f"1\n{128 + signal.SIGPIPE}\n"
 
 
+@pytest.mark.program("rsync", "tar")
 def test_tar_and_rsync_take_the_list(embedded, shell):
     shell("moderate select -r 0.5 data/train -o kept.txt")
     done = shell("tar -C data/train -cf - -T kept.txt | tar -tf -")
@@ -53,6 +49,7 @@ def test_tar_and_rsync_take_the_list(embedded, shell):
     assert shell("cd out && find . -name '*.png' | sort | cut -c 3-").stdout == KEPT
 
 
+@pytest.mark.program("tar", "xargs")
 def test_odd_names_go_through_nul_pipes(data, shell, tmp_path):
     odd = os.fsdecode(b"- \n'\"\xff.png")
     paint(data / "cat" / odd, 9)
@@ -67,10 +64,10 @@ def test_a_full_disk_is_one_line_and_exit_1(embedded, shell):
     commands = ("select -r 1", "score", "info", "select -r 1 --dry-run", "--help")
     for command, buffering in itertools.product(commands, ("", "1")):
         line = f"PYTHONUNBUFFERED={buffering} moderate {command} data/train > /dev/full"
-        assert shell(line) == (1, "", "moderate: stdout: No space left on device\n"), line
+        assert shell(line) == (1, "", "moderate: error: stdout: No space left on device\n"), line
 
 
-def test_a_limit_on_file_size_is_one_line_and_what_was_there_stays(data, shell, tmp_path):
+def test_a_limit_on_file_size_is_one_line_and_the_old_file_stays(data, shell, tmp_path):
     for image in range(100):
         paint(data / "cat" / f"x{image}.png", image)
     (tmp_path / "kept.txt").write_text("old")
@@ -79,16 +76,16 @@ def test_a_limit_on_file_size_is_one_line_and_what_was_there_stays(data, shell, 
     assert done == (
         1,
         "",
-        f"moderate: {tmp_path}/{folder}: cannot be written (File too large)\n",
+        f"moderate: error: {tmp_path}/{folder}: cannot be written (File too large)\n",
     )
     assert shell("moderate select -r 1 data/train -o kept.csv").status == 0
     done = shell("ulimit -f 1; moderate select -r 1 data/train -o kept.txt")
-    assert done == (1, "", "moderate: kept.txt: cannot be written (File too large)\n")
+    assert done == (1, "", "moderate: error: kept.txt: cannot be written (File too large)\n")
     assert (tmp_path / "kept.txt").read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["data", "kept.csv", "kept.txt"]
 
 
-CLOSED = "moderate: stdout: is closed; send it to a file, or to /dev/null\n"
+CLOSED = "moderate: error: stdout: is closed; send it to a file, or to /dev/null\n"
 
 
 def test_data_for_a_closed_stdout_is_one_line_and_exit_1(embedded, shell):
@@ -98,7 +95,7 @@ def test_data_for_a_closed_stdout_is_one_line_and_exit_1(embedded, shell):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_what_goes_to_a_file_needs_no_streams(embedded, shell, tmp_path, closed):
+def test_output_to_a_file_needs_no_streams(embedded, shell, tmp_path, closed):
     note = "" if "2>&-" in closed else "moderate: no near duplicates\n"
     line = "moderate select -r 1 --dedup 1 data/train -o kept.txt"
     assert shell(f"{line} {closed}") == (0, "", note)
@@ -106,7 +103,7 @@ def test_what_goes_to_a_file_needs_no_streams(embedded, shell, tmp_path, closed)
 
 
 def test_no_file_takes_the_number_of_a_stream_that_is_closed(embedded, shell, tmp_path):
-    # What is meant for the user would go into it.
+    # Otherwise messages for the user would go into it.
     assert shell("moderate embed data/train --store other <&- >&- 2>&-") == (0, "", "")
     found, expected = (
         {path.name: path.read_bytes() for path in sorted(root.glob("pixels-*/*"))}
@@ -143,7 +140,7 @@ def test_exit_codes(embedded, shell):
     assert shell("moderate select -r 0.5 nowhere") == (
         1,
         "",
-        "moderate: nowhere: No such file or directory; name a dataset folder\n",
+        "moderate: error: nowhere: No such file or directory; name a dataset folder\n",
     )
     assert shell("moderate select -r 7 data/train").status == 2
     assert shell("moderate sellect data/train").status == 2
@@ -199,14 +196,17 @@ def test_ctrl_c_while_the_command_line_is_loaded_is_silent(tmp_path):
 
 def test_a_command_that_embedded_ends_soon(data, tmp_path):
     code = """
-import gc, sys, time
-from moderate_cli.cli import main
-if sys.argv[1] == "slow":
-    gc.freeze = lambda: None
-try:
-    main(sys.argv[2:])
-except SystemExit:
-    print(time.process_time())
+import os, sys, time
+from moderate_cli.__main__ import main
+way, exit = sys.argv.pop(1), os._exit
+
+def end(status):
+    print(time.process_time(), flush=True)
+    if way == "soon":
+        exit(status)
+
+os._exit = end
+main()
 """
     environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
     spent = {}
@@ -220,14 +220,14 @@ except SystemExit:
     assert spent["soon"] < spent["slow"] / 2, spent
 
 
-def test_an_error_that_nobody_thought_of_keeps_its_traceback(shell):
+def test_an_unexpected_error_keeps_its_traceback(shell):
     code = "from moderate_cli import cli; cli._invoke = lambda _: 1 / 0; cli.main([])"
     done = shell(f"{sys.executable} -c '{code}'")
     lines = done.stderr.splitlines()
     assert (done.status, done.stdout, lines[0]) == (1, "", "Traceback (most recent call last):")
     assert lines[-2:] == [
         "ZeroDivisionError: division by zero",
-        "moderate: unexpected error; please report it, with the lines above",
+        "moderate: error: unexpected error; please report it, with the lines above",
     ]
     assert shell(f"{sys.executable} -c '{code}' 2>/dev/full") == (1, "", "")
 

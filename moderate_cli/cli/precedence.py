@@ -1,0 +1,55 @@
+"""Where options were set: on the command line, in the environment, in a file, or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+from click.core import ParameterSource
+
+from moderate_cli.scoring import CRITERIA
+
+
+def stronger(one: str, other: str) -> str | None:
+    """Return which of two parameters was set nearer to the command line, if either was."""
+    order = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    context = click.get_current_context()
+    sources = [context.get_parameter_source(name) for name in (one, other)]
+    if sources[0] == sources[1]:
+        return None
+    return next((one, other)[sources.index(source)] for source in order if source in sources)
+
+
+def left_alone(name: str) -> bool:
+    """Whether a parameter has its default because nobody set it."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT
+
+
+def refuse_beside(flag: str, names: Iterable[str]) -> None:
+    """Refuse options on the command line that have no effect beside `flag`.
+
+    The environment and config files may set them, for other commands.
+    """
+    for long in _given(names):
+        raise click.UsageError(f"use {flag} or {long}, not both")
+
+
+def refuse_without(flag: str, names: Iterable[str]) -> None:
+    """Refuse options on the command line that have no effect without `flag`."""
+    for long in _given(names):
+        raise click.UsageError(f"{long} needs {flag}")
+
+
+def refuse_without_effect(criterion: str) -> None:
+    """Refuse a class center or a metric on the command line that the criterion does not use."""
+    if not CRITERIA[criterion].centered:
+        refuse_beside(f"--criterion {criterion}", {"center", "metric"})
+
+
+def _given(names: Iterable[str]) -> Iterator[str]:
+    """Yield the long form of the options that are on the command line."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is ParameterSource.COMMANDLINE:
+            yield max(parameter.opts, key=len)

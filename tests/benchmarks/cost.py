@@ -15,7 +15,9 @@ import numpy as np
 import moderate_cli
 from moderate_cli.evaluation.recipe import BATCH, Recipe
 from moderate_cli.evaluation.training import TrainLearner, read_pictures
+from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.stages import MODERATE, process
+from tests.marked import put_row
 
 RATIO = 0.3
 RECIPES = {
@@ -31,16 +33,17 @@ HEADER = (
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True))
-def main(data: str) -> None:
+@write_option
+def main(data: str, write: bool) -> None:
     """Time embed, score and select once, and some steps of training; print when it pays."""
     images = len(moderate_cli.scan(data))
-    with tempfile.TemporaryDirectory() as store:
+    with tempfile.TemporaryDirectory() as folder:
         chain = {
-            name: process(MODERATE, *args, "--store", store, data)()
+            name: process(MODERATE, *args, "--store", f"{folder}/store", data)()
             for name, args in {
                 "embed": ["embed"],
-                "score": ["score", "-o", f"{store}/scores.txt"],
-                "select": ["select", "--ratio", str(RATIO), "-o", f"{store}/kept.txt"],
+                "score": ["score", "-o", f"{folder}/scores.txt"],
+                "select": ["select", "--ratio", str(RATIO), "-o", f"{folder}/kept.txt"],
             }.items()
         }
     total = sum(chain.values())
@@ -52,7 +55,10 @@ def main(data: str) -> None:
         rate = _images_per_second(data, recipe)
         epoch = images / rate
         saved = (1 - RATIO) * epoch
-        print(f"| {name} | {rate:.0f} | {epoch:.1f} | {saved:.1f} | {total / saved:.1f} |")
+        row = f"| {name} | {rate:.0f} | {epoch:.1f} | {saved:.1f} | {total / saved:.1f} |"
+        print(row)
+        if write:
+            put_row(PAGE, "cost", row)
 
 
 def _images_per_second(data: str, recipe: Recipe) -> float:

@@ -19,14 +19,15 @@ from torchvision import models, transforms
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
-from moderate_cli.embedding.local import embed_blocks
+from moderate_cli.embedding.engines.local import embed_blocks
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.backbones import Network, load_network
-from moderate_cli.networks.classifiers import _efficientnet_lite0, _torchvision
+from moderate_cli.networks.classifiers import FAMILIES
 from moderate_cli.networks.efficientnet_lite import convert_weights
-from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, FeatureSpec, Preprocessing
+from moderate_cli.networks.table import BACKBONES, DEFAULT_MAX_PIXELS, FeatureSpec, Preprocessing
 from moderate_cli.threads import processors
 from tests.benchmarks.stages import MODERATE, Comparison, Measured, process, timed
+from tests.listeners import Told
 
 IMAGES = 480
 SIDE = 2048  # of the matrices that show what arithmetic the machine can do
@@ -82,7 +83,7 @@ def on_ray(folder: Path, data: str | None) -> Iterator[Comparison]:
         shutil.rmtree(folder / "store", ignore_errors=True)
         told = []
         dataset = moderate_cli.scan(folder / "many")
-        moderate_cli.embed(dataset, store=folder / "store", on_timing=told.append, **options)
+        moderate_cli.embed(dataset, store=folder / "store", listener=Told(timed=told), **options)
         return told[0].elapsed
 
     yield Comparison(
@@ -117,12 +118,11 @@ def usual_loop(root: Path, rows: np.ndarray, name: str) -> np.ndarray:
 
 
 def _eager(name: str) -> tuple[nn.Module, Preprocessing]:
+    network, preprocessing, own_weights = FAMILIES[BACKBONES[name].family](name)
     if name == "efficientnet_lite0":
-        network, preprocessing, own_weights = _efficientnet_lite0()
         network.load_state_dict(convert_weights(own_weights()[0]))
         network.classifier = nn.Identity()
     else:
-        network, preprocessing, _ = _torchvision(name)
         network.fc = nn.Identity()
     return network.eval(), preprocessing
 

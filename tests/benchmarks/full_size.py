@@ -11,10 +11,9 @@ import numpy as np
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.fingerprints import content_digest, file_stats
 from moderate_cli.dataset.paths import Paths
-from moderate_cli.embedding.confirming import keep_stats
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.table import FeatureSpec
-from moderate_cli.store.feature_store import (
+from moderate_cli.store.layout import (
     DIGESTS,
     FEATURES,
     LABELS,
@@ -26,6 +25,7 @@ from moderate_cli.store.feature_store import (
     store_folder,
 )
 from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.stats import keep_stats
 from moderate_cli.store.sums import block_sums
 from tests.benchmarks.stages import IMAGENET_22K, MODERATE, Comparison, FeaturesOnDisk, Measured
 
@@ -42,7 +42,7 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
         (("select", "-r", "0.3", "--scope", "class"), "kept.npy"),
     ):
         ours = data.moderate(*args, "-o", f"{folder}/{output}")
-        yield _comparison(f"{' '.join(args)}, 14 million", ours, data, "2, 2000 MB")
+        yield _comparison(" ".join(args), ours, data, "2, 2000 MB")
     root = folder / "train"
     _make_files(root, np.load(data.labels))
     _keep_features(scan(root), data)
@@ -52,7 +52,7 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
         ("select", "-r", "0.3", "-o", f"{folder}/kept.txt"),
     ):
         ours = Measured(MODERATE, *args, str(root), before=data.forget)
-        yield _comparison(f"{args[0]} DATA, 14 million files", ours, data, "2000 MB")
+        yield _comparison(f"{args[0]} DATA", ours, data, "2000 MB")
 
 
 def _comparison(stage: str, ours: Measured, data: FeaturesOnDisk, aim: str) -> Comparison:

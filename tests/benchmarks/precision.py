@@ -17,6 +17,9 @@ import numpy as np
 import moderate_cli
 from moderate_cli.dataset import Dataset
 from tests.benchmarks.embedding import usual_loop
+from tests.benchmarks.page import PAGE, write_option
+from tests.listeners import Told
+from tests.marked import put_row
 
 RATIO = 0.3
 VARIANTS = (
@@ -39,7 +42,8 @@ class Row(NamedTuple):
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True))
-def main(data: str) -> None:
+@write_option
+def main(data: str, write: bool) -> None:
     """Compare each variant with the usual loop, on all images of a dataset."""
     dataset = moderate_cli.scan(data)
     print(
@@ -54,11 +58,13 @@ def main(data: str) -> None:
             f"{np.mean(row.kept[scope][reference.kept[scope]]):.2%}"
             for scope in ("global", "class")
         ]
-        print(
+        line = (
             f"| {row.name} | {row.rate:.0f} | {row.rate / reference.rate:.1f} | {same[0]}"
-            f" | {same[1]} | {_spearman(row.distances, reference.distances):.6f} |",
-            flush=True,
+            f" | {same[1]} | {_spearman(row.distances, reference.distances):.6f} |"
         )
+        print(line, flush=True)
+        if write:
+            put_row(PAGE, "precision", line)
 
 
 def _rows(dataset: Dataset) -> Iterator[Row]:
@@ -73,7 +79,11 @@ def _rows(dataset: Dataset) -> Iterator[Row]:
         with TemporaryDirectory() as store:
             scores = moderate_cli.score(
                 moderate_cli.embed(
-                    dataset, store=store, device="cpu", on_timing=timings.append, **variant
+                    dataset,
+                    store=store,
+                    device="cpu",
+                    listener=Told(timed=timings),
+                    **variant,
                 )
             )
         rate = timings[0].images / timings[0].elapsed
@@ -82,7 +92,7 @@ def _rows(dataset: Dataset) -> Iterator[Row]:
 
 def _row(name: str, rate: float, scores: moderate_cli.Scores) -> Row:
     kept = {
-        scope: moderate_cli.select(scores, ratio=RATIO, scope=scope)
+        scope: moderate_cli.select_scores(scores, ratio=RATIO, scope=scope)
         for scope in ("global", "class")
     }
     return Row(name, rate, scores.values, kept)

@@ -12,15 +12,16 @@ import numpy as np
 import torch
 
 import moderate_cli
-from moderate_cli.embedding.blocks import BLOCK_ROWS, EmbeddedBlock, Seconds
-from moderate_cli.embedding.filling import Filling
-from moderate_cli.embedding.reuse import Wanted
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.table import FeatureSpec
+from moderate_cli.store.blocks import BLOCK_ROWS, EmbeddedBlock, Seconds
 from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.writer import Writer, create
 from tests.benchmarks.embedding import _draw
+from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.stages import IMAGENET_22K
+from tests.marked import fill
 
 DIM = 1280
 BLOCKS = 40
@@ -30,26 +31,41 @@ BLOCKS = 40
 @click.option("--gpu-rate", default=4000, show_default=True, help="Images/s of a GPU; assumed.")
 @click.option("--cores", default=8, show_default=True, help="Processor cores for each GPU.")
 @click.option("--price", default=2.5, show_default=True, help="Of an hour of a GPU with its cores.")
-def main(gpu_rate: float, cores: int, price: float) -> None:
+@write_option
+def main(gpu_rate: float, cores: int, price: float, write: bool) -> None:
     """Measure decoding, forward and the driver, and print what follows from them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         decode, forward = _work(folder)
         driver = _driver(folder)
-    print("| measured here | images/s |")
-    print("| --- | ---: |")
-    print(f"| reading, decoding and resizing a photo of 500 x 375, per core | {decode:.0f} |")
-    print(f"| efficientnet_lite0, OpenVINO, float32, per core | {forward:.0f} |")
-    print(f"| one driver: blocks from Ray's workers to the disk | {driver:.0f} |")
-    print()
-    print("| GPUs | decoding | GPUs' own | driver | bottleneck | hours | cost |")
-    print("| ---: | ---: | ---: | ---: | --- | ---: | ---: |")
-    for gpus in (1, 8, 64):
-        rates = {"decoding": decode * cores * gpus, "GPUs": gpu_rate * gpus, "driver": driver}
-        slowest = min(rates, key=rates.__getitem__)
-        hours = IMAGENET_22K["n"] / rates[slowest] / 3600
-        shown = " | ".join(f"{rate:,.0f}" for rate in rates.values())
-        print(f"| {gpus} | {shown} | {slowest} | {hours:.2f} | {hours * gpus * price:.2f} |")
+    rates = [
+        "| measured here | images/s |",
+        "| --- | ---: |",
+        f"| reading, decoding and resizing a photo of 500 x 375, per core | {decode:.0f} |",
+        f"| efficientnet_lite0, OpenVINO, float32, per core | {forward:.0f} |",
+        f"| one driver: blocks from Ray's workers to the disk | {driver:.0f} |",
+    ]
+    scale = [
+        "| GPUs | decoding | GPUs' own | driver | bottleneck | hours | cost |",
+        "| ---: | ---: | ---: | ---: | --- | ---: | ---: |",
+        *(
+            _row(gpus, {"decoding": decode * cores, "GPUs": gpu_rate}, driver, price)
+            for gpus in (1, 8, 64)
+        ),
+    ]
+    for name, lines in (("rates", rates), ("scale", scale)):
+        table = "".join(f"{line}\n" for line in lines)
+        print(table)
+        if write:
+            fill(PAGE, name, table)
+
+
+def _row(gpus: int, per_gpu: dict[str, float], driver: float, price: float) -> str:
+    rates = {name: rate * gpus for name, rate in per_gpu.items()} | {"driver": driver}
+    slowest = min(rates, key=rates.__getitem__)
+    hours = IMAGENET_22K["n"] / rates[slowest] / 3600
+    shown = " | ".join(f"{rate:,.0f}" for rate in rates.values())
+    return f"| {gpus} | {shown} | {slowest} | {hours:.2f} | {hours * gpus * price:.2f} |"
 
 
 def _work(folder: Path) -> tuple[float, float]:
@@ -86,7 +102,6 @@ def _driver(folder: Path) -> float:
     paths = [f"class/{row}.jpg" for row in range(n)]
     labels = np.zeros(n, dtype=np.int64)
     dataset = moderate_cli.Dataset(folder, ("class",), paths, labels)
-    stats = np.zeros((n, 4), dtype=np.int64)
     network = load_network(FeatureSpec("pixels"), device="cpu", runtime="torch")
     manifest = Manifest(
         FeatureSpec(), "none", "", "torch", network.preprocessing, n, DIM, dataset.classes
@@ -99,15 +114,17 @@ def _driver(folder: Path) -> float:
             blank.remote().embed.options(num_returns="streaming").remote(start, start + half)
             for start in (0, half)
         ]
-        filling = Filling.begin(folder / "set", Wanted(dataset, stats, manifest))
+        (folder / "set").mkdir()
+        create(folder / "set", dataset, manifest, ())
+        writer = Writer(folder / "set", paths, manifest)
         ray.get(next(stream[0]))  # the workers are there
         ray.get(next(stream[1]))
         start = time.perf_counter()
         for _ in range(half - 1):
             for blocks in stream:
-                filling.write(ray.get(next(blocks)))
+                writer.write(ray.get(next(blocks)))
         seconds = time.perf_counter() - start
-        filling.close()
+        writer.close()
     finally:
         ray.shutdown()
     return (BLOCKS - 2) * BLOCK_ROWS / seconds

@@ -11,24 +11,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from moderate_cli import scan, select
+from moderate_cli import Choice, scan
+from moderate_cli.choosing import Chooser
+from moderate_cli.inputs import Source
 from moderate_cli.reporting import Subject, map_of, write_report
+from moderate_cli.reporting.findings import suspects_in
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.store.matrix import Matrix
 from tests.benchmarks.stages import Comparison, timed
-from tests.chromium import show, start
+from tests.chromium import settle, show, start
 
 IMAGES, CLASSES, DIM, PHOTOS = 200_000, 100, 1_280, 400
 MOVES = 50
-HOW = {
-    "ratio": "0.3",
-    "strategy": "moderate",
-    "scope": None,
-    "balance": "proportional",
-    "quantile": "0.5",
-    "min_per_class": 1,
-    "seed": 0,
-}
+RATIO = 0.3
 
 
 def comparisons(folder: Path) -> Iterator[Comparison]:
@@ -43,8 +38,9 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
         data = LabeledFeatures(
             np.load(features, mmap_mode="r"), labels, every, dataset.classes, paths
         )
-        scores = data.score()
-        subject = Subject(dataset, data, scores, every, select(scores, **HOW), HOW)
+        source = Source((data,), dataset=dataset)
+        selection = Chooser(source).choose(Choice(ratio=RATIO))
+        subject = Subject(selection, suspects_in(data, seed=0))
         write_report(page, subject, map_of(subject), {})
         size, spent = page.stat().st_size / 1e6, time.process_time() - before
         print(f"{size:.1f} MB, in {spent:.0f} s of processor time", file=sys.stderr)
@@ -61,6 +57,7 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
     )  # fmt: skip
     browser = start(folder / "profile")
     try:
+        settle(browser)
         show(browser, page)
         yield Comparison(
             "a move of its slider in Chromium", "a frame, 1/60 s",
@@ -102,8 +99,8 @@ def _features(folder: Path) -> Path:
 def _move(browser) -> float:
     """Return the seconds from a move of the slider until counts and chart are drawn, on average."""
     return browser.execute_script(
-        "const slider = document.getElementById('ratio'), from = performance.now();"
-        "for (let i = 1; i <= arguments[0]; i += 1) { slider.value = 15 * i; move(); }"
+        "const from = performance.now();"
+        "for (let i = 1; i <= arguments[0]; i += 1) moveTo(2 * i - 1);"
         "document.body.getBoundingClientRect();"
         "return (performance.now() - from) / 1000 / arguments[0]",
         MOVES,

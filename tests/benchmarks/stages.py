@@ -202,9 +202,13 @@ def strategies(folder: Path, _data: str | None) -> Iterator[Comparison]:
     for way in (*ways, ("--drop-suspects", "auto")):
         ours = data.moderate("select", "-r", "0.1", *way, "-o", f"{folder}/kept.npy")
         yield Comparison(
-            f"select {' '.join(way)}", "two sequential reads", ours, data.read_twice,
+            _named(way), "two sequential reads", ours, data.read_twice,
             "2000 MB", ours.peak, once=True,
         )  # fmt: skip
+
+
+def _named(way: tuple[str, str]) -> str:
+    return f"`{way[1]}`" if way[0] == "--strategy" else f"`moderate`, with `{' '.join(way)}`"
 
 
 def full_size(folder: Path, _data: str | None) -> Iterator[Comparison]:

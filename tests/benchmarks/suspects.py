@@ -18,6 +18,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 import moderate_cli
 from moderate_cli.label_errors.suspects import find_suspects
 from moderate_cli.scoring.neighbors import nearest
+from tests.benchmarks.page import PAGE
+from tests.marked import put_row
 
 SEEDS = 3
 NOISES = (("clean", 0.0), ("symmetric", 0.2), ("symmetric", 0.35), ("pairs", 0.2))
@@ -75,8 +77,9 @@ WAYS: dict[str, Callable[[np.ndarray, np.ndarray], Found]] = {
 
 @click.command()
 @click.argument("data", type=click.Path(exists=True))
-@click.option("--store", type=click.Path(), help="Where features lie.")
-def main(data: str, store: str | None) -> None:
+@click.option("--store", type=click.Path(), help="Directory of the feature store.")
+@click.option("--write", help="Write the table to the page of results, as that of this dataset.")
+def main(data: str, store: str | None, write: str | None) -> None:
     """Plant wrong labels in a dataset, and see which way finds them."""
     found = moderate_cli.embed(moderate_cli.scan(data), store=store)
     features, labels = np.asarray(found.features, dtype=np.float32), np.asarray(found.labels)
@@ -86,7 +89,10 @@ def main(data: str, store: str | None) -> None:
         for name, find in WAYS.items():
             rows = np.array(list(_trials(features, labels, kind, share, find)))
             cells = [_interval(column) for column in rows.T]
-            print(f"| {kind} {share:.0%} | {name} | {' | '.join(cells)} |", flush=True)
+            row = f"| {kind} {share:.0%} | {name} | {' | '.join(cells)} |"
+            print(row, flush=True)
+            if write:
+                put_row(PAGE, f"suspects: {write}", row, keys=2)
 
 
 def _trials(

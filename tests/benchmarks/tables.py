@@ -4,8 +4,8 @@ python -m tests.benchmarks.tables fashion-mnist
 python -m tests.benchmarks.tables fashion-mnist-60000
 python -m tests.benchmarks.tables clothing --data DIR
 
-Each cell is one selection, trained on and judged; a finished one is kept in the work folder, and
-never run again. Results and plots go to `RESULTS`, and the table for the README to stdout.
+Each cell is one selection, trained on and judged. A finished cell is kept in the work folder, and
+never run again. Results, plots and the table on the page of results are written to `RESULTS`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from PIL import Image
 import moderate_cli
 from moderate_cli.charts.curves import draw_curves
 from moderate_cli.dataset import Dataset
-from moderate_cli.evaluation import FULL, Cell, Learner, ProbeLearner, evaluate
+from moderate_cli.evaluation import FULL, Cell, Comparison, Learner, ProbeLearner, Result, judge
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import SMALL, Recipe
-from moderate_cli.evaluation.summary import Line, as_table, summarize
-from moderate_cli.exporting.records import Table, write_table
-from moderate_cli.perturbation import perturb
+from moderate_cli.exporting import Table, write_table
+from moderate_cli.inputs import Source
 from moderate_cli.results import LabeledFeatures
-from moderate_cli.selection import STRATEGIES
+from moderate_cli.selection import STRATEGIES, Choice
+from tests.benchmarks.page import PAGE
+from tests.marked import fill
 
 RESULTS = Path(__file__).parent / "results"
 SCENARIOS: dict[str, dict[str, Any]] = {
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "label-noise-35": {"label_noise": 0.35},
     "corrupted-20": {"corrupt": 0.2},
 }
+BASE = Choice(ratio=1)  # each cell has its own ratio
 RATIOS = ("0.05", "0.1", "0.2", "0.3", "0.5", "0.7")
 Way = tuple[str, str]  # strategy, and whether suspects are dropped
 EVERY: list[Way] = [*((name, "") for name in STRATEGIES), ("random", "auto"), ("matching", "auto")]
@@ -53,20 +55,21 @@ FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag",
     "ankle-boot",
 )  # fmt: skip
+BASE = Choice(ratio=1)  # of all selections; each has its own strategy and ratio
 VERSIONS = ("moderate-cli", "numpy", "pillow", "torch", "torchvision", "openvino")
 
 
 class Plan(NamedTuple):
-    """What a table compares.
+    """Plan of a table.
 
     Attributes
     ----------
     ways
-        To select; random selection is among them.
+        The ways to select, including random selection.
     images
-        Training images of Fashion-MNIST; 0 for another dataset.
+        Number of training images of Fashion-MNIST; 0 for another dataset.
     steps
-        Batches that a network is trained on; 0 for a linear head on the features.
+        Batches to train a network on; 0 for a linear probe.
     """
 
     ways: list[Way]
@@ -82,18 +85,18 @@ PLANS = {
 
 
 class Setting(NamedTuple):
-    """What is measured.
+    """Plan of a table, with its data.
 
     Attributes
     ----------
     name
-        Of the table, its results and its work folder.
+        Name of the table, its results and its work folder.
     ways
-        To select.
+        The ways to select.
     train, test
         Datasets; the test set is always clean.
     recipe
-        How a network is trained; None for a linear head on the features.
+        How to train a network; None for a linear probe.
     """
 
     name: str
@@ -106,8 +109,13 @@ class Setting(NamedTuple):
 @click.command()
 @click.argument("table", type=click.Choice(list(PLANS)))
 @click.option("--work", type=click.Path(path_type=Path), default="tables", show_default=True)
-@click.option("--data", type=click.Path(path_type=Path), help="Where the data lies.")
-@click.option("--network", default=SMALL, show_default=True, help="Another one for a GPU.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder of the data.")
+@click.option(
+    "--network",
+    default=SMALL,
+    show_default=True,
+    help="Network to train; choose a larger one for a GPU.",
+)
 @click.option("--seeds", default=5, show_default=True)
 @click.option("--jobs", default=2, show_default=True, help="Processes, of one thread each.")
 def main(
@@ -126,16 +134,19 @@ def main(
         setting = Setting(table, plan.ways, train, test, Recipe(network, plan.steps, 28))
     else:
         if data is None:
-            raise click.UsageError("the table of clothing wants --data, with train and test in it")
+            raise click.UsageError(
+                "the table of clothing needs --data, a folder with train and test"
+            )
         setting = Setting(table, plan.ways, data / "train", data / "test", None)
     folders = {name: _scenario(name, setting.train, work / table) for name in SCENARIOS}
     _embed(setting.test, work / table)
     _measure(setting, folders, work / table, range(seeds), jobs)
     found = {
-        name: summarize(_results(setting, folder, work / table, range(seeds)))
+        name: Comparison(_results(setting, folder, work / table, range(seeds)), BASE)
         for name, folder in folders.items()
     }
     _write(setting, found, seeds)
+    fill(PAGE, table, f"{shown(table)}\n")
     print(shown(table))
 
 
@@ -160,14 +171,14 @@ def _idx(path: Path, header: int) -> np.ndarray:
 
 
 def _scenario(name: str, train: Path, work: Path) -> Path:
-    """Perturb the training set, and embed what that has changed."""
+    """Perturb the training set, and embed the changed images."""
     work.mkdir(parents=True, exist_ok=True)
     _embed(train, work)
     if not SCENARIOS[name]:
         return train
     folder = work / name
     if not folder.exists():
-        perturb(moderate_cli.scan(train), folder, **SCENARIOS[name])
+        moderate_cli.perturb(train, folder, **SCENARIOS[name])
     if not _store(folder, work).exists():
         shutil.copytree(_store(train, work), _store(folder, work))
     _embed(folder, work)
@@ -184,7 +195,7 @@ def _embed(folder: Path, work: Path) -> tuple[Dataset, LabeledFeatures]:
 
 
 def _cells(setting: Setting, seed: int) -> list[Cell]:
-    """List what is compared for one seed."""
+    """List the cells of one seed."""
     return [
         Cell(FULL, "1", "", seed),
         Cell(FULL, "1", "auto", seed),
@@ -195,7 +206,7 @@ def _cells(setting: Setting, seed: int) -> list[Cell]:
 def _measure(
     setting: Setting, folders: dict[str, Path], work: Path, seeds: range, jobs: int
 ) -> None:
-    """Run what is missing, in processes; all scenarios of a seed before the next seed."""
+    """Run the missing cells in several processes: all scenarios of a seed, then the next seed."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), _use_one_thread) as pool:
         tasks = [
             pool.submit(_run, setting, folder, work, seed)
@@ -223,45 +234,47 @@ def _run(setting: Setting, folder: Path, work: Path, seed: int) -> None:
     missing = [cell for cell in _cells(setting, seed) if cell not in ledger.results]
     if not missing:
         return
-    own, judge = _embed(folder, work), _embed(setting.test, work)
-    learner = _learner(own, judge, setting.recipe)
-    for cell, result in evaluate(own[1], missing, learner, test=judge[1]):
+    own, test = _embed(folder, work), _embed(setting.test, work)
+    learner = _learner(own, test, setting.recipe)
+    for cell, result in judge(Source((own[1],)), missing, learner, BASE, test=test[1]):
         ledger.add(cell, result)
 
 
 def _learner(
     own: tuple[Dataset, LabeledFeatures],
-    judge: tuple[Dataset, LabeledFeatures],
+    test: tuple[Dataset, LabeledFeatures],
     recipe: Recipe | None,
 ) -> Learner:
     if recipe is None:
-        return ProbeLearner(own[1], judge[1])
+        return ProbeLearner(own[1], test[1])
     from moderate_cli.evaluation.training import TrainLearner, read_pictures
 
     pictures = [
         read_pictures(dataset, features.labels, features.readable, recipe)
-        for dataset, features in (own, judge)
+        for dataset, features in (own, test)
     ]
     return TrainLearner(pictures[0], pictures[1], recipe)
 
 
-def _results(setting: Setting, folder: Path, work: Path, seeds: range) -> dict[Cell, Any]:
+def _results(setting: Setting, folder: Path, work: Path, seeds: range) -> dict[Cell, Result]:
     ledger = _ledger(setting, folder, work)
     return {cell: ledger.results[cell] for seed in seeds for cell in _cells(setting, seed)}
 
 
-def _write(setting: Setting, found: dict[str, list[Line]], seeds: int) -> None:
+def _write(setting: Setting, found: dict[str, Comparison], seeds: int) -> None:
     """Write figures, plots, and what they were made with."""
     RESULTS.mkdir(exist_ok=True)
-    tables = {name: as_table(lines) for name, lines in found.items()}
+    tables = {name: comparison.table() for name, comparison in found.items()}
     header = ("scenario", *next(iter(tables.values())).header)
     rows = [(name, *row) for name, table in tables.items() for row in table.rows]
     write_table(RESULTS / f"{setting.name}.csv", Table(header, rows))
-    for name, lines in found.items():
-        drawn = [
-            line for line in lines if line.cell.strategy in DRAWN and not line.cell.drop_suspects
-        ]
-        draw_curves(RESULTS / f"{setting.name}-{name}.png", drawn)
+    for name, comparison in found.items():
+        drawn = {
+            cell: result
+            for cell, result in comparison.results.items()
+            if cell.strategy in DRAWN and not cell.drop_suspects
+        }
+        draw_curves(RESULTS / f"{setting.name}-{name}.png", Comparison(drawn, BASE).points)
     facts = {
         "seeds": list(range(seeds)),
         "images": len(moderate_cli.scan(setting.train)),
@@ -272,9 +285,9 @@ def _write(setting: Setting, found: dict[str, list[Line]], seeds: int) -> None:
 
 
 def shown(name: str) -> str:
-    """Return the tables of the README, from the results: differences to random selection.
+    """Return the tables of a page, from the results: differences to random selection.
 
-    One table a scenario, in points of accuracy; bold where the 95 % interval leaves zero out.
+    One table a scenario, in points of accuracy; bold where the 95 % interval excludes zero.
     """
     with (RESULTS / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

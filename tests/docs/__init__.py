@@ -1,0 +1,1 @@
+"""The documentation: tables that are made from the code and the results, and sessions."""

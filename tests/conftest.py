@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from PIL import Image
 
 import moderate_cli
 from moderate_cli.cli import _run
+
+pytest_plugins = ["programs"]
 
 # Levels of gray of each image: with the backbone `pixels` the features of an image of level v are
 # all v / 255, so that distances can be worked out by hand.
@@ -35,10 +39,24 @@ class Outcome(NamedTuple):
     stderr: str
 
 
+def pytest_configure() -> None:
+    """Listen to Ctrl-C, as what a test starts does then; a job in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def paint(path: Path, level: int) -> None:
     """Write a small image of one gray level."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (9, 9), (level, level, level)).save(path)
+    path.write_bytes(painted(path.suffix, level))
+
+
+@functools.cache
+def painted(suffix: str, level: int) -> bytes:
+    """Encode it, once of each kind."""
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9), (level,) * 3).save(file, Image.registered_extensions()[suffix.lower()])
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -97,7 +115,7 @@ def write(path: Path, content: bytes) -> None:
 @pytest.fixture
 def embedded(data: Path) -> Path:
     """The same dataset, with its features in place."""
-    moderate_cli.embed(moderate_cli.scan(data), "pixels", dtype="float32", runtime="torch")
+    moderate_cli.embed(moderate_cli.scan(data), backbone="pixels", dtype="float32", runtime="torch")
     return data
 
 

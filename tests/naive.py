@@ -185,9 +185,10 @@ def k_center(points, k, _):
 
 def facility_location(points, k, _):
     directions = points / np.linalg.norm(points, axis=1, keepdims=True)
+    similarity = 1 + directions @ directions.T
 
     def reached(picked):
-        return sum(max(1 + float(z @ directions[j]) for j in picked) for z in directions)
+        return similarity[:, picked].max(axis=1).sum()
 
     picked = []
     while len(picked) < k:

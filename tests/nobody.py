@@ -5,12 +5,12 @@ A module of its own, for the process that does so has to import it by name.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 from pathlib import Path
 
 from conftest import paint
+from faults.forking import context
 
 from moderate_cli.cli import _run
 
@@ -20,7 +20,6 @@ NOBODY = 65534
 def as_nobody(folder: Path, *args: str | os.PathLike[str]) -> tuple[int | None, str]:
     """Exit status and stderr of a command that may write to nothing but `folder`."""
     (folder / "stderr").unlink(missing_ok=True)
-    context = multiprocessing.get_context("spawn")
     process = context.Process(target=_as_nobody, args=(folder, [os.fspath(arg) for arg in args]))
     process.start()
     process.join()

@@ -1,20 +1,18 @@
-"""Real processes that run `moderate`, and can be killed or starved at a chosen point.
-
-They are forked from a server that has loaded torch, so that one takes a tenth of a second.
-"""
+"""Real processes that run `moderate`, and can be killed or starved at a chosen point."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import itertools
-import multiprocessing
 import os
 import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from .forking import context
 
 # What images are read with.
 READS = ("open",)
@@ -27,9 +25,6 @@ OPTIONS = {
     "MODERATE_DTYPE": "float32",
     "MODERATE_RUNTIME": "torch",
 }
-
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["moderate_cli.cli.select", "moderate_cli.embedding.local"])
 
 
 class Fault(NamedTuple):
@@ -62,7 +57,7 @@ class Child:
     def __init__(self, folder: Path, *args: object, fault: Fault = NO_FAULT) -> None:
         self._folder = folder
         arguments = [os.fspath(arg) if isinstance(arg, Path) else str(arg) for arg in args]
-        self._process = _context.Process(target=_run, args=(folder, arguments, fault))
+        self._process = context.Process(target=_run, args=(folder, arguments, fault))
         (folder / "ready").unlink(missing_ok=True)
         self._process.start()
         while not (folder / "ready").exists() and self._process.is_alive():
@@ -120,7 +115,7 @@ def _run(folder: Path, args: list[str], fault: Fault) -> None:
 
 
 def _count_images(log: Path) -> None:
-    from moderate_cli.embedding import local
+    from moderate_cli.embedding.engines import local
 
     def finish(started, original=local._Started.finish):
         batch = original(started)

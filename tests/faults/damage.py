@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli.cli import _run
-from moderate_cli.images.preprocessing import UnreadableImage, decode
+from moderate_cli.images.decoding import decode
+from moderate_cli.images.opening import UnreadableImage
 
 from .scenarios import SET, Bench, Outcome
 

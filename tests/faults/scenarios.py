@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli import open_store, scan
-from moderate_cli.embedding.blocks import BLOCK_ROWS
 from moderate_cli.exporting.folders import MARK, mark
+from moderate_cli.store.blocks import BLOCK_ROWS
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run
 
@@ -37,6 +37,8 @@ class Bench:
     """A dataset, its complete store, and a folder for each trial."""
 
     def __init__(self, folder: Path, images: int = IMAGES) -> None:
+        self.images = images
+        self.added = 3 * images // 5  # since a set was made that is brought up to date
         self.folder = folder
         self.data = folder / "data"
         self.store = folder / "store"
@@ -94,10 +96,10 @@ def _old_export(bench: Bench, trial: Path) -> None:
 
 
 def _old_set(bench: Bench, trial: Path) -> None:
-    """Prepare a set of a dataset with 1,500 images less, which the command brings up to date."""
+    """Prepare a set that lacks images, which the command brings up to date."""
     before = trial / "before"
     shutil.copytree(bench.data, before / "data")
-    for image in range(1500):
+    for image in range(bench.added):
         (before / "data" / f"class{image % 4}" / f"{image}.png").unlink()
     _succeed(run(trial, "embed", before / "data", "--store", trial / "store"))
     shutil.rmtree(before)
@@ -136,14 +138,15 @@ def _kill(bench: Bench, name: str, times: int, rng: np.random.Generator) -> Outc
         status, lines = child.wait()
         hit += status != 0
         assert status in (0, -sent), (status, lines)
-        # Nothing is said but that it was done, if the signal came after that.
-        assert status == 0 or all("images in out" in line for line in lines), lines
-        _check_old_or_new(trial / job.output, old, new)
+        # It says at most that it is done, if the signal came after that.
+        done = ("moderate: Embedded ", "moderate: Copied ")
+        assert status == 0 or all(line.startswith(done) for line in lines), lines
+        _check_old_or_new(bench, trial / job.output, old, new)
         if sent != signal.SIGKILL:
             assert not temporaries(trial), (name, sent, temporaries(trial))
         _check_rerun(bench, trial, job, new)
         if job.args[0] == "embed":
-            repeated = max(repeated, embedded(trial) - _to_embed(name))
+            repeated = max(repeated, embedded(trial) - _to_embed(bench, name))
         shutil.rmtree(trial)
     lost = "nothing"
     if job.args[0] == "embed":
@@ -176,7 +179,7 @@ def starved(bench: Bench, times: int, rng: np.random.Generator) -> Iterator[Outc
             assert len(lines) <= 2 if status == 1 else True, lines
             assert all(line.startswith("moderate: ") for line in lines), lines
             failed += status == 1
-            _check_old_or_new(trial / job.output, old, new)
+            _check_old_or_new(bench, trial / job.output, old, new)
             assert not temporaries(trial)
             _check_rerun(bench, trial, job, new)
             shutil.rmtree(trial)
@@ -188,12 +191,14 @@ def unread(bench: Bench, times: int, rng: np.random.Generator) -> list[Outcome]:
     job, new, _ = _reference(bench, "embed")
     for _ in range(times):
         trial = bench.trial()
-        number = int(rng.integers(5, IMAGES))
+        number = int(rng.integers(5, bench.images))
         status, lines = _start(bench, trial, job, Fault(READS, number, errno.EIO)).wait()
         assert status == 1, lines
         if len(lines) == 2:  # of an image; else of the lock file or a folder
             assert lines[0].endswith(".png: Input/output error")
-            assert lines[1] == "moderate: 1 unreadable image; --on-error skip leaves it out", lines
+            assert (
+                lines[1] == "moderate: error: 1 unreadable image; --on-error skip leaves it out"
+            ), lines
         _check_rerun(bench, trial, job, new)
         shutil.rmtree(trial)
     return [Outcome("a read that fails once during embed", times, "nothing; it is tried again")]
@@ -214,7 +219,8 @@ def raced(bench: Bench, times: int, rng: np.random.Generator) -> list[Outcome]:
         assert status == 0, lines
         assert contents(trial / job.output) == new
         assert not temporaries(trial)
-        assert embedded(trial) + embedded(other) <= IMAGES + (BLOCK_ROWS if number % 2 else 0)
+        again = BLOCK_ROWS if number % 2 else 0
+        assert embedded(trial) + embedded(other) <= bench.images + again
         shutil.rmtree(trial)
         shutil.rmtree(other)
     return [Outcome("two embed at once, the first killed half the time", times, "nothing")]
@@ -293,22 +299,24 @@ def _reference(bench: Bench, name: str) -> tuple[Job, dict[str, bytes], float]:
     return job, new, seconds
 
 
-def _to_embed(name: str) -> int:
-    return 1500 if "update" in name else IMAGES
+def _to_embed(bench: Bench, name: str) -> int:
+    return bench.added if "update" in name else bench.images
 
 
 def _start(bench: Bench, trial: Path, job: Job, fault: Fault = NO_FAULT) -> Child:
     return Child(trial, *job.args, bench.data, "--store", trial / "store", fault=fault)
 
 
-def _check_old_or_new(output: Path, old: dict[str, bytes], new: dict[str, bytes]) -> None:
+def _check_old_or_new(
+    bench: Bench, output: Path, old: dict[str, bytes], new: dict[str, bytes]
+) -> None:
     if output.name == SET:
         # A set carries sums of its files, so that it can be told whether it is whole.
         store = open_store(output)
         if store is not None:
             assert len(store.paths) == len(store.labels) == len(store.features) == len(store)
             assert store.readable.all()
-            assert len(store) in (IMAGES, IMAGES - 1500)
+            assert len(store) in (bench.images, bench.images - bench.added)
         return
     found = contents(output)
     assert found in (old, new), "neither old nor new"

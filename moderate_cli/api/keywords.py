@@ -10,6 +10,7 @@ from typing import Any, Unpack, cast
 import numpy as np
 
 from moderate_cli.embedding import EmbedOptions, FeatureKeywords
+from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
@@ -38,11 +39,14 @@ def inputs_of(
     ArgumentError
         If they cannot go together, or an option is out of range.
     """
+    single = isinstance(features, (str, os.PathLike, np.ndarray))
+    several = (cast(Array, features),) if single else tuple(cast(Sequence[Array], features))
+    if isinstance(data, FeatureStore) or (data is None and (several or scores is not None)):
+        for name in embedding:  # nothing is embedded
+            raise OptionError("{} has no effect without a dataset to embed", name)
     named = embedding.pop("backbone", DEFAULT_BACKBONE)
     backbones = (named,) if isinstance(named, str) else tuple(named)
     options = EmbedOptions(**cast(Any, {**embedding, "backbone": backbones[0]}))
-    single = isinstance(features, (str, os.PathLike, np.ndarray))
-    several = (cast(Array, features),) if single else tuple(cast(Sequence[Array], features))
     return Inputs(data, several, labels, scores, backbones, options)
 
 

@@ -17,9 +17,11 @@ def inputs_from(
     **embedding: Any,
 ) -> dict[str, Any]:
     """Return keywords; refuse options on the command line that have no effect on these inputs."""
-    named = {"data": data, "backbone": backbones, **embedding}
+    named: dict[str, Any] = {"data": data}
     named |= {"labels": labels_file} if labels_file is not None else {}
     computing = {"backbones", *embedding}
+    if data is not None or not (scores_file or features_files):
+        named |= {"backbone": backbones, **embedding}
     if scores_file is not None:
         named["scores"] = scores_file
         precedence.refuse_beside("--scores", {"criterion", "center", "metric", *computing})

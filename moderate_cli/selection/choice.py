@@ -13,8 +13,6 @@ from moderate_cli.selection.counts import BALANCES, exact
 from moderate_cli.selection.strategies import AUTO, STRATEGIES, Strategy
 from moderate_cli.selection.windows import MEDIAN
 
-AUTO_FOR = "data that you know little about"
-AUTO_NOT = "few images, where chance decides; networks trained from scratch"
 SCOPES = ("global", "class")
 WHERE = "`moderate help strategies` lists all"
 

@@ -179,3 +179,5 @@ STRATEGIES = {entry.name: entry for entry in _ENTRIES}
 
 AUTO = "auto"  # chooses the strategy that is best on held-out images
 AUTO_KEEPS = "the best of nine settings by linear-probe accuracy on held-out images"
+AUTO_FOR = "data that you know little about"
+AUTO_NOT = "few images, where chance decides; networks trained from scratch"

@@ -49,6 +49,21 @@ def test_scores_that_have_classes_take_no_labels(embedded):
         moderate_cli.select(scores=scores, labels=np.zeros(8, dtype=int), ratio=0.5)
 
 
+@pytest.mark.parametrize("option", [{"backbone": "resnet18"}, {"store": "s"}, {"dtype": "float32"}])
+def test_options_of_embedding_are_refused_where_nothing_is_embedded(embedded, option):
+    (name,) = option
+    labels = np.array([0, 0, 1, 1])
+    store = moderate_cli.embed(embedded, **FEATURES)
+    for call in (
+        lambda: moderate_cli.select(scores=np.ones(4), ratio=0.5, **option),
+        lambda: moderate_cli.score(features=np.eye(4), labels=labels, **option),
+        lambda: moderate_cli.select(store, ratio=0.5, **option),
+    ):
+        with pytest.raises(ModerateError) as caught:
+            call()
+        assert str(caught.value) == f"{name} has no effect without a dataset to embed"
+
+
 def test_features_without_columns_are_refused():
     labels = np.array([0, 0, 1, 1])
     with pytest.raises(ModerateError, match="features: is empty"):

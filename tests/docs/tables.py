@@ -14,8 +14,7 @@ from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, IMAGE_EXTENSIONS
 from moderate_cli.networks.table import BACKBONES
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import AUTO, STRATEGIES
-from moderate_cli.selection.choice import AUTO_FOR, AUTO_NOT
-from moderate_cli.selection.strategies import AUTO_KEEPS
+from moderate_cli.selection.strategies import AUTO_FOR, AUTO_KEEPS, AUTO_NOT
 from tests.marked import parts
 
 ROOT = Path(__file__).parents[2]

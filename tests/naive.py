@@ -155,23 +155,38 @@ def select(values, labels, k, scope, q=0.5):
     return kept
 
 
-def _matched(points, target, k):
-    """Argmax of <theta, z>, then theta += target - z, with theta itself."""
-    theta, picked = target.copy(), []
+def _matched(points, target, k, before):
+    """Argmax of <theta, z>, then theta += target - z; and what is left of theta - target."""
+    theta, picked = before + target, []
     for _ in range(k):
         left = [i for i in range(len(points)) if i not in picked]
         best = max(left, key=lambda i: (round(float(theta @ points[i]), 9), -i))
         picked.append(best)
         theta = theta + target - points[best]
-    return picked
+    return picked, theta - target
 
 
-def matching(points, k, _):
-    return _matched(points, geometric_median(points), k)
+def matching(points, k, before=0):
+    unit = np.array([z / math.hypot(*z) for z in points])
+    median = geometric_median(unit)
+    return _matched(unit, median / math.hypot(*median), k, before)
 
 
-def herding(points, k, _):
-    return _matched(points, points.mean(axis=0), k)
+def matching_unscaled(points, k, before=0):
+    return _matched(points, geometric_median(points), k, before)
+
+
+def herding(points, k, before=0):
+    """Each time the image after which the sum is nearest to as many means."""
+    mean, picked = points.mean(axis=0), []
+    missing = before + np.zeros(len(mean))
+    for _ in range(k):
+        left = [i for i in range(len(points)) if i not in picked]
+        picked.append(
+            min(left, key=lambda i: (round(math.hypot(*(missing + mean - points[i])), 9), i))
+        )
+        missing = missing + mean - points[picked[-1]]
+    return picked, missing
 
 
 def k_center(points, k, _):
@@ -217,10 +232,85 @@ def graph(points, k, values):
     return picked
 
 
-PICKS = {
-    "trimmed": matching,  # of what is left of the class
+def ridge(points, targets, strength):
+    """Ridge regression with an intercept, as a function of points."""
+    mean, base = points.mean(axis=0), targets.mean(axis=0)
+    centered = points - mean
+    gram = centered.T @ centered + strength * np.eye(points.shape[1])
+    weights = np.linalg.solve(gram, centered.T @ (targets - base))
+    return lambda x: (x - mean) @ weights + base
+
+
+def held_out_margins(features, labels):
+    """Highest output of another class minus the own one, of a head fitted without the image.
+
+    Of the strengths of the penalty, the strongest of those with the best accuracy.
+    """
+    names, n = sorted(set(labels.tolist())), len(features)
+    targets = np.array([[float(label == name) for name in names] for label in labels])
+    centered = features - features.mean(axis=0)
+    best, taken = -1, None
+    for strength in (0.03, 0.1, 0.3, 1, 3, 10):
+        penalty = strength * (centered**2).sum() / min(features.shape)
+        found, right = [], 0
+        for i in range(n):
+            others = np.arange(n) != i
+            outputs = ridge(features[others], targets[others], penalty)(features[i])
+            own = names.index(labels[i])
+            found.append(max(np.delete(outputs, own)) - outputs[own])
+            right += outputs.argmax() == own
+        if right >= best:
+            best, taken = right, np.array(found)
+    return taken
+
+
+def held_out_logits(features, members, seed, *, splits, epochs, steps, batch):
+    """Train a head per split and fold without it; yield the logits of each epoch, (splits, n, c).
+
+    The logits for an image are those of the head of its fold, before the step of its batch. Steps
+    are taken in the first epochs only.
+    """
+    rng = np.random.default_rng(seed)
+    n, classes = len(features), max(members) + 1
+    centered = features - features.mean(axis=0)
+    inputs = np.hstack([centered / math.sqrt((centered**2).sum() / n), np.ones((n, 1))])
+    folds = []
+    for _ in range(splits):
+        dealt = sorted(rng.permutation(n).tolist(), key=lambda i: members[i])
+        folds.append({i: position % 3 for position, i in enumerate(dealt)})
+    weights = np.zeros((splits, 3, classes, inputs.shape[1]))
+    velocity = np.zeros_like(weights)
+    for epoch in range(epochs):
+        order, logits = rng.permutation(n), np.zeros((splits, n, classes))
+        for start in range(0, n, batch):
+            for split in range(splits):
+                for fold in range(3):
+                    gradient, seen = 1e-4 * weights[split, fold], []
+                    for i in order[start : start + batch].tolist():
+                        outputs = weights[split, fold] @ inputs[i]
+                        if folds[split][i] == fold:
+                            logits[split, i] = outputs
+                        else:
+                            powers = np.exp(outputs - outputs.max())
+                            error = powers / powers.sum() - np.eye(classes)[members[i]]
+                            seen.append(np.outer(error, inputs[i]))
+                    if seen and epoch < steps:
+                        gradient = gradient + np.mean(seen, axis=0)
+                        rate = max(1, classes / 10)
+                        velocity[split, fold] = 0.9 * velocity[split, fold] - rate * gradient
+                        weights[split, fold] += velocity[split, fold]
+        yield logits
+
+
+FOLLOWS = {
+    "adaptive": lambda points, k, before: herding(
+        np.array([z / math.hypot(*z) for z in points]), k, before
+    ),
     "matching": matching,
+    "matching-unscaled": matching_unscaled,
     "herding": herding,
+}
+PICKS = {
     "k-center": k_center,
     "facility-location": facility_location,
     "graph": graph,

@@ -1,9 +1,9 @@
-"""Rows of features as float64, whatever they hold."""
+"""Rows of features are copied exactly, whatever they hold."""
 
 import numpy as np
 import pytest
 
-from moderate_cli.arrays import read_rows
+from moderate_cli.arrays import copy_rows, read_rows
 
 
 @pytest.mark.parametrize("rows", [[0, 1], [0, 3]])
@@ -13,3 +13,20 @@ def test_a_signaling_nan_is_a_nan_without_a_warning(rows):
     found = read_rows(bits.view(np.float32).reshape(4, 1), np.array(rows))
     assert np.isnan(found[0, 0])
     assert found[1, 0] == (1.0 if rows == [0, 1] else 2.0)
+
+
+@pytest.mark.parametrize("rows", [[1, 2, 3], [0, 2, 299]])
+@pytest.mark.parametrize(
+    ("dtype", "copied"),
+    [(np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)],
+)
+def test_rows_are_copied_in_a_precision_that_holds_them(rows, dtype, copied, rng):
+    features = rng.standard_normal((300, 4)).astype(dtype)
+    found = copy_rows(features, np.array(rows))
+    assert found.dtype == copied
+    np.testing.assert_array_equal(found, features[rows])
+    assert not np.shares_memory(found, features)
+    doubles = read_rows(features, np.array(rows))
+    assert doubles.dtype == np.float64
+    np.testing.assert_array_equal(doubles, features[rows])
+    assert not np.shares_memory(doubles, features)

@@ -25,7 +25,7 @@ from moderate_cli.inputs.request import Inputs
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures
-from moderate_cli.scoring import CRITERIA, Scores
+from moderate_cli.scoring import Scores
 from moderate_cli.scoring.fusion import fuse
 from moderate_cli.store.feature_store import FeatureStore
 
@@ -83,8 +83,7 @@ class Source:
         """Score each image, by all feature sets together if there are several."""
         if self.given is not None:
             return self.given
-        if not CRITERIA[criterion].centered:  # distances show it themselves
-            self._check_finite()
+        self._check_finite()
         score = partial(LabeledFeatures.score, center=center, metric=metric)
         scores = [score(one, criterion=criterion, seed=seed) for one in self.sets]
         found = scores[0]

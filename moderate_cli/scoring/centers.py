@@ -50,11 +50,6 @@ def center_distances(
     return _each_class(features, classes, score_class)
 
 
-def class_centers(features: Features, classes: list[Rows], center: str) -> Doubles:
-    """Compute the centers of all classes, float64 (c, d)."""
-    return np.stack(_each_class(features, classes, CENTERS[center]))
-
-
 def _each_class(
     features: Features, classes: list[Rows], work: Callable[[_Points], Doubles]
 ) -> list[Doubles]:
@@ -67,7 +62,7 @@ def _each_class(
         # Untouched pages take no memory; touched ones are reused for the next class.
         if not hasattr(lent, "memory"):
             lent.memory = np.empty(max(budget // 8, features.shape[1]))
-        # Features that are not finite give scores that are not finite, which are reported later.
+        # Features that are too large give scores that are not finite, which are reported later.
         with np.errstate(invalid="ignore", over="ignore"):
             return work(_Points(features, members, lent.memory))
 

@@ -11,13 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows
+from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows, blocks, copy_rows
 from moderate_cli.errors import ArgumentError, check_choice
 from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances
 from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
-from moderate_cli.scoring.margins import margins
+from moderate_cli.scoring.margins import held_out_margins
 from moderate_cli.scoring.neighbors import disagreement
 from moderate_cli.scoring.prototypes import prototype_distances
+
+BLOCK_ROWS = 4096
 
 
 class Task(NamedTuple):
@@ -90,7 +92,7 @@ def score_features(
     Raises
     ------
     ArgumentError
-        If an argument is out of range.
+        If an argument is out of range, or a readable row is not finite.
 
     Examples
     --------
@@ -102,16 +104,42 @@ def score_features(
         ("criterion", criterion, CRITERIA), ("center", center, CENTERS), ("metric", metric, METRICS)
     ):  # fmt: skip
         check_choice(name, value, choices)
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
+    rows = check_labeled(features, labels, readable)
     values = np.full(len(labels), np.nan)
-    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     if len(rows):
         _, members = np.unique(labels[rows], return_inverse=True)
         check_compared(criterion, members)
         task = Task(features, rows, members, center, metric, seed)
         values[rows] = CRITERIA[criterion].function(task)
     return values
+
+
+def check_labeled(features: Features, labels: Labels, readable: Mask | None = None) -> Rows:
+    """Refuse features and labels that do not match, or cannot be computed with.
+
+    Returns
+    -------
+    int64 (m,), the readable rows.
+
+    Raises
+    ------
+    ArgumentError
+        With the first row that is not finite.
+    """
+    if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
+        given = labels.dtype if isinstance(labels, np.ndarray) else type(labels).__name__
+        raise ArgumentError(f"labels: are {given}; an array of integers (n,) is needed")
+    if features.ndim != 2 or labels.shape != features.shape[:1]:
+        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
+    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
+    for part in blocks(len(rows), BLOCK_ROWS):
+        finite = np.isfinite(copy_rows(features, rows[part])).all(axis=1)
+        if not finite.all():
+            row = rows[part][np.argmin(finite)]
+            raise ArgumentError(
+                f"features: row {row} is not finite; set it to False in `readable` to leave it out"
+            )
+    return rows
 
 
 def check_compared(criterion: str, labels: Labels) -> None:
@@ -134,10 +162,6 @@ def _center(task: Task) -> Doubles:
     for group, values in zip(task.groups, distances, strict=True):
         scores[group] = values
     return scores
-
-
-def _margin(task: Task) -> Doubles:
-    return margins(task.features, task.rows, task.classes, task.members, task.center, task.metric)
 
 
 def _prototypes(task: Task) -> Doubles:
@@ -184,11 +208,10 @@ _ENTRIES = (
     ),
     Criterion(
         "margin",
-        "distance to the own class center minus distance to the nearest other one",
+        "by how much a ridge head that did not see the image prefers another class",
         "",
-        _margin,
+        lambda task: held_out_margins(task.features, task.rows, task.members),
         compares=True,
-        centered=True,
     ),
     Criterion(
         "neighbors",
@@ -198,28 +221,30 @@ _ENTRIES = (
     ),
     Criterion(
         "el2n",
-        "error of a linear head early in its training",
+        "error of a linear head that did not see the image, early in its training",
         "Paul et al., NeurIPS 2021",
         lambda task: el2n(task.features, task.rows, task.members, task.seed),
         seeded=True,
     ),
     Criterion(
         "grand",
-        "gradient norm of a linear head early in its training",
+        "gradient norm of the image for a linear head that did not see it, early in its training",
         "Paul et al., NeurIPS 2021",
         lambda task: grand(task.features, task.rows, task.members, task.seed),
         seeded=True,
     ),
     Criterion(
         "forgetting",
-        "how often a linear head unlearns the image during its training",
+        "how often a linear head that did not see the image turns from right to wrong in its"
+        " training",
         "Toneva et al., ICLR 2019",
         lambda task: forgetting(task.features, task.rows, task.members, task.seed),
         seeded=True,
     ),
     Criterion(
         "aum",
-        "margin by which another class beat the label, averaged over training of a linear head",
+        "by how much a linear head that did not see the image prefers another class, averaged over"
+        " its training",
         "Pleiss et al., NeurIPS 2020",
         lambda task: aum(task.features, task.rows, task.members, task.seed),
         compares=True,

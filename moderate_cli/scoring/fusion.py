@@ -19,8 +19,9 @@ def fuse(
 ) -> Doubles:
     """Combine the mean rank in the class with the share of sets that prefer another class.
 
-    RAM-APL (Wan et al., ICML 2025): the mean over feature sets of an image's rank in its class,
-    scaled to [0, 1), and the share of sets in which another class center is closer than its own.
+    As RAM-APL (Wan et al., ICML 2025): the mean over feature sets of an image's rank in its class,
+    scaled to [0, 1), and the share of sets that prefer another class. The paper asks which class
+    center is the closest, but the image's own center has seen it; here a held-out head is asked.
 
     Parameters
     ----------

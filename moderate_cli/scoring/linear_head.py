@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TypeVar
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, copy_rows, read_rows
 
 BATCH = 256
 BLOCK_ROWS = 4096
@@ -15,81 +15,68 @@ BLOCK_ROWS = 4096
 RATE_PER_CLASS, LEAST_RATE = 0.1, 1.0
 MOMENTUM, DECAY = 0.9, 1e-4
 
-
-class Step(NamedTuple):
-    """One step of training, before the weights change.
-
-    Attributes
-    ----------
-    batch
-        int64 (b,), positions of its images, ascending.
-    inputs
-        float32 (b, d + 1), scaled features and a column of ones.
-    logits
-        float32 (b, c).
-    error
-        float32 (b, c), predicted probabilities minus those of the label.
-    """
-
-    batch: Rows
-    inputs: Floats
-    logits: Floats
-    error: Floats
+Real = TypeVar("Real", Floats, Doubles)
 
 
-class LinearHead:
-    """A linear layer, trained by stochastic gradient descent on the cross-entropy.
+class Inputs:
+    """Features, centered and scaled to a mean squared length of 1, and a column of ones.
 
     Parameters
     ----------
     features
         (n, d) of any float type; may be memory-mapped.
-    rows, members
-        int64 (m,), rows to train on, ascending, and the class of each, numbered from 0.
-    classes
-        Number of classes.
-    seed
-        Seed of the order of training.
-
-    Attributes
-    ----------
-    weights
-        float32 (d + 1, classes).
+    rows
+        int64 (m,), the rows that determine center and scale, ascending.
     """
 
-    def __init__(
-        self, features: Features, rows: Rows, members: Rows, classes: int, seed: int
-    ) -> None:
-        self.weights = np.zeros((features.shape[1] + 1, classes), dtype=np.float32)
-        self._features, self._rows, self._members = features, rows, members
-        self._rng = np.random.default_rng(seed)
+    def __init__(self, features: Features, rows: Rows) -> None:
+        self._features = features
         self._mean, self._scale = _moments(features, rows)
+
+    def __call__(self, rows: Rows) -> Floats:
+        """Return the inputs for rows, ascending: float32 (b, d + 1)."""
+        points = copy_rows(self._features, rows)
+        found = np.ones((len(rows), points.shape[1] + 1), dtype=np.float32)
+        points -= self._mean.astype(points.dtype)
+        np.multiply(points, self._scale, out=found[:, :-1], casting="same_kind")
+        return found
+
+
+class SoftmaxLayer:
+    """The weights of a linear layer, float32 (inputs, classes), and how they are trained."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        self.weights: Floats = np.zeros((inputs, classes), dtype=np.float32)
         self._velocity = np.zeros_like(self.weights)
-        self._rate = max(LEAST_RATE, RATE_PER_CLASS * classes)
+        self._rate = np.float32(max(LEAST_RATE, RATE_PER_CLASS * classes))
 
-    def inputs(self, rows: Rows) -> Floats:
-        """Return the inputs of the layer for rows, ascending: float32 (b, d + 1)."""
-        scaled = (read_rows(self._features, rows) - self._mean) * self._scale
-        return np.concatenate([scaled, np.ones((len(rows), 1))], axis=1, dtype=np.float32)
-
-    def epoch(self) -> Iterator[Step]:
-        """Train on all images once, in random order."""
-        order = self._rng.permutation(len(self._rows))
-        for part in blocks(len(order), BATCH):
-            batch = np.sort(order[part])
-            inputs = self.inputs(self._rows[batch])
-            logits = inputs @ self.weights
-            error = softmax(logits)
-            error[np.arange(len(batch)), self._members[batch]] -= 1
-            yield Step(batch, inputs, logits, error)
-            self._velocity *= MOMENTUM
-            self._velocity -= self._rate * (inputs.T @ error / len(batch) + DECAY * self.weights)
-            self.weights += self._velocity
+    def learn(self, inputs: Floats, logits: Floats, members: Rows) -> None:
+        """Take a step for inputs (b, inputs), their logits (b, classes) and classes (b,)."""
+        gradient = inputs.T @ errors(logits, members)
+        gradient *= self._rate / np.float32(len(members))
+        self._velocity *= np.float32(MOMENTUM)
+        self._velocity -= gradient
+        self._velocity -= self._rate * np.float32(DECAY) * self.weights
+        self.weights += self._velocity
 
 
-def softmax(logits: Floats) -> Floats:
+def random_batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """Yield all positions once, in random batches, each ascending."""
+    order = rng.permutation(n)
+    for part in blocks(n, size):
+        yield np.sort(order[part])
+
+
+def errors(logits: Floats, members: Rows) -> Floats:
+    """Return predicted probabilities minus those of the labels (b,): float32 (b, c)."""
+    found = softmax(logits)
+    found[np.arange(len(members)), members] -= 1
+    return found
+
+
+def softmax(logits: Real) -> Real:
     """Return the probabilities (b, c) of classes."""
-    powers: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
+    powers: Real = np.exp(logits - logits.max(axis=1, keepdims=True))
     powers /= powers.sum(axis=1, keepdims=True)
     return powers
 
@@ -103,4 +90,4 @@ def _moments(features: Features, rows: Rows) -> tuple[Doubles, float]:
         squares += float(np.vecdot(block, block).sum())
     mean = total / len(rows)
     variance = squares / len(rows) - float(mean @ mean)
-    return mean, 1 / np.sqrt(variance) if variance > 0 else 1.0
+    return mean, float(1 / np.sqrt(variance)) if variance > 0 else 1.0

@@ -146,8 +146,8 @@ def test_values_too_large_for_distances_are_named():
 
 def test_several_sets_are_scored_together():
     # The two images of a class share their rank, a quarter, in both sets: 0.6 x 0.25. In the second
-    # set, row 1 is at the center of the other class: 0.4 x 1/2 more.
-    other = np.array([[0.0], [8.0], [6.0], [10.0]])
+    # set, row 1 is beside the other class and far from the rest of its own: 0.4 x 1/2 more.
+    other = np.array([[0.0], [9.0], [10.0], [12.0]])
     both, _ = opened(features=(F, other), labels=Y)
     scores = both.score("center", "mean", "euclidean", 0)
     np.testing.assert_allclose(scores.values, [0.15, 0.35, 0.15, 0.15])

@@ -4,16 +4,20 @@ import math
 
 import numpy as np
 import pytest
+from naive import held_out_logits, held_out_margins
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import (
     CRITERIA,
-    linear_head,
+    criteria,
+    cross_fitting,
+    margins,
     neighbors,
     prototypes,
     score_features,
 )
 
+HELD_OUT = ["margin", "el2n", "grand", "forgetting", "aum"]
 COMPARING = [name for name, one in CRITERIA.items() if one.compares]
 
 SEEDS = range(5)
@@ -31,38 +35,71 @@ def cosine(one, other):
     return float(one @ other / math.sqrt((one @ one) * (other @ other)))
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("center", ["mean", "median"])
+@pytest.mark.parametrize("d", [5, 80])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_margin_is_own_distance_minus_the_nearest_other(seed, center, metric):
-    features, labels = random_set(seed)
-    find = {"mean": np.mean, "median": np.median}[center]
-    centers = {y: find(features[labels == y], axis=0) for y in set(labels.tolist())}
-
-    def distance(z, y):
-        return math.dist(z, centers[y]) if metric == "euclidean" else 1 - cosine(z, centers[y])
-
-    expected = [
-        distance(z, y) - min(distance(z, other) for other in centers if other != y)
-        for z, y in zip(features, labels.tolist(), strict=True)
-    ]
-    found = score_features(features, labels, criterion="margin", center=center, metric=metric)
-    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-7)
+def test_margin_is_that_of_a_head_fitted_without_the_image(seed, d, monkeypatch):
+    monkeypatch.setattr(margins, "BLOCK_ROWS", 17)
+    features, labels = random_set(seed, d=d)
+    labels[7] = 100  # the only image of its class
+    found = score_features(features, labels, criterion="margin")
+    np.testing.assert_allclose(found, held_out_margins(features, labels), rtol=1e-7, atol=1e-9)
 
 
 def test_margin_by_hand():
-    features = np.array([[0.0], [4.0], [10.0], [10.0]])  # centers 2 and 10
+    # Without an image, outputs are on a line fitted to the three others, flattened by the penalty:
+    # the sum of squares, of 25 and 9 in each class. A stronger one, three times that, would take
+    # each image for one of the other class, of which there are more without it.
+    features = np.array([[0.0], [2.0], [10.0], [8.0]])
+    penalty = 1.0 * (2 * 25 + 2 * 9)
+    # Less their means: the others of the first image, and 1 for its class and -1 for the other.
+    points, targets = np.array([2.0, 10, 8]) - 20 / 3, np.array([1.0, -1, -1]) + 1 / 3
+    slope = (points @ targets) / (points @ points + penalty)
+    margin = -(-1 / 3 + slope * (0 - 20 / 3))
     found = score_features(features, np.array([0, 0, 1, 1]), criterion="margin")
-    assert found.tolist() == [2 - 10, 2 - 6, -8, -8]
+    np.testing.assert_allclose(found[[0, 2]], margin)
+    np.testing.assert_allclose(found[1], found[3])
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_an_image_at_its_center_has_a_margin_whatever_is_rounded(metric, rng):
-    # By the squares of lengths, some of these distances of 0 would be those of a negative square.
-    features = 1000 + rng.random((200, 30))
-    found = score_features(features, np.arange(200), criterion="margin", metric=metric)
+def test_margins_where_features_tell_nothing():
+    # Outputs are the shares of classes among the other images: 2, 2 and 1 of five, and so on.
+    found = score_features(np.ones((6, 2)), np.array([0, 0, 0, 1, 1, 9]), criterion="margin")
+    np.testing.assert_allclose(found, [0, 0, 0, 0.4, 0.4, 0.6], atol=1e-12)
+    # Every image is the only one of its class.
+    found = score_features(np.eye(4, 2), np.arange(4), criterion="margin")
     assert np.isfinite(found).all()
-    assert found.max() < 0
+    assert found.min() > 0
+
+
+@pytest.mark.parametrize("n", [10, 100])
+def test_a_margin_of_values_too_large_is_refused(n):
+    with pytest.raises(ArgumentError) as caught:
+        score_features(1e200 * np.arange(n * 20.0).reshape(n, 20), np.arange(n), criterion="margin")
+    assert str(caught.value) == "features: values are too large to fit a head; scale them down"
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_row_that_is_not_finite_is_named(criterion, value, monkeypatch):
+    monkeypatch.setattr(criteria, "BLOCK_ROWS", 7)
+    features, labels = random_set(0)
+    features[[10, 12], 3] = value
+    readable = np.arange(60) != 10
+    for known, row in ((None, 10), (readable, 12)):
+        with pytest.raises(ArgumentError) as caught:
+            score_features(features, labels, criterion=criterion, readable=known)
+        assert str(caught.value) == (
+            f"features: row {row} is not finite; set it to False in `readable` to leave it out"
+        )
+
+
+@pytest.mark.parametrize(
+    ("labels", "given"),
+    [([0, 1], "list"), (np.zeros(2), "float64"), (np.array(["a", "b"]), "<U1"), (None, "NoneType")],
+)
+def test_labels_that_are_no_integers_are_refused(labels, given):
+    with pytest.raises(ArgumentError) as caught:
+        score_features(np.zeros((2, 1)), labels)
+    assert str(caught.value) == f"labels: are {given}; an array of integers (n,) is needed"
 
 
 @pytest.mark.parametrize("criterion", COMPARING)
@@ -122,58 +159,52 @@ def test_as_many_prototypes_as_images_are_at_them():
     np.testing.assert_allclose(found, 0, atol=1e-12)
 
 
-def trained(features, members, seed, epochs):
-    """Train the head image by image; yield margins, errors and lengths of each epoch."""
-    rng = np.random.default_rng(seed)
-    n, classes = len(features), max(members) + 1
-    centered = features - features.mean(axis=0)
-    scaled = centered / math.sqrt((centered**2).sum() / n)
-    weights = np.zeros((classes, features.shape[1] + 1))
-    velocity = np.zeros_like(weights)
-    rate = max(1, classes / 10)
-    for _ in range(epochs):
-        order = rng.permutation(n)
-        seen = np.zeros((3, n))
-        for start in range(0, n, linear_head.BATCH):
-            batch = order[start : start + linear_head.BATCH]
-            gradient = np.zeros_like(weights)
-            for i in batch:
-                x = np.append(scaled[i], 1)
-                logits = [float(w @ x) for w in weights]
-                total = sum(math.exp(logit) for logit in logits)
-                error = np.array([math.exp(logit) / total for logit in logits])
-                error[members[i]] -= 1
-                others = [logit for y, logit in enumerate(logits) if y != members[i]]
-                seen[:, i] = (
-                    logits[members[i]] - max(others),
-                    math.sqrt(error @ error),
-                    math.sqrt(x @ x),
-                )
-                gradient += np.outer(error, x) / len(batch)
-            gradient += linear_head.DECAY * weights
-            velocity = linear_head.MOMENTUM * velocity - rate * gradient
-            weights = weights + velocity
-        yield seen
-
-
 @pytest.mark.parametrize("seed", SEEDS)
-def test_scores_of_the_head_are_those_of_the_plain_statement(seed, monkeypatch):
-    monkeypatch.setattr(linear_head, "BATCH", 16)
+def test_scores_of_heads_are_those_of_the_plain_statement(seed, monkeypatch):
+    monkeypatch.setattr(cross_fitting, "BATCH", 16)
     features, labels = random_set(seed)
-    members = ((labels + 3) // 4).tolist()
-    early = [list(trained(features, members, seed + run, 3))[-1] for run in range(3)]
-    late = list(trained(features, members, seed, 20))
-    right = np.array([margin > 0 for margin, _, _ in late])
+    labels[7] = 100  # the only image of its class
+    members = np.unique(labels, return_inverse=True)[1]
+
+    def logits(splits, epochs, steps):
+        options = {"splits": splits, "epochs": epochs, "steps": steps, "batch": 24}
+        return held_out_logits(features, members.tolist(), seed, **options)
+
+    *_, early = logits(3, 3, 2)
+    late = logits(1, 20, 20)
+
+    def errors(outputs):
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        wrong = powers / powers.sum(axis=1, keepdims=True) - np.eye(outputs.shape[1])[members]
+        return np.sqrt((wrong**2).sum(axis=1))
+
+    def margin(outputs):
+        return [max(np.delete(one, y)) - one[y] for one, y in zip(outputs, members, strict=True)]
+
+    centered = features - features.mean(axis=0)
+    lengths = np.sqrt(1 + (centered**2).sum(axis=1) / (centered**2).sum(axis=1).mean())
+    el2n = np.mean([errors(outputs) for outputs in early], axis=0)
+    margins = np.array([margin(outputs) for (outputs,) in late])
+    right = margins < 0
     forgotten = (right[:-1] & ~right[1:]).sum(axis=0)
     expected = {
-        "el2n": np.mean([error for _, error, _ in early], axis=0),
-        "grand": np.mean([error * length for _, error, length in early], axis=0),
-        "aum": -np.mean([margin for margin, _, _ in late], axis=0),
+        "el2n": el2n,
+        "grand": el2n * lengths,
+        "aum": margins.mean(axis=0),
         "forgetting": np.where(right.any(axis=0), forgotten, 21),
     }
     for criterion, values in expected.items():
         found = score_features(features, labels, criterion=criterion, seed=seed)
         np.testing.assert_allclose(found, values, rtol=1e-3, atol=1e-4, err_msg=criterion)
+
+
+@pytest.mark.parametrize("criterion", HELD_OUT)
+def test_the_label_of_an_image_tells_its_head_nothing(criterion, rng):
+    # Of labels at random nothing can be learned, but a head that sees the images fits all of them.
+    features, labels = rng.standard_normal((90, 200)), np.arange(90) % 2
+    scores = score_features(features, labels, criterion=criterion)
+    middle = {"el2n": 0.5**0.5, "grand": 1, "forgetting": 0, "aum": 0, "margin": 0}[criterion]
+    assert 0.25 < np.mean(scores > middle) < 0.75, scores
 
 
 @pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "prototypes"])
@@ -188,7 +219,7 @@ def test_mislabeled_images_score_higher(criterion):
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_scores_follow_from_their_arguments_alone(criterion, tmp_path, monkeypatch):
-    monkeypatch.setattr(linear_head, "BATCH", 16)  # of one batch, the order would not matter
+    monkeypatch.setattr(cross_fitting, "BATCH", 16)  # of one batch, the order would not matter
     features, labels = random_set(2)
     readable = np.arange(60) != 7
     scores = score_features(features, labels, criterion=criterion, readable=readable)
@@ -209,3 +240,11 @@ def test_equal_images_of_one_class_score_0_and_so_does_one_image(criterion):
     for n in (1, 5):
         scores = score_features(np.ones((n, 3)), np.zeros(n, dtype=int), criterion=criterion)
         np.testing.assert_allclose(scores, np.zeros(n), atol=1e-12)
+
+
+@pytest.mark.parametrize("criterion", HELD_OUT)
+def test_equal_features_have_scores_too(criterion):
+    found = score_features(np.ones((6, 2)), np.array([0, 0, 0, 0, 1, 1]), criterion=criterion)
+    assert np.isfinite(found).all()
+    if criterion != "forgetting":
+        assert found[:4].max() < found[4:].min()  # the larger class is the more probable

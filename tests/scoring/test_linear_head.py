@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from moderate_cli.scoring import linear_head, score_features
-from moderate_cli.scoring.linear_head import LinearHead, softmax
+from moderate_cli.scoring import linear_head
+from moderate_cli.scoring.linear_head import (
+    Inputs,
+    SoftmaxLayer,
+    errors,
+    random_batches,
+    softmax,
+)
 
 
 def test_a_softmax_by_hand():
@@ -18,56 +24,57 @@ def test_inputs_are_centered_and_of_mean_length_1_with_a_one(monkeypatch, rows_a
     monkeypatch.setattr(linear_head, "BLOCK_ROWS", rows_at_once)
     features = np.array([[1.0, 5.0], [99.0, 99.0], [3.0, 5.0], [1.0, 9.0], [3.0, 9.0]])
     rows = np.array([0, 2, 3, 4])  # mean (2, 7); all are at a squared distance of 1 + 4
-    head = LinearHead(features, rows, np.array([0, 0, 1, 1]), 2, 0)
-    found = head.inputs(rows)
+    found = Inputs(features, rows)(rows)
     expected = np.array([[-1, -2, 0], [1, -2, 0], [-1, 2, 0], [1, 2, 0]]) / np.sqrt(5) + [0, 0, 1]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert found.dtype == np.float32
 
 
+@pytest.mark.parametrize(("dtype", "offset"), [(np.float16, 8), (np.float32, 9), (np.float64, 1e9)])
+def test_inputs_are_precise_far_from_zero(dtype, offset, rng):
+    features = (offset + rng.standard_normal((50, 4))).astype(dtype)
+    before, rows = features.copy(), np.arange(50)
+    centered = features.astype(float) - features.astype(float).mean(axis=0)
+    scaled = centered / np.sqrt((centered**2).sum(axis=1).mean())
+    found = Inputs(features, rows)(rows)
+    # The variance is that of squares less the squared mean, to the precision of doubles.
+    np.testing.assert_allclose(found[:, :4], scaled, atol=1e-6 if offset < 10 else 20)
+    np.testing.assert_array_equal(features, before)
+
+
 def test_equal_features_are_not_scaled():
     features = np.full((3, 2), 7.0)
-    head = LinearHead(features, np.arange(3), np.array([0, 1, 1]), 2, 0)
-    assert head.inputs(np.arange(3)).tolist() == [[0, 0, 1]] * 3
+    every = np.arange(3)
+    assert Inputs(features, every)(every).tolist() == [[0, 0, 1]] * 3
 
 
-def test_an_epoch_goes_through_all_images_once(monkeypatch):
-    monkeypatch.setattr(linear_head, "BATCH", 4)
-    features = np.random.default_rng(0).random((10, 3))
-    head = LinearHead(features, np.arange(10), np.arange(10) % 2, 2, 0)
-    assert head.weights.tolist() == np.zeros((4, 2)).tolist()
+def test_random_batches_go_through_all_images_once(rng):
     orders = []
     for _ in range(2):
-        batches = [step.batch.tolist() for step in head.epoch()]
+        batches = [batch.tolist() for batch in random_batches(10, 4, rng)]
         assert [len(batch) for batch in batches] == [4, 4, 2]
         assert all(batch == sorted(batch) for batch in batches)
         assert sorted(row for batch in batches for row in batch) == list(range(10))
         orders.append(batches)
     assert orders[0] != orders[1]
-    assert head.weights.dtype == np.float32
 
 
 @pytest.mark.parametrize(("classes", "rate"), [(2, 1), (10, 1), (30, 3)])
 def test_two_steps_by_hand(classes, rate):
-    # Features are equal, so inputs are (0, 1): only the weights of the one are moved.
-    head = LinearHead(np.zeros((2, 1)), np.arange(2), np.array([0, 0]), classes, 0)
-    (step,) = head.epoch()
-    assert step.logits.tolist() == [[0] * classes] * 2
+    # Inputs are (0, 1): only the weights of the one are moved.
+    layer, members = SoftmaxLayer(2, classes), np.array([0, 0])
+    inputs = np.array([[0, 1]] * 2, dtype=np.float32)
+    logits = inputs @ layer.weights
+    assert logits.tolist() == [[0] * classes] * 2
     error = np.full(classes, 1 / classes)
     error[0] -= 1
-    np.testing.assert_allclose(step.error, [error] * 2, rtol=1e-6)
+    np.testing.assert_allclose(errors(logits, members), [error] * 2, rtol=1e-6)
+    layer.learn(inputs, logits, members)
     first = -rate * error
-    np.testing.assert_allclose(head.weights, [np.zeros(classes), first], rtol=1e-5)
-    (step,) = head.epoch()
-    np.testing.assert_allclose(step.logits, [first] * 2, rtol=1e-5)
+    np.testing.assert_allclose(layer.weights, [np.zeros(classes), first], rtol=1e-5)
+    assert layer.weights.dtype == np.float32
+    layer.learn(inputs, inputs @ layer.weights, members)
     powers = np.exp(first)
     gradient = powers / powers.sum() - np.eye(classes)[0] + 1e-4 * first
     second = first + 0.9 * first - rate * gradient
-    np.testing.assert_allclose(head.weights[1], second, rtol=1e-5)
-
-
-@pytest.mark.parametrize("criterion", ["el2n", "grand", "forgetting", "aum"])
-def test_equal_features_have_scores_too(criterion):
-    found = score_features(np.ones((6, 2)), np.array([0, 0, 0, 0, 1, 1]), criterion=criterion)
-    assert np.isfinite(found).all()
-    assert len(set(found[:4])) == len(set(found[4:])) == 1
+    np.testing.assert_allclose(layer.weights[1], second, rtol=1e-5)

@@ -1,0 +1,102 @@
+"""Cross-fitting: linear heads of which each is asked only about images that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from moderate_cli.arrays import Features, Floats, Rows
+from moderate_cli.scoring.linear_head import BATCH, Inputs, SoftmaxLayer, random_batches
+
+FOLDS = 3
+
+
+class Batch(NamedTuple):
+    """Images for one step of all heads.
+
+    Attributes
+    ----------
+    positions
+        int64 (b,), positions of its images, ascending.
+    members
+        int64 (b,), the class of each.
+    inputs
+        float32 (b, d + 1), scaled features and a column of ones.
+    """
+
+    positions: Rows
+    members: Rows
+    inputs: Floats
+
+
+class CrossFittedHeads:
+    """`FOLDS` linear heads for each split of the images into folds.
+
+    Each head is trained on all folds but one. All heads see the batches in one order, so features
+    are read once for all of them. Features are scaled by all images, which needs no label.
+
+    Parameters
+    ----------
+    features
+        (n, d) of any float type; may be memory-mapped.
+    rows, members
+        int64 (m,), rows to train on, ascending, and the class of each, numbered from 0.
+    splits
+        Number of splits.
+    seed
+        Seed of the splits and of the order of training.
+    """
+
+    def __init__(
+        self, features: Features, rows: Rows, members: Rows, splits: int, seed: int
+    ) -> None:
+        self._inputs = Inputs(features, rows)
+        self._rows, self._members = rows, members
+        self._rng = np.random.default_rng(seed)
+        size = (features.shape[1] + 1, int(members.max()) + 1)
+        self._splits = [
+            (stratified_folds(members, self._rng), [SoftmaxLayer(*size) for _ in range(FOLDS)])
+            for _ in range(splits)
+        ]
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield all images once, in random order."""
+        size = BATCH * FOLDS // (FOLDS - 1)  # of which each head sees about BATCH
+        for positions in random_batches(len(self._rows), size, self._rng):
+            inputs = self._inputs(self._rows[positions])
+            yield Batch(positions, self._members[positions], inputs)
+
+    def learn(self, batch: Batch) -> None:
+        """Take a step of each head, with the images of a batch outside its fold."""
+        for folds, layers in self._splits:
+            for fold, layer in enumerate(layers):
+                seen = folds[batch.positions] != fold
+                if seen.any():
+                    inputs = batch.inputs[seen]
+                    layer.learn(inputs, inputs @ layer.weights, batch.members[seen])
+
+    def held_out(self, batch: Batch) -> Iterator[Floats]:
+        """Yield the logits of the heads that never see the image, float32 (b, c), per split."""
+        for folds, layers in self._splits:
+            logits = np.empty((len(batch.members), layers[0].weights.shape[1]), dtype=np.float32)
+            for fold, layer in enumerate(layers):
+                out = folds[batch.positions] == fold
+                logits[out] = batch.inputs[out] @ layer.weights
+            yield logits
+
+
+def stratified_folds(members: Rows, rng: np.random.Generator) -> Rows:
+    """Divide the images of each class evenly among `FOLDS` folds, at random: int64 (m,).
+
+    >>> members = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1])
+    >>> folds = stratified_folds(members, np.random.default_rng(0))
+    >>> sorted(folds[:3].tolist()), sorted(folds[3:].tolist())
+    ([0, 1, 2], [0, 0, 1, 1, 2, 2])
+    """
+    order = rng.permutation(len(members))
+    order = order[np.argsort(members[order], kind="stable")]
+    folds = np.empty(len(members), dtype=np.int64)
+    folds[order] = np.arange(len(members)) % FOLDS
+    return folds

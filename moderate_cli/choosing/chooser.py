@@ -9,8 +9,9 @@ from moderate_cli.choosing.preparing import Prepared, Preparer
 from moderate_cli.choosing.selection import Selection
 from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs, Source
-from moderate_cli.label_errors.suspects import check_suspectable
+from moderate_cli.label_errors.suspects import Suspects, check_suspectable
 from moderate_cli.listening import SILENT, Listener
+from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.selection import AUTO, Choice, kept_count
 from moderate_cli.selection.selecting import choose_from
@@ -29,7 +30,7 @@ class Chooser:
 
     def __init__(self, source: Source, listener: Listener = SILENT) -> None:
         self.source, self._listener = source, listener
-        self._preparers: dict[tuple[float | None, int, int], Preparer] = {}
+        self._preparers: dict[tuple[float | None, int], Preparer] = {}
         self._scores: dict[tuple[str, str, str, int], Scores] = {}
 
     def choose(self, choice: Choice) -> Selection:
@@ -43,19 +44,27 @@ class Chooser:
         prepared, scores = self.prepare(choice), self._score(choice)
         values = np.where(prepared.eligible, scores.values, np.nan)
         features = self.source.features if choice.entry.within_classes else None
-        mask = choose_from(choice, values, scores.labels, features)
+        rate = self._noise_rate(choice, prepared) if choice.entry.adapts else 0.0
+        mask = choose_from(choice, values, scores.labels, features, rate)
         return Selection(self.source, choice, scores, prepared, mask)
 
     def prepare(self, choice: Choice) -> Prepared:
         """Drop suspects and near duplicates, as asked for."""
         return self._preparer(choice).prepare(choice.dropped)
 
-    def room(self, choice: Choice) -> int:
-        """Return the number of images that would be left to select from."""
-        return self._preparer(choice).room(choice.dropped)
+    def suspects(self, choice: Choice) -> Suspects:
+        """Return the suspects among all images, whether or not the choice drops them."""
+        return self._preparer(choice).suspects
+
+    def _noise_rate(self, choice: Choice, prepared: Prepared) -> float:
+        """Return the estimated share of wrong labels among the images to select from."""
+        found = self.suspects(choice)
+        if found.hardly_known and choice.dropped is None:  # dropping suspects says so, too
+            self._listener.notice(Notice("hardly known", share=found.accuracy))
+        return float(np.mean(found.probability[prepared.eligible]))
 
     def _preparer(self, choice: Choice) -> Preparer:
-        key = (choice.dedup, choice.min_per_class, choice.seed)
+        key = (choice.dedup, choice.min_per_class)
         if key not in self._preparers:
             self._preparers[key] = Preparer(self.source, *key, self._listener)
         return self._preparers[key]
@@ -80,13 +89,11 @@ def check(choice: Choice, inputs: Inputs) -> None:
         inputs.check_single(strategy)
     if choice.dedup is not None:
         inputs.check_single("dedup")
-    # If the user did not ask for it, the strategy did.
-    dropping = strategy if choice.drop_suspects is None else "drop_suspects"
     if choice.dropped is not None:
-        inputs.check_single(dropping)
+        inputs.check_single("drop_suspects")
     clustered = inputs.clusters is not None
     if clustered and (choice.strategy == AUTO or choice.dropped is not None):
-        one = strategy if choice.strategy == AUTO else dropping
+        one = strategy if choice.strategy == AUTO else "drop_suspects"
         raise OptionError("use {} or {}, not both", one, ("labels", inputs.labels))
 
 
@@ -108,7 +115,18 @@ def check_labels(choice: Choice, labels: Labels, *, clustered: bool = False) -> 
         If there are too few images or classes.
     """
     if not clustered:
-        check_compared(choice.scored_by, labels)
+        _check_compared(choice, labels)
     kept_count(len(labels), choice.ratio, choice.count)
     if choice.dropped is not None:
         check_suspectable(labels)
+
+
+def _check_compared(choice: Choice, labels: Labels) -> None:
+    """Refuse a single class, before any image is read, if classes are compared."""
+    if choice.strategy != AUTO and choice.entry.adapts and np.all(labels == labels[:1]):
+        raise OptionError(
+            "{} compares classes, and there is only one; choose another, or pass {}",
+            ("strategy", choice.strategy),
+            ("labels", "kmeans:K"),
+        )
+    check_compared(choice.scored_by, labels)

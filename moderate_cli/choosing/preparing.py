@@ -53,8 +53,6 @@ class Preparer:
         Minimum cosine similarity of near duplicates; None keeps them.
     min_per_class
         Minimum number of images left per class.
-    seed
-        Random seed of suspects.
     listener
         Hears which images are dropped.
     """
@@ -64,10 +62,9 @@ class Preparer:
         source: Source,
         dedup: float | None,
         min_per_class: int,
-        seed: int,
         listener: Listener,
     ) -> None:
-        self._source, self._dedup, self._least, self._seed = source, dedup, min_per_class, seed
+        self._source, self._dedup, self._least = source, dedup, min_per_class
         self._listener = listener
         self._done: dict[Dropped, Prepared] = {}
 
@@ -77,13 +74,6 @@ class Preparer:
             self._done[dropped] = self._prepare(dropped)
         return self._done[dropped]
 
-    def room(self, dropped: Dropped) -> int:
-        """Return the number of images left without suspects; give no notice."""
-        eligible = self.prepare(None).eligible.copy()
-        if dropped is not None:
-            eligible[self._suspects_left_out(dropped).rows] = False
-        return int(np.count_nonzero(eligible))
-
     def _prepare(self, dropped: Dropped) -> Prepared:
         eligible, left_out, duplicates = self._source.readable, {}, None
         if dropped is not None:
@@ -92,7 +82,7 @@ class Preparer:
             left = int(np.count_nonzero(eligible))
             self._listener.notice(Notice("suspects", len(one.rows), left))
             if dropped == "auto":
-                tell_of_doubts(self._suspects, self._listener)
+                tell_of_doubts(self.suspects, self._listener)
             self._tell("suspects", one, eligible)
         if self._dedup is not None:
             duplicates = self._find_duplicates(eligible, self._dedup)
@@ -104,15 +94,15 @@ class Preparer:
             self._tell("duplicates", one, eligible)
         return Prepared(eligible, left_out, duplicates)
 
-    def _suspects_left_out(self, dropped: Fraction | Literal["auto", "nothing"]) -> LeftOut:
-        assert dropped != "nothing"
-        rows = self._suspects.most_probable(dropped)
+    def _suspects_left_out(self, dropped: Fraction | Literal["auto"]) -> LeftOut:
+        rows = self.suspects.most_probable(dropped)
         return leave_out(rows, self._source.labels, self._source.readable, self._least)
 
     @cached_property
-    def _suspects(self) -> Suspects:
+    def suspects(self) -> Suspects:
+        """The probability of each image, dropped or not, that its label is wrong."""
         with self._listener.progress("suspects", unit="step", delay=PATIENCE) as move:
-            return self._source.sets[0].suspects(seed=self._seed, on_progress=move)
+            return self._source.sets[0].suspects(on_progress=move)
 
     def _find_duplicates(self, eligible: Mask, threshold: float) -> Duplicates:
         features = self._source.features
@@ -137,9 +127,11 @@ class Preparer:
 
 
 def tell_of_doubts(found: Suspects, listener: Listener) -> None:
-    """Warn if the estimated label noise disagrees with the number of suspects."""
+    """Warn if features hardly know the classes, or the label noise disagrees with the suspects."""
     noise = noise_estimate(found)
-    if not noise.agrees:
+    if found.hardly_known:
+        listener.notice(Notice("hardly known", share=found.accuracy))
+    elif not noise.agrees:
         notice = Notice("doubtful suspects", noise.suspects, noise.images, share=noise.rate)
         listener.notice(notice)
 

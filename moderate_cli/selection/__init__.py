@@ -4,17 +4,28 @@ from moderate_cli.selection.choice import SCOPES, Choice, ChoiceKeywords
 from moderate_cli.selection.counts import BALANCES, exact, kept_count, quotas, written
 from moderate_cli.selection.pool import class_shares
 from moderate_cli.selection.selecting import emptied_classes, select_scores
-from moderate_cli.selection.strategies import AUTO, STRATEGIES, Order, Pick, Strategy, Window
+from moderate_cli.selection.strategies import (
+    AUTO,
+    RECOMMENDED,
+    STRATEGIES,
+    Follow,
+    Order,
+    Pick,
+    Strategy,
+    Window,
+)
 from moderate_cli.selection.windows import MEDIAN
 
 __all__ = [
     "AUTO",
     "BALANCES",
     "MEDIAN",
+    "RECOMMENDED",
     "SCOPES",
     "STRATEGIES",
     "Choice",
     "ChoiceKeywords",
+    "Follow",
     "Order",
     "Pick",
     "Strategy",

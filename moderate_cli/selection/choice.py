@@ -17,7 +17,7 @@ SCOPES = ("global", "class")
 WHERE = "`moderate help strategies` lists all"
 
 Number = float | str | Fraction
-Dropped = Fraction | Literal["auto", "nothing"] | None
+Dropped = Fraction | Literal["auto"] | None
 
 
 class ChoiceKeywords(TypedDict, total=False):
@@ -29,7 +29,7 @@ class ChoiceKeywords(TypedDict, total=False):
     criterion: str | None
     center: str
     metric: str
-    scope: str | None
+    scope: str
     balance: str
     quantile: Number
     min_per_class: int
@@ -53,8 +53,7 @@ class Choice:
     center, metric
         Class center, and distance to it: keys of `CENTERS` and `METRICS`.
     scope
-        "global": select from all images together. "class": a share per class. None: "class" if the
-        strategy or the balance needs it, else "global".
+        "class": a share per class. "global": select from all images together, as the paper does.
     balance
         A key of `BALANCES`: how to divide the budget among classes.
     quantile
@@ -66,7 +65,7 @@ class Choice:
         (0, 1]. None keeps them.
     drop_suspects
         Drop likely label errors first: "auto" (probability above 0.5) or a fraction in (0, 1).
-        "nothing" keeps them; None leaves it to the strategy.
+        None or "nothing" keeps them.
     seed
         Random seed.
 
@@ -77,10 +76,10 @@ class Choice:
 
     Examples
     --------
-    >>> Choice(ratio=0.3, strategy="trimmed").dropped
-    'auto'
-    >>> Choice(ratio="1/3", strategy="matching").within_classes
+    >>> Choice(ratio="1/3").within_classes
     True
+    >>> Choice(ratio=0.3, strategy="matching", drop_suspects="0.10").dropped
+    Fraction(1, 10)
     """
 
     ratio: Number | None = None
@@ -89,7 +88,7 @@ class Choice:
     criterion: str | None = None
     center: str = "mean"
     metric: str = "euclidean"
-    scope: str | None = None
+    scope: str = "class"
     balance: str = "proportional"
     quantile: Number = MEDIAN
     min_per_class: int = 1
@@ -103,8 +102,7 @@ class Choice:
             check_choice("criterion", self.criterion, CRITERIA)
         check_choice("center", self.center, CENTERS)
         check_choice("metric", self.metric, METRICS)
-        if self.scope is not None:
-            check_choice("scope", self.scope, SCOPES)
+        check_choice("scope", self.scope, SCOPES)
         check_choice("balance", self.balance, BALANCES)
         if not 0 <= self.window_quantile <= 1:
             raise ArgumentError(f"quantile: {self.quantile} is not in [0, 1]")
@@ -134,7 +132,7 @@ class Choice:
     @property
     def within_classes(self) -> bool:
         """Whether to select a share per class."""
-        return self.scope == "class" or self.balance != "proportional" or self._entry_within_classes
+        return self.scope == "class"
 
     @property
     def scored_by(self) -> str:
@@ -145,17 +143,10 @@ class Choice:
 
     @property
     def dropped(self) -> Dropped:
-        """The suspects to drop first: `drop_suspects`, or by the strategy; None for none."""
-        if self.drop_suspects == "nothing":
+        """The suspects to drop first; None for none."""
+        if self.drop_suspects in (None, "nothing"):
             return None
-        if self.drop_suspects is None:
-            own = self.strategy != AUTO and STRATEGIES[self.strategy].drops_suspects
-            return "auto" if own else None
         return "auto" if self.drop_suspects == "auto" else exact(self.drop_suspects)
-
-    @property
-    def _entry_within_classes(self) -> bool:
-        return self.strategy != AUTO and STRATEGIES[self.strategy].within_classes
 
     def _check_suspects(self) -> None:
         if self.drop_suspects in (None, "auto", "nothing"):

@@ -43,6 +43,7 @@ def conflicts(asked: Mapping[str, Any]) -> Iterator[Conflict]:
     [Conflict(one='strategy', other='scope', wins='one', fatal=True)]
     """
     strategy, scope = asked.get("strategy", "moderate"), asked.get("scope")
+    criterion = asked.get("criterion")
     if asked.get("ratio") is not None and asked.get("count") is not None:
         yield Conflict("ratio", "count", "both")
     if scope == "global" and (strategy == AUTO or STRATEGIES[strategy].within_classes):
@@ -50,5 +51,17 @@ def conflicts(asked: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict("strategy", "scope", fatal=strategy != AUTO)
     if strategy != "moderate" and exact(asked.get("quantile", MEDIAN)) != MEDIAN:
         yield Conflict("strategy", "quantile")
+    adapts = strategy != AUTO and STRATEGIES[strategy].adapts
+    if adapts and criterion not in (None, STRATEGIES[strategy].criterion):
+        yield Conflict("strategy", "criterion")  # it adapts to the accuracy, the sign of its own
     if asked.get("balance", "proportional") != "proportional" and scope == "global":
         yield Conflict("balance", "scope")
+
+
+def compatible(strategy: str, scope: str, criterion: str | None) -> bool:
+    """Whether a strategy goes with a scope and a criterion.
+
+    >>> compatible("matching", "global", None), compatible("matching", "class", "aum")
+    (False, True)
+    """
+    return not any(conflicts({"strategy": strategy, "scope": scope, "criterion": criterion}))

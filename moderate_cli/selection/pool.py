@@ -10,7 +10,6 @@ from moderate_cli.arrays import Counts, Labels, Rows, Values
 from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.counts import kept_count, members_of, quotas
 from moderate_cli.selection.floors import attainable
-from moderate_cli.selection.trimming import least, trim
 
 
 class Pool(NamedTuple):
@@ -39,7 +38,7 @@ class Pool(NamedTuple):
 
 
 def pool_of(choice: Choice, values: Values, labels: Labels) -> Pool:
-    """Gather the images with a score; without the easiest ones if the strategy trims.
+    """Gather the images with a score.
 
     Raises
     ------
@@ -50,12 +49,6 @@ def pool_of(choice: Choice, values: Values, labels: Labels) -> Pool:
     values, k = values[rows], kept_count(len(rows), choice.ratio, choice.count)
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, attainable(sizes, min(choice.min_per_class, len(rows)), k))
-    if choice.entry.trims:
-        floors = np.maximum(floors, least(quotas(sizes, k, floors, choice.balance)))
-        left = trim(values, members, k, floors)
-        floors = floors[np.unique(members[left])]
-        rows, values = rows[left], values[left]
-        members, sizes = members_of(labels[rows])
     return Pool(rows, values, members, sizes, floors, k)
 
 

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Mask, Rows, Values, read_rows
+from moderate_cli.arrays import Doubles, Features, Mask, Points, Rows, Values, read_rows
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import Scores
+from moderate_cli.selection.adaptive import surest, surest_share
 from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.counts import quotas
 from moderate_cli.selection.floors import raise_to_floors
 from moderate_cli.selection.pool import Pool, pool_of
-from moderate_cli.selection.strategies import AUTO, Order, Pick, Strategy, Window
+from moderate_cli.selection.strategies import AUTO, Follow, Order, Pick, Strategy, Window
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 
 # Larger classes are divided into parts, because matrices of all pairs grow with the square.
@@ -33,17 +34,18 @@ def select_scores(
     ratio: float | str | Fraction | None = None,
     count: int | None = None,
     strategy: str = "moderate",
-    scope: str | None = None,
+    scope: str = "class",
     quantile: float | str | Fraction = MEDIAN,
     balance: str = "proportional",
     min_per_class: int = 1,
     features: npt.NDArray[np.floating[Any]] | None = None,
     criterion: str | None = None,
+    noise_rate: float = 0.0,
     seed: int = 0,
 ) -> Mask:
-    """Choose images by their scores; by default those around the median score.
+    """Choose images by their scores; by default those around the median score of each class.
 
-    That is the window of Moderate Coreset, Section 3.2, Eq. 2.
+    With scope "global", that is the window of Moderate Coreset, Section 3.2, Eq. 2.
 
     Parameters
     ----------
@@ -55,11 +57,10 @@ def select_scores(
     ratio, count
         Amount to keep, one of the two: a fraction of n in (0, 1], or a number in [1, n].
     strategy
-        A key of `STRATEGIES`. "trimmed" needs scores of criterion "margin", with NaN for suspects:
-        unlike `moderate_cli.select`, this function does not drop them itself.
+        A key of `STRATEGIES`.
     scope
-        "global": select from all images together. "class": a share per class. None: "class" for
-        strategies that compare features, and if `balance` is not "proportional"; else "global".
+        "class": a share per class. "global": select from all images together, which strategies
+        that compare features cannot, and which needs the balance "proportional".
     quantile
         Position of the window of "moderate" in [0, 1]: 0.5 around the median, 0 the lowest scores,
         1 the highest.
@@ -73,8 +74,10 @@ def select_scores(
     features
         (n, d) of any float type, for strategies that compare features; may be memory-mapped.
     criterion
-        Criterion of the scores, if `scores` does not have it. "trimmed" refuses scores of another
-        criterion than its own, unless it is named here.
+        Criterion of the scores, if `scores` does not have it. A strategy with a criterion of its
+        own refuses scores of another one, unless that is named here.
+    noise_rate
+        Estimated share of wrong labels, in [0, 1], for "adaptive": `find_suspects(...).noise_rate`.
     seed
         Random seed of "random" and "stratified".
 
@@ -104,17 +107,26 @@ def select_scores(
         raise ArgumentError("strategy: auto needs features and labels; use select(...)")
     if criterion is None:
         _check_criterion(asked.entry, scores.criterion if isinstance(scores, Scores) else "")
-    if asked.within_classes and isinstance(asked.entry.function, Pick):
+    if asked.entry.within_classes:
         _check_features(strategy, features, len(values))
-    return choose_from(asked, values, labels, features)
+    if not 0 <= noise_rate <= 1:
+        raise ArgumentError(f"noise_rate: {noise_rate} is not in [0, 1]")
+    return choose_from(asked, values, labels, features, noise_rate)
 
 
 def choose_from(
-    asked: Choice, values: Values, labels: Values, features: Features | None = None
+    asked: Choice,
+    values: Values,
+    labels: Values,
+    features: Features | None = None,
+    noise_rate: float = 0.0,
 ) -> Mask:
     """Select as `select_scores`, but without checking arguments: bool (n,)."""
     pool = pool_of(asked, values, labels)
-    inside = _by_class(asked, pool, features) if asked.within_classes else _globally(asked, pool)
+    if asked.within_classes:
+        inside = _by_class(asked, pool, features, noise_rate)
+    else:
+        inside = _globally(asked, pool)
     return _mask(pool.rows[inside], len(labels))
 
 
@@ -129,7 +141,7 @@ def _globally(asked: Choice, pool: Pool) -> Mask:
     return raise_to_floors(_mask(order[:k], len(values)), members, floors, order)
 
 
-def _by_class(asked: Choice, pool: Pool, features: Features | None) -> Mask:
+def _by_class(asked: Choice, pool: Pool, features: Features | None, noise_rate: float) -> Mask:
     """Select a share per class."""
     rows, values, members, sizes, floors, k = pool
     shares = quotas(sizes, k, floors, asked.balance)
@@ -137,10 +149,13 @@ def _by_class(asked: Choice, pool: Pool, features: Features | None) -> Mask:
     if isinstance(function, Window):
         return class_windows(values, members, shares, sizes, _quantile(asked, function))
     groups = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
+    right = float(np.mean(values < 0))  # of the margin: where the head predicts the label
     kept = []
     for number, (own, share) in enumerate(zip(groups, shares.tolist(), strict=True)):
         if not share:
             continue
+        if asked.entry.adapts:
+            own = own[surest(values[own], share, surest_share(share, right, noise_rate))]
         if isinstance(function, Order):
             rng = np.random.default_rng((asked.seed, number))
             kept.append(own[function.function(values[own], share, rng)[:share]])
@@ -153,23 +168,35 @@ def _quantile(asked: Choice, window: Window) -> Fraction:
     return asked.window_quantile if window.quantile is None else window.quantile
 
 
-def _picked(pick: Pick, values: Values, k: int, features: Features | None, rows: Rows) -> Rows:
+def _picked(
+    pick: Pick | Follow, values: Values, k: int, features: Features | None, rows: Rows
+) -> Rows:
     """Pick k images of one class; return their positions in `rows`."""
     assert features is not None
     parts = -(-len(rows) // PART_ROWS)
     pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
     sizes = np.array([len(piece) for piece in pieces])
     kept = []
+    left: Doubles | float = 0.0
     for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
-        points = read_rows(features, rows[piece])
-        bad = ~np.isfinite(points).all(axis=1)
-        if bad.any():
-            raise ArgumentError(
-                f"features: row {rows[piece][bad][0]} is not finite; set its score to NaN to leave"
-                " it out"
-            )
-        kept.append(piece[pick.function(points, share, values[piece])])
+        points = _points(features, rows[piece])
+        if isinstance(pick, Follow):
+            # Each part makes up for what those before left, as if the class were whole.
+            picked, left = pick.function(points, share, left)
+        else:
+            picked = pick.function(points, share, values[piece])
+        kept.append(piece[picked])
     return np.concatenate(kept)
+
+
+def _points(features: Features, rows: Rows) -> Points:
+    points = read_rows(features, rows)
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        raise ArgumentError(
+            f"features: row {rows[bad][0]} is not finite; set its score to NaN to leave it out"
+        )
+    return points
 
 
 def emptied_classes(scores: Scores, mask: Mask) -> list[int]:
@@ -180,13 +207,14 @@ def emptied_classes(scores: Scores, mask: Mask) -> list[int]:
 
 def _check_criterion(entry: Strategy, criterion: str) -> None:
     """Refuse scores with which a strategy would silently select other images than `select`."""
-    if not entry.drops_suspects or criterion == entry.criterion:
+    if entry.criterion in ("center", criterion):  # with "center", the strategy takes any
         return
     these = f"are of {criterion!r}" if criterion else "have no criterion"
+    own = f"criterion={entry.criterion!r}"
+    known = "" if criterion else f", or pass {own} if they are of it"
     raise ArgumentError(
-        f"strategy: {entry.name} needs scores of criterion {entry.criterion!r}, with NaN for"
-        f" suspects, but these {these}; use score(..., criterion={entry.criterion!r}), or pass"
-        f" criterion={criterion or entry.criterion!r} to use them anyway"
+        f"strategy: {entry.name} needs scores of criterion {entry.criterion!r}, but these {these};"
+        f" use score(..., {own}){known}"
     )
 
 

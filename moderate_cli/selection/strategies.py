@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Points, Rows, Values
+from moderate_cli.arrays import Doubles, Points, Rows, Values, directions
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.graph import graph
-from moderate_cli.selection.matching import herding, matching
+from moderate_cli.selection.matching import Picked, herding, matching, matching_unscaled
 from moderate_cli.selection.sampling import random, stratified, two_ends
 
 
@@ -38,6 +38,15 @@ class Pick(NamedTuple):
     function: Callable[[Points, int, Values], Rows]
 
 
+class Follow(NamedTuple):
+    """Picks k images of one class that follow a target: f(points, k, left) -> `Picked`.
+
+    `left` is that of the part of the class before, if the class is divided.
+    """
+
+    function: Callable[[Points, int, Doubles | float], Picked]
+
+
 @dataclass(frozen=True)
 class Strategy:
     """One way to select images.
@@ -51,31 +60,29 @@ class Strategy:
     for_, not_for
         When to use it, and when not; `not_for` may be "".
     function
-        A `Window`, an `Order` or a `Pick`.
+        A `Window`, an `Order`, a `Pick` or a `Follow`.
     source
         Its paper; "" if there is none.
     criterion
         The criterion of its scores, unless the user chooses one.
-    drops_suspects
-        Whether it drops likely label errors first, unless the user chooses otherwise.
-    trims
-        Whether the easiest images are left out first, by `moderate_cli.selection.trimming`.
+    adapts
+        Whether it selects from the surest images of each class only, by
+        `moderate_cli.selection.adaptive`.
     """
 
     name: str
     keeps: str
     for_: str
     not_for: str
-    function: Window | Order | Pick
+    function: Window | Order | Pick | Follow
     source: str = ""
     criterion: str = "center"
-    drops_suspects: bool = False
-    trims: bool = False
+    adapts: bool = False
 
     @property
     def within_classes(self) -> bool:
         """Whether it compares the features of a class, so that its scope is always "class"."""
-        return isinstance(self.function, Pick)
+        return isinstance(self.function, (Pick, Follow))
 
 
 _ENTRIES = (
@@ -110,7 +117,7 @@ _ENTRIES = (
     ),
     Strategy(
         "random",
-        "a random sample; stratified by class with `--scope class`",
+        "a random sample, drawn per class unless the scope is global",
         "any ratio; the baseline for all others",
         "",
         Order(random),
@@ -124,31 +131,39 @@ _ENTRIES = (
         "CCS: Zheng et al., ICLR 2023",
     ),
     Strategy(
-        "trimmed",
-        "`matching`, after dropping suspects and the easiest 30 % of all images",
-        "training a network on 5 to 70 %, with clean or wrong labels",
-        "classes that are easy to distinguish: they may keep only half of their share",
-        Pick(lambda points, k, _: matching(points, k)),
+        "adaptive",
+        "a varied sample of the surest images of each class; the fewer are kept and the harder the"
+        " classes are to tell apart, the surer",
+        "any data: the recommended strategy",
+        "features that do not know the classes",
+        Follow(lambda points, k, left: herding(directions(points), k, left)),
         "this project",
         criterion="margin",
-        drops_suspects=True,
-        trims=True,
+        adapts=True,
     ),
     Strategy(
         "matching",
+        "images that follow the direction of the geometric median of their class",
+        "wrong labels, which it nearly avoids; few images per class",
+        "many images of easy classes with clean labels: it leaves out the unusual ones",
+        Follow(matching),
+        "GM Matching: Acharyya et al., arXiv 2406.17188, its released code",
+    ),
+    Strategy(
+        "matching-unscaled",
         "images whose mean follows the geometric median of their class",
-        "keeping 10 to 40 % of noisy data; representative and diverse",
-        "classes of several kinds: their median shows only one",
-        Pick(lambda points, k, _: matching(points, k)),
-        "GM Matching: Acharyya et al., arXiv 2406.17188",
+        "clean labels; representative and diverse",
+        "wrong labels, of which it keeps its share; classes of several kinds",
+        Follow(matching_unscaled),
+        "GM Matching: Acharyya et al., arXiv 2406.17188, Algorithm 1",
     ),
     Strategy(
         "herding",
-        "images whose mean follows the mean of their class",
-        "clean labels, with the same aim as `matching`",
+        "images whose mean is, at each step, nearest to the mean of their class",
+        "clean labels, if images are to represent their class as it is",
         "wrong labels: they pull the mean",
-        Pick(lambda points, k, _: herding(points, k)),
-        "Welling, ICML 2009",
+        Follow(herding),
+        "Welling, ICML 2009; in the form of iCaRL: Rebuffi et al., CVPR 2017",
     ),
     Strategy(
         "k-center",
@@ -177,7 +192,12 @@ _ENTRIES = (
 )
 STRATEGIES = {entry.name: entry for entry in _ENTRIES}
 
-AUTO = "auto"  # chooses the strategy that is best on held-out images
-AUTO_KEEPS = "the best of nine settings by linear-probe accuracy on held-out images"
+RECOMMENDED = "adaptive"  # in examples, and where strategies are compared
+
+AUTO = "auto"  # takes `RECOMMENDED`, unless another strategy is better on held-out images
+AUTO_KEEPS = (
+    f"`{RECOMMENDED}`, or a strategy that beats it beyond the standard error, by linear-probe"
+    " accuracy on held-out images"
+)
 AUTO_FOR = "data that you know little about"
-AUTO_NOT = "few images, where chance decides; networks trained from scratch"
+AUTO_NOT = "networks trained from scratch: a linear probe undervalues diversity"

@@ -1,10 +1,12 @@
 """A chooser drops, scores and selects; its rules refuse impossible choices."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from listeners import Told
 
-from moderate_cli import results
+from moderate_cli import find_suspects, results
 from moderate_cli.choosing import Chooser, check, check_labels
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.inputs import Inputs, open_source
@@ -27,8 +29,9 @@ def chooser(features=F, labels=Y, told=()):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_chooser_selects_as_select_scores_does_with_its_scores(strategy):
     found = chooser().choose(Choice(ratio=0.5, strategy=strategy, drop_suspects="nothing", seed=3))
+    rate = find_suspects(F, found.scores.labels).noise_rate
     kept = select_scores(
-        found.scores, ratio=0.5, strategy=strategy, features=F, seed=3, criterion="center"
+        found.scores, ratio=0.5, strategy=strategy, features=F, noise_rate=rate, seed=3
     )
     np.testing.assert_array_equal(found.mask, kept)
     assert found.scores.criterion == STRATEGIES[strategy].criterion
@@ -74,16 +77,15 @@ def test_shared_results_are_computed_and_announced_once(counted):
     assert [notice.kind for notice in told].count("suspects") == 1
     assert few.prepared is many.prepared
     both.choose(Choice(ratio=0.8, drop_suspects="auto", seed=1, criterion="margin"))
-    assert (len(suspects), len(scores)) == (2, 2)
+    assert (len(suspects), len(scores)) == (1, 2)
 
 
-def test_room_is_counted_without_a_word():
-    told = []
-    one = chooser(told=told)
-    assert one.room(Choice(ratio=1)) == 13
-    assert one.room(Choice(ratio=1, drop_suspects="3/13")) == 10
-    assert one.room(Choice(ratio=1, drop_suspects="12/13", min_per_class=2)) == 4
-    assert told == []
+def test_suspects_are_those_that_are_dropped(counted):
+    found = counted(results, "find_suspects")
+    one, choice = chooser(), Choice(ratio=1, drop_suspects="3/13")
+    dropped = one.prepare(choice).left_out["suspects"].rows
+    assert sorted(dropped) == sorted(one.suspects(choice).most_probable(Fraction(3, 13)))
+    assert len(found) == 1
 
 
 def test_too_few_images_are_refused():
@@ -117,8 +119,8 @@ CLUSTERS = {"features": (F,), "labels": "kmeans:2"}
         ),
         (
             {"data": "d", "backbones": ("a", "b")},
-            {"strategy": "trimmed"},
-            "strategy='trimmed' takes only one backbone",
+            {"strategy": "adaptive"},
+            "strategy='adaptive' takes only one backbone",
         ),
         (
             {"data": "d", "backbones": ("a", "b")},
@@ -126,11 +128,6 @@ CLUSTERS = {"features": (F,), "labels": "kmeans:2"}
             "drop_suspects takes only one backbone",
         ),
         (CLUSTERS, {"strategy": "auto"}, "use strategy='auto' or labels='kmeans:2', not both"),
-        (
-            CLUSTERS,
-            {"strategy": "trimmed"},
-            "use strategy='trimmed' or labels='kmeans:2', not both",
-        ),
         (CLUSTERS, {"drop_suspects": 0.1}, "use drop_suspects or labels='kmeans:2', not both"),
     ],
 )
@@ -146,7 +143,7 @@ def test_a_choice_that_inputs_cannot_give_is_refused(inputs, options, message):
         ({"scores": F[:, 0]}, {"strategy": "random"}),
         ({"features": (F, F), "labels": Y}, {"strategy": "hard", "criterion": "margin"}),
         (CLUSTERS, {"strategy": "herding", "dedup": 0.9}),
-        (CLUSTERS, {"strategy": "trimmed", "drop_suspects": "nothing"}),
+        (CLUSTERS, {"strategy": "adaptive", "drop_suspects": "nothing"}),
         ({"data": "d"}, {"strategy": "auto", "dedup": 0.9, "drop_suspects": "auto"}),
     ],
 )
@@ -164,9 +161,10 @@ def test_a_choice_that_inputs_can_give_passes(inputs, options):
             "criterion aum compares classes, and there is only one; choose another",
         ),
         (
-            {"ratio": 0.5, "strategy": "trimmed"},
+            {"ratio": 0.5, "strategy": "adaptive"},
             np.zeros(3, dtype=int),
-            "criterion margin compares classes, and there is only one; choose another",
+            "strategy='adaptive' compares classes, and there is only one; choose another, or pass"
+            " labels='kmeans:K'",
         ),
         (
             {"ratio": 0.5, "drop_suspects": 0.1},
@@ -186,3 +184,13 @@ def test_clusters_may_be_more_than_the_classes_that_they_replace():
     choice = Choice(ratio=0.5, criterion="margin")
     check_labels(choice, np.zeros(3, dtype=int), clustered=True)
     check_labels(choice, Y)
+
+
+def test_adaptive_says_once_that_features_hardly_know_the_classes(rng):
+    labels = np.repeat(np.arange(4), 15)
+    for features, known in ((rng.normal(size=(60, 5)), False), (np.eye(4)[labels], True)):
+        for dropped in (None, "auto"):
+            told = []
+            choice = Choice(ratio=0.5, strategy="adaptive", drop_suspects=dropped)
+            chooser(features, labels, told).choose(choice)
+            assert str(told).count("hardly known") == (0 if known else 1)

@@ -31,6 +31,10 @@ NAMES = ", ".join([*STRATEGIES, "auto"])
             "center: 'middle' is unknown; choose one of mean, median, geometric-median",
         ),
         ({"metric": "l1"}, "metric: 'l1' is unknown; choose one of euclidean, cosine"),
+        (
+            {"strategy": "trimmed"},  # of earlier versions
+            f"strategy: 'trimmed' is unknown; did you mean adaptive? Choose one of {NAMES}",
+        ),
         ({"scope": "all"}, "scope: 'all' is unknown; choose one of global, class"),
         (
             {"balance": "even"},
@@ -93,6 +97,10 @@ def test_values_at_the_ends_of_their_range_are_taken(options):
         ),
         ({"strategy": AUTO, "quantile": 0}, "use strategy='auto' or quantile=0, not both"),
         (
+            {"strategy": "adaptive", "criterion": "el2n"},
+            "use strategy='adaptive' or criterion='el2n', not both",
+        ),
+        (
             {"balance": "sqrt", "scope": "global"},
             "use balance='sqrt' or scope='global', not both",
         ),
@@ -143,42 +151,38 @@ def test_all_conflicts_are_found():
     ]
 
 
-def test_shares_per_class_are_asked_for_or_needed():
-    assert not Choice(ratio=1).within_classes
-    assert not Choice(ratio=1, scope="global").within_classes
-    assert not Choice(ratio=1, strategy=AUTO).within_classes
-    assert Choice(ratio=1, scope="class").within_classes
-    assert Choice(ratio=1, balance="uniform").within_classes
-    assert Choice(ratio=1, strategy=AUTO, balance="sqrt").within_classes
-    assert all(Choice(ratio=1, strategy=name).within_classes for name in WITHIN)
-    assert not any(Choice(ratio=1, strategy=name).within_classes for name in ANYWHERE)
+def test_each_class_has_its_share_unless_the_user_chooses_otherwise():
+    for strategy in (*STRATEGIES, AUTO):
+        assert Choice(ratio=1, strategy=strategy) == Choice(
+            ratio=1, strategy=strategy, scope="class"
+        )
+        assert Choice(ratio=1, strategy=strategy).within_classes
+    for strategy in (*ANYWHERE, AUTO):
+        assert not Choice(ratio=1, strategy=strategy, scope="global").within_classes
 
 
 def test_the_criterion_is_the_users_or_that_of_the_strategy():
     assert Choice(ratio=1).scored_by == "center"
-    assert Choice(ratio=1, strategy="trimmed").scored_by == "margin"
+    assert Choice(ratio=1, strategy="adaptive").scored_by == "margin"
     assert Choice(ratio=1, strategy=AUTO).scored_by == "center"
-    for strategy in (*STRATEGIES, AUTO):
+    for strategy in STRATEGIES.keys() - {"adaptive"} | {AUTO}:
         assert Choice(ratio=1, strategy=strategy, criterion="aum").scored_by == "aum"
 
 
 @pytest.mark.parametrize(
-    ("strategy", "drop_suspects", "dropped"),
+    ("drop_suspects", "dropped"),
     [
-        ("moderate", None, None),
-        ("moderate", "auto", "auto"),
-        ("moderate", "0.10", Fraction(1, 10)),
-        ("moderate", "nothing", None),
-        ("trimmed", None, "auto"),
-        ("trimmed", 0.25, Fraction(1, 4)),
-        ("trimmed", "nothing", None),
-        (AUTO, None, None),
-        (AUTO, "auto", "auto"),
+        (None, None),
+        ("auto", "auto"),
+        ("0.10", Fraction(1, 10)),
+        (0.25, Fraction(1, 4)),
+        ("nothing", None),
     ],
 )
-def test_suspects_are_dropped_as_the_user_or_the_strategy_says(strategy, drop_suspects, dropped):
-    choice = Choice(ratio=1, strategy=strategy, drop_suspects=drop_suspects)
-    assert choice.dropped == dropped
+def test_suspects_are_dropped_only_if_the_user_says_so(drop_suspects, dropped):
+    for strategy in (*STRATEGIES, AUTO):
+        choice = Choice(ratio=1, strategy=strategy, drop_suspects=drop_suspects)
+        assert choice.dropped == dropped
 
 
 def test_numbers_are_those_that_were_written():

@@ -7,11 +7,12 @@ import pytest
 
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.graph import graph
-from moderate_cli.selection.matching import herding, matching
+from moderate_cli.selection.matching import herding, matching, matching_unscaled
 
 PICKS = {
-    "matching": matching,
-    "herding": herding,
+    "matching": lambda points, k: matching(points, k).rows,
+    "matching-unscaled": lambda points, k: matching_unscaled(points, k).rows,
+    "herding": lambda points, k: herding(points, k).rows,
     "k-center": k_center,
     "facility-location": facility_location,
     "graph": lambda points, k: graph(points, k, np.ones(len(points))),
@@ -74,19 +75,71 @@ def test_a_node_gains_from_neighbors_and_loses_to_those_that_are_picked():
     assert graph(points, 2, values).tolist() == [0, 2]
 
 
-def test_herding_picks_images_that_keep_the_mean():
-    # The mean is 2: 5 has the largest product with it; what is left to make up is 2 * 2 - 5 = -1,
-    # so the smallest is next, and then 3 * 2 - 5 - 0 = 1, so the largest that is left.
+def test_herding_picks_the_image_that_brings_the_mean_nearest():
+    # The mean is 2, so 2 is first. Then 1, for (2 + 1) / 2 is nearer to it than (2 + 5) / 2 is.
     points = np.array([[0.0], [1.0], [5.0], [2.0]])
-    assert herding(points, 3).tolist() == [2, 0, 3]
+    assert PICKS["herding"](points, 4).tolist() == [3, 1, 2, 0]
 
 
-def test_matching_is_not_moved_by_outliers():
-    # The geometric median is 1, the mean 21. Both pick the farthest first: as it is left to make
-    # up 1 * 2 - 100, the rest come from the smallest on; herding has 2 * 21 - 100, and so has it.
+def mean_error(points, picked):
+    return np.linalg.norm(points[picked].mean(axis=0) - points.mean(axis=0))
+
+
+def uneven(seed, n=600, d=32):
+    """Features of uneven variance and length."""
+    rng = np.random.default_rng(seed)
+    return np.abs(rng.normal(size=(n, d)) @ (rng.normal(size=(d, d)) * np.linspace(1, 0.02, d)))
+
+
+def kernel_herding(points, k):
+    """Argmax <(t + 1) mu - s, z>, which leaves out the length of the picked image."""
+    mean, total, picked = points.mean(axis=0), np.zeros(points.shape[1]), []
+    for step in range(k):
+        pull = points @ ((step + 1) * mean - total)
+        pull[picked] = -np.inf
+        picked.append(int(pull.argmax()))
+        total += points[picked[-1]]
+    return picked
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_herding_is_nearer_to_the_mean_than_kernel_herding_and_random(seed):
+    points = uneven(seed)
+    order = np.random.default_rng(seed).permutation(len(points))
+    for k in (6, 60, 300):
+        error = mean_error(points, PICKS["herding"](points, k))
+        assert error <= mean_error(points, kernel_herding(points, k)), k
+        assert error < mean_error(points, order[:k]), k
+
+
+def test_matching_prefers_the_direction_of_the_class():
+    # In unit length, the third point is the median of the class but for the outlier.
+    points = np.array([[9.0, 0.0], [0.0, 0.1], [3.0, 3.0], [1.0, 0.9], [0.9, 1.0], [-5.0, 0.0]])
+    picked = PICKS["matching"](points, 6).tolist()
+    assert (picked[0], picked[-1]) == (2, 5)
+
+
+def test_lengths_do_not_matter_to_matching():
+    points = uneven(1, 60)
+    longer = points * np.random.default_rng(0).uniform(0.1, 9, (60, 1))
+    assert PICKS["matching"](points, 30).tolist() == PICKS["matching"](longer, 30).tolist()
+    assert PICKS["matching-unscaled"](points, 30).tolist() != (
+        PICKS["matching-unscaled"](longer, 30).tolist()
+    )
+
+
+def test_matching_avoids_wrong_labels_and_the_unscaled_form_takes_its_share():
+    rng = np.random.default_rng(0)
+    own, other = np.abs(rng.normal(size=(2, 16)))
+    points = np.concatenate([own + 0.5 * rng.normal(size=(240, 16)),
+                             other + 0.5 * rng.normal(size=(60, 16))])  # fmt: skip
+    wrong = {name: np.mean(PICKS[name](points, 60) >= 240) for name in PICKS if "match" in name}
+    assert wrong["matching"] < 0.02
+    assert wrong["matching-unscaled"] > 0.1
+
+
+def test_unscaled_matching_is_not_moved_by_outliers():
+    # The geometric median is 1, the mean 21. The farthest is first; as it is left to make up
+    # 1 * 2 - 100, the rest come from the smallest on.
     points = np.array([[0.0], [1.0], [1.0], [3.0], [100.0]])
-    assert matching(points, 5).tolist() == [4, 0, 1, 2, 3]
-    # With two coordinates they differ.
-    points = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, -0.1], [1.1, 0.0], [0.0, 9.0]])
-    assert matching(points, 1).tolist() == [3]
-    assert herding(points, 1).tolist() == [4]
+    assert PICKS["matching-unscaled"](points, 5).tolist() == [4, 0, 1, 2, 3]

@@ -10,6 +10,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import CENTERS, Scores, score_features
 from moderate_cli.selection import (
     BALANCES,
+    RECOMMENDED,
     SCOPES,
     STRATEGIES,
     emptied_classes,
@@ -71,6 +72,9 @@ def test_features_to_kept_set_is_that_of_the_definition(seed):
                 assert kept == expected, (center, ratio, scope)
 
 
+RELEASED = {"scope": "global", "min_per_class": 0}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_released_code_differs_by_its_rounding_alone(seed):
     rng = np.random.default_rng(seed)
@@ -81,7 +85,7 @@ def test_the_released_code_differs_by_its_rounding_alone(seed):
     rank = np.argsort(np.linalg.norm(features - prototypes, axis=1))
     released = set(rank[round(n * (0.5 - ratio / 2)) : round(n * (0.5 + ratio / 2))])
     scores = score_features(features, labels, center="median")
-    kept = set(np.flatnonzero(select_scores(scores, labels, ratio=ratio, min_per_class=0)))
+    kept = set(np.flatnonzero(select_scores(scores, labels, ratio=ratio, **RELEASED)))
     # As many differ as the two counts differ, plus one moved at each end where the roundings
     # shift the window by half a rank.
     assert len(kept) == kept_count(n, ratio)
@@ -115,16 +119,19 @@ def test_the_quantile_moves_the_window():
 def test_an_emptied_class_keeps_its_image_nearest_the_median():
     values = np.array([0.0, 0.1, 4.0, 4.1, 5.0, 5.1, 6.0, 6.1, 9.0, 9.5])
     labels = np.array([1, 1, 0, 0, 0, 0, 0, 0, 2, 2])
-    plain = select_scores(values, labels, count=4, min_per_class=0)
+    plain = select_scores(values, labels, count=4, scope="global", min_per_class=0)
     assert np.flatnonzero(plain).tolist() == [3, 4, 5, 6]
     # Rows 1 and 8 come in; 6 and 3, the outermost ranks of the window, go.
-    assert np.flatnonzero(select_scores(values, labels, count=4)).tolist() == [1, 4, 5, 8]
+    kept = select_scores(values, labels, count=4, scope="global")
+    assert np.flatnonzero(kept).tolist() == [1, 4, 5, 8]
     assert emptied_classes(Scores(values, labels), plain) == [1, 2]
 
 
 def test_fewer_images_than_classes_are_spread_over_classes():
-    kept = select_scores(np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 2]), count=2)
-    assert np.flatnonzero(kept).tolist() == [1, 2]
+    values, labels = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0, 0, 1, 2])
+    for scope, kept in (("global", [1, 2]), ("class", [0, 2])):
+        found = select_scores(values, labels, count=2, scope=scope)
+        assert np.flatnonzero(found).tolist() == kept
 
 
 def test_unreadable_images_are_neither_kept_nor_counted():
@@ -251,17 +258,24 @@ def test_scores_may_be_of_a_dataset_arrays_or_lists():
 
 def test_names_are_those_that_the_command_line_offers():
     assert tuple(STRATEGIES) == (
-        "moderate", "easy", "hard", "two-ends", "random", "stratified", "trimmed", "matching",
-        "herding", "k-center", "facility-location", "graph",
+        "moderate", "easy", "hard", "two-ends", "random", "stratified", "adaptive",
+        "matching", "matching-unscaled", "herding", "k-center", "facility-location", "graph",
     )  # fmt: skip
     assert SCOPES == ("global", "class")
     assert list(BALANCES) == ["proportional", "sqrt", "uniform"]
 
 
-def test_trimmed_alone_has_its_own_criterion_and_drops_suspects():
-    wanted = {one.name: (one.criterion, one.drops_suspects) for one in STRATEGIES.values()}
-    assert wanted.pop("trimmed") == ("margin", True)
-    assert set(wanted.values()) == {("center", False)}
+def test_the_recommended_strategy_is_one_of_them():
+    assert RECOMMENDED in STRATEGIES
+
+
+def test_each_class_keeps_its_share_by_default():
+    values, labels = np.arange(20.0), np.repeat([0, 1], 10)
+    for strategy in ("moderate", "easy", "hard", "two-ends", "random", "stratified"):
+        kept = select_scores(values, labels, ratio=0.4, strategy=strategy)
+        assert np.bincount(labels[kept]).tolist() == [4, 4], strategy
+    kept = select_scores(values, labels, ratio=0.4, strategy="easy", scope="global")
+    assert np.flatnonzero(kept).tolist() == [0, 1, 2, 3, 4, 5, 6, 10]  # one of class 1
 
 
 def test_nothing_to_select_from_is_refused():

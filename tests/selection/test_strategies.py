@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import Scores
-from moderate_cli.selection import STRATEGIES, Order, Pick, kept_count, select_scores, selecting
+from moderate_cli.selection import (
+    STRATEGIES,
+    Follow,
+    Order,
+    Pick,
+    kept_count,
+    select_scores,
+    selecting,
+)
 
 ORDERS = {
     name: entry.function.function
@@ -22,6 +30,14 @@ PICKS = {
     for name, entry in STRATEGIES.items()
     if isinstance(entry.function, Pick)
 }
+FOLLOWS = {
+    name: entry.function.function
+    for name, entry in STRATEGIES.items()
+    if isinstance(entry.function, Follow)
+}
+WITHIN = [*FOLLOWS, *PICKS]
+# Strategies that see a class at a time, and nothing but its features and scores.
+ALONE = [name for name in WITHIN if not STRATEGIES[name].adapts]
 SEEDS = range(8)
 
 
@@ -40,6 +56,19 @@ def test_picks_are_those_of_the_plain_statement(name, seed):
         assert picked.tolist() == naive.PICKS[name](points, k, values), k
 
 
+@pytest.mark.parametrize("name", FOLLOWS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_follows_are_those_of_the_plain_statement(name, seed):
+    points = random_class(seed)[0]
+    before = np.random.default_rng(seed).normal(size=5)
+    for k in (0, 1, 7, 39, 40):
+        for left in (0.0, before):
+            rows, now = FOLLOWS[name](points, k, left)
+            picked, missing = naive.FOLLOWS[name](points, k, left)
+            assert rows.tolist() == picked, k
+            assert np.allclose(now, missing, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["two-ends", "stratified"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_orders_are_those_of_the_plain_statement(name, seed):
@@ -55,7 +84,7 @@ def test_orders_are_those_of_the_plain_statement(name, seed):
     st.integers(0, 2**32 - 1),
     st.integers(1, 60),
     st.sampled_from(["0.01", "0.1", "0.333", "0.5", "0.97", "1"]),
-    st.sampled_from(["global", "class", None]),
+    st.sampled_from(["global", "class"]),
     st.integers(0, 3),
 )
 def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio, scope, least):
@@ -70,14 +99,14 @@ def test_every_strategy_keeps_exactly_k_and_floors_in_each_class(seed, n, ratio,
     sizes = Counter(labels[good].tolist())
     k = kept_count(int(good.sum()), ratio)
     for strategy in STRATEGIES:
-        if strategy in PICKS and scope == "global":
+        if strategy in WITHIN and scope == "global":
             continue
         how = {"ratio": ratio, "strategy": strategy, "scope": scope, "min_per_class": least}
-        how["criterion"] = "margin"  # as trimmed asks
-        kept = select_scores(values, labels, **how, features=points)
+        how |= {"features": points, "criterion": STRATEGIES[strategy].criterion}
+        kept = select_scores(values, labels, **how)
         assert kept.sum() == k, strategy
         assert not kept[~good].any()
-        assert np.array_equal(kept, select_scores(values, labels, **how, features=points))
+        assert np.array_equal(kept, select_scores(values, labels, **how))
         floors = {label: min(size, least) for label, size in sizes.items()}
         if sum(floors.values()) <= k:
             found = Counter(labels[kept].tolist())
@@ -115,7 +144,7 @@ def test_random_in_classes_is_stratified():
 def test_other_classes_change_nothing_within_a_class(rng):
     points, values = random_class(0, 60)
     labels = np.repeat([0, 1], 30)
-    for strategy in {*ORDERS, *PICKS} - {"trimmed"}:
+    for strategy in (*ORDERS, *ALONE):
         how = {"ratio": 0.5, "strategy": strategy, "scope": "class", "features": points}
         both = select_scores(values, labels, **how)
         shuffled = np.concatenate([np.arange(30), 30 + rng.permutation(30)])
@@ -125,102 +154,95 @@ def test_other_classes_change_nothing_within_a_class(rng):
         )
 
 
-@pytest.mark.parametrize("strategy", PICKS)
+@pytest.mark.parametrize("strategy", WITHIN)
 def test_the_dtype_of_features_does_not_matter(strategy):
     points, values = random_class(3, 80, dtype=np.float16)
+    how = {"count": 20, "strategy": strategy, "criterion": STRATEGIES[strategy].criterion}
     kept = [
-        select_scores(
-            values, count=20, strategy=strategy, features=points.astype(dtype), criterion="margin"
-        )
+        select_scores(values, **how, features=points.astype(dtype))
         for dtype in (np.float16, np.float32, np.float64)
     ]
     assert np.array_equal(kept[0], kept[1])
     assert np.array_equal(kept[0], kept[2])
 
 
-@pytest.mark.parametrize("strategy", sorted(PICKS.keys() - {"trimmed"}))
+@pytest.mark.parametrize("strategy", ALONE)
 def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monkeypatch):
     monkeypatch.setattr(selecting, "PART_ROWS", 7)
     points, values = random_class(5, 20)
     # Parts have every third image: 7, 7 and 6 of them. Shares go to the largest remainder.
     for count, shares in {1: (1, 0, 0), 4: (2, 1, 1), 10: (4, 3, 3), 20: (7, 7, 6)}.items():
-        kept = set()
+        kept, left = set(), 0.0
         for part, share in enumerate(shares):
             own = np.arange(part, 20, 3)
-            kept |= set(own[PICKS[strategy](points[own], share, values[own])].tolist())
-        how = {"strategy": strategy, "features": points, "criterion": "margin"}
+            if strategy in FOLLOWS:  # a part makes up for those before
+                rows, left = FOLLOWS[strategy](points[own], share, left)
+            else:
+                rows = PICKS[strategy](points[own], share, values[own])
+            kept |= set(own[rows].tolist())
+        how = {"strategy": strategy, "features": points}
         found = select_scores(values, count=count, **how)
         assert set(np.flatnonzero(found).tolist()) == kept
 
 
-@pytest.mark.parametrize("strategy", PICKS)
+@pytest.mark.parametrize("parts", [2, 5])
+def test_in_parts_herding_is_nearly_as_near_to_the_mean_as_whole(parts, monkeypatch):
+    errors = {}
+    for seed in range(4):
+        points = random_class(seed, 1000, 16)[0] * np.linspace(9, 0.1, 16)
+        how = {"ratio": 0.1, "strategy": "herding", "features": points}
+        monkeypatch.setattr(selecting, "PART_ROWS", 1000)
+        kept = {"whole": select_scores(np.zeros(1000), **how)}
+        monkeypatch.setattr(selecting, "PART_ROWS", 1000 // parts)
+        kept["parts"] = select_scores(np.zeros(1000), **how)
+        labels = np.arange(1000) % parts  # each part on its own
+        kept["alone"] = select_scores(np.zeros(1000), labels, **how)
+        for name, mask in kept.items():
+            error = np.linalg.norm(points[mask].mean(axis=0) - points.mean(axis=0))
+            errors[name] = errors.get(name, 0) + error
+    assert errors["parts"] < 1.4 * errors["whole"] < errors["alone"]
+
+
+@pytest.mark.parametrize("strategy", WITHIN)
 def test_features_on_disk_give_the_same_as_in_memory(strategy, tmp_path):
     points, values = random_class(6, 60)
     labels = np.arange(60) % 3
     np.save(tmp_path / "f.npy", points)
-    how = {"ratio": 0.3, "strategy": strategy, "criterion": "margin"}
+    how = {"ratio": 0.3, "strategy": strategy, "criterion": STRATEGIES[strategy].criterion}
     on_disk = select_scores(
         values, labels, **how, features=np.load(tmp_path / "f.npy", mmap_mode="r")
     )
     assert np.array_equal(on_disk, select_scores(values, labels, **how, features=points))
 
 
-@pytest.mark.parametrize("ratio", ["0.1", "0.5", "0.8"])
-def test_trimmed_is_matching_on_all_but_the_easiest_of_all_classes(ratio):
-    points, values = random_class(2, 90)
-    labels = np.arange(90) % 3
-    values = values.round(1) + labels / 5  # ties, and classes that are harder than others
-    how = {"features": points, "count": kept_count(90, ratio), "criterion": "margin"}
-    ranked = sorted(range(90), key=lambda row: (-values[row], row))
-    left = ranked[: max(how["count"], 63)]
-    rest = np.full(90, np.nan)
-    rest[left] = values[left]
-    kept = select_scores(values, labels, strategy="trimmed", **how, min_per_class=0)
-    assert np.array_equal(
-        kept, select_scores(rest, labels, strategy="matching", **how, min_per_class=0)
-    )
-    # Of the easiest class half of its share is kept, no less.
-    kept = select_scores(values - 9 * (labels == 0), labels, strategy="trimmed", **how)
-    assert np.count_nonzero(labels[kept] == 0) == -(-how["count"] // 3 // 2)
-    assert np.count_nonzero(kept) == how["count"]
-
-
-def test_trimmed_may_keep_fewer_images_than_there_are_classes():
-    points, values = random_class(3, 40)
-    labels = np.arange(40) // 2
-    how = {"features": points, "count": 7, "criterion": "margin"}
-    kept = select_scores(values, labels, strategy="trimmed", **how)
-    assert np.count_nonzero(kept) == 7
-
-
-def test_trimmed_refuses_scores_of_another_criterion():
+def test_a_strategy_with_a_criterion_of_its_own_refuses_scores_of_another():
     points, values = random_class(3, 40)
     labels = np.arange(40) % 2
-    how = {"strategy": "trimmed", "features": points, "count": 7}
+    how = {"strategy": "adaptive", "features": points, "count": 7}
     kept = select_scores(Scores(values, labels, criterion="margin"), **how)
     refused = {
-        "center": "are of 'center'; use score(..., criterion='margin'), or pass criterion='center'",
-        "": "have no criterion; use score(..., criterion='margin'), or pass criterion='margin'",
+        "center": "are of 'center'; use score(..., criterion='margin')",
+        "": "have no criterion; use score(..., criterion='margin'), or pass criterion='margin' if"
+        " they are of it",
     }
     asked = [((Scores(values, labels, criterion=name),), name) for name in refused]
     for scored, name in [*asked, ((values, labels), "")]:
         with pytest.raises(ArgumentError) as caught:
             select_scores(*scored, **how)
         assert str(caught.value) == (
-            "strategy: trimmed needs scores of criterion 'margin', with NaN for suspects, but these"
-            f" {refused[name]} to use them anyway"
+            f"strategy: adaptive needs scores of criterion 'margin', but these {refused[name]}"
         )
         # Who names the criterion means it.
-        assert np.array_equal(select_scores(*scored, **how, criterion="center"), kept)
+        assert np.array_equal(select_scores(*scored, **how, criterion="margin"), kept)
     # All other strategies take any.
     how["strategy"] = "matching"
     assert select_scores(Scores(values, labels, criterion="center"), **how).sum() == 7
 
 
-def test_herding_stays_near_the_mean_and_matching_near_the_median():
+def test_herding_stays_near_the_mean_and_unscaled_matching_near_the_median():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(5, 1, (90, 4)), rng.normal(30, 1, (10, 4))])
-    herded, matched = (PICKS[name](points, 40, points[:, 0]) for name in ("herding", "matching"))
+    herded, matched = (FOLLOWS[name](points, 40).rows for name in ("herding", "matching-unscaled"))
     assert np.linalg.norm(points[herded].mean(axis=0) - points.mean(axis=0)) < 1
     inliers = points[:90].mean(axis=0)
     assert np.linalg.norm(points[matched].mean(axis=0) - inliers) < 1

@@ -10,7 +10,8 @@ Kind = Literal[
     "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images
-    "strangers",  # `share` of the images are closer to most other classes than to their own
+    "noisy labels",  # `count` of `of` images are likely label errors, and none was dropped
+    "hardly known",  # a linear head is right for a `share` of the images only
     "suspects",  # `count` likely label errors were dropped first, and `of` images are left
     "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`
     "spared suspects",  # `count` were not dropped, so that `classes` keep `least`
@@ -20,6 +21,9 @@ Kind = Literal[
     "spared duplicates",  # the same as of suspects
     "lost to duplicates",  # the same as of suspects
     "auto",  # --strategy auto chose `names[0]`, with accuracy `share`; it also tried `names[1:]`
+    "auto recommended",  # the same; `names[0]` is recommended, and no other beats it measurably
+    "doubted",  # of the labels of `of` held-out images, `count` are probably wrong
+    "few seeds",  # `count` seeds are too few for intervals; `least` are needed
     "floors",  # keeping `least` per class needs `of` images, and `count` are kept
     "rescued classes",  # only `least` keeps `count` classes, `names`; `share` images per class
     "lost classes",  # no image of `count` classes, `names`, is kept; `share` images per class

@@ -21,12 +21,14 @@ from moderate_cli.errors import ArgumentError, OutputError, check_choice
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
 from moderate_cli.files.regular import read_regular
-from moderate_cli.label_errors.strangers import share_of_strangers
 from moderate_cli.label_errors.suspects import Suspects, find_suspects
 from moderate_cli.scoring import CRITERIA, Scores, score_features
 from moderate_cli.scoring.coinciding import coinciding
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
+
+# Changed when a result is computed in another way under the same name: older ones are not used.
+REVISION = b"cross-fitted"
 
 
 def score(
@@ -78,7 +80,7 @@ class LabeledFeatures:
     identity
         `identity_of(folder)` when the features were read.
     key
-        `Manifest.identity`, to which results are bound.
+        `Manifest.identity` and `REVISION`, to which results are bound.
     check
         Raises an error if features changed since they were written; called before a result is
         computed for the cache.
@@ -108,7 +110,7 @@ class LabeledFeatures:
             store.paths,
             store.folder,
             store.identity,
-            store.manifest.identity,
+            store.manifest.identity + REVISION,
             store.check_features,
         )
 
@@ -145,38 +147,22 @@ class LabeledFeatures:
         )
         return Scores(values, self.labels, self.classes, self.paths, criterion)
 
-    def suspects(
-        self, *, seed: int = 0, on_progress: Callable[[int, int], None] | None = None
-    ) -> Suspects:
+    def suspects(self, *, on_progress: Callable[[int, int], None] | None = None) -> Suspects:
         """Estimate the probability that each label is wrong, by `find_suspects`."""
 
         def compute() -> Doubles:
             found = find_suspects(
-                self.features,
-                self.labels,
-                seed=seed,
-                readable=self.readable,
-                on_progress=on_progress,
+                self.features, self.labels, readable=self.readable, on_progress=on_progress
             )
-            return np.stack([found.probability, found.looks_like])
+            accuracy = np.full(len(self.labels), found.accuracy)
+            return np.stack([found.probability, found.looks_like, accuracy])
 
-        def usable(found: Doubles) -> bool:
-            return (
-                found.shape == (2, len(self.labels))
-                and self._of_images(found[0])
-                and bool(np.isin(found[1], self.labels).all())
-            )
+        return _suspects_of(self._kept("suspects", compute, self._are_suspects))
 
-        probability, looks_like = self._kept(f"suspects-{seed}", compute, usable)
-        return Suspects(probability, looks_like.astype(np.int64))
-
-    def strangers(self) -> float:
-        """Return the `share_of_strangers`, images far from their class."""
-
-        def compute() -> Doubles:
-            return np.array([share_of_strangers(self.features, self.labels, self.readable)])
-
-        return float(self._kept("strangers", compute, lambda found: found.shape == (1,))[0])
+    def known_suspects(self) -> Suspects | None:
+        """Return cached suspects; None if they were not searched for."""
+        kept = self._read("suspects", self._are_suspects)
+        return None if kept is None else _suspects_of(kept)
 
     def coinciding(self) -> Doubles:
         """Count the images with the same features, by `moderate_cli.scoring.coinciding`."""
@@ -216,6 +202,13 @@ class LabeledFeatures:
         classes = [f"cluster {number}" for number in range(clusters)]
         return replace(self, labels=labels, classes=classes, labeling=f"{name}-")
 
+    def _are_suspects(self, found: Doubles) -> bool:
+        return (
+            found.shape == (3, len(self.labels))
+            and self._of_images(found[0])
+            and bool(np.isin(found[1], self.labels).all())
+        )
+
     def _of_images(self, values: Doubles) -> bool:
         return np.array_equal(~np.isnan(values), self.readable)
 
@@ -225,14 +218,13 @@ class LabeledFeatures:
         """Read a cached result, or compute it and cache it."""
         if self.folder is None:
             return compute()
+        kept = self._read(name, usable)
+        if kept is not None:
+            return kept
         file = self.folder / f"{self.labeling}{name}.npy"
-        # A file that is missing, damaged or cannot be written only costs time.
-        with contextlib.suppress(OSError, ValueError):
-            kept = read_sealed(read_regular(file), self.key).copy()
-            if kept.dtype == np.float64 and usable(kept) and self._in_place():
-                return kept
         self.check()
         values = compute()
+        # So does one that cannot be written.
         content = io.BytesIO()
         np.save(content, values, allow_pickle=False)
         with contextlib.suppress(OSError, OutputError), new_file(file) as opened:
@@ -242,6 +234,23 @@ class LabeledFeatures:
                 raise OutputError(f"{self.folder}: another process has replaced it")
         return values
 
+    def _read(self, name: str, usable: Callable[[Doubles], bool]) -> Doubles | None:
+        """Read a cached result, if there is one."""
+        if self.folder is None:
+            return None
+        # A file that is missing or damaged only costs time.
+        with contextlib.suppress(OSError, ValueError):
+            file = self.folder / f"{self.labeling}{name}.npy"
+            kept: Doubles = read_sealed(read_regular(file), self.key).copy()
+            if kept.dtype == np.float64 and usable(kept) and self._in_place():
+                return kept
+        return None
+
     def _in_place(self) -> bool:
         """Whether the folder is still that of the features."""
         return self.folder is not None and identity_of(self.folder) == self.identity
+
+
+def _suspects_of(kept: Doubles) -> Suspects:
+    probability, looks_like, accuracy = kept
+    return Suspects(probability, looks_like.astype(np.int64), float(accuracy[0]))

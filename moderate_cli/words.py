@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from moderate_cli.label_errors.doubts import NoiseEstimate
-from moderate_cli.label_errors.strangers import MOSTLY_STRANGERS
 from moderate_cli.notices import Notice
 from moderate_cli.text import counted, some
 
@@ -48,6 +48,8 @@ def say_noise(found: NoiseEstimate) -> str:
     'no likely label errors; the labels look right'
     """
     number = f"{found.suspects or 'no'} likely label {_errors(found.suspects)}"
+    if not math.isnan(found.accuracy):
+        return f"{number}; {say_hardly_known(found.accuracy)}"
     if not found.agrees:
         return f"{number} with a probability above 0.5; {say_doubts(found)}"
     if not found.suspects:
@@ -67,6 +69,19 @@ def say_doubts(found: NoiseEstimate) -> str:
         if not found.suspects:
             why = "but no single image is likely wrong"
     return f"all probabilities add up to {percent(found.rate)} of the labels, {why}"
+
+
+def say_hardly_known(accuracy: float) -> str:
+    """Say that features hardly know the classes.
+
+    >>> say_hardly_known(0.128).partition(",")[0]
+    'a linear head on these features is right for only 13 % of the images'
+    """
+    return (
+        f"a linear head on these features is right for only {100 * accuracy:.0f} % of the images,"
+        " so wrong labels cannot be told from hard images; try another --backbone, or your own"
+        " --weights"
+    )
 
 
 def percent(share: float) -> str:
@@ -99,18 +114,6 @@ def _coinciding_classes(notice: Notice) -> str:
     names = some([name for name, _ in notice.classes])
     what = f"all or nearly all images of {len(notice.classes)} classes have the same features"
     return f"{what}: {names}; {BLANK}"
-
-
-def _strangers(notice: Notice) -> str:
-    fact = (
-        f"{100 * notice.share:.0f} % of images are closer to most other classes than to their own"
-    )
-    if notice.share > MOSTLY_STRANGERS:
-        return (
-            f"{fact}. The features may not separate these classes: try another --backbone, or your"
-            " own --weights"
-        )
-    return f"{fact}. Labels may be wrong: run `moderate suspects DATA`, or add --drop-suspects auto"
 
 
 def _suspects(notice: Notice) -> str:
@@ -163,6 +166,24 @@ def _auto(notice: Notice) -> str:
     return f"--strategy auto chose {taken} ({100 * notice.share:.1f} % held-out accuracy){also}"
 
 
+def _auto_recommended(notice: Notice) -> str:
+    taken, *others = notice.names
+    return (
+        f"--strategy auto chose {taken}, the recommended strategy ({100 * notice.share:.1f} %"
+        f" held-out accuracy); no other is better beyond the standard error: {', '.join(others)}"
+    )
+
+
+def _doubted(notice: Notice) -> str:
+    doubted = (
+        "is probably wrong and counts" if notice.count == 1 else "are probably wrong and count"
+    )
+    return (
+        f"each seed judges on {counted(notice.of, 'held-out image')}; about {notice.count} of their"
+        f" labels {doubted} less"
+    )
+
+
 def _rescued(notice: Notice) -> str:
     number = counted(notice.count, "class", "classes")
     added, were = ("one", "was") if notice.least == 1 else (f"up to {notice.least}", "were")
@@ -198,7 +219,14 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         lambda one: f"{_of(one.count, one.of)} have the same features; {BLANK}",
     ),
     "coinciding classes": ("warning", _coinciding_classes),
-    "strangers": ("warning", _strangers),
+    "noisy labels": (
+        "warning",
+        lambda one: (
+            f"{one.count} of {one.of} images are likely label errors: look at `moderate suspects"
+            " DATA`, or add --drop-suspects auto"
+        ),
+    ),
+    "hardly known": ("warning", lambda one: say_hardly_known(one.share)),
     "suspects": ("", _suspects),
     "doubtful suspects": (
         "warning",
@@ -211,6 +239,14 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "spared duplicates": ("", _spared("near duplicate", "near duplicates")),
     "lost to duplicates": ("warning", _lost_to("near duplicates")),
     "auto": ("", _auto),
+    "auto recommended": ("", _auto_recommended),
+    "doubted": ("", _doubted),
+    "few seeds": (
+        "",
+        lambda one: (
+            f"{counted(one.count, 'seed')} cannot give intervals; use --seeds {one.least} or more"
+        ),
+    ),
     "floors": (
         "warning",
         lambda one: (

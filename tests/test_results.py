@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
 from conftest import paint
 
 import moderate_cli
 from moderate_cli import results
+from moderate_cli.files.npy import sealed
 
 
 @pytest.fixture
@@ -44,6 +47,17 @@ def test_a_cache_of_other_images_is_computed_again(store):
     first = moderate_cli.score(store).values
     np.save(store.folder / "scores-mean-euclidean.npy", np.zeros(5))
     assert moderate_cli.score(store).values.tobytes() == first.tobytes()
+
+
+def test_a_cache_of_a_version_that_computed_otherwise_is_computed_again(store):
+    first = moderate_cli.score(store).values
+    cache = store.folder / "scores-mean-euclidean.npy"
+    content = io.BytesIO()
+    np.save(content, first + 1)
+    cache.write_bytes(sealed(content.getvalue(), store.manifest.identity))
+    assert moderate_cli.score(store).values.tobytes() == first.tobytes()
+    cache.write_bytes(sealed(content.getvalue(), store.manifest.identity + results.REVISION))
+    assert moderate_cli.score(store).values.tobytes() == (first + 1).tobytes()
 
 
 def replaced(data, level):
@@ -87,8 +101,7 @@ def test_scores_of_a_restored_set_are_not_used_for_another(store, embedded):
 
 RESULTS = {
     "scores-mean-euclidean.npy": lambda data: data.score().values,
-    "suspects-0.npy": lambda data: data.suspects().probability,
-    "strangers.npy": lambda data: np.array([data.strangers()]),
+    "suspects.npy": lambda data: np.stack(data.suspects()[:2]),
     "kmeans-2-0.npy": lambda data: data.clustered(2).labels,
 }
 

@@ -40,16 +40,16 @@ SAID = [
         " or copies of one image? Open a few",
     ),
     (
-        Notice("strangers", share=0.24),
+        Notice("noisy labels", 24, 100),
         "warning",
-        "24 % of images are closer to most other classes than to their own. Labels may be wrong:"
-        " run `moderate suspects DATA`, or add --drop-suspects auto",
+        "24 of 100 images are likely label errors: look at `moderate suspects DATA`, or add"
+        " --drop-suspects auto",
     ),
     (
-        Notice("strangers", share=0.6),
+        Notice("hardly known", share=0.128),
         "warning",
-        "60 % of images are closer to most other classes than to their own. The features may not"
-        " separate these classes: try another --backbone, or your own --weights",
+        "a linear head on these features is right for only 13 % of the images, so wrong labels"
+        " cannot be told from hard images; try another --backbone, or your own --weights",
     ),
     (
         Notice("suspects", 1, 8),
@@ -108,6 +108,29 @@ SAID = [
         "--strategy auto chose matching (85.2 % held-out accuracy); also tried: easy 40.0 %",
     ),
     (
+        Notice("auto recommended", names=("matching", "easy 86.0 %", "random 40.0 %"), share=0.852),
+        "",
+        "--strategy auto chose matching, the recommended strategy (85.2 % held-out accuracy); no"
+        " other is better beyond the standard error: easy 86.0 %, random 40.0 %",
+    ),
+    (
+        Notice("doubted", 118, 620),
+        "",
+        "each seed judges on 620 held-out images; about 118 of their labels are probably wrong and"
+        " count less",
+    ),
+    (
+        Notice("doubted", 1, 9),
+        "",
+        "each seed judges on 9 held-out images; about 1 of their labels is probably wrong and"
+        " counts less",
+    ),
+    (
+        Notice("few seeds", 2, least=3),
+        "",
+        "2 seeds cannot give intervals; use --seeds 3 or more",
+    ),
+    (
         Notice("floors", 4, 6, least=3),
         "warning",
         "--min-per-class 3 needs 6 images, and only 4 are kept, so some classes have fewer",
@@ -145,6 +168,12 @@ def test_all_kinds_are_tried():
     ("found", "text"),
     [
         (NoiseEstimate(1, 20, 0.05), "1 likely label error; estimated label noise about 5 %"),
+        (
+            NoiseEstimate(3, 100, 0.2, accuracy=0.2),
+            "3 likely label errors; a linear head on these features is right for only 20 % of the"
+            " images, so wrong labels cannot be told from hard images; try another --backbone, or"
+            " your own --weights",
+        ),
         (NoiseEstimate(0, 100, 0.001), "no likely label errors; the labels look right"),
         (
             NoiseEstimate(9, 100, 0.05),

@@ -6,12 +6,14 @@ noise is the mean of all probabilities. Many small doubts add up to noise withou
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from moderate_cli.label_errors.suspects import Suspects
 
+MANY = 0.05  # share of the images; clean labels have about 0.02 at most
 TOLERANCE = 0.25  # share of the estimate by which the number of suspects may differ
 
 
@@ -26,11 +28,19 @@ class NoiseEstimate(NamedTuple):
         Number of readable images.
     rate
         Estimated fraction of wrong labels.
+    accuracy
+        Of a held-out head, if features hardly know the classes; NaN if they do.
     """
 
     suspects: int
     images: int
     rate: float
+    accuracy: float = math.nan
+
+    @property
+    def many(self) -> bool:
+        """Whether so many labels are likely wrong that a user should know."""
+        return math.isnan(self.accuracy) and self.suspects > MANY * self.images
 
     @property
     def agrees(self) -> bool:
@@ -44,7 +54,8 @@ def noise_estimate(found: Suspects) -> NoiseEstimate:
 
     >>> looks_like = np.zeros(20, dtype=np.int64)
     >>> noise_estimate(Suspects(np.full(20, 0.125), looks_like))
-    NoiseEstimate(suspects=0, images=20, rate=0.125)
+    NoiseEstimate(suspects=0, images=20, rate=0.125, accuracy=nan)
     """
     images = int(np.count_nonzero(~np.isnan(found.probability)))
-    return NoiseEstimate(len(found.most_probable()), images, found.noise_rate)
+    accuracy = found.accuracy if found.hardly_known else math.nan
+    return NoiseEstimate(len(found.most_probable()), images, found.noise_rate, accuracy)

@@ -1,19 +1,31 @@
-"""Fit a noise model: the share of images of each class that have each label."""
+"""Noise model: how often images of each class get each label, fitted to held-out outputs.
+
+Outputs are those of regression on one-hot labels, so they already resemble probabilities, but are
+too even. A power of them, with a floor, becomes p(class). The power and the rates of wrong labels
+are fitted together, so that the given labels become most probable.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Floats, Rows
+from moderate_cli.arrays import Doubles, Rows
 from moderate_cli.scoring.linear_head import softmax
 
-TEMPERATURES = 2.0 ** np.arange(-3, 2.5, 0.5)
-PASSES, PRECISION = 60, 1e-6  # of the fit: maximum number, and minimum gain per image
-PRIOR = 10.0  # weight of the overall rate of wrong labels, in images per class
-LEAST_RIGHT = 0.5  # minimum share of a class's images that have its label
+# A low floor makes p(class) a power of the output, a high one a softmax of it. Labels ask for the
+# former, unless features hardly know the classes.
+FLOORS = (0.003, 0.03, 0.1, 30.0)
+POWERS = 2.0 ** np.arange(0.5, 12.0, 0.5)
+VAGUE = 400.0  # power for the highest floor, where outputs hardly know the classes
+SHARPER = 2.0 ** np.arange(-0.5, 2.0, 0.5)  # even rates take frequent errors for doubts
+MOST_WRONG = 0.7  # maximum share of wrong labels
+LEAST_RIGHT = 0.5  # minimum share of the images of a class that have its label
+PRIOR = 6.0  # weight of the even rate, in images per pair of classes
+KNOWN = 0.345  # accuracy above chance from which rates of pairs can be told from doubts
+STEPS, PASSES, PRECISION = 50, 30, 1e-5  # of bisection; of expectation-maximization
+TINY = np.finfo(np.float64).tiny
 
 
 class Noise(NamedTuple):
@@ -21,60 +33,150 @@ class Noise(NamedTuple):
 
     Attributes
     ----------
-    temperature
-        Divisor of the logits.
+    floor, power
+        p(class) is proportional to (floor + output) ** power.
     transition
         float64 (c, c), T(c, y): share of the images of class c with label y.
     """
 
-    temperature: float
+    floor: float
+    power: float
     transition: Doubles
 
+    def joint(self, outputs: Doubles, members: Rows) -> Doubles:
+        """Return p(class, label) of each image for each class, float64 (b, c)."""
+        predicted = _predict(_logarithms(outputs, self.floor), self.power)
+        found: Doubles = predicted * self.transition.T[members]
+        return found
 
-def fit_noise(
-    logits: Floats, members: Rows, classes: int, told: Callable[[int], None] = lambda tried: None
-) -> Noise:
-    """Find the noise model that makes the labels (m,) most probable, given logits (m, c)."""
+
+def fit_noise(outputs: Doubles, members: Rows) -> Noise:
+    """Fit a noise model: an own rate for each pair of classes, if the outputs know the classes.
+
+    If not, labels are taken to be right, because wrong ones look like hard images. Half an image is
+    taken to be wrong, so that images stay ranked by their probabilities.
+
+    Parameters
+    ----------
+    outputs
+        float64 (m, c), outputs for each image of a head that did not see it.
+    members
+        int64 (m,), the given class of each image.
+    """
+    count, classes = outputs.shape
+    accuracy = float(np.mean(outputs.argmax(axis=1) == members))
+    even = _fit_even(outputs, members)
+    if not knows(accuracy, even.rate, classes):
+        return Noise(FLOORS[-1], VAGUE, _even(0.5 / count, classes))
+    return _fit_pairs(outputs, members, even)
+
+
+def likelihood(outputs: Doubles, members: Rows) -> float:
+    """Return the log-likelihood of the labels, if wrong ones are spread evenly."""
+    return _fit_even(outputs, members).likelihood
+
+
+def knows(accuracy: float, rate: float, classes: int) -> bool:
+    """Whether a head knows the classes, by its accuracy on labels of which a share is wrong.
+
+    >>> knows(0.45, 0.4, 100), knows(0.3, 0.0, 20)
+    (True, False)
+    """
+    chance = 1 / classes
+    return bool((accuracy / (1 - rate) - chance) / (1 - chance) >= KNOWN)
+
+
+class _Even(NamedTuple):
+    """A fit of one rate of wrong labels for all pairs of classes; the first field decides."""
+
+    likelihood: float
+    rate: float
+    floor: float
+    power: float
+
+
+def _fit_even(outputs: Doubles, members: Rows) -> _Even:
+    count, classes = outputs.shape
+    every, fits = np.arange(count), []
+    for floor in FLOORS:
+        logarithms = _logarithms(outputs, floor)
+        for power in POWERS.tolist():
+            right = _predict(logarithms, power)[every, members]
+            gain = (1 - right) / (classes - 1) - right
+            rate = _likeliest_rate(right, gain, min(MOST_WRONG, 1 - 1 / classes))
+            fitted = float(np.log(np.maximum(right + rate * gain, TINY)).sum())
+            fits.append(_Even(fitted, rate, floor, power))
+    return max(fits)
+
+
+def _likeliest_rate(right: Doubles, gain: Doubles, most: float) -> float:
+    """Return the rate that maximizes the sum of log(right + rate gain), by bisection."""
+    low, high = 0.0, most
+    for _ in range(STEPS):
+        rate = (low + high) / 2
+        if (gain / np.maximum(right + rate * gain, TINY)).sum() > 0:
+            low = rate
+        else:
+            high = rate
+    return low
+
+
+def _fit_pairs(outputs: Doubles, members: Rows, even: _Even) -> Noise:
+    """Fit the power again, with a rate for each pair of classes."""
+    logarithms = _logarithms(outputs, even.floor)
+    fits = []
+    for power in (even.power * SHARPER).tolist():
+        transition, fitted = _fit_transition(_predict(logarithms, power), members)
+        fits.append((fitted, Noise(even.floor, power, transition)))
+    return max(fits, key=lambda fit: fit[0])[1]
+
+
+def _fit_transition(predicted: Doubles, members: Rows) -> tuple[Doubles, float]:
+    """Fit T by expectation-maximization, given p(class) of each image, (m, c).
+
+    Returns T and the log-likelihood of the labels.
+    """
+    images, classes = predicted.shape
     order = np.argsort(members, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(members[order])) + 1)
-    labels = [int(members[group[0]]) for group in groups]
-    best = Noise(1.0, np.eye(classes))
-    likeliest = -np.inf
-    for tried, temperature in enumerate(TEMPERATURES.tolist(), 1):
-        predicted = [softmax(logits[group] / np.float32(temperature)) for group in groups]
-        transition, likelihood = _fit_transition(dict(zip(labels, predicted, strict=True)), classes)
-        if likelihood > likeliest:
-            best, likeliest = Noise(temperature, transition), likelihood
-        told(tried)
-    return best
-
-
-def _fit_transition(predicted: dict[int, Floats], classes: int) -> tuple[Doubles, float]:
-    """Fit T to p(c | x) of the images of each label; return T and the log-likelihood."""
-    images = sum(map(len, predicted.values()))
-    transition = _uniform(0.1, classes)
-    likelihood = -np.inf
+    by_label = [(int(members[group[0]]), predicted[group]) for group in groups]
+    transition, fitted = _even(0.1, classes), -np.inf
     for _ in range(PASSES):
-        before, likelihood = likelihood, 0.0
+        before, fitted = fitted, 0.0
         expected = np.zeros((classes, classes))  # number of images of each class with each label
-        for label, probabilities in predicted.items():
+        for label, probabilities in by_label:
             rates = transition[:, label]
-            evidence = np.maximum(probabilities @ rates, np.finfo(np.float64).tiny)
-            likelihood += float(np.log(evidence).sum())
+            evidence = np.maximum(probabilities @ rates, TINY)
+            fitted += float(np.log(evidence).sum())
             expected[:, label] = rates * ((1 / evidence) @ probabilities)
-        expected += PRIOR * _uniform(1 - np.trace(expected) / images, classes)
-        transition = expected / expected.sum(axis=1, keepdims=True)
-        right = np.diag(transition).copy()
-        kept = right.clip(min=LEAST_RIGHT)
-        # Scale down the wrong labels of a class that has too many.
-        transition *= ((1 - kept) / np.maximum(1 - right, np.finfo(np.float64).tiny))[:, None]
-        np.fill_diagonal(transition, kept)
-        if likelihood - before < PRECISION * images:
+        expected += PRIOR * classes * _even(1 - np.trace(expected) / images, classes)
+        transition = _with_least_right(expected / expected.sum(axis=1, keepdims=True))
+        if fitted - before < PRECISION * images:
             break
-    return transition, likelihood
+    return transition, fitted
 
 
-def _uniform(wrong: float, classes: int) -> Doubles:
+def _with_least_right(transition: Doubles) -> Doubles:
+    """Scale down the wrong labels of classes that have too many."""
+    right = np.diag(transition)
+    kept = right.clip(min=LEAST_RIGHT)
+    scaled: Doubles = transition * ((1 - kept) / np.maximum(1 - right, TINY))[:, None]
+    np.fill_diagonal(scaled, kept)
+    return scaled
+
+
+def _logarithms(outputs: Doubles, floor: float) -> Doubles:
+    """Return log(1 + output / floor); outputs that are much below 0 count as less negative."""
+    found: Doubles = np.log1p(np.maximum(outputs, -floor / 2) / floor)
+    return found
+
+
+def _predict(logarithms: Doubles, power: float) -> Doubles:
+    found: Doubles = softmax(power * logarithms)
+    return found
+
+
+def _even(wrong: float, classes: int) -> Doubles:
     """Return T for a share of wrong labels, spread evenly over the other classes."""
     transition = np.full((classes, classes), wrong / (classes - 1))
     np.fill_diagonal(transition, 1 - wrong)

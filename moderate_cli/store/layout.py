@@ -38,8 +38,9 @@ PENDING = "pending.npy"
 JOURNAL = "journal.jsonl"
 JOURNALS = "journal*.jsonl"  # of all processes that write to a set
 
-# A set's folder may also contain results, the ledger of evaluations, files left by killed writers
-# and network file systems, and files that operating systems add.
+# A set's folder may also contain results, also those of older versions (strangers), the ledger of
+# evaluations, files left by killed writers and network file systems, and files that operating
+# systems add.
 OWN_NAMES = {
     *(FEATURES, LABELS, PATHS, STATS, DIGESTS, SUMS, UNREADABLE, DATASET, MANIFEST),
     *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),

@@ -1,64 +1,81 @@
 import math
 
 import numpy as np
+import pytest
 from labels import mislabel
 
-from moderate_cli.label_errors.noise import TEMPERATURES, fit_noise
+from moderate_cli.label_errors import noise as module
+from moderate_cli.label_errors.noise import FLOORS, POWERS, PRIOR, fit_noise, knows, likelihood
+
+SURE = 0.97  # output of a head for the class that it sees
+
+
+def outputs_of(classes):
+    """Outputs of a head that sees the classes of images as they are."""
+    count = classes.max() + 1
+    return np.where(np.eye(count, dtype=bool)[classes], SURE, (1 - SURE) / (count - 1))
 
 
 def test_no_class_is_taken_to_have_its_label_less_than_half_of_the_time():
     # Of 100 images of each class, 90 of the first have the label of the second.
-    classes = np.repeat([0, 1], 100)
-    labels = np.where(np.arange(200) < 90, 1, classes)
-    noise = fit_noise(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
-    np.testing.assert_allclose(noise.transition[0], [0.5, 0.5])
+    classes = np.repeat([0, 1, 2], 100)
+    labels = np.where(np.arange(300) < 90, 1, classes)
+    noise = fit_noise(outputs_of(classes), labels)
+    assert noise.transition[0, 0] == pytest.approx(0.5, abs=1e-9)
+    assert noise.transition.sum(axis=1) == pytest.approx([1, 1, 1])
     assert noise.transition[1, 1] > 0.9
 
 
-def plain_fit(predicted, labels, classes, temperature):
-    """Expectation-maximization image by image: T and the log-likelihood of the last pass."""
-    rates = [
-        [0.9 if c == y else 0.1 / (classes - 1) for y in range(classes)] for c in range(classes)
-    ]
-    likelihood = -math.inf
-    for _ in range(60):
-        before, likelihood = likelihood, 0.0
-        counts = [[0.0] * classes for _ in range(classes)]
-        for logits, y in zip(predicted, labels, strict=True):
-            powers = [math.exp(z / temperature) for z in logits]
-            joint = [p / sum(powers) * rates[c][y] for c, p in enumerate(powers)]
-            likelihood += math.log(sum(joint))
-            for c in range(classes):
-                counts[c][y] += joint[c] / sum(joint)
-        wrong = 1 - sum(counts[c][c] for c in range(classes)) / len(labels)
-        for c in range(classes):
-            for y in range(classes):
-                counts[c][y] += 10 * (1 - wrong if c == y else wrong / (classes - 1))
-            row = [count / sum(counts[c]) for count in counts[c]]
-            right = max(row[c], 0.5)
-            rates[c] = [
-                right if y == c else r * (1 - right) / (1 - row[c]) for y, r in enumerate(row)
-            ]
-        if likelihood - before < 1e-6 * len(labels):
-            break
-    return np.array(rates), likelihood
-
-
-def test_the_noise_is_that_of_the_plain_statement(rng):
-    labels = rng.integers(0, 3, 60)
-    logits = 2 * rng.normal(size=(60, 3)) + 4 * np.eye(3)[mislabel(labels, rng, 0.2)[0] % 3]
-    noise = fit_noise(logits.astype(np.float32), labels, 3)
-    plain = {t: plain_fit(logits.tolist(), labels, 3, t) for t in TEMPERATURES.tolist()}
-    likeliest = max(plain, key=lambda t: plain[t][1])
-    assert noise.temperature == likeliest
-    np.testing.assert_allclose(noise.transition, plain[likeliest][0], atol=1e-4)
-
-
 def test_a_sure_head_makes_the_noise_a_count_of_labels():
-    # 100 images of each class; 20 of the first have the label of the second. To these counts 10
+    # 100 images of each class; 20 of the first have the label of the second. To these counts 12
     # images a class are added, of which a tenth, as of all images, are wrong.
     classes = np.repeat([0, 1], 100)
     labels = np.where(np.arange(200) < 20, 1, classes)
-    noise = fit_noise(40 * np.eye(2, dtype=np.float32)[classes], labels, 2)
-    expected = [[(80 + 9) / 110, (20 + 1) / 110], [1 / 110, 109 / 110]]
-    np.testing.assert_allclose(noise.transition, expected, atol=1e-6)
+    noise = fit_noise(outputs_of(classes), labels)
+    extra = 2 * PRIOR
+    right, wrong = 80 + 0.9 * extra, 20 + 0.1 * extra
+    expected = [[right, wrong], [0.1 * extra, 100 + 0.9 * extra]]
+    np.testing.assert_allclose((100 + extra) * noise.transition, expected, atol=1e-3)
+
+
+def plain_likelihood(outputs, labels, floor, power, rate):
+    """The log-likelihood of the labels image by image, if wrong ones are spread evenly."""
+    total = 0.0
+    for row, label in zip(outputs.tolist(), labels.tolist(), strict=True):
+        powers = [(1 + max(value, -floor / 2) / floor) ** power for value in row]
+        right = powers[label] / sum(powers)
+        total += math.log((1 - rate) * right + rate * (1 - right) / (len(row) - 1))
+    return total
+
+
+def test_the_likelihood_is_that_of_the_plain_statement(rng, monkeypatch):
+    monkeypatch.setattr(module, "FLOORS", FLOORS[1:])
+    monkeypatch.setattr(module, "POWERS", POWERS[:8])
+    classes = rng.integers(0, 4, 80)
+    labels = mislabel(classes, rng, 0.2)[0] % 4
+    outputs = outputs_of(classes) / 2 + rng.normal(scale=0.1, size=(80, 4))
+    plain = max(
+        plain_likelihood(outputs, labels, floor, power, rate)
+        for floor in FLOORS[1:]
+        for power in POWERS[:8].tolist()
+        for rate in np.linspace(0, 0.69, 70)
+    )
+    assert plain <= likelihood(outputs, labels) == pytest.approx(plain, abs=0.05)
+
+
+def test_pairs_of_classes_have_their_own_rates_if_outputs_know_the_classes(rng):
+    classes = np.repeat(np.arange(4), 100)
+    labels = np.where((classes == 0) & (rng.random(400) < 0.3), 1, classes)
+    outputs = outputs_of(classes) + rng.normal(scale=0.02, size=(400, 4))
+    rates = fit_noise(outputs, labels).transition
+    assert rates[0, 1] > 0.2 > 10 * rates[0, 2]
+    blurred = outputs + rng.normal(size=(400, 4))
+    # Half an image of 400 is taken to be wrong.
+    np.testing.assert_allclose(np.diag(fit_noise(blurred, labels).transition), 1 - 0.5 / 400)
+
+
+def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
+    assert knows(0.6, 0.0, 2) is False  # 0.2 above chance, of 0.5
+    assert knows(0.6, 0.3, 2) is True
+    assert knows(0.36, 0.0, 100) is True
+    assert knows(0.34, 0.0, 100) is False

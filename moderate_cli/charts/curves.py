@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 WIDTH, HEIGHT = 480, 320
+DASHES = [[1, 0], [5, 3], [2, 2], [8, 3, 2, 3]]  # solid is no label filter
 
 
 class Point(NamedTuple):
@@ -21,8 +22,8 @@ class Point(NamedTuple):
     ----------
     strategy
         Name of its line.
-    suspects
-        "kept" or "dropped".
+    label_filter
+        Suspects dropped first: "off", "auto" or a fraction.
     ratio
         Fraction kept.
     images
@@ -34,7 +35,7 @@ class Point(NamedTuple):
     """
 
     strategy: str
-    suspects: str
+    label_filter: str
     ratio: float
     images: int
     accuracy: float
@@ -57,7 +58,7 @@ def draw_curves(destination: str | os.PathLike[str], points: Sequence[Point]) ->
 def curves(points: Sequence[Point]) -> alt.LayerChart | alt.FacetChart:
     """Return the chart.
 
-    Whiskers are 95 % intervals over seeds. Dashed lines are selections without suspects. The
+    Whiskers are 95 % intervals over seeds. Dashed lines are selections with a label filter. The
     horizontal line is the full set.
     """
     # Altair takes half a second to load.
@@ -69,19 +70,22 @@ def curves(points: Sequence[Point]) -> alt.LayerChart | alt.FacetChart:
     names = list(dict.fromkeys(point["strategy"] for point in drawn))
     colors = [COLORS[number % len(COLORS)] for number in range(len(names))]
     marks = [MARKS[number % len(MARKS)] for number in range(len(names))]
-    both = len({point["suspects"] for point in drawn}) > 1
+    filters = sorted(
+        {point["label_filter"] for point in drawn}, key=lambda name: (name != "off", name)
+    )
+    both = len(filters) > 1
     base = alt.Chart(alt.InlineData(values=drawn)).encode(
         alt.X("place:Q", title="fraction kept", axis=alt.Axis(format="~g", tickCount=6)),
         alt.Color("strategy:N", title=None, scale=alt.Scale(domain=names, range=colors)),
     )
     accuracy = alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False))
     dash = alt.StrokeDash(
-        "suspects:N",
-        scale=alt.Scale(domain=["kept", "dropped"], range=[[1, 0], [5, 3]]),
-        legend=alt.Legend(title="suspects", symbolType="stroke") if both else None,
+        "label_filter:N",
+        scale=alt.Scale(domain=filters, range=DASHES[: len(filters)]),
+        legend=alt.Legend(title="label filter", symbolType="stroke") if both else None,
     )
     shape = alt.Shape("strategy:N", title=None, scale=alt.Scale(domain=names, range=marks))
-    tooltip = ["strategy:N", "suspects:N", "ratio:Q", "images:Q", "accuracy:Q", "half:Q"]
+    tooltip = ["strategy:N", "label_filter:N", "ratio:Q", "images:Q", "accuracy:Q", "half:Q"]
     reference = alt.Chart(alt.InlineData(values=full)).encode(accuracy)
     return alt.layer(
         reference.mark_rule(color=REFERENCE, strokeWidth=1.2).encode(strokeDash=dash),
@@ -100,10 +104,10 @@ def curves(points: Sequence[Point]) -> alt.LayerChart | alt.FacetChart:
 
 def _set_side_by_side(points: list[dict[str, Any]]) -> None:
     """Shift each point a little from its ratio, so that whiskers do not overlap."""
-    ways = list(dict.fromkeys((point["strategy"], point["suspects"]) for point in points))
+    ways = list(dict.fromkeys((point["strategy"], point["label_filter"]) for point in points))
     widest = max((point["ratio"] for point in points), default=0.0)
     for point in points:
-        aside = ways.index((point["strategy"], point["suspects"])) - (len(ways) - 1) / 2
+        aside = ways.index((point["strategy"], point["label_filter"])) - (len(ways) - 1) / 2
         point["place"] = round(point["ratio"] + 0.006 * widest * aside, 6)
 
 

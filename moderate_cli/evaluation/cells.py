@@ -24,8 +24,7 @@ class Cell(NamedTuple):
     ratio
         Fraction kept of the pool, as `moderate_cli.selection.written` writes it.
     drop_suspects
-        As in `Choice`: "auto", "nothing", or a fraction as `written` writes it; "" for the
-        strategy's own default.
+        As in `Choice`: "auto", or a fraction as `written` writes it; "" for none.
     seed
         Random seed of the pool and of the selection.
     quantile
@@ -44,32 +43,27 @@ class Cell(NamedTuple):
         return self.strategy if self.quantile == "0.5" else f"{self.strategy}:{self.quantile}"
 
     @property
-    def dropped(self) -> str:
-        """The suspects to drop: as asked for, or else the strategy's own default; "" for none."""
-        if self.drop_suspects == "nothing":
-            return ""
-        own = self.strategy in STRATEGIES and STRATEGIES[self.strategy].drops_suspects
-        return self.drop_suspects or ("auto" if own else "")
-
-    @property
     def is_baseline(self) -> bool:
         """Whether other cells are compared with it: the full set, or random selection."""
         return self.strategy == FULL or (self.strategy == "random" and not self.drop_suspects)
 
     def choice(self, base: Choice) -> Choice:
-        """Return the choice that selects it; strategies within classes ignore a global scope."""
-        own = replace(
+        """Return the choice that selects it.
+
+        Raises
+        ------
+        ArgumentError
+            If the base has options that exclude its own.
+        """
+        return replace(
             base,
             ratio=self.ratio,
             count=None,
             strategy="random" if self.strategy == FULL else self.strategy,
-            scope=None,
             quantile=self.quantile,
             drop_suspects=self.drop_suspects or None,
             seed=self.seed,
         )
-        scope = base.scope
-        return own if own.within_classes and scope == "global" else replace(own, scope=scope)
 
 
 class Result(NamedTuple):
@@ -119,10 +113,7 @@ def cells_of(
     drop_suspects: str,
     seeds: Sequence[int],
 ) -> list[Cell]:
-    """List the cells to compare, seed by seed, always with random selection and the full set.
-
-    A strategy that drops suspects by itself is listed once.
-    """
+    """List the cells to compare, seed by seed, always with random selection and the full set."""
     if ("random", "0.5") not in strategies:
         strategies = [*strategies, ("random", "0.5")]
     filters = ("", drop_suspects) if drop_suspects else ("",)
@@ -136,7 +127,6 @@ def cells_of(
                 Cell(name, ratio, dropped, seed, quantile)
                 for ratio in ratios
                 for name, quantile in strategies
-                if not (dropped == "auto" and STRATEGIES[name].drops_suspects)
             ),
         )
     ]

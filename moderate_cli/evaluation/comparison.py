@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from moderate_cli.charts.curves import Point, curves
 from moderate_cli.evaluation.cells import FULL, Cell, Result
-from moderate_cli.evaluation.estimates import Estimate, Line, nearest, smallest_within, summarize
+from moderate_cli.evaluation.estimates import (
+    FEWEST_SEEDS,
+    Estimate,
+    Line,
+    nearest,
+    smallest_within,
+    summarize,
+)
 from moderate_cli.exporting.tables import Table
 from moderate_cli.selection import Choice, exact
 from moderate_cli.text import aligned
@@ -32,6 +39,9 @@ class Comparison:
         The accuracy of each selection, for each seed.
     base
         The options that all selections share.
+    held_out
+        Whether the test images were held out of the data; it decides what an interval is about
+        (`moderate_cli.evaluation.estimates`).
 
     Examples
     --------
@@ -43,6 +53,7 @@ class Comparison:
 
     results: Mapping[Cell, Result]
     base: Choice
+    held_out: bool = False
 
     def __repr__(self) -> str:
         """Return the table that `moderate evaluate` prints, in percent."""
@@ -50,8 +61,8 @@ class Comparison:
 
     @cached_property
     def lines(self) -> list[Line]:
-        """Means over seeds of each selection, with 95 % intervals."""
-        return summarize(self.results)
+        """Means over seeds of each selection, with 95 % intervals if there are seeds enough."""
+        return summarize(self.results, held_out=self.held_out)
 
     def table(self) -> Table:
         """Return all figures, as fractions of one; None where there is no interval."""
@@ -81,9 +92,9 @@ class Comparison:
             found = _percent(best.to_full, sign="+")
             return f"{self._options(best.cell)} stays within {limit}: {found}"
         closest = nearest(self.lines)
-        text = f"no selection is reliably within {limit}"
         if closest is None or math.isnan(closest.to_full.half):
-            return text
+            return f"{FEWEST_SEEDS} seeds are needed to tell which selection stays within {limit}"
+        text = f"no selection is reliably within {limit}"
         found = _percent(closest.to_full, sign="+")
         return f"{text}; closest: {closest.cell.name} at {closest.cell.ratio}, {found}"
 
@@ -119,13 +130,17 @@ _PLAIN = Choice(ratio=Fraction(1))
 def _shown(line: Line) -> tuple[str, ...]:
     return (
         line.cell.name,
-        line.cell.dropped or "off",
+        _label_filter(line.cell),
         line.cell.ratio,
         str(line.images),
         _percent(line.accuracy),
         "" if line.cell.is_baseline else _percent(line.to_random, sign="+"),
         f"{100 * line.worst_class.mean:.1f}",
     )
+
+
+def _label_filter(cell: Cell) -> str:
+    return cell.drop_suspects or "off"
 
 
 def _percent(estimate: Estimate, sign: str = "") -> str:
@@ -137,7 +152,7 @@ def _point(line: Line) -> Point:
     mean, half = (100 * value for value in line.accuracy)
     return Point(
         line.cell.name,
-        "dropped" if line.cell.dropped else "kept",
+        _label_filter(line.cell),
         float(exact(line.cell.ratio)),
         line.images,
         round(mean, 3),

@@ -1,19 +1,17 @@
-"""Pools: the four fifths of the images that one seed selects from; the rest is held out."""
+"""Pools: the four fifths of the images that one seed selects from; a fifth is held out."""
 
 from __future__ import annotations
-
-from fractions import Fraction
 
 import numpy as np
 
 from moderate_cli.arrays import Labels, Mask, Rows
 from moderate_cli.choosing import Chooser
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.evaluation.cells import Cell
 from moderate_cli.inputs import Source
 from moderate_cli.selection import Choice
 
-POOL = Fraction(4, 5)
+FOLDS = 5
 
 
 class Pool:
@@ -24,12 +22,14 @@ class Pool:
     source
         All images.
     seed
-        Draws four fifths of each class.
+        Orders the images of each class.
+    fold
+        Which fifth of each class is held out, in [0, `FOLDS`), counted from the end.
     """
 
-    def __init__(self, source: Source, seed: int) -> None:
-        self.seed, self._readable = seed, source.readable
-        self._inside = _drawn(source.labels, self._readable, seed)
+    def __init__(self, source: Source, seed: int, fold: int = 0) -> None:
+        self._readable = source.readable
+        self._inside = _drawn(source.labels, self._readable, seed, fold)
         self._chooser = Chooser(source.limited(self._inside))
 
     @property
@@ -42,7 +42,7 @@ class Pool:
         return self._chooser.choose(cell.choice(base)).rows
 
 
-def check_comparable(labels: Labels, *, held_out: bool) -> None:
+def check_comparable(labels: Labels, *, held_out: bool, auto: bool = False) -> None:
     """Refuse labels, (n,), on which strategies cannot be compared.
 
     Parameters
@@ -51,6 +51,8 @@ def check_comparable(labels: Labels, *, held_out: bool) -> None:
         The class of each image.
     held_out
         Whether a part of the images is the test set.
+    auto
+        Whether it is for the strategy "auto", which has no test set to offer.
 
     Raises
     ------
@@ -60,18 +62,20 @@ def check_comparable(labels: Labels, *, held_out: bool) -> None:
     sizes = np.unique(labels, return_counts=True)[1]
     if len(sizes) == 1:
         raise ArgumentError("evaluation needs two classes, and there is only one")
-    if held_out and int(sizes.max(initial=0)) * (1 - POOL) < 1:
-        raise ArgumentError(
-            "evaluation holds out a fifth of each class, and no class has five images;"
-            " `moderate evaluate --test DIR` judges on a test set instead"
-        )
+    if held_out and int(sizes.max(initial=0)) < FOLDS:
+        fact = "holds out a fifth of each class, and no class has five images"
+        if auto:
+            auto_itself = ("strategy", "auto")
+            raise OptionError(f"{{}} {fact}; choose another {{}}", auto_itself, "strategy")
+        raise OptionError(f"evaluation {fact}; pass a test set with {{}}", "test")
 
 
-def _drawn(labels: Labels, readable: Mask, seed: int) -> Mask:
+def _drawn(labels: Labels, readable: Mask, seed: int, fold: int) -> Mask:
     """Draw the pool, bool (n,): the same share of each class, at least one image."""
     rng = np.random.default_rng(seed)
-    inside = np.zeros(len(labels), dtype=np.bool_)
+    inside = readable.copy()
     for label in np.unique(labels[readable]).tolist():
         rows = rng.permutation(np.flatnonzero(readable & (labels == label)))
-        inside[rows[: -(-len(rows) * POOL.numerator // POOL.denominator)]] = True
+        fifth, end = len(rows) // FOLDS, len(rows)
+        inside[rows[end - (fold + 1) * fifth : end - fold * fifth]] = False
     return inside

@@ -102,8 +102,9 @@ class TrainLearner:
     """
 
     def __init__(self, data: Pictures, test: Pictures | None, recipe: Recipe) -> None:
-        self._data, self._test, self._recipe = data, test, recipe
-        self._device = find_device(recipe.device)
+        self._recipe, self._device = recipe, find_device(recipe.device)
+        self._data = _placed(data, self._device)
+        self._test = None if test is None else _placed(test, self._device)
         self._half = _computes_in_half(self._device)
 
     def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
@@ -176,7 +177,7 @@ class TrainLearner:
         ArgumentError
             If the network does not work on pictures of this size.
         """
-        recipe, few = self._recipe, pixels[:2]
+        recipe, few = self._recipe, pixels[:2].cpu()
         try:
             _network(recipe, 2).train()(few)
         except (RuntimeError, AssertionError, ValueError):
@@ -190,6 +191,17 @@ class TrainLearner:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             logits: torch.Tensor = network(inputs)
         return logits.float()
+
+
+def _placed(pictures: Pictures, device: torch.device) -> Pictures:
+    """Move pictures to a GPU if they take at most half of its free memory; else a batch at a time.
+
+    A small network waits for its batches otherwise.
+    """
+    if device.type == "cpu" or 2 * pictures.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
+        return pictures
+    with explained("a smaller --size or network takes less"):
+        return pictures._replace(pixels=pictures.pixels.to(device))
 
 
 def _computes_in_half(device: torch.device) -> bool:
@@ -209,7 +221,7 @@ def _moved(pixels: torch.Tensor) -> torch.Tensor:
     places = nn.functional.pad(pixels, (margin,) * 4).unfold(2, size, 1).unfold(3, size, 1)
     top, left = torch.randint(0, 2 * margin + 1, (2, len(pixels)))
     moved = places[images, :, top, left]
-    mirrored = torch.rand(len(pixels)) < 0.5
+    mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
     return torch.where(mirrored[:, None, None, None], moved.flip(-1), moved)
 
 

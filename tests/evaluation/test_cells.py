@@ -44,16 +44,16 @@ def test_random_selection_and_the_full_set_are_always_compared():
     ]
 
 
-def test_a_strategy_that_drops_suspects_by_itself_is_listed_once():
-    found = cells_of([("trimmed", "0.5"), ("random", "0.5")], ["0.1"], "auto", [0])
-    assert [(cell.strategy, cell.drop_suspects, cell.dropped) for cell in found] == [
-        (FULL, "", ""),
-        ("trimmed", "", "auto"),
-        ("random", "", ""),
-        (FULL, "auto", "auto"),
-        ("random", "auto", "auto"),
+def test_strategies_are_listed_with_and_without_suspects():
+    found = cells_of([("adaptive", "0.5"), ("random", "0.5")], ["0.1"], "0.25", [0])
+    assert [(cell.strategy, cell.drop_suspects) for cell in found] == [
+        (FULL, ""),
+        ("adaptive", ""),
+        ("random", ""),
+        (FULL, "0.25"),
+        ("adaptive", "0.25"),
+        ("random", "0.25"),
     ]
-    assert len(cells_of([("trimmed", "0.5")], ["0.1"], "0.25", [0])) == 6
 
 
 def test_a_cell_has_the_options_of_its_base_and_its_own():
@@ -62,7 +62,8 @@ def test_a_cell_has_the_options_of_its_base_and_its_own():
         ratio="1/3", scope="global", criterion="margin", quantile="0.25", drop_suspects="auto",
         seed=2,
     )  # fmt: skip
-    # It works within classes, whatever the scope of others.
-    assert Cell("matching", "0.1", "", 0).choice(base).scope is None
+    with pytest.raises(ArgumentError) as caught:
+        Cell("matching", "0.1", "", 0).choice(base)
+    assert str(caught.value) == "use strategy='matching' or scope='global', not both"
     full = Cell(FULL, "1", "", 0).choice(base)
     assert (full.strategy, full.ratio) == ("random", "1")

@@ -4,16 +4,16 @@ from moderate_cli.evaluation import FULL, Cell, Comparison, Result
 from moderate_cli.selection import Choice
 
 RESULTS = {
-    Cell(FULL, "1", "", 0): Result(80, 0.75, 0.5),
-    Cell("moderate", "0.5", "", 0, "0.25"): Result(40, 0.5, 0.25),
-    Cell("random", "0.5", "", 0): Result(40, 0.625, 0.5),
-    Cell("matching", "0.5", "auto", 0): Result(38, 0.75, 0.625),
-    Cell(FULL, "1", "", 1): Result(80, 0.75, 0.5),
-    Cell("moderate", "0.5", "", 1, "0.25"): Result(40, 0.5, 0.25),
-    Cell("random", "0.5", "", 1): Result(40, 0.625, 0.5),
-    Cell("matching", "0.5", "auto", 1): Result(38, 0.75, 0.625),
+    cell._replace(seed=seed): result
+    for seed in range(3)
+    for cell, result in (
+        (Cell(FULL, "1", "", 0), Result(80, 0.75, 0.5)),
+        (Cell("moderate", "0.5", "", 0, "0.25"), Result(40, 0.5, 0.25)),
+        (Cell("random", "0.5", "", 0), Result(40, 0.625, 0.5)),
+        (Cell("matching", "0.5", "auto", 0), Result(38, 0.75, 0.625)),
+    )
 }
-BASE = Choice(ratio=1, scope="global", metric="cosine", seed=3)
+BASE = Choice(ratio=1, metric="cosine", seed=3)
 
 
 def test_a_comparison_is_shown_as_a_table():
@@ -50,7 +50,6 @@ def test_a_table_has_fractions_and_nothing_where_there_is_no_interval():
     ],
 )
 def test_the_smallest_selection_within_a_limit_is_advised(within, advice):
-    # Strategy matching works within classes, whatever the scope of others.
     assert Comparison(RESULTS, BASE).advice(within).startswith(advice)
 
 
@@ -61,13 +60,35 @@ def test_where_none_is_near_enough_the_nearest_is_named():
         " 0.5, -12.5 ± 0.0"
     )
     assert Comparison(own, BASE).advice(0.25) == (
-        "--ratio 0.5 --strategy random --scope global --metric cosine --seed 3 stays within 25"
+        "--ratio 0.5 --strategy random --metric cosine --seed 3 stays within 25"
         " points of the full set's accuracy: -12.5 ± 0.0"
     )
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_give_no_interval(seeds):
+    own = {cell: result for cell, result in RESULTS.items() if cell.seed < seeds}
+    assert "±" not in repr(Comparison(own, BASE))
+    assert Comparison(own, BASE).advice(0.25) == (
+        "3 seeds are needed to tell which selection stays within 25 points of the full set's"
+        " accuracy"
+    )
+
+
+def test_held_out_images_are_worth_no_more_than_five_seeds():
+    results = {
+        Cell("random", "0.5", "", seed): Result(40, 0.5 + 0.01 * (seed % 2), 0.5)
+        for seed in range(10)
+    }
+    tested, held_out = (
+        Comparison(results, BASE, held_out=held_out).lines[0].accuracy.half
+        for held_out in (False, True)
+    )
+    assert held_out == pytest.approx(2**0.5 * tested)
+
+
 def test_points_of_curves_are_in_percent():
     found = Comparison(RESULTS, BASE).points
-    assert found[1] == ("moderate:0.25", "kept", 0.5, 40, 50.0, 0.0, False)
-    assert found[3] == ("matching", "dropped", 0.5, 38, 75.0, 0.0, False)
+    assert found[1] == ("moderate:0.25", "off", 0.5, 40, 50.0, 0.0, False)
+    assert found[3] == ("matching", "auto", 0.5, 38, 75.0, 0.0, False)
     assert [point.full for point in found] == [True, False, False, False]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from moderate_cli.evaluation.cells import FULL, Cell
-from moderate_cli.evaluation.pools import Pool
+from moderate_cli.evaluation.pools import FOLDS, Pool
 from moderate_cli.selection import Choice
 
 
@@ -16,3 +16,11 @@ def test_a_pool_is_four_fifths_of_each_class(source):
     assert len(kept) == 40
     assert np.isin(kept, full).all()
     assert not np.array_equal(Pool(source, 4).held_out, pool.held_out)
+
+
+def test_the_five_fifths_have_no_image_in_common(source):
+    parts = [Pool(source, 3, fold).held_out for fold in range(FOLDS)]
+    # Of 39 readable images of the first class, seven each.
+    for part in parts:
+        assert np.bincount(source.labels[part]).tolist() == [7, 6, 4, 2]
+    assert len(np.unique(np.concatenate(parts))) == 5 * 19

@@ -5,7 +5,7 @@ import torch
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
 from moderate_cli.evaluation.recipe import Recipe
-from moderate_cli.evaluation.training import TrainLearner, read_pictures
+from moderate_cli.evaluation.training import TrainLearner, _placed, read_pictures
 
 
 def learner(grays, recipe):
@@ -84,6 +84,18 @@ def test_a_picture_that_is_gone_is_named_and_not_taken_to_be_black(grays):
     assert str(caught.value) == (
         f"{grays}/{dataset.paths[7]}: No such file or directory; run again to leave it out"
     )
+
+
+def test_pictures_go_to_a_gpu_if_they_take_at_most_half_of_its_memory(grays, monkeypatch):
+    pictures, learn = learner(grays, Recipe(steps=1, size=8, device="cpu"))
+    assert learn._data.pixels is pictures.pixels  # on a CPU they stay
+    moved = []
+    monkeypatch.setattr(torch.Tensor, "to", lambda own, device: moved.append(device) or own)
+    gpu = torch.device("cuda:0")
+    for free, devices in ((2 * 80 * 3 * 64 - 1, []), (2 * 80 * 3 * 64, [gpu])):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _device, free=free: (free, 10**9))
+        assert _placed(pictures, gpu).pixels.shape == (80, 3, 8, 8)
+        assert moved == devices
 
 
 def test_a_seed_that_torch_does_not_take_is_refused(grays):

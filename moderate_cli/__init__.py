@@ -2,7 +2,7 @@
 
 Each command of `moderate` is a function here, with the same options::
 
-    selection = select("data/train", ratio=0.3, strategy="trimmed")
+    selection = select("data/train", ratio=0.3, strategy="matching")
     write_index("kept.txt", selection.scores, selection.mask)
     export("data/train", selection.mask, "data/train-30")
 

@@ -52,6 +52,12 @@ class OptionError(ArgumentError):
         """Return the message; `spell` formats the name and value (or None) of an option."""
         return self._text.format(*(spell(*option) for option in self._options))
 
+    def name_sources(self, source: Callable[[str], str]) -> None:
+        """Add to each value where it was set; `source` returns that by the option's name, or ""."""
+        told = ["" if value is None else source(name) for name, value in self._options]
+        told = [f" ({one})".replace("{", "{{").replace("}", "}}") if one else "" for one in told]
+        self._text = self._text.format(*("{}" + one for one in told))
+
 
 def _as_keyword(name: str, value: object) -> str:
     return name if value is None else f"{name}={value!r}"

@@ -110,7 +110,7 @@ class Bars(Listener):
     --------
     >>> from moderate_cli import select
     >>> select("data/train", ratio=0.5, backbone="pixels", listener=Bars()).rows
-    array([0, 1, 5, 7])
+    array([1, 3, 5, 7])
     """
 
     @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 FEW = 5  # names that are shown of a longer list
 SHORT_LIST = 14  # names that fit in one line
 NEAR = 0.75  # minimum ratio of difflib; below, guesses are too far off
+REPLACED = {"trimmed": "adaptive"}  # name in an earlier version -> name of its replacement
 
 
 def printable(text: str) -> str:
@@ -102,6 +103,8 @@ def unknown(value: str, names: Collection[str], where: str = "") -> str:
     --------
     >>> unknown("meen", ("mean", "median"))
     "'meen' is unknown; did you mean mean? Choose one of mean, median"
+    >>> unknown("trimmed", ("random", "adaptive"))
+    "'trimmed' is unknown; did you mean adaptive? Choose one of random, adaptive"
     >>> unknown("mode", ("mean", "median"))
     "'mode' is unknown; choose one of mean, median"
     """
@@ -109,8 +112,9 @@ def unknown(value: str, names: Collection[str], where: str = "") -> str:
 
     names_of = {_plain(name): name for name in names}
     near = difflib.get_close_matches(_plain(value), names_of, n=3, cutoff=NEAR)
-    if _plain(value) in names_of:
-        near = [_plain(value)]
+    exactly = _plain(REPLACED.get(value, value))
+    if exactly in names_of:
+        near = [exactly]
     advice = f"choose one of {', '.join(names)}" if len(names) <= SHORT_LIST else where
     if near:
         guess = f"did you mean {' or '.join(names_of[name] for name in near)}?"

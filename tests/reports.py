@@ -19,7 +19,7 @@ from moderate_cli.selection.selecting import choose_from
 HOW = {
     "ratio": "0.5",
     "strategy": "moderate",
-    "scope": None,
+    "scope": "global",
     "balance": "proportional",
     "quantile": "0.5",
     "min_per_class": 1,

@@ -12,7 +12,8 @@ from typing import TypeVar, Unpack
 import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
-from moderate_cli.arrays import Labels
+from moderate_cli.arrays import Doubles, Labels
+from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, check_choice
@@ -23,7 +24,9 @@ from moderate_cli.evaluation import (
     check_comparable,
     judge,
 )
+from moderate_cli.evaluation.belief import believed, tell_of_doubted
 from moderate_cli.evaluation.cells import cells_of, strategy_in
+from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.ledger import EVALUATIONS, Ledger
 from moderate_cli.evaluation.recipe import NETWORKS, SMALL, STEPS, Recipe
 from moderate_cli.inputs import Inputs, Source, open_source
@@ -31,16 +34,18 @@ from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener, Recorder
 from moderate_cli.networks.table import CLASSIFIERS, WHERE
+from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, check_compared
-from moderate_cli.selection import Choice, exact, written
+from moderate_cli.selection import RECOMMENDED, Choice, exact, written
 from moderate_cli.selection.choice import Number
+from moderate_cli.selection.conflicts import compatible
 from moderate_cli.store.layout import store_folder
 
 One = TypeVar("One", str, Number)
 EVALUATORS = ("probe", "train", "fine-tune")
 RATIOS = ("0.1", "0.3", "0.5")
-COMPARED = ("moderate", "random", "matching", "trimmed")
+COMPARED = tuple(dict.fromkeys((RECOMMENDED, "random", "moderate", "matching")))
 
 
 def evaluate(
@@ -52,10 +57,10 @@ def evaluate(
     steps: int | None = None,
     size: int | None = None,
     ratio: Number | Sequence[Number] = RATIOS,
-    strategy: str | Sequence[str] = COMPARED,
+    strategy: str | Sequence[str] | None = None,
     drop_suspects: Number | None = None,
     seeds: int = 5,
-    scope: str | None = None,
+    scope: str = "class",
     criterion: str | None = None,
     center: str = "mean",
     metric: str = "euclidean",
@@ -65,8 +70,9 @@ def evaluate(
 ) -> Comparison:
     """Train a classifier on each selection and compare accuracies.
 
-    Each seed selects from a different random 80 % of the data. An interrupted evaluation continues
-    where it stopped.
+    Each seed selects from a different random 80 % of the data. Without a test set, it judges on
+    the other fifth, where each label counts as far as it is believed: 1 less its probability to be
+    wrong. An interrupted evaluation continues where it stopped.
 
     Parameters
     ----------
@@ -84,11 +90,12 @@ def evaluate(
     ratio
         Fractions to keep.
     strategy
-        Names of strategies; "moderate:Q" puts the window at quantile Q.
+        Names of strategies; "moderate:Q" puts the window at quantile Q. None for a few that go
+        with the scope and the criterion.
     drop_suspects
         Also evaluate each strategy after dropping likely label errors, as in `Choice`.
     seeds
-        Number of repetitions.
+        Number of repetitions; three or more for intervals.
     scope, criterion, center, metric, seed
         As in `Choice`.
     listener
@@ -114,6 +121,8 @@ def evaluate(
     """
     if seeds < 1:
         raise ArgumentError(f"seeds: {seeds} is not positive")
+    if strategy is None:
+        strategy = [name for name in COMPARED if compatible(name, scope, criterion)]
     base = Choice(
         ratio=1, scope=scope, criterion=criterion, center=center, metric=metric, seed=seed
     )
@@ -146,21 +155,26 @@ def evaluate(
         "test": None if judged is None else judged.stores[0].manifest.sums,
         **{name: getattr(base, name) for name in ("scope", "center", "metric", "seed")},
         **({} if criterion is None else {"criterion": criterion}),
+        **({"labels": "weighted"} if judged is None else {}),
     }
     if criterion is not None and CRITERIA[criterion].seeded:
         context["scored"] = "by pool"  # earlier versions scored all pools with one seed
     ledger = Ledger(store.folder / EVALUATIONS, context)
+    weights = _weights(own, listener) if judged is None else None
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing:
         for one in filter(None, (own, judged)):
             one.sets[0].check()
         learner = _learner(own, judged, recipe)
-        found = judge(own, missing, learner, base, test=_set_of(judged))
+        found = judge(own, missing, learner, base, test=_set_of(judged), believed=weights)
         with listener.progress("evaluate", unit="cell") as move:
             for done, (cell, result) in enumerate(found, len(cells) - len(missing) + 1):
                 ledger.add(cell, result)
                 move(done, len(cells))
-    return Comparison({cell: ledger.results[cell] for cell in cells}, base)
+    if seeds < FEWEST_SEEDS:
+        listener.notice(Notice("few seeds", seeds, least=FEWEST_SEEDS))
+    results = {cell: ledger.results[cell] for cell in cells}
+    return Comparison(results, base, held_out=judged is None)
 
 
 def _several(values: One | Sequence[One]) -> Sequence[One]:
@@ -248,6 +262,15 @@ class _Unlisted(Recorder):
         """Do nothing."""
 
 
+def _weights(own: Source, listener: Listener) -> Doubles:
+    """Return how far the label of each image is believed; tell of those that are not."""
+    check_comparable(own.labels[own.readable], held_out=True)
+    with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
+        suspects = own.sets[0].suspects(on_progress=move)
+    tell_of_doubted(suspects, own, listener)
+    return believed(suspects)
+
+
 def _learner(own: Source, judged: Source | None, recipe: Recipe | None) -> Learner:
     if recipe is None:
         return ProbeLearner(own.sets[0], _set_of(judged))
@@ -267,8 +290,10 @@ def _set_of(source: Source | None) -> LabeledFeatures | None:
 
 
 def _written(drop_suspects: Number | None) -> str:
-    if drop_suspects is None or drop_suspects == "auto":
-        return "" if drop_suspects is None else "auto"
+    if drop_suspects in (None, "nothing"):
+        return ""
+    if drop_suspects == "auto":
+        return "auto"
     share = exact(drop_suspects)
     if not 0 < share < 1:
         raise ArgumentError(f"drop_suspects: {drop_suspects} is not in (0, 1)")

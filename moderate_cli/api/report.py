@@ -21,6 +21,7 @@ from moderate_cli.listening import SILENT, Listener, Recorder
 from moderate_cli.reporting import Subject, map_of, write_plots, write_report
 from moderate_cli.reporting.evaluations import evaluations_in
 from moderate_cli.reporting.findings import duplicates_in, suspects_in
+from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import Choice, written
 from moderate_cli.store import FeatureStore
 
@@ -142,7 +143,7 @@ def _subject(inputs: Inputs, selection: Selection, listener: Listener) -> Subjec
     """Return the facts of a report on a selection."""
     data, choice = selection.source.sets[0], selection.choice
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
-        suspects = suspects_in(data, seed=choice.seed, on_progress=move)
+        suspects = suspects_in(data, on_progress=move)
     duplicates = selection.prepared.duplicates
     return Subject(
         selection,
@@ -154,18 +155,19 @@ def _subject(inputs: Inputs, selection: Selection, listener: Listener) -> Subjec
 
 def _options(inputs: Inputs, choice: Choice) -> dict[str, str]:
     """Return the options that led to the selection, named as on the command line."""
+    centered = CRITERIA[choice.scored_by].centered
     named: dict[str, Any] = {
         "ratio": choice.ratio,
         "count": choice.count,
         "strategy": choice.strategy,
         "scope": "class" if choice.within_classes else "global",
         "balance": choice.balance,
-        "quantile": choice.window_quantile,
+        "quantile": choice.window_quantile if choice.strategy == "moderate" else None,
         "min-per-class": choice.min_per_class,
         "criterion": choice.scored_by,
         "drop-suspects": choice.dropped,
-        "center": choice.center,
-        "metric": choice.metric,
+        "center": choice.center if centered else None,
+        "metric": choice.metric if centered else None,
         "dedup": choice.dedup,
         "seed": choice.seed,
         "labels": inputs.labels,

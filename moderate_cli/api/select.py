@@ -14,7 +14,7 @@ from moderate_cli.evaluation import best_choice, check_comparable
 from moderate_cli.inputs import Inputs, Source, open_source
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
-from moderate_cli.label_errors.strangers import MANY_STRANGERS
+from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.listening import SILENT, Listener, Recorder
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores
@@ -32,7 +32,7 @@ def select(
     criterion: str | None = None,
     center: str = "mean",
     metric: str = "euclidean",
-    scope: str | None = None,
+    scope: str = "class",
     balance: str = "proportional",
     quantile: Number = MEDIAN,
     min_per_class: int = 1,
@@ -56,7 +56,8 @@ def select(
         A `Dataset`, a path or URL as for `scan`, or a feature set.
     ratio, count, strategy, criterion, center, metric, scope, balance, quantile, min_per_class, \
 dedup, drop_suspects, seed
-        As in `Choice`; strategy "auto" takes the one that does best on held-out images.
+        As in `Choice`; strategy "auto" takes the recommended one, or one that beats it
+        on held-out images.
     features, labels
         Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
         files. Several features are ranked together. Labels "kmeans:K" cluster the features, also
@@ -117,7 +118,7 @@ def select_each(
         for choice in choices:
             check_labels(choice, found, clustered=inputs.clusters is not None)
             if choice.strategy == AUTO:
-                check_comparable(found, held_out=True)
+                check_comparable(found, held_out=True, auto=True)
 
     for choice in choices:
         check(choice, inputs)
@@ -128,7 +129,7 @@ def select_each(
         own = Recorder(listener)  # notices of this selection alone
         if choice.strategy == AUTO:
             choice = best_choice(chooser, choice, own)
-        _warn_of_strangers(choice, source, recorder)
+        _warn_of_noise(choice, source, recorder)
         selection = chooser.choose(choice)
         for notice in selection.of_classes():
             own.notice(notice)
@@ -136,11 +137,12 @@ def select_each(
     return found
 
 
-def _warn_of_strangers(choice: Choice, source: Source, recorder: Recorder) -> None:
-    """Warn once if labels look wrong, by a test that takes no time."""
+def _warn_of_noise(choice: Choice, source: Source, recorder: Recorder) -> None:
+    """Warn once if many labels are likely wrong, where suspects were already searched for."""
     if choice.dropped is not None or not source.sets or source.sets[0].labeling:
         return
-    share = min(one.strangers() for one in source.sets)
-    notice = Notice("strangers", share=share)
-    if share > MANY_STRANGERS and notice not in recorder.notices:
-        recorder.notice(notice)
+    for found in filter(None, (one.known_suspects() for one in source.sets)):
+        noise = noise_estimate(found)
+        notice = Notice("noisy labels", noise.suspects, noise.images)
+        if noise.many and notice not in recorder.notices:
+            recorder.notice(notice)

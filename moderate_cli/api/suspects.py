@@ -83,7 +83,6 @@ def suspects(
     data: Data | FeatureStore,
     *,
     fraction: Number | Literal["auto"] = "auto",
-    seed: int = 0,
     listener: Listener = SILENT,
     **embedding: Unpack[FeatureKeywords],
 ) -> LabelErrors:
@@ -95,8 +94,6 @@ def suspects(
         A `Dataset`, a path or URL as for `scan`, or a feature set.
     fraction
         "auto" lists the images with a probability above 0.5; or a fraction of all, in (0, 1).
-    seed
-        Random seed.
     listener
         Hears progress and notices.
     embedding
@@ -119,8 +116,8 @@ def suspects(
     inputs = inputs_of(data, **embedding)
     inputs.check_single("suspects")
     source = open_source(
-        inputs, seed=seed, check=lambda labels, _: check_suspectable(labels), listener=listener
+        inputs, check=lambda labels, _: check_suspectable(labels), listener=listener
     )
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
-        found = source.sets[0].suspects(seed=seed, on_progress=move)
+        found = source.sets[0].suspects(on_progress=move)
     return LabelErrors(source.sets[0], found, found.most_probable(share))

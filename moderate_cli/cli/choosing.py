@@ -24,16 +24,17 @@ strategy = declaring.option(
 )
 drop_suspects = declaring.option(
     "--drop-suspects",
-    type=parsing.fraction,
+    type=parsing.dropped,
     metavar="auto|F",
-    help="Drop likely mislabeled images first: auto (probability above 0.5) or a fraction.",
+    help="Drop likely mislabeled images first: auto (probability above 0.5), a fraction, or"
+    " nothing.",
 )
 selecting = declaring.group(
     declaring.option(
         "--scope",
         type=OneOf(SCOPES),
-        help="Select from all images together, or a share per class.  [default: global; class for"
-        " strategies that compare features]",
+        default="class",
+        help="Keep a share of each class, or select from all images together, as in the paper.",
     ),
     declaring.option(
         "--balance",
@@ -69,7 +70,7 @@ def choices_from(
     count: int | None,
     *,
     criterion: str,
-    drop_suspects: Fraction | Literal["auto"] | None,
+    drop_suspects: Fraction | Literal["auto", "nothing"] | None,
     **how: Any,
 ) -> dict[str, Choice]:
     """Return one choice for each amount to keep, by the text of the amount.
@@ -77,14 +78,16 @@ def choices_from(
     Of two options that exclude each other, the one set nearer to the command line wins, so that
     presets give way to the command line.
     """
-    precedence.refuse_without_effect(criterion)
     asked = {**how, "count": count, "drop_suspects": drop_suspects}
     asked["ratio"] = None if ratios is None else next(iter(ratios.values()))
     # By default each strategy has a criterion of its own.
     asked["criterion"] = None if precedence.left_alone("criterion") else criterion
     _give_way(asked)
+    first = Choice(**asked)
+    option = f"--strategy {first.strategy}" if first.criterion is None else ""
+    precedence.refuse_without_effect(first.scored_by, option)
     if asked["ratio"] is None or ratios is None:
-        return {str(count): Choice(**asked)}
+        return {str(count): first}
     return {text: Choice(**{**asked, "ratio": ratio}) for text, ratio in ratios.items()}
 
 

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from moderate_cli.cli import precedence
+from moderate_cli.errors import OptionError
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
@@ -31,10 +34,18 @@ class Option(click.Option):
 
 
 class Sectioned(click.Command):
-    """A command whose help lists options by section, in the order of declaration."""
+    """A command whose help lists options by section, and whose errors say where those were set."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Name the file or the variable that set an option, if it is part of an error."""
+        try:
+            return super().invoke(ctx)
+        except OptionError as error:
+            error.name_sources(lambda name: precedence.source(ctx, name))
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections."""
+        """Write the sections, in the order of declaration."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None

@@ -39,7 +39,7 @@ def command(folder: str) -> None:
     lines = [
         f"{train}: {images} images in {len(found.classes)} classes",
         f"{pruned}: the {np.count_nonzero(found.mask)} images whose distance to their class center"
-        " is closest to the median",
+        " is closest to the median of their class",
     ]
     for kind, planted in (("mislabeled", drawing.mislabeled), ("ruined", drawing.ruined)):
         kept, expected = len(planted & paths), round(RATIO * len(planted))

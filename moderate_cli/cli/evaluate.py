@@ -18,6 +18,7 @@ from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.evaluation import Comparison
 from moderate_cli.evaluation.cells import strategy_in
+from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, STEPS
 from moderate_cli.exporting import TABLE_FORMATS, check_output, formatted, write_table
 from moderate_cli.networks.table import WHERE
@@ -32,6 +33,12 @@ def _strategies(text: str) -> list[str]:
         for name in names:
             strategy_in(name)
     return names
+
+
+def _scope_beside(strategies: list[str]) -> str:
+    """Return the global scope of a preset, unless a strategy excludes it."""
+    names = [strategy_in(text)[0] for text in strategies]
+    return "class" if any(STRATEGIES[name].within_classes for name in names) else "global"
 
 
 def _write_records(destination: str, found: Comparison) -> None:
@@ -70,16 +77,21 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
 )
 @declaring.option(
     "--drop-suspects",
-    type=parsing.fraction,
+    type=parsing.dropped,
     metavar="auto|F",
     help="Also evaluate each strategy after dropping likely mislabeled images.",
 )
-@declaring.option("--seeds", type=Whole(min=1, max=1000), default=5, help="Number of repetitions.")
+@declaring.option(
+    "--seeds",
+    type=Whole(min=1, max=1000),
+    default=5,
+    help=f"Number of repetitions; {FEWEST_SEEDS} or more for intervals.",
+)
 @declaring.option(
     "--within",
     type=parsing.points,
     metavar="P%",
-    help="Report the smallest selection within P% of the full set's accuracy.",
+    help="Report the smallest selection within P% (or a fraction) of the full set's accuracy.",
 )
 @declaring.option(
     "--test",
@@ -127,7 +139,7 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     f" {one_of(SUFFIXES)} file.",
 )
 @options.configuration
-@declaring.option("--scope", type=Choice(SCOPES), help="As in `moderate select`.")
+@declaring.option("--scope", type=Choice(SCOPES), default="class", help="As in `moderate select`.")
 @options.scoring
 @options.embedding
 def command(
@@ -138,10 +150,10 @@ def command(
     size: int | None,
     ratios: dict[str, Fraction],
     strategies: list[str],
-    drop_suspects: Fraction | Literal["auto"] | None,
+    drop_suspects: Fraction | Literal["auto", "nothing"] | None,
     seeds: int,
     within: float | None,
-    scope: str | None,
+    scope: str,
     csv: bool,
     json: bool,
     outputs: tuple[str, ...],
@@ -156,11 +168,12 @@ def command(
 
     The classifier is a linear probe on the features. It takes seconds, but undervalues diversity
     compared with training from scratch. --with train is the stronger test: it trains a network for
-    the same number of steps on every selection, and no choice uses the test images. --with
-    fine-tune starts from the backbone's weights.
+    the same number of steps on every selection. --with fine-tune starts from the backbone's
+    weights.
 
-    Each seed selects from a different random 80 % of DATA. An interrupted evaluation continues
-    where it stopped.
+    Each seed selects from a different random 80 % of DATA. Without --test, it judges on the rest,
+    where labels that are probably wrong count less. The 95 % intervals are about new images; with
+    --test, about other seeds. An interrupted evaluation continues where it stopped.
     """
     if csv and json:
         raise click.UsageError("use --csv or --json, not both")
@@ -173,11 +186,15 @@ def command(
         precedence.refuse_beside(f"--with {evaluator}", {"network"})
         network = SMALL
     precedence.refuse_without_effect(criterion)
+    if scope == "global" and precedence.stronger("strategies", "scope") == "strategies":
+        scope = _scope_beside(strategies)
     written = Outputs(outputs, inputs=files_read(source))
     written.check()
     found = evaluate(
         test=test, with_=evaluator, network=network, steps=steps, size=size,
-        ratio=list(ratios.values()), strategy=strategies, drop_suspects=drop_suspects, seeds=seeds,
+        ratio=list(ratios.values()),
+        strategy=None if precedence.left_alone("strategies") else strategies,
+        drop_suspects=drop_suspects, seeds=seeds,
         scope=scope, criterion=None if precedence.left_alone("criterion") else criterion,
         center=center, metric=metric, seed=seed,
         listener=Console(written, verbose=verbose), **inputs_from(**source),

@@ -34,6 +34,11 @@ def fraction(text: str) -> Fraction | Literal["auto"]:
     return number
 
 
+def dropped(text: str) -> Fraction | Literal["auto", "nothing"]:
+    """Read a number in (0, 1), "auto" or "nothing"."""
+    return "nothing" if text == "nothing" else fraction(text)
+
+
 def labels(text: str) -> str:
     """Read the name of a file, or "kmeans:K"."""
     if text.startswith("kmeans:"):
@@ -68,11 +73,19 @@ def ratios(text: str) -> dict[str, Fraction]:
 
 
 def points(text: str) -> float:
-    """Read a difference of accuracies: "1%" is 0.01."""
-    number = _number(text.removesuffix("%"))
-    if not 0 <= number <= 100:
+    """Read a difference of accuracies: "1%" is 0.01, and so is "0.01".
+
+    >>> points("1%"), points("0.01")
+    (0.01, 0.01)
+    """
+    percent = text.endswith("%")
+    number = _number(text.removesuffix("%")) / (100 if percent else 1)
+    if percent and not 0 <= number <= 1:
         raise click.BadParameter(f"{clipped(text)} is not in [0%, 100%].")
-    return float(number / 100)
+    if not percent and not 0 <= number < 1:  # 1 may mean 1%, or all
+        advice = f" For {clipped(text)} % write {clipped(text)}%." if 1 <= number <= 100 else ""
+        raise click.BadParameter(f"{clipped(text)} is not in [0, 1).{advice}")
+    return float(number)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 from click.core import ParameterSource
 
+from moderate_cli.cli.config import CONFIG
 from moderate_cli.scoring import CRITERIA
 
 
@@ -25,6 +26,18 @@ def left_alone(name: str) -> bool:
     return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT
 
 
+def source(context: click.Context, option: str) -> str:
+    """Return where an option was set, by its name in Python; "" on the command line or nowhere."""
+    long = f"--{option.replace('_', '-')}"
+    param = next((one for one in context.command.params if long in one.opts), None)
+    match context.get_parameter_source(param.name or "") if param is not None else None:
+        case ParameterSource.DEFAULT_MAP:
+            return f"from --config {context.meta[CONFIG]}"
+        case ParameterSource.ENVIRONMENT:
+            return f"from MODERATE_{option.upper()}"
+    return ""
+
+
 def refuse_beside(flag: str, names: Iterable[str]) -> None:
     """Refuse options on the command line that have no effect beside `flag`.
 
@@ -40,10 +53,13 @@ def refuse_without(flag: str, names: Iterable[str]) -> None:
         raise click.UsageError(f"{long} needs {flag}")
 
 
-def refuse_without_effect(criterion: str) -> None:
-    """Refuse a class center or a metric on the command line that the criterion does not use."""
+def refuse_without_effect(criterion: str, option: str = "") -> None:
+    """Refuse a class center or a metric on the command line that the criterion does not use.
+
+    `option` is the one that sets the criterion, if not --criterion.
+    """
     if not CRITERIA[criterion].centered:
-        refuse_beside(f"--criterion {criterion}", {"center", "metric"})
+        refuse_beside(option or f"--criterion {criterion}", {"center", "metric"})
 
 
 def _given(names: Iterable[str]) -> Iterator[str]:

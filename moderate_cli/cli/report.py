@@ -66,7 +66,7 @@ def command(
     open_it: bool,
     strategy: str,
     drop_suspects: Any,
-    scope: str | None,
+    scope: str,
     balance: str,
     quantile: Fraction,
     min_per_class: int,

@@ -96,7 +96,7 @@ def command(
     link: str,
     nul: bool,
     force: bool,
-    scope: str | None,
+    scope: str,
     balance: str,
     quantile: Fraction,
     min_per_class: int,
@@ -110,9 +110,9 @@ def command(
 ) -> None:
     """Choose which images of a dataset to keep.
 
-    Keeps the images whose distance to their class center is closest to the median; --strategy
-    chooses another rule. Prints paths relative to DATA; -o writes them to a file, --copy-to copies
-    the images. DATA, a folder with one sub-folder per class, is never changed.
+    Keeps the images whose distance to their class center is closest to the median of their class;
+    --strategy chooses another rule. Prints paths relative to DATA; -o writes them to a file,
+    --copy-to copies the images. DATA, a folder with one sub-folder per class, is never changed.
     """
     choices = choices_from(
         ratios, count, strategy=strategy, drop_suspects=drop_suspects, scope=scope,

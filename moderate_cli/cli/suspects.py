@@ -26,14 +26,12 @@ from moderate_cli.words import say_noise
     help="List images with a probability above 0.5, or this fraction of all images.",
 )
 @options.table_output
-@options.seed
 @options.configuration
 @options.embedding
 def command(
     data: str,
     fraction: Fraction | Literal["auto"],
     output: str | None,
-    seed: int,
     backbones: tuple[str, ...],
     verbose: bool,
     **embedding: Any,
@@ -46,9 +44,7 @@ def command(
     """
     outputs = check_table(output, embedding)
     listener = Console(outputs, verbose=verbose)
-    found = suspects(
-        data, fraction=fraction, seed=seed, listener=listener, backbone=backbones, **embedding
-    )
+    found = suspects(data, fraction=fraction, listener=listener, backbone=backbones, **embedding)
     asked = ""
     if fraction != "auto":
         number = counted(len(found.rows), "image")

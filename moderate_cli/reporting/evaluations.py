@@ -28,15 +28,16 @@ def evaluations_in(folder: Path | None) -> dict[str, Comparison]:
             title = _title(context)
             titles[title] += 1  # two test sets have the same title
             number = f" ({titles[title]})" if titles[title] > 1 else ""
-            found[f"{title}{number}"] = Comparison(ledger.results, Choice(ratio=1))
+            held_out = context.get("test") is None
+            found[f"{title}{number}"] = Comparison(ledger.results, Choice(ratio=1), held_out)
     return found
 
 
 def _title(context: Mapping[str, Any]) -> str:
     """Name the network, the images that it is judged on, and other settings.
 
-    >>> _title({"with": "probe", "test": None, "scope": None, "center": "mean"})
-    'linear probe, on held-out images; center mean'
+    >>> _title({"with": "probe", "test": None, "scope": "class", "center": "mean"})
+    'linear probe, on held-out images; scope class, center mean'
     """
     rest = dict(context)
     rest.pop("data", None)  # sums of files

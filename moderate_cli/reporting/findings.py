@@ -15,12 +15,12 @@ MOST_COMPARED = 20_000  # images: the time to compare all pairs grows with the s
 
 
 def suspects_in(
-    data: LabeledFeatures, *, seed: int, on_progress: Callable[[int, int], None] | None = None
+    data: LabeledFeatures, *, on_progress: Callable[[int, int], None] | None = None
 ) -> Suspects | None:
     """Find likely label errors; None where labels are clusters, or all the same."""
     if data.labeling or len(np.unique(data.labels[data.readable])) < 2:
         return None
-    return data.suspects(seed=seed, on_progress=on_progress)
+    return data.suspects(on_progress=on_progress)
 
 
 def duplicates_in(data: LabeledFeatures) -> Duplicates | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,11 +10,10 @@ import numpy as np
 
 from moderate_cli.dataset import sentences
 from moderate_cli.label_errors.doubts import noise_estimate
-from moderate_cli.label_errors.strangers import MANY_STRANGERS
 from moderate_cli.reporting.findings import MOST_COMPARED
 from moderate_cli.reporting.subject import Subject
 from moderate_cli.reporting.wording import counted, shown, some
-from moderate_cli.words import percent, say_doubts
+from moderate_cli.words import percent, say_doubts, say_hardly_known
 
 LONGEST_SENTENCE = 600
 MOST_PAIRS = 3  # that are named, each by two paths
@@ -82,9 +82,8 @@ def _of_classes(subject: Subject) -> Iterator[Warned]:
         )
     if subject.selection.lost:
         number, names = named(subject.selection.lost)
-        yield Warned(
-            f"No image of {number} is kept", f"Keep more images, or use --scope class: {names}."
-        )
+        shares = "" if subject.choice.within_classes else ", or use --scope class"
+        yield Warned(f"No image of {number} is kept", f"Keep more images{shares}: {names}.")
     if empty := subject.dataset.empty_classes:
         title = f"{counted(empty, 'class folder')} without images"
         yield Warned(title, f"{some(empty)}.")
@@ -112,8 +111,12 @@ def _of_suspects(subject: Subject) -> Iterator[Warned]:
         return
     rows, found = subject.suspected, noise_estimate(subject.suspects)
     noise = f"Estimated label noise: {percent(found.rate)}."
-    if not found.agrees:
+    why = ""
+    if not math.isnan(found.accuracy):
+        why = say_hardly_known(found.accuracy)
+    elif not found.agrees:
         why = say_doubts(found)
+    if why:
         noise = f"{why[0].upper()}{why[1:]}."
     if len(rows):
         kept = int(np.count_nonzero(subject.kept[rows]))
@@ -124,15 +127,10 @@ def _of_suspects(subject: Subject) -> Iterator[Warned]:
         yield Warned(
             counted(rows, "likely label error"), f"{noise} The selection keeps {kept:,}. {fate}"
         )
-    elif not found.agrees:
+    elif not math.isnan(found.accuracy):
+        yield Warned("Features hardly know the classes", noise)
+    elif why:
         yield Warned("Labels may be wrong, but no single image is a likely label error", noise)
-    share = subject.data.strangers()
-    if share > MANY_STRANGERS:
-        yield Warned(
-            f"{100 * share:.0f} % of images are closer to most other classes than to their own",
-            "Labels may be wrong, or the features may not separate these classes; try another"
-            " --backbone or your own --weights.",
-        )
 
 
 def _of_duplicates(subject: Subject) -> Iterator[Warned]:

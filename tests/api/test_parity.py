@@ -8,6 +8,7 @@ from conftest import paint
 
 import moderate_cli
 from moderate_cli.cli import COMMANDS
+from moderate_cli.errors import OptionError
 from moderate_cli.presets import bundled, preset
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import AUTO, STRATEGIES
@@ -37,8 +38,14 @@ def test_select_keeps_what_the_command_keeps(grays, moderate, strategy, criterio
     options = {"ratio": "0.3", "strategy": strategy}
     if criterion is not None:
         options["criterion"] = criterion
-    found = moderate_cli.select(grays, **options, **FEATURES)
     done = moderate("select", grays, *arguments(**options))
+    if strategy == "adaptive" and criterion not in (None, "margin"):
+        with pytest.raises(OptionError):
+            moderate_cli.select(grays, **options, **FEATURES)
+        assert (done.status, done.stdout) == (2, "")
+        assert f"use --strategy adaptive or --criterion {criterion}, not both" in done.stderr
+        return
+    found = moderate_cli.select(grays, **options, **FEATURES)
     assert done.status == 0, done.stderr
     assert found.paths == done.stdout.splitlines()
     assert len(found.paths) == len(found.rows) == np.count_nonzero(found)
@@ -89,8 +96,8 @@ def test_features_and_scores_of_arrays_and_of_files_are_selected_alike(moderate,
     for one, other in ((f, y), (features, labels), ([features], y)):
         found = moderate_cli.select(features=one, labels=other, ratio=0.3, strategy="herding")
         assert found.paths == done.stdout.splitlines()
-    done = moderate("select", "--count", "9", "--scores", s, "--labels", y, "--scope", "class")
-    found = moderate_cli.select(scores=features[:, 0], labels=labels, count=9, scope="class")
+    done = moderate("select", "--count", "9", "--scores", s, "--labels", y, "--scope", "global")
+    found = moderate_cli.select(scores=features[:, 0], labels=labels, count=9, scope="global")
     assert found.paths == done.stdout.splitlines()
 
 

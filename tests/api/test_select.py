@@ -19,7 +19,7 @@ ARRAYS = Inputs(features=(F,), labels=Y)
 def test_each_selection_has_its_own_notices_and_those_of_all():
     told = []
     copies = Inputs(features=(np.concatenate([F, F[4:5]]),), labels=np.append(Y, 0))
-    easy = {"strategy": "easy", "dedup": 0.999999, "min_per_class": 0}
+    easy = {"strategy": "easy", "scope": "global", "dedup": 0.999999, "min_per_class": 0}
     few, all_of_them = select_each(
         copies, [Choice(count=2, **easy), Choice(ratio=1, **easy)], Told(told)
     )

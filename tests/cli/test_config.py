@@ -21,7 +21,6 @@ def kept(done):
 
 def test_bundled_presets_are_used_by_name(embedded, moderate):
     assert list(bundled()) == [
-        "balanced",
         "cpu",
         "gpu",
         "noisy-labels",
@@ -181,7 +180,7 @@ def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate,
             "store: contains a NUL character",
         ),
         (
-            "strategy = 'trimed'\nscope = 'klass'",
+            "strategy = 'maching'\nscope = 'klass'",
             "scope: 'klass' is unknown; did you mean class? Choose one of global, class (see",
         ),
         (
@@ -203,6 +202,50 @@ def test_an_unknown_preset_names_those_there_are(embedded, moderate):
     assert moderate("select", embedded, "--config", "papper") == (
         2,
         "",
-        "moderate: error: papper: No such file or directory; bundled presets: balanced, cpu, gpu,"
+        "moderate: error: papper: No such file or directory; bundled presets: cpu, gpu,"
         " noisy-labels, paper, released-code (see 'moderate select --help')\n",
     )
+
+
+def test_a_conflict_names_the_file_or_the_variable_that_set_an_option(
+    embedded, moderate, preset, monkeypatch
+):
+    path = preset('strategy = "matching"\nscope = "global"\n')
+    set_here = f"(from --config {path})"
+    for args, both in (
+        (
+            ("--config", path),
+            f"--strategy matching {set_here} or --scope global {set_here}",
+        ),
+        (
+            ("--config", "noisy-labels", "--scope", "global"),
+            "--strategy adaptive (from --config noisy-labels) or --scope global",
+        ),
+        (
+            ("--strategy", "graph", "--scope", "global"),
+            "--strategy graph or --scope global",
+        ),
+    ):
+        done = moderate("select", "-r", "0.5", embedded, *args)
+        assert done == (
+            2, "", f"moderate: error: use {both}, not both (see 'moderate select --help')\n"
+        )  # fmt: skip
+    monkeypatch.setenv("MODERATE_BALANCE", "sqrt")
+    done = moderate("select", "-r", "0.5", embedded, "--scope", "global")
+    assert "use --balance sqrt (from MODERATE_BALANCE) or --scope global, not both" in done.stderr
+
+
+def test_a_braced_file_name_is_named_as_it_is(embedded, moderate, preset):
+    path = preset('strategy = "matching"\nscope = "global"\n')
+    braced = path.rename(path.with_name("{0}.toml"))
+    done = moderate("select", "-r", "0.5", embedded, "--config", braced)
+    assert f"--strategy matching (from --config {braced}) or" in done.stderr
+
+
+def test_a_preset_gives_way_to_the_command_line(embedded, moderate):
+    args = ("select", "-r", "0.5", embedded)
+    plain = moderate(*args, "--strategy", "matching")
+    assert plain.status == 0
+    assert moderate(*args, "--strategy", "matching", "--config", "paper").stdout == plain.stdout
+    shares = moderate(*args, "--balance", "sqrt")
+    assert moderate(*args, "--balance", "sqrt", "--config", "paper").stdout == shares.stdout

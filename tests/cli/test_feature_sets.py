@@ -246,7 +246,7 @@ def test_one_command_reads_the_files_of_another(one_unreadable, moderate):
         " images\n"
     )
     # Distances in levels: cats 129.5, 19.5, 23.5 and 125.5, dogs 127.5 twice, the owl 0.
-    args = ("select", "--count", "2", "--min-per-class", "0")
+    args = ("select", "--count", "2", "--scope", "global", "--min-per-class", "0")
     assert moderate(*args, data).stdout == "cat/3.png\ncat/4.png\n"
     for own in (("--scores", scores), ("--features", features)):
         done = moderate(*args, *own, "--labels", labels)

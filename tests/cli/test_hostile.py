@@ -329,7 +329,7 @@ def test_a_count_is_written_in_plain_digits(data, moderate, text):
 
 
 HUGE = "9" * 30
-TRIMED = "'trimed' is unknown; did you mean trimmed? Choose one of moderate, easy, hard,"
+MACHING = "'maching' is unknown; did you mean matching? Choose one of moderate, easy, hard,"
 
 
 @pytest.mark.parametrize(
@@ -350,8 +350,8 @@ TRIMED = "'trimed' is unknown; did you mean trimmed? Choose one of moderate, eas
          "'--gpus-per-worker': 'nan' is not a valid number."),
         ("select", ["--dedup", "nan"], "'--dedup': 'nan' is not a valid number."),
         ("select", ["--labels", "kmeans:" + "9" * 5000], "'--labels': 'kmeans:999"),
-        ("select", ["--strategy", "trimed"], f"'--strategy': {TRIMED}"),
-        ("evaluate", ["--strategy", "trimed"], f"'--strategy': {TRIMED}"),
+        ("select", ["--strategy", "maching"], f"'--strategy': {MACHING}"),
+        ("evaluate", ["--strategy", "maching"], f"'--strategy': {MACHING}"),
         ("evaluate", ["--strategy", "moderate:x"], "'--strategy': 'x' is not a finite number"),
         ("evaluate", ["--strategy", "moderate:2"], "'--strategy': quantile 2 is not in [0, 1]"),
     ],

@@ -18,7 +18,7 @@ ENTRY = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text()
     "scripts"
 ]["moderate"]
 ALL = "".join(f"{name}/{n}.png\n" for name, levels in LEVELS.items() for n in range(len(levels)))
-KEPT = "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
+KEPT = "cat/1.png\ncat/3.png\ndog/0.png\nowl/0.png\n"
 ENVIRONMENT = os.environ | {
     "MODERATE_BACKBONE": "pixels", "MODERATE_DTYPE": "float32", "MODERATE_RUNTIME": "torch"
 }  # fmt: skip

@@ -80,7 +80,7 @@ def test_remote_images_give_the_features_of_local_ones(far, data, tmp_path):
     for name in ("features.npy", "labels.npy", "paths.txt", "digests.npy"):
         assert (tmp_path / SET / name).read_bytes() == (here / name).read_bytes()
     done = far("select", "-r", "0.5", URL, "--store", "store")
-    assert done[1] == "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
+    assert done[1] == "cat/1.png\ncat/3.png\ndog/0.png\nowl/0.png\n"
 
 
 def test_only_objects_that_changed_are_read_again(far, server, data, tmp_path):

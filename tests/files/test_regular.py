@@ -82,7 +82,7 @@ def test_no_command_waits_for_a_pipe_where_a_file_is_read(embedded, moderate, pi
         (
             ("--config", pipe, embedded),
             2,
-            "is a pipe without a writer; bundled presets: balanced, cpu, gpu, noisy-labels,"
+            "is a pipe without a writer; bundled presets: cpu, gpu, noisy-labels,"
             " paper, released-code (see 'moderate select --help')",
         ),
     ):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from chromium import settle, show, start
-from conftest import paint
+from conftest import draw
 from reports import subject_of
 
 from moderate_cli.cli import _run
@@ -40,14 +40,14 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def grays(tmp_path_factory):
-    """Four classes of 20 gray levels, an image of level 2 among the fifth; and an evaluation."""
+    """Four classes of 20 images, and one of three with one of the first; and an evaluation."""
     root = tmp_path_factory.mktemp("data") / "train"
     for label, name in enumerate("abcd"):
         for image in range(20):
-            paint(root / name / f"{image:02}.png", 50 * label + image % 5)
+            draw(root / name / f"{image:02}.png", label, image)
     for image in range(3):
-        paint(root / "e" / f"{image}.png", 250 + image)
-    paint(root / "e" / "x.png", 2)
+        draw(root / "e" / f"{image}.png", 4, image)
+    draw(root / "e" / "x.png", 0, 2)
     evaluate = ("evaluate", os.fspath(root), *FEATURES, "--seeds", "1", "--strategy", "easy")
     assert _run([*evaluate, "--ratio", "0.2,0.5"]) == 0
     return root

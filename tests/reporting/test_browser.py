@@ -121,7 +121,8 @@ def test_the_slider_counts_as_select_does(page, grays, browse, moderate):
     assert not browser.find_element(By.ID, "reset").is_displayed()
 
 
-def test_the_page_shows_the_table_at_every_stop(page, browse):
+def test_the_page_shows_the_table_at_every_stop(pages, grays, browse):
+    page = pages(grays, "-r", "0.5", "--scope", "global")
     browser = browse(page)
     carried = data_of(page.read_text())
     table = carried["slider"]
@@ -150,13 +151,13 @@ def test_the_page_shows_the_table_at_every_stop(page, browse):
 @pytest.mark.parametrize(
     ("way", "followed"),
     [
-        (("--strategy", "random"), True),
-        (("--strategy", "stratified"), True),
-        (("--strategy", "two-ends", "--min-per-class", "3"), True),
-        (("--scope", "class", "--drop-suspects", "auto"), True),
+        (("--strategy", "random", "--scope", "global"), True),
+        (("--strategy", "stratified", "--scope", "global"), True),
+        (("--strategy", "two-ends", "--min-per-class", "3", "--scope", "global"), True),
+        (("--drop-suspects", "auto"), True),
         (("--strategy", "matching"), False),
-        (("--strategy", "trimmed"), False),
-        (("--strategy", "random", "--scope", "class"), False),
+        (("--strategy", "matching", "--drop-suspects", "auto"), False),
+        (("--strategy", "random"), False),
     ],
     ids=lambda way: " ".join(way) if isinstance(way, tuple) else "",
 )
@@ -164,7 +165,7 @@ def test_the_slider_tells_what_any_strategy_would_keep(
     way, followed, grays, pages, browse, moderate
 ):
     browser = browse(pages(grays, "-r", "0.5", *way))
-    remaining = " of the 83 remaining images" if "auto" in way or "trimmed" in way else ""
+    remaining = " of the 83 remaining images" if "auto" in way else ""
     note = f"Exactly what moderate select would keep{remaining}."
     if not followed:
         note += " Only the counts follow the slider."

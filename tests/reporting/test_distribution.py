@@ -20,7 +20,7 @@ def test_bins_of_the_chart_are_those_of_the_terminal(small):
 
 
 def test_windows_within_classes_are_not_one_window(tmp_path):
-    for how in ({"scope": "class"}, {"balance": "sqrt"}, {"strategy": "random"}):
+    for how in ({"scope": "class"}, {"strategy": "random"}):
         assert band_of(subject_of(tmp_path, [1, 2, 3], [0, 0, 1], "ab", HOW | how)) is None
 
 

@@ -25,4 +25,5 @@ def test_titles_of_evaluations_name_the_network(tmp_path):
         f"{tuned}; center mean, seed 3",
         f"{tuned}; center mean, seed 3 (2)",
     ]
+    assert [one.held_out for one in evaluations_in(tmp_path).values()] == [True, True, False, False]
     assert evaluations_in(None) == {}

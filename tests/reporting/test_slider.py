@@ -18,13 +18,16 @@ CLASSES = 6
 # Ways to select: those of each strategy, and of the others scopes, balances, quantiles and floors.
 WAYS = [
     *({"strategy": strategy} for strategy in STRATEGIES),
-    *({"strategy": strategy, "scope": "class"} for strategy in STRATEGIES),
-    *({"scope": "class", "balance": balance} for balance in BALANCES),
-    *({"strategy": strategy, "balance": "sqrt"} for strategy in ("random", "trimmed", "herding")),
+    *({"strategy": name, "scope": "global"} for name, one in STRATEGIES.items()
+      if not one.within_classes),
+    *({"balance": balance} for balance in BALANCES),
+    *({"strategy": strategy, "balance": "sqrt"} for strategy in ("random", "graph", "herding")),
     *({"quantile": quantile, "scope": scope} for quantile in ("0", "0.3", "1")
       for scope in ("global", "class")),
+    *({"strategy": strategy, "min_per_class": least, "scope": scope} for least in (0, 4, 50)
+      for strategy in ("moderate", "two-ends", "stratified") for scope in ("global", "class")),
     *({"strategy": strategy, "min_per_class": least} for least in (0, 4, 50)
-      for strategy in ("moderate", "two-ends", "stratified", "trimmed", "matching")),
+      for strategy in ("matching", "k-center")),
 ]  # fmt: skip
 
 
@@ -38,7 +41,8 @@ def make(tmp_path):
         values = np.round(rng.gamma(3, 1, n) + 0.5 * labels, 1)
         values[rng.random(n) < 0.05] = np.nan
         left_out = np.flatnonzero(~np.isnan(values) & (rng.random(n) < 0.1))
-        how = {name: value for name, value in HOW.items() if name != "ratio"} | how
+        own = ("ratio", "scope")
+        how = {name: value for name, value in HOW.items() if name not in own} | how
         how |= amount or {"ratio": "0.37"}
         return subject_of(tmp_path, values, labels, "abcdef", how, left_out)
 
@@ -70,18 +74,17 @@ def test_counts_are_those_of_select_at_every_stop(way, make):
         assert found.counts[at] == counts.tolist()
         if found.bins is not None:
             assert found.bins[at] == np.histogram(values[mask], edges)[0].tolist()
-    within = way.get("scope") == "class" or way.get("balance") == "sqrt"
+    within = way.get("scope") != "global"
     ranked = way.get("strategy", "moderate") in ("moderate", "easy", "hard")
-    assert (found.bins is None) == (
-        STRATEGIES[way.get("strategy", "moderate")].within_classes or (within and not ranked)
-    )
+    assert (found.bins is None) == (within and not ranked)
     assert (found.bands is not None) == (ranked and not within)
 
 
 def test_a_strategy_may_depend_on_the_order_of_images(make, monkeypatch):
     first = Strategy("first", "", "", "", Order(lambda values, k, rng: np.arange(len(values))))
     monkeypatch.setitem(STRATEGIES, "first", first)
-    test_counts_are_those_of_select_at_every_stop({"strategy": "first"}, make)
+    for scope in ("global", "class"):
+        test_counts_are_those_of_select_at_every_stop({"strategy": "first", "scope": scope}, make)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -105,8 +108,8 @@ def test_percents_have_four_digits(make):
 
 @pytest.mark.parametrize("quantile", ["0.5", "0.25", "1"])
 def test_bands_are_windows_without_what_minimums_add(quantile, make):
-    subject = make({"quantile": quantile, "min_per_class": 5})
-    plain = make({"quantile": quantile, "min_per_class": 0})
+    how = {"quantile": quantile, "scope": "global"}
+    subject, plain = (make(how | {"min_per_class": least}) for least in (5, 0))
     found = slider(subject)
     for at, ratio in enumerate(ratios(subject)):
         inside = subject.scores.values[chosen(plain, ratio)]

@@ -22,11 +22,12 @@ def test_warnings_name_classes_and_images(tmp_path):
 
 
 def test_classes_of_which_nothing_is_kept_are_named(tmp_path):
-    how = HOW | {"min_per_class": 0}
-    subject = subject_of(tmp_path, [1, 2, 3, 40], [0, 0, 0, 1], ("cat", "dog"), how)
-    assert next(warnings(subject)) == Warned(
-        "No image of 1 class is kept", "Keep more images, or use --scope class: dog."
-    )
+    for scope, advice in (("global", ", or use --scope class"), ("class", "")):
+        how = HOW | {"min_per_class": 0, "scope": scope, "ratio": "0.25"}
+        subject = subject_of(tmp_path, [1, 2, 3, 40], [0, 0, 0, 1], ("cat", "dog"), how)
+        assert next(warnings(subject)) == Warned(
+            "No image of 1 class is kept", f"Keep more images{advice}: dog."
+        )
 
 
 def test_warnings_say_how_many_suspects_were_removed(tmp_path):
@@ -50,6 +51,19 @@ def test_warnings_say_how_many_suspects_were_removed(tmp_path):
         "All probabilities add up to about 10 % of the labels, but no single image is likely"
         " wrong.",
     )
+
+
+def test_features_that_hardly_know_the_classes_are_named(tmp_path):
+    labels = np.repeat([0, 1], 10)
+    for probability, title in (
+        (0.3, "Features hardly know the classes"),
+        (0.6, "20 likely label errors"),
+    ):
+        found = Suspects(np.full(20, probability), labels, accuracy=0.2)
+        subject = subject_of(tmp_path, range(20), labels, "ab", HOW, suspects=found)
+        warned = next(warnings(subject))
+        assert warned.title == title
+        assert warned.detail.startswith("A linear head on these features is right for only 20 % of")
 
 
 def test_warnings_say_how_many_near_duplicates_were_removed(tmp_path):

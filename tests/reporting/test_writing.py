@@ -137,6 +137,7 @@ WAYS = [
     (),
     ("--scope", "class"),
     ("--strategy", "matching"),
+    ("--strategy", "adaptive"),
     ("--strategy", "random", "--seed", "3"),
     ("--quantile", "0.2", "--min-per-class", "2"),
     ("--dedup", "0.99", "--drop-suspects", "0.2"),
@@ -160,6 +161,23 @@ def test_a_report_keeps_what_select_keeps(way, embedded, moderate, tmp_path):
     }
     assert kept == set(moderate("select", embedded, *ratio, *way).stdout.splitlines())
     assert sum(found["classes"]["kept"]) == len(kept)
+
+
+@pytest.mark.parametrize(
+    ("way", "shown"),
+    [
+        ((), {"quantile", "center", "metric"}),
+        (("--strategy", "matching"), {"center", "metric"}),
+        (("--criterion", "margin"), {"quantile"}),
+        (("--strategy", "adaptive"), set()),
+    ],
+)
+def test_options_without_effect_are_not_listed(way, shown, embedded, moderate, tmp_path):
+    assert moderate("report", embedded, *way, "-o", tmp_path / "r.html").status == 0
+    page = (tmp_path / "r.html").read_text()
+    assert {
+        name for name in ("quantile", "center", "metric") if f"<dt>{name}</dt>" in page
+    } == shown
 
 
 def test_scores_of_several_backbones_are_called_ranks(data, moderate, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.stages import STAGES, Comparison
+from tests.benchmarks.tables.command import main as tables
 from tests.marked import parts, put_row
 
 
@@ -94,4 +96,7 @@ LAYOUTS = {
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["tables"]:  # has options of its own
+        tables(sys.argv[2:], prog_name="python -m tests.benchmarks tables")
+    else:
+        main()

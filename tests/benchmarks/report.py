@@ -40,7 +40,7 @@ def comparisons(folder: Path) -> Iterator[Comparison]:
         )
         source = Source((data,), dataset=dataset)
         selection = Chooser(source).choose(Choice(ratio=RATIO))
-        subject = Subject(selection, suspects_in(data, seed=0))
+        subject = Subject(selection, suspects_in(data))
         write_report(page, subject, map_of(subject), {})
         size, spent = page.stat().st_size / 1e6, time.process_time() - before
         print(f"{size:.1f} MB, in {spent:.0f} s of processor time", file=sys.stderr)

@@ -1,0 +1,5 @@
+"""Measure the tables."""
+
+from tests.benchmarks.tables.command import main
+
+main()

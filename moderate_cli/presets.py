@@ -30,7 +30,7 @@ def preset(name: str) -> dict[str, Any]:
     Examples
     --------
     >>> preset("noisy-labels")
-    {'strategy': 'matching', 'drop_suspects': 'auto'}
+    {'strategy': 'adaptive', 'drop_suspects': 'auto'}
     """
     files = bundled()
     check_choice("preset", name, files)

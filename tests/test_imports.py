@@ -50,7 +50,8 @@ ROOMS = {
     "charts": {"errors", "files", "arrays"},
     "evaluation": {
         "errors", "text", "arrays", "threads", "files", "dataset", "networks", "images", "scoring",
-        "selection", "notices", "listening", "results", "exporting", "inputs", "choosing", "charts",
+        "selection", "label_errors", "notices", "listening", "results", "exporting", "inputs",
+        "choosing", "charts",
     },
     "perturbation": {
         "errors", "arrays", "threads", "files", "dataset", "networks", "images", "guard",

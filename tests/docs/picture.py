@@ -1,5 +1,8 @@
 """The picture at the top of the README: how far images are from their class centers.
 
+Distances are divided by the median of the class, so that the windows of all classes are in one
+place.
+
 python -m tests.docs.picture
 """
 
@@ -25,7 +28,7 @@ LEFT, RIGHT, TOP, BASE = 60, 1580, 90, 430  # of the histogram
 THUMB, GAP = 88, 6
 BLUE, GRAY, BAND, RED, INK, PALE = "#2a6fdb", "#b9c0ca", "#e8f0fd", "#c8372d", "#20262e", "#68717d"
 COLORS = 200  # of the palette; more make the file larger
-BIN = 0.4
+BIN, START = 0.06, 0.45
 
 
 class Scored(NamedTuple):
@@ -36,7 +39,7 @@ class Scored(NamedTuple):
     path
         Relative to the dataset.
     score
-        Distance to its class center.
+        Distance to its class center, over the median of the class.
     kept
         Whether `moderate select --ratio 0.3` keeps it.
     planted
@@ -58,10 +61,14 @@ def main() -> None:
         _moderate("score", root, "-o", f"{folder}/scores.csv")
         with open(f"{folder}/scores.csv", newline="") as file:
             rows = list(csv.DictReader(file))
+        of_class: dict[str, list[float]] = {}
+        for row in rows:
+            of_class.setdefault(row["class"], []).append(float(row["score"]))
+        medians = {name: float(np.median(scores)) for name, scores in of_class.items()}
         images = [
             Scored(
                 row["path"],
-                float(row["score"]),
+                float(row["score"]) / medians[row["class"]],
                 row["path"] in kept,
                 "mislabeled" if row["path"] in planted.mislabeled
                 else "ruined" if row["path"] in planted.ruined
@@ -88,13 +95,13 @@ def _draw(images: list[Scored], root: Path) -> bytes:
     draw.rectangle((low, TOP - 40, high, BASE), fill=BAND)
     _bars(draw, images, scale)
     draw.line((LEFT, BASE, RIGHT, BASE), fill=INK, width=2)
-    for tick in range(5, int(scale.end) + 1, 5):
+    for tick in np.arange(1, scale.end, 0.5).tolist():
         draw.line((scale.x(tick), BASE, scale.x(tick), BASE + 8), fill=INK, width=2)
-        _text(draw, (scale.x(tick), BASE + 24), str(tick), 24, PALE)
-    axis = "distance of an image's feature to the center of its class"
+        _text(draw, (scale.x(tick), BASE + 24), f"{tick:g}", 24, PALE)
+    axis = "distance of an image's feature to the center of its class, over the median of the class"
     _text(draw, ((LEFT + RIGHT) / 2, BASE + 62), axis, 26, INK)
     middle = (low + high) / 2
-    _text(draw, (middle, TOP - 64), "kept: the 30 % closest to the median", 30, BLUE)
+    _text(draw, (middle, TOP - 64), "kept: the 30 % closest to the median of their class", 30, BLUE)
     _text(draw, (1180, 270), "red: mislabeled or ruined, and dropped", 28, RED)
     ordinary = [image for image in images if image.kept and not image.planted]
     groups = (
@@ -122,7 +129,7 @@ class _Scale:
         self.end = largest + BIN
 
     def x(self, score: float) -> float:
-        return LEFT + (RIGHT - LEFT) * (score - 3.5) / (self.end - 3.5)
+        return LEFT + (RIGHT - LEFT) * (score - START) / (self.end - START)
 
 
 def _bars(draw: ImageDraw.ImageDraw, images: list[Scored], scale: _Scale) -> None:
@@ -130,7 +137,7 @@ def _bars(draw: ImageDraw.ImageDraw, images: list[Scored], scale: _Scale) -> Non
     scores = np.array([image.score for image in images])
     kept = np.array([image.kept for image in images])
     planted = np.array([bool(image.planted) for image in images])
-    edges = np.arange(3.6, scale.end + BIN, BIN)
+    edges = np.arange(START, scale.end + BIN, BIN)
     stacks = [
         (np.histogram(scores[mask], edges)[0], color)
         for mask, color in ((kept, BLUE), (~kept & ~planted, GRAY), (~kept & planted, RED))

@@ -38,10 +38,14 @@ class Shell:
         ).stdout
 
     def take_demo(self, other: Shell) -> None:
-        """Take a copy of the demo dataset and its features, made in another folder if need be."""
+        """Take a copy of the demo dataset and its features, made in another folder if need be.
+
+        Suspects, of which `select` would warn, are found anew if the page asks for them.
+        """
         if not (other.folder / DEMO).exists():
             other.run("moderate demo")
-        shutil.copytree(other.folder / DEMO, self.folder / DEMO)
+        anew = shutil.ignore_patterns("suspects*")
+        shutil.copytree(other.folder / DEMO, self.folder / DEMO, ignore=anew)
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:

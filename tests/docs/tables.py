@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from moderate_cli.cli.help import pages
@@ -15,14 +15,22 @@ from moderate_cli.networks.table import BACKBONES
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import AUTO, STRATEGIES
 from moderate_cli.selection.strategies import AUTO_FOR, AUTO_KEEPS, AUTO_NOT
+from tests.benchmarks.tables.judges import HEAD, PATCHES
+from tests.benchmarks.tables.pages import RESULTS, in_short
 from tests.marked import parts
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "tests" / "benchmarks" / "results"
 WIDTH = 80  # columns of a terminal, where `moderate help` shows pages as they are
 
-COLUMNS = ("fashion-mnist-60000", "fashion-mnist", "clothing")  # of the summary
-HEADER = ("strategy", "network, 60,000", "network, 6,000", "probe, 3,068")
+HEADER = ("way to select", "mean", "lowest", "ahead / behind")  # of a summary
+MEASURED = {
+    "adaptive": "**`--strategy adaptive`**",
+    "matching": "`--strategy matching`",
+    "random in each class": "`--strategy random`",
+    "moderate in each class": "the default",
+    "moderate": "the paper's window, `--scope global`",
+}
+SUBSETS = ("5 x 20", "20 x 20", "20 x 100", "100 x 20", "100 x 100")  # of label errors
 
 
 def table(name: str) -> str:
@@ -79,55 +87,34 @@ def _topics() -> Iterator[str]:
         yield f"- [`moderate help {name}`](moderate_cli/docs/{name}.md): {about}"
 
 
-def _summary() -> Iterator[str]:
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for column in COLUMNS:
-        for way, differences in differences_to_random(column).items():
-            found[way][column] = in_short(differences)
-    rows = [(way, *(cells.get(column, "") for column in COLUMNS)) for way, cells in found.items()]
-    yield from _aligned([HEADER, *sorted(rows, key=lambda row: row[1] == "")])
+def _summary(judge: str) -> Iterator[str]:
+    rows = [(way, *cells) for way, cells in in_short(judge).items()]
+    yield from _aligned([HEADER, *rows]) if rows else ["Not measured yet."]
 
 
-def differences_to_random(name: str) -> dict[str, list[tuple[float, float]]]:
-    """Return, of each way to select, the differences of accuracy, and half of their intervals."""
-    with (RESULTS / f"{name}.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["ratio"] != "1"]
-    found = defaultdict(list)
-    for row in rows:
-        way = row["strategy"] + (", suspects dropped" if row["drop_suspects"] else "")
-        if way != "random":
-            found[way].append((float(row["to_random"]), float(row["to_random_half"])))
-    return found
-
-
-def in_short(differences: list[tuple[float, float]]) -> str:
-    """Return the mean in points, and how often it is ahead and behind beyond the interval.
-
-    >>> in_short([(0.03, 0.01), (-0.01, 0.02), (0.04, 0.01)])
-    '+2.0 (2 / 0)'
-    """
-    mean = sum(mean for mean, _ in differences) / len(differences)
-    ahead = sum(mean > half for mean, half in differences)
-    behind = sum(mean < -half for mean, half in differences)
-    return f"{100 * mean:+.1f} ({ahead} / {behind})"
+def _measured() -> Iterator[str]:
+    """Mean and lowest difference to random selection, of both judges."""
+    head, scratch = in_short(HEAD), in_short(PATCHES)
+    yield "| points of accuracy to random selection | linear head | learner from scratch |"
+    yield "| --- | ---: | ---: |"
+    for way, options in MEASURED.items():
+        cells = (f"{mean}, lowest {lowest}" for mean, lowest, _ in (head[way], scratch[way]))
+        yield f"| {options} | {' | '.join(cells)} |"
 
 
 def _label_errors() -> Iterator[str]:
+    """F1 of confident learning / of suspects; flagged percent, where labels are clean."""
     page = parts((RESULTS / "README.md").read_text())
-    rows = []
-    for data in ("clothing", "Fashion-MNIST"):
-        for line in page[f"suspects: {data}"].splitlines()[2:]:
-            noise, way, _, precision, recall, *_ = (cell.strip() for cell in line.split("|")[1:])
-            if precision:
-                figures = (float(cell.split()[0]) for cell in (precision, recall))
-                rows.append((data, noise, way, " / ".join(f"{value:.2f}" for value in figures)))
-    ways = dict.fromkeys(way for _, _, way, _ in rows)
-    cells: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for data, noise, way, figures in rows:
-        cells[data, noise][way] = figures
-    yield from _aligned(
-        [("data", "wrong labels", *ways), *((*key, *row.values()) for key, row in cells.items())]
-    )
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for line in page["suspects"].splitlines()[2:]:
+        kind, size, noise, *rest = (cell.strip() for cell in line.strip("|").split("|"))
+        if kind == "strong" and size in SUBSETS:
+            at, unit = (0, 100) if noise == "clean" else (3, 1)
+            both = (unit * float(rest[place].split()[0]) for place in (at, at + 4))
+            words = " / ".join(f"{value:.1f} %" if unit > 1 else f"{value:.2f}" for value in both)
+            found[noise][size] = words
+    header = ("wrong labels", *SUBSETS)
+    yield from _aligned([header, *((noise, *row.values()) for noise, row in found.items())])
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
@@ -152,6 +139,8 @@ TABLES = {
     "formats": _formats,
     "presets": _presets,
     "topics": _topics,
-    "summary": _summary,
+    "measured": _measured,
+    "summary, head": partial(_summary, HEAD),
+    "summary, patches": partial(_summary, PATCHES),
     "label errors": _label_errors,
 }

@@ -15,7 +15,8 @@ from moderate_cli.exporting import INDEX_FORMATS, SCORE_FORMATS, TABLE_FORMATS
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import AUTO, STRATEGIES
 from tests.benchmarks.page import PAGE as RESULTS
-from tests.benchmarks.tables import PLANS, shown
+from tests.benchmarks.tables.pages import TABLES as STRATEGY_TABLES
+from tests.benchmarks.tables.pages import shown
 from tests.docs.pages import PAGES, README, ROOT, blocks, prose
 from tests.docs.picture import PICTURE
 from tests.docs.tables import TABLES, table
@@ -45,9 +46,9 @@ def test_every_table_stands_on_a_page():
     assert {name for page in PAGES for name in parts(page.read_text())} == TABLES.keys()
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", STRATEGY_TABLES)
 def test_tables_of_strategies_are_those_of_the_results(name):
-    assert parts(RESULTS.read_text())[name] == f"{shown(name)}\n"
+    assert parts(RESULTS.read_text())[name] == f"{shown(*STRATEGY_TABLES[name])}\n"
 
 
 def test_strategies_and_criteria_are_all_described():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -144,12 +145,24 @@ def test_workers_lost_while_idle_cost_no_block_a_try(many, nodes, monkeypatch):
 
 
 def test_what_always_ends_its_worker_is_given_up(many, nodes):
-    def kill_all(done, total):
-        for number in actors():
-            os.kill(number, signal.SIGKILL)
+    over = threading.Event()
+
+    def kill_all():
+        while not over.wait(0.05):
+            for number in actors():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_all)
+
+    def start(done, total):
+        if not killer.ident:  # some worker works
+            killer.start()
 
     with pytest.raises(ClusterError) as caught:
-        pixels(many, nodes, listener=Told(embed=kill_all))
+        pixels(many, nodes, listener=Told(embed=start))
+    over.set()
+    killer.join()
     assert str(caught.value).startswith("Ray: 3 workers were lost ")
     assert str(caught.value).endswith(
         "check that they have enough memory, and that all nodes have the same version of moderate"

@@ -22,8 +22,9 @@ from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
 from moderate_cli.files.regular import read_regular
 from moderate_cli.label_errors.suspects import Suspects, find_suspects
-from moderate_cli.scoring import CRITERIA, Scores, score_features
+from moderate_cli.scoring import CRITERIA, Scores
 from moderate_cli.scoring.coinciding import coinciding
+from moderate_cli.scoring.criteria import score_rows
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
 
@@ -134,14 +135,14 @@ class LabeledFeatures:
         used += [str(seed)] if entry.seeded else []
         values = self._kept(
             "scores-" + "-".join(used),
-            lambda: score_features(
+            lambda: score_rows(
                 self.features,
                 self.labels,
-                criterion=criterion,
-                center=center,
-                metric=metric,
-                seed=seed,
-                readable=self.readable,
+                np.flatnonzero(self.readable),
+                criterion,
+                center,
+                metric,
+                seed,
             ),
             self._of_images,
         )

@@ -25,7 +25,7 @@ def test_distances_can_be_worked_out_by_hand(store):
 
 
 def test_scores_are_computed_once(store, counted):
-    computed = counted(results, "score_features")
+    computed = counted(results, "score_rows")
     first = moderate_cli.score(store, center="median")
     again = moderate_cli.score(store, center="median")
     assert first.values.tobytes() == again.values.tobytes()
@@ -80,11 +80,11 @@ def test_scores_of_an_older_set_are_not_kept_with_the_newer(store, embedded):
 
 
 def test_scores_of_a_set_that_is_replaced_meanwhile_are_not_kept(store, embedded, monkeypatch):
-    def compute(*args, original=results.score_features, **options):
+    def compute(*args, original=results.score_rows, **options):
         replaced(embedded, 200)
         return original(*args, **options)
 
-    monkeypatch.setattr(results, "score_features", compute)
+    monkeypatch.setattr(results, "score_rows", compute)
     moderate_cli.score(store)
     assert not list(store.folder.glob("scores-*"))
 
@@ -124,7 +124,7 @@ def test_results_are_kept_for_sets_whose_files_were_touched(store, embedded, mon
     first = moderate_cli.score(store).values
     for path in embedded.rglob("*.png"):
         path.touch()
-    monkeypatch.setattr(results, "score_features", None)
+    monkeypatch.setattr(results, "score_rows", None)
     again = moderate_cli.embed(moderate_cli.scan(embedded), backbone="pixels", dtype="float32")
     assert moderate_cli.score(again).values.tolist() == first.tolist()
 

@@ -14,6 +14,7 @@ from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.selection import AUTO, Choice, kept_count
+from moderate_cli.selection.choice import Dropped
 from moderate_cli.selection.selecting import choose_from
 
 
@@ -32,6 +33,7 @@ class Chooser:
         self.source, self._listener = source, listener
         self._preparers: dict[tuple[float | None, int], Preparer] = {}
         self._scores: dict[tuple[str, str, str, int], Scores] = {}
+        self._noise_rates: dict[tuple[float | None, int, Dropped], float] = {}
 
     def choose(self, choice: Choice) -> Selection:
         """Select images by a strategy other than "auto".
@@ -44,7 +46,7 @@ class Chooser:
         prepared, scores = self.prepare(choice), self._score(choice)
         values = np.where(prepared.eligible, scores.values, np.nan)
         features = self.source.features if choice.entry.within_classes else None
-        rate = self._noise_rate(choice, prepared) if choice.entry.adapts else 0.0
+        rate = self._noise_rate(choice) if choice.entry.adapts else 0.0
         mask = choose_from(choice, values, scores.labels, features, rate)
         return Selection(self.source, choice, scores, prepared, mask)
 
@@ -56,12 +58,16 @@ class Chooser:
         """Return the suspects among all images, whether or not the choice drops them."""
         return self._preparer(choice).suspects
 
-    def _noise_rate(self, choice: Choice, prepared: Prepared) -> float:
+    def _noise_rate(self, choice: Choice) -> float:
         """Return the estimated share of wrong labels among the images to select from."""
-        found = self.suspects(choice)
-        if found.hardly_known and choice.dropped is None:  # dropping suspects says so, too
-            self._listener.notice(Notice("hardly known", share=found.accuracy))
-        return float(np.mean(found.probability[prepared.eligible]))
+        key = (choice.dedup, choice.min_per_class, choice.dropped)
+        if key not in self._noise_rates:
+            found = self.suspects(choice)
+            if found.hardly_known and choice.dropped is None:  # dropping suspects says so, too
+                self._listener.notice(Notice("hardly known", share=found.accuracy))
+            probability = found.probability[self.prepare(choice).eligible]
+            self._noise_rates[key] = float(np.mean(probability))
+        return self._noise_rates[key]
 
     def _preparer(self, choice: Choice) -> Preparer:
         key = (choice.dedup, choice.min_per_class)

@@ -105,6 +105,19 @@ def score_features(
     ):  # fmt: skip
         check_choice(name, value, choices)
     rows = check_labeled(features, labels, readable)
+    return score_rows(features, labels, rows, criterion, center, metric, seed)
+
+
+def score_rows(
+    features: Features,
+    labels: Labels,
+    rows: Rows,
+    criterion: str,
+    center: str,
+    metric: str,
+    seed: int,
+) -> Doubles:
+    """Score as `score_features`, but without reading all features to check them: float64 (n,)."""
     values = np.full(len(labels), np.nan)
     if len(rows):
         _, members = np.unique(labels[rows], return_inverse=True)

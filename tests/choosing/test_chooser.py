@@ -1,5 +1,6 @@
 """A chooser drops, scores and selects; its rules refuse impossible choices."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_images_without_features_are_never_kept():
 
 def test_shared_results_are_computed_and_announced_once(counted):
     told, suspects = [], counted(results, "find_suspects")
-    scores = counted(results, "score_features")
+    scores = counted(results, "score_rows")
     both = chooser(told=told)
     few = both.choose(Choice(ratio=0.3, drop_suspects="auto"))
     many = both.choose(Choice(ratio=0.8, drop_suspects="auto", strategy="hard"))
@@ -192,5 +193,7 @@ def test_adaptive_says_once_that_features_hardly_know_the_classes(rng):
         for dropped in (None, "auto"):
             told = []
             choice = Choice(ratio=0.5, strategy="adaptive", drop_suspects=dropped)
-            chooser(features, labels, told).choose(choice)
+            chosen = chooser(features, labels, told)
+            for ratio in (0.5, 0.3):
+                chosen.choose(replace(choice, ratio=ratio))
             assert str(told).count("hardly known") == (0 if known else 1)

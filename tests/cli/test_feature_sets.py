@@ -151,7 +151,7 @@ def test_clusters_take_the_place_of_classes(flat, moderate, tmp_path):
 
 
 def test_clusters_and_their_scores_are_found_once(flat, moderate, counted):
-    found, scored = counted(results, "clusters_of"), counted(results, "score_features")
+    found, scored = counted(results, "clusters_of"), counted(results, "score_rows")
     args = ("select", "-r", "0.3", flat, "--labels")
     first = moderate(*args, "kmeans:3")
     assert moderate(*args, "kmeans:3") == first

@@ -29,7 +29,7 @@ from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
 
 # Changed when a result is computed in another way under the same name: older ones are not used.
-REVISION = b"cross-fitted"
+REVISION = b"least rate"
 
 
 def score(
@@ -155,8 +155,10 @@ class LabeledFeatures:
             found = find_suspects(
                 self.features, self.labels, readable=self.readable, on_progress=on_progress
             )
-            accuracy = np.full(len(self.labels), found.accuracy)
-            return np.stack([found.probability, found.looks_like, accuracy])
+            facts = np.broadcast_to(
+                [[found.accuracy], [found.hardly_known]], (2, len(found.probability))
+            )
+            return np.stack([found.probability, found.looks_like, *facts])
 
         return _suspects_of(self._kept("suspects", compute, self._are_suspects))
 
@@ -205,7 +207,7 @@ class LabeledFeatures:
 
     def _are_suspects(self, found: Doubles) -> bool:
         return (
-            found.shape == (3, len(self.labels))
+            found.shape == (4, len(self.labels))
             and self._of_images(found[0])
             and bool(np.isin(found[1], self.labels).all())
         )
@@ -253,5 +255,7 @@ class LabeledFeatures:
 
 
 def _suspects_of(kept: Doubles) -> Suspects:
-    probability, looks_like, accuracy = kept
-    return Suspects(probability, looks_like.astype(np.int64), float(accuracy[0]))
+    probability, looks_like, accuracy, hardly_known = kept
+    return Suspects(
+        probability, looks_like.astype(np.int64), float(accuracy[0]), bool(hardly_known[0])
+    )

@@ -63,10 +63,10 @@ class Chooser:
         key = (choice.dedup, choice.min_per_class, choice.dropped)
         if key not in self._noise_rates:
             found = self.suspects(choice)
-            if found.hardly_known and choice.dropped is None:  # dropping suspects says so, too
+            if found.hardly_known and choice.dropped != "auto":  # which says so, too
                 self._listener.notice(Notice("hardly known", share=found.accuracy))
             probability = found.probability[self.prepare(choice).eligible]
-            self._noise_rates[key] = float(np.mean(probability))
+            self._noise_rates[key] = float(np.mean(probability)) if len(probability) else 0.0
         return self._noise_rates[key]
 
     def _preparer(self, choice: Choice) -> Preparer:

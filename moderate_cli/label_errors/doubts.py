@@ -14,7 +14,8 @@ import numpy as np
 from moderate_cli.label_errors.suspects import Suspects
 
 MANY = 0.05  # share of the images; clean labels have about 0.02 at most
-TOLERANCE = 0.25  # share of the estimate by which the number of suspects may differ
+# Share of the estimate, and of the images, by which the number of suspects may differ.
+TOLERANCE, LEAST = 0.25, 0.01
 
 
 class NoiseEstimate(NamedTuple):
@@ -46,7 +47,7 @@ class NoiseEstimate(NamedTuple):
     def agrees(self) -> bool:
         """Whether the number of suspects is close to the estimate."""
         wrong = self.rate * self.images
-        return abs(self.suspects - wrong) <= max(0.5, TOLERANCE * wrong)
+        return abs(self.suspects - wrong) <= max(0.5, TOLERANCE * wrong, LEAST * self.images)
 
 
 def noise_estimate(found: Suspects) -> NoiseEstimate:

@@ -7,6 +7,7 @@ are fitted together, so that the given labels become most probable.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,10 @@ SHARPER = 2.0 ** np.arange(-0.5, 2.0, 0.5)  # even rates take frequent errors fo
 MOST_WRONG = 0.7  # maximum share of wrong labels
 LEAST_RIGHT = 0.5  # minimum share of the images of a class that have its label
 PRIOR = 6.0  # weight of the even rate, in images per pair of classes
-KNOWN = 0.345  # accuracy above chance from which rates of pairs can be told from doubts
+# Accuracy above chance, of the possible one, from which rates of pairs can be told from doubts; and
+# in standard errors of chance, from which it is no chance.
+KNOWN, BEYOND = 0.335, 3.0
+DOUBT = 1.0  # log-likelihood by which a rate may be worse than the best, and still be true
 STEPS, PASSES, PRECISION = 50, 30, 1e-5  # of bisection; of expectation-maximization
 TINY = np.finfo(np.float64).tiny
 
@@ -37,11 +41,14 @@ class Noise(NamedTuple):
         p(class) is proportional to (floor + output) ** power.
     transition
         float64 (c, c), T(c, y): share of the images of class c with label y.
+    known
+        Whether the outputs know the classes.
     """
 
     floor: float
     power: float
     transition: Doubles
+    known: bool
 
     def joint(self, outputs: Doubles, members: Rows) -> Doubles:
         """Return p(class, label) of each image for each class, float64 (b, c)."""
@@ -65,25 +72,29 @@ def fit_noise(outputs: Doubles, members: Rows) -> Noise:
     """
     count, classes = outputs.shape
     accuracy = float(np.mean(outputs.argmax(axis=1) == members))
-    even = _fit_even(outputs, members)
-    if not knows(accuracy, even.rate, classes):
-        return Noise(FLOORS[-1], VAGUE, _even(0.5 / count, classes))
-    return _fit_pairs(outputs, members, even)
+    fits = _fits_of_even(outputs, members)
+    chance = float(np.bincount(members).max() / count)
+    error = math.sqrt(chance * (1 - chance) / count)
+    known = knows(accuracy, _least_rate(outputs, members, fits), chance)
+    if not known or accuracy - chance < BEYOND * error:
+        return Noise(FLOORS[-1], VAGUE, _even(0.5 / count, classes), known=False)
+    return _fit_pairs(outputs, members, max(fits))
 
 
 def likelihood(outputs: Doubles, members: Rows) -> float:
     """Return the log-likelihood of the labels, if wrong ones are spread evenly."""
-    return _fit_even(outputs, members).likelihood
+    return max(_fits_of_even(outputs, members)).likelihood
 
 
-def knows(accuracy: float, rate: float, classes: int) -> bool:
+def knows(accuracy: float, rate: float, chance: float) -> bool:
     """Whether a head knows the classes, by its accuracy on labels of which a share is wrong.
 
-    >>> knows(0.45, 0.4, 100), knows(0.3, 0.0, 20)
-    (True, False)
+    `chance` is the accuracy without knowing any image: the share of the largest class.
+
+    >>> knows(0.45, 0.4, 0.01), knows(0.3, 0.0, 0.05), knows(0.9, 0.0, 0.9)
+    (True, False, False)
     """
-    chance = 1 / classes
-    return bool((accuracy / (1 - rate) - chance) / (1 - chance) >= KNOWN)
+    return accuracy > chance and bool(accuracy - chance >= KNOWN * (1 - rate - chance))
 
 
 class _Even(NamedTuple):
@@ -95,7 +106,8 @@ class _Even(NamedTuple):
     power: float
 
 
-def _fit_even(outputs: Doubles, members: Rows) -> _Even:
+def _fits_of_even(outputs: Doubles, members: Rows) -> list[_Even]:
+    """Fit one rate for each floor and power."""
     count, classes = outputs.shape
     every, fits = np.arange(count), []
     for floor in FLOORS:
@@ -106,7 +118,29 @@ def _fit_even(outputs: Doubles, members: Rows) -> _Even:
             rate = _likeliest_rate(right, gain, min(MOST_WRONG, 1 - 1 / classes))
             fitted = float(np.log(np.maximum(right + rate * gain, TINY)).sum())
             fits.append(_Even(fitted, rate, floor, power))
-    return max(fits)
+    return fits
+
+
+def _least_rate(outputs: Doubles, members: Rows, fits: list[_Even]) -> float:
+    """Return the lowest rate of wrong labels that the labels do not contradict.
+
+    Outputs that know nothing about the classes explain labels as well by errors as by chance.
+    """
+    enough = max(fits).likelihood - DOUBT
+    every, least = np.arange(len(members)), math.inf
+    for _, rate, floor, power in (fit for fit in fits if fit.likelihood >= enough):
+        right = _predict(_logarithms(outputs, floor), power)[every, members]
+        gain = (1 - right) / (outputs.shape[1] - 1) - right
+        low, high = 0.0, min(rate, least)
+        for _ in range(STEPS):  # the likelihood grows up to `rate`
+            middle = (low + high) / 2
+            if np.log(np.maximum(right + middle * gain, TINY)).sum() >= enough:
+                high = middle
+            else:
+                low = middle
+        if np.log(np.maximum(right + high * gain, TINY)).sum() >= enough:
+            least = min(least, high)
+    return least
 
 
 def _likeliest_rate(right: Doubles, gain: Doubles, most: float) -> float:
@@ -127,7 +161,7 @@ def _fit_pairs(outputs: Doubles, members: Rows, even: _Even) -> Noise:
     fits = []
     for power in (even.power * SHARPER).tolist():
         transition, fitted = _fit_transition(_predict(logarithms, power), members)
-        fits.append((fitted, Noise(even.floor, power, transition)))
+        fits.append((fitted, Noise(even.floor, power, transition, known=True)))
     return max(fits, key=lambda fit: fit[0])[1]
 
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks
 from moderate_cli.errors import ArgumentError
-from moderate_cli.label_errors.noise import Noise, fit_noise, knows, likelihood
+from moderate_cli.label_errors.noise import Noise, fit_noise, likelihood
+from moderate_cli.scoring.criteria import check_labeled
 from moderate_cli.scoring.ridge import BLOCK_ROWS, Ridge
 from moderate_cli.selection.counts import kept_count
 
@@ -40,6 +41,9 @@ class Suspects(NamedTuple):
         int64 (n,), the most probable other label; the given label if unreadable.
     accuracy
         Share of the labels that a head predicts for images that it did not see; NaN if unknown.
+    hardly_known
+        Whether features hardly know the classes. Then wrong labels look like hard images, and no
+        image is a suspect.
 
     Examples
     --------
@@ -51,18 +55,12 @@ class Suspects(NamedTuple):
     probability: Doubles
     looks_like: npt.NDArray[np.int64]
     accuracy: float = math.nan
+    hardly_known: bool = False
 
     @property
     def noise_rate(self) -> float:
         """Estimated share of wrong labels."""
         return float(np.nanmean(self.probability))
-
-    @property
-    def hardly_known(self) -> bool:
-        """Whether features hardly know the classes, so wrong labels look like hard images."""
-        classes = len(np.unique(self.looks_like))
-        known = math.isnan(self.accuracy) or knows(self.accuracy, self.noise_rate, classes)
-        return not known
 
     def most_probable(self, fraction: Fraction | float | Literal["auto"] = "auto") -> Rows:
         """Return the rows of the most probable label errors, the most probable first.
@@ -103,7 +101,7 @@ def find_suspects(
     Raises
     ------
     ArgumentError
-        If there is only one class, or the arrays do not match.
+        If there is only one class, the arrays do not match, or a row is not finite.
 
     Examples
     --------
@@ -114,9 +112,7 @@ def find_suspects(
     >>> found.most_probable(), found.looks_like[3]
     (array([3]), np.int64(5))
     """
-    if features.ndim != 2 or labels.shape != features.shape[:1]:
-        raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
-    rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
+    rows = check_labeled(features, labels, readable)
     known, members = np.unique(labels[rows], return_inverse=True)
     check_suspectable(known)
     search = _Search(features, rows, members, len(known), on_progress)
@@ -126,7 +122,7 @@ def find_suspects(
         wrong, other, predicted = search.judge(part)
         probability[rows[part]], looks_like[rows[part]] = wrong, known[other]
         right += predicted
-    return Suspects(probability, looks_like, right / len(rows))
+    return Suspects(probability, looks_like, right / len(rows), not search.known)
 
 
 def check_suspectable(labels: npt.NDArray[np.integer[Any]]) -> None:
@@ -159,6 +155,7 @@ class _Search:
             features, rows, members, classes, STRENGTHS, self._quality, on_block=self._step
         )
         self._noise = self._fit_noise(classes)
+        self.known = self._noise.known
 
     def _quality(self, outputs: Doubles, members: Rows) -> float:
         every = -(-outputs.size // COMPARED)
@@ -192,6 +189,8 @@ class _Search:
         wrong = joint.sum(axis=1)
         joint[every, own] = -1
         probability = np.divide(wrong, wrong + right, out=np.zeros(len(own)), where=wrong > 0)
+        if not self.known:
+            probability /= 2  # ranks stay, and none is a suspect
         predicted = int(np.count_nonzero(outputs.argmax(axis=1) == own))
         self._step()
         return probability, joint.argmax(axis=1), predicted

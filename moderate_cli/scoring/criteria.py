@@ -142,8 +142,13 @@ def check_labeled(features: Features, labels: Labels, readable: Mask | None = No
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
         given = labels.dtype if isinstance(labels, np.ndarray) else type(labels).__name__
         raise ArgumentError(f"labels: are {given}; an array of integers (n,) is needed")
+    if not isinstance(features, np.ndarray) or features.dtype.kind != "f":
+        kind = features.dtype if isinstance(features, np.ndarray) else type(features).__name__
+        raise ArgumentError(f"features: are {kind}; an array of floats (n, d) is needed")
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
+    if readable is not None and (readable.shape != labels.shape or readable.dtype != np.bool_):
+        raise ArgumentError(f"readable: is not a mask of booleans for {len(labels)} rows")
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
     for part in blocks(len(rows), BLOCK_ROWS):
         finite = np.isfinite(copy_rows(features, rows[part])).all(axis=1)

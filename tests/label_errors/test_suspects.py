@@ -55,6 +55,18 @@ def test_of_labels_at_random_features_hardly_know_anything(rng):
     assert not find_suspects(features, labels).hardly_known
 
 
+@pytest.mark.parametrize(
+    "sizes", [(100, 100), (2000, 2000), (1000, 1000, 1000), (900, 100), (600, 100, 100, 100, 100)]
+)
+def test_features_that_know_nothing_make_no_suspects(sizes, rng):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    for _ in range(3):
+        found = find_suspects(rng.normal(size=(len(labels), 20)), labels)
+        assert found.hardly_known
+        assert len(found.most_probable()) == 0
+        assert found.noise_rate < 0.15
+
+
 def test_on_weak_features_hard_images_are_not_suspects(rng):
     labels, features = clusters(rng, spread=12.0)
     found = find_suspects(features, labels)
@@ -318,18 +330,19 @@ def noisy_folder(folder, wrong):
 
 
 @pytest.mark.parametrize(("wrong", "warned"), [(0, False), (1, False), (4, True)])
-def test_a_selection_warns_of_many_label_errors_once_they_are_known(
+def test_a_selection_warns_of_many_label_errors_in_it_once_they_are_known(
     wrong, warned, moderate, tmp_path
 ):
     data = noisy_folder(tmp_path / "data", wrong)
     hint = (
-        f"moderate: warning: {4 * wrong} of 100 images are likely label errors: look at `moderate"
-        " suspects DATA`, or add --drop-suspects auto\n"
+        f"moderate: warning: {4 * wrong} of the 100 kept images are likely label errors: look at"
+        " `moderate suspects DATA`, or add --drop-suspects auto\n"
     )
-    args = ("select", "-r", "0.5", data)
+    args = ("select", "-r", "1", data)
     assert hint not in moderate(*args).stderr
     assert len(moderate("suspects", data).stdout.splitlines()) == 4 * wrong
     assert (hint in moderate(*args).stderr) == warned
+    assert "label errors" not in moderate(*args[:2], "0.2", "--strategy", "adaptive", data).stderr
     assert hint not in moderate(*args, "--drop-suspects", "auto").stderr
 
 

@@ -10,7 +10,7 @@ Kind = Literal[
     "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images
-    "noisy labels",  # `count` of `of` images are likely label errors, and none was dropped
+    "noisy labels",  # `count` of the `of` kept images are likely label errors
     "hardly known",  # a linear head is right for a `share` of the images only
     "suspects",  # `count` likely label errors were dropped first, and `of` images are left
     "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`

@@ -170,7 +170,7 @@ def _auto_recommended(notice: Notice) -> str:
     taken, *others = notice.names
     return (
         f"--strategy auto chose {taken}, the recommended strategy ({100 * notice.share:.1f} %"
-        f" held-out accuracy); no other is better beyond the standard error: {', '.join(others)}"
+        f" held-out accuracy); no other is better beyond the error: {', '.join(others)}"
     )
 
 
@@ -222,8 +222,8 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "noisy labels": (
         "warning",
         lambda one: (
-            f"{one.count} of {one.of} images are likely label errors: look at `moderate suspects"
-            " DATA`, or add --drop-suspects auto"
+            f"{one.count} of the {one.of} kept images are likely label errors: look at `moderate"
+            " suspects DATA`, or add --drop-suspects auto"
         ),
     ),
     "hardly known": ("warning", lambda one: say_hardly_known(one.share)),

@@ -42,8 +42,8 @@ SAID = [
     (
         Notice("noisy labels", 24, 100),
         "warning",
-        "24 of 100 images are likely label errors: look at `moderate suspects DATA`, or add"
-        " --drop-suspects auto",
+        "24 of the 100 kept images are likely label errors: look at `moderate suspects DATA`, or"
+        " add --drop-suspects auto",
     ),
     (
         Notice("hardly known", share=0.128),
@@ -111,7 +111,7 @@ SAID = [
         Notice("auto recommended", names=("matching", "easy 86.0 %", "random 40.0 %"), share=0.852),
         "",
         "--strategy auto chose matching, the recommended strategy (85.2 % held-out accuracy); no"
-        " other is better beyond the standard error: easy 86.0 %, random 40.0 %",
+        " other is better beyond the error: easy 86.0 %, random 40.0 %",
     ),
     (
         Notice("doubted", 118, 620),

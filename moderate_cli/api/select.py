@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
+import numpy as np
+
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Labels
 from moderate_cli.choosing import Chooser, Selection, check, check_labels
@@ -129,20 +131,23 @@ def select_each(
         own = Recorder(listener)  # notices of this selection alone
         if choice.strategy == AUTO:
             choice = best_choice(chooser, choice, own)
-        _warn_of_noise(choice, source, recorder)
         selection = chooser.choose(choice)
+        _warn_of_noise(choice, selection, source, recorder)
         for notice in selection.of_classes():
             own.notice(notice)
         found.append(replace(selection, notices=(*recorder.notices, *own.notices)))
     return found
 
 
-def _warn_of_noise(choice: Choice, source: Source, recorder: Recorder) -> None:
-    """Warn once if many labels are likely wrong, where suspects were already searched for."""
-    if choice.dropped is not None or not source.sets or source.sets[0].labeling:
-        return
+def _warn_of_noise(
+    choice: Choice, selection: Selection, source: Source, recorder: Recorder
+) -> None:
+    """Warn once of many likely label errors among kept images, if suspects were searched for."""
+    if choice.dropped is not None or len(source.sets) != 1 or source.sets[0].labeling:
+        return  # suspects cannot be dropped
     for found in filter(None, (one.known_suspects() for one in source.sets)):
-        noise = noise_estimate(found)
-        notice = Notice("noisy labels", noise.suspects, noise.images)
-        if noise.many and notice not in recorder.notices:
-            recorder.notice(notice)
+        suspects = int(np.count_nonzero(selection.mask[found.most_probable()]))
+        kept = noise_estimate(found)._replace(suspects=suspects, images=len(selection.rows))
+        told = any(notice.kind == "noisy labels" for notice in recorder.notices)
+        if kept.many and not told:
+            recorder.notice(Notice("noisy labels", kept.suspects, kept.images))

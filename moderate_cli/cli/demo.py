@@ -14,6 +14,7 @@ from moderate_cli.demo import draw_dataset
 from moderate_cli.errors import OutputError
 from moderate_cli.exporting import export
 from moderate_cli.files.atomic import new_folder
+from moderate_cli.selection import RECOMMENDED
 
 RATIO = 0.3
 
@@ -44,5 +45,5 @@ def command(folder: str) -> None:
     for kind, planted in (("mislabeled", drawing.mislabeled), ("ruined", drawing.ruined)):
         kept, expected = len(planted & paths), round(RATIO * len(planted))
         lines.append(f"{kept} of the {len(planted)} {kind} images kept (random: about {expected})")
-    lines.append(f"now try: moderate select --ratio {RATIO} {train}")
+    lines.append(f"now try: moderate select --ratio {RATIO} --strategy {RECOMMENDED} {train}")
     console.write("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))

@@ -121,12 +121,13 @@ def _of_suspects(subject: Subject) -> Iterator[Warned]:
     if len(rows):
         kept = int(np.count_nonzero(subject.kept[rows]))
         removed = int(np.count_nonzero(~subject.eligible[rows]))
-        fate = f"{_removed(removed)}." if removed else "--drop-suspects auto removes them."
+        fate = f" {_removed(removed)}." if removed else ""
+        if kept and not removed:
+            fate = " --drop-suspects auto removes them."
         if spared := subject.spared("suspects"):
             fate += f" {spared:,} {_stay(spared)}."
-        yield Warned(
-            counted(rows, "likely label error"), f"{noise} The selection keeps {kept:,}. {fate}"
-        )
+        keeps = f"The selection keeps {f'{kept:,}' if kept else 'none'} of them."
+        yield Warned(counted(rows, "likely label error"), f"{noise} {keeps}{fate}")
     elif not math.isnan(found.accuracy):
         yield Warned("Features hardly know the classes", noise)
     elif why:

@@ -16,7 +16,9 @@ def test_the_demo_runs_the_whole_chain_and_reports_the_result(shell, tmp_path):
         "moderate-demo/train-0.3: the 108 images whose distance to their class center is closest to"
         " the median of their class",
     ]
-    assert lines[4:] == ["now try: moderate select --ratio 0.3 moderate-demo/train"]
+    assert lines[4:] == [
+        "now try: moderate select --ratio 0.3 --strategy adaptive moderate-demo/train"
+    ]
     told = [re.fullmatch(r"(\d+) of the 24 (\w+) images kept \(random: about 7\)", line)
             for line in lines[2:4]]  # fmt: skip
     assert [found[2] for found in told] == ["mislabeled", "ruined"]

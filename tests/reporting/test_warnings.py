@@ -39,8 +39,11 @@ def test_warnings_say_how_many_suspects_were_removed(tmp_path):
 
     sure = [0.9, 0.8] + 18 * [0.001]
     title = "2 likely label errors"
-    detail = "Estimated label noise: about 9 %. The selection keeps 0."
-    assert warned(sure) == Warned(title, f"{detail} --drop-suspects auto removes them.")
+    detail = "Estimated label noise: about 9 %. The selection keeps none of them."
+    assert warned(sure) == Warned(title, detail)
+    in_the_window = 5 * [0.001] + [0.9, 0.8] + 13 * [0.001]
+    kept = detail.replace("none", "2")
+    assert warned(in_the_window) == Warned(title, f"{kept} --drop-suspects auto removes them.")
     assert warned(sure, [0, 1]) == Warned(title, f"{detail} 2 were removed beforehand.")
     assert warned(sure, [0], spared={"suspects": 1}) == Warned(
         title,
@@ -59,7 +62,7 @@ def test_features_that_hardly_know_the_classes_are_named(tmp_path):
         (0.3, "Features hardly know the classes"),
         (0.6, "20 likely label errors"),
     ):
-        found = Suspects(np.full(20, probability), labels, accuracy=0.2)
+        found = Suspects(np.full(20, probability), labels, accuracy=0.2, hardly_known=True)
         subject = subject_of(tmp_path, range(20), labels, "ab", HOW, suspects=found)
         warned = next(warnings(subject))
         assert warned.title == title

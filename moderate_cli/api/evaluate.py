@@ -137,6 +137,8 @@ def evaluate(
     inputs = inputs_of(data, **embedding)
     inputs.check_single("evaluate")
     recipe = recipe_of(with_, network, steps, size, inputs)
+    if test is not None:
+        _check_apart(data, test)
     tested = None if test is None else _Test(test, inputs, listener)
 
     def check(labels: Labels, classes: Sequence[str]) -> None:
@@ -175,6 +177,22 @@ def evaluate(
         listener.notice(Notice("few seeds", seeds, least=FEWEST_SEEDS))
     results = {cell: ledger.results[cell] for cell in cells}
     return Comparison(results, base, held_out=judged is None)
+
+
+def _check_apart(data: Data, test: Data) -> None:
+    """Refuse a test set that is the data itself: accuracies would be of images trained on.
+
+    Raises
+    ------
+    DatasetError
+        If both are the same folder or file.
+    """
+    try:
+        same = os.path.samefile(name_of(data), name_of(test))
+    except OSError:  # a URL, or missing, which is told later
+        same = name_of(data) == name_of(test)
+    if same:
+        raise DatasetError(f"{name_of(test)}: is also DATA; pass a test set that is not trained on")
 
 
 def _several(values: One | Sequence[One]) -> Sequence[One]:

@@ -12,7 +12,7 @@ from moderate_cli.arrays import Doubles
 from moderate_cli.choosing import Chooser
 from moderate_cli.evaluation.belief import believed, tell_of_doubted
 from moderate_cli.evaluation.cells import Cell
-from moderate_cli.evaluation.estimates import PAIRED, differences, standard_error
+from moderate_cli.evaluation.estimates import PAIRED, differences, estimate
 from moderate_cli.evaluation.judging import ProbeLearner, judge
 from moderate_cli.evaluation.pools import FOLDS, check_comparable
 from moderate_cli.inputs import Source
@@ -99,10 +99,11 @@ def try_strategies(
 
 
 def preferred(found: Mapping[Cell, Sequence[float]]) -> Cell:
-    """Return the best cell that beats the first one, by more than a standard error; or the first.
+    """Return the best cell that beats the first one beyond the error; or the first.
 
-    The standard error is that of the mean difference on the same pools (the one-standard-error
-    rule: Breiman et al., Classification and Regression Trees, 1984, Section 3.4.3).
+    The error is half of the 95 % interval of the mean difference on the same pools. It is stricter
+    than the one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984,
+    Section 3.4.3), because it must hold for the best of several.
 
     Examples
     --------
@@ -119,7 +120,7 @@ def preferred(found: Mapping[Cell, Sequence[float]]) -> Cell:
 
     def beats(cell: Cell) -> bool:
         apart = differences(found[cell], found[first])
-        return gain(cell) > standard_error(apart, PAIRED)
+        return gain(cell) > estimate(apart, PAIRED).half
 
     return max(filter(beats, others), key=gain, default=first)
 

@@ -125,6 +125,7 @@ def listed(data: Data | FeatureStore) -> Dataset:
     dataset, name = data if isinstance(data, Dataset) else scan(data), name_of(data)
     if dataset.looks_like_splits:
         splits = [one for one in dataset.classes if one not in dataset.empty_classes]
+        splits.sort(key=lambda one: "train" not in one.lower())  # the part to select from first
         raise DatasetError(
             f"{name}: contains splits ({some(splits)}), not classes; pass one of them, e.g."
             f" {name.rstrip('/')}/{splits[0]}"

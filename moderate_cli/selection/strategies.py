@@ -196,7 +196,7 @@ RECOMMENDED = "adaptive"  # in examples, and where strategies are compared
 
 AUTO = "auto"  # takes `RECOMMENDED`, unless another strategy is better on held-out images
 AUTO_KEEPS = (
-    f"`{RECOMMENDED}`, or a strategy that beats it beyond the standard error, by linear-probe"
+    f"`{RECOMMENDED}`, or a strategy that beats it beyond the error, by linear-probe"
     " accuracy on held-out images"
 )
 AUTO_FOR = "data that you know little about"

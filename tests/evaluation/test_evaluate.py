@@ -1,10 +1,11 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 import torch
-from conftest import paint
+from conftest import draw, paint
 from torchvision import models
 
 from moderate_cli import evaluate
@@ -191,22 +192,34 @@ def test_the_scope_of_a_preset_gives_way_to_a_strategy(grays, moderate, tmp_path
         assert done.stdout == moderate(*args, "--strategy", strategies, *scope).stdout
 
 
-def test_labels_that_are_probably_wrong_count_less(grays, moderate, tmp_path):
-    (grays / "a" / "00.png").rename(grays / "d" / "a00.png")
-    (grays / "a" / "01.png").rename(grays / "d" / "a01.png")
-    (grays / "d" / "19.png").rename(grays / "a" / "d19.png")
-    (grays / "d" / "18.png").rename(grays / "a" / "d18.png")
-    args = ("evaluate", grays, "--seeds", "3", "-r", "0.5", "--strategy", "easy")
+def test_labels_that_are_probably_wrong_count_less(moderate, tmp_path):
+    data = tmp_path / "data"
+    for label in range(4):
+        for image in range(25):
+            given = "abcd"[(label + (image < 4)) % 4]
+            draw(data / given / f"{label}-{image:02}.png", label, image)
+    args = ("evaluate", data, "--seeds", "3", "-r", "0.5", "--strategy", "easy")
     done = moderate(*args)
     assert (done.status, done.stderr) == (
         0,
-        "moderate: each seed judges on 16 held-out images; about 1 of their labels is probably"
-        " wrong and counts less\n",
+        "moderate: each seed judges on 20 held-out images; about 3 of their labels are probably"
+        " wrong and count less\n",
     )
     assert moderate(*args) == done  # of what is finished, too
     # A test set is taken as it is.
-    done = moderate(*args, "--test", grays, "--store", tmp_path / "store")
+    shutil.copytree(data, tmp_path / "test")
+    done = moderate(*args, "--test", tmp_path / "test")
     assert (done.status, done.stderr) == (0, "")
+
+
+def test_a_test_set_that_is_the_data_is_refused(grays, moderate):
+    for test in (grays, f"{grays}/", f"{grays}/../{grays.name}"):
+        done = moderate("evaluate", grays, "--test", test)
+        assert (done.status, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"moderate: error: {test}: is also DATA; pass a test set that is not trained on\n"
+        )
+    assert not grays.with_name(f"{grays.name}.moderate").exists()
 
 
 def test_nothing_is_dropped_though_a_preset_says_so(grays, moderate):
@@ -286,7 +299,8 @@ def test_what_cannot_be_held_out_is_said(moderate, tmp_path):
         done = moderate(*args, tmp_path / "few")
         assert (done.status, done.stdout) == (2, "")
         assert "no class has five images" in done.stderr
-    done = moderate("evaluate", tmp_path / "few", "--test", tmp_path / "few", "--seeds", "1")
+    shutil.copytree(tmp_path / "few", tmp_path / "test")
+    done = moderate("evaluate", tmp_path / "few", "--test", tmp_path / "test", "--seeds", "1")
     assert done.status == 0
 
 

@@ -1,5 +1,7 @@
 """Figures in sentences are those of the results."""
 
+import csv
+
 import pytest
 
 from tests.benchmarks.page import PAGE
@@ -67,6 +69,69 @@ def test_precision():
     same = {row[0]: float(row[3].rstrip("%")) for row in cells("precision")}
     assert says(EVIDENCE, f"keeps {same['torch, float32, float16']:.1f} % of the same images")
     assert 94 < same["torch, bfloat16, float16"] < 96
+
+
+def table_rows(judge):
+    """Rows of the tables that compare ways, by dataset, scenario, ratio and way."""
+    return {
+        (path.stem, row["scenario"], row["ratio"], row["way"]): row
+        for path in PAGE.parent.glob("*.csv")
+        for row in csv.DictReader(path.read_text().splitlines())
+        if row["judge"] == judge and row["to_random"]
+    }
+
+
+def apart(row, field):
+    """The difference in points, and whether it is beyond its interval: -1, 0 or 1."""
+    mean, half = (100 * float(row[name]) for name in (field, f"{field}_half"))
+    return mean, (mean > half) - (mean < -half)
+
+
+@pytest.mark.parametrize(
+    ("judge", "sentence"),
+    [
+        ("head", "is ahead by {:.1f} points in the mean (linear head; in {} cells beyond"),
+        ("patches", "and by {:.1f} (kernel learner; {}, and none)."),
+    ],
+)
+def test_adaptive_is_never_measurably_behind_random_in_each_class(judge, sentence):
+    rows = {key: row for key, row in table_rows(judge).items() if float(key[2]) <= 0.5}
+    found = {way: [apart(row, "to_random_in_class") for key, row in rows.items() if key[3] == way]
+             for way in {key[3] for key in rows} - {"random in each class"}}  # fmt: skip
+    means = {way: sum(mean for mean, _ in some) / len(some) for way, some in found.items()}
+    assert max(means, key=means.get) == "adaptive"
+    assert len(found["adaptive"]) == 90
+    assert min(side for _, side in found["adaptive"]) == 0
+    ahead = sum(side > 0 for _, side in found["adaptive"])
+    assert says(EVIDENCE, sentence.format(means["adaptive"], ahead))
+
+
+def test_where_adaptive_is_behind_random():
+    behind = {
+        key[:3]: apart(row, "to_random")[0]
+        for judge in ("head", "patches")
+        for key, row in table_rows(judge).items()
+        if key[3] == "adaptive" and apart(row, "to_random")[1] < 0
+    }
+    assert behind.keys() == {("cifar100", "clean", "0.5"), ("cifar100", "clean", "0.7")}
+    words = "by {:.1f} points at 0.5 and by {:.1f} at 0.7"
+    assert says(EVIDENCE, words.format(*(-behind[key] for key in sorted(behind))))
+
+
+def test_adaptive_beside_the_oracle():
+    reached = {
+        way: [
+            100 * float(table_rows(judge)["cifar100", "symmetric-20", "0.2", way]["accuracy"])
+            for judge in ("head", "patches")
+        ]
+        for way in ("adaptive", "oracle", "random")
+    }
+    assert says(
+        EVIDENCE,
+        "`adaptive` reaches {:.1f} (linear head) and {:.1f} (kernel".format(*reached["adaptive"]),
+    )
+    assert says(EVIDENCE, "the oracle {:.1f} and {:.1f}, random".format(*reached["oracle"]))
+    assert says(EVIDENCE, "random {:.1f} and {:.1f}.".format(*reached["random"]))
 
 
 def test_label_errors():

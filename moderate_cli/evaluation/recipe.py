@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderate_cli.networks.table import BACKBONES
+from moderate_cli.networks.table import BACKBONES, SMALL_NETWORKS
 
 SMALL = "cnn"
 # Without the networks that have a second head in training.
 NETWORKS = (
-    SMALL,
+    *SMALL_NETWORKS,
     *(one.name for one in BACKBONES.values() if one.family == "torchvision" and not one.auxiliary),
 )
 
@@ -25,8 +25,8 @@ class Recipe(NamedTuple):
     Attributes
     ----------
     network
-        `SMALL`, a few convolutions for small pictures, or a classifier of torchvision; from
-        random weights. To go on from trained weights: a name of a backbone.
+        One of `SMALL_NETWORKS`, for small pictures, or a classifier of torchvision; from random
+        weights. To go on from trained weights: a name of a backbone.
     steps
         Batches of `BATCH` images, as many for each selection, however small it is.
     size

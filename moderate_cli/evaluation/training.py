@@ -13,19 +13,19 @@ from torchvision import models
 from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError
-from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, SMALL, Recipe
-from moderate_cli.images.preprocessing import read_image
-from moderate_cli.images.quiet import without_warnings
+from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, Recipe
+from moderate_cli.images.loading import load_images
 from moderate_cli.networks.backbones import find_device
 from moderate_cli.networks.classifiers import load_classifier, put_head
 from moderate_cli.networks.devices import explained, is_gpu_fault
 from moderate_cli.networks.runtimes import Normalised
-from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, Preprocessing
-from moderate_cli.threads import in_threads
+from moderate_cli.networks.small import small_network
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, SMALL_NETWORKS, Preprocessing
+from moderate_cli.training.descent import Descent, computes_in_half, moved
+from moderate_cli.training.placing import placed
 
-RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
+RATE = 0.05
 TUNING_RATE = 0.01  # lower, for weights that are trained already
-SHIFT = 16  # images are shifted by at most 1/SHIFT of their side
 LEVELS = Preprocessing(0, 0, "bilinear", (127.5,) * 3, (64.0,) * 3)
 
 
@@ -68,22 +68,11 @@ def read_pictures(
         preprocessing = load_classifier(recipe.network, recipe.weights).preprocessing
     if recipe.size:
         preprocessing = replace(preprocessing, resize=recipe.size, crop=recipe.size)
-    size, images = preprocessing.crop, len(dataset)
-    needed = images * 3 * size**2 / 1e9
-    with explained(f"{images} pictures take {needed:.1f} GB, and a smaller --size less"):
-        pixels = torch.zeros(images, 3, size, size, dtype=torch.uint8)
-
-    def read(row: int) -> None:
+    loaded = load_images(dataset, readable, preprocessing, max_pixels)
+    for row, reason in loaded.unreadable.items():  # it was readable when it was embedded
         path = f"{dataset.root}/{dataset.paths[row]}"
-        found = read_image(path, preprocessing, dataset.source, max_pixels)
-        if found.pixels is None:  # it was readable when it was embedded
-            raise DatasetError(f"{path}: {found.reason}; run again to leave it out")
-        pixels[row] = found.pixels
-
-    with without_warnings():
-        for _ in in_threads(read, np.flatnonzero(readable).tolist()):
-            pass
-    return Pictures(pixels, labels, readable)
+        raise DatasetError(f"{path}: {reason}; run again to leave it out")
+    return Pictures(loaded.pixels, labels, readable)
 
 
 class TrainLearner:
@@ -105,7 +94,7 @@ class TrainLearner:
         self._recipe, self._device = recipe, find_device(recipe.device)
         self._data = _placed(data, self._device)
         self._test = None if test is None else _placed(test, self._device)
-        self._half = _computes_in_half(self._device)
+        self._half = computes_in_half(self._device)
 
     def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
         """Train a network, and predict.
@@ -139,35 +128,22 @@ class TrainLearner:
 
     def _train(self, network: nn.Module, rows: Rows, members: torch.Tensor) -> None:
         rate = TUNING_RATE if self._recipe.tuned else RATE
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=rate,
-            momentum=MOMENTUM,
-            weight_decay=DECAY,
-            nesterov=True,
-            fused=True,  # 5 % faster for a small network
-        )
-        steps = self._recipe.steps
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+        descent = Descent(network, rate, self._recipe.steps)
         numbers = torch.from_numpy(rows)
         order = torch.empty(0, dtype=torch.int64)
         network.train()
-        for _ in range(steps):
+        for _ in range(self._recipe.steps):
             while len(order) < BATCH:  # a batch may span two epochs
                 order = torch.cat([order, torch.randperm(len(rows))])
             batch, order = order[:BATCH], order[BATCH:]
             pixels = self._data.pixels[numbers[batch]]
             try:
-                outputs = self._run(network, _moved(pixels))
+                outputs = self._run(network, moved(pixels))
             except (RuntimeError, AssertionError, ValueError) as error:
                 if not isinstance(error, torch.OutOfMemoryError) and not is_gpu_fault(error):
                     self._check_size(pixels)
                 raise
-            loss = nn.functional.cross_entropy(outputs, members[batch].to(self._device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+            descent.step(outputs, members[batch].to(self._device))
 
     def _check_size(self, pixels: torch.Tensor) -> None:
         """Try two pictures on the CPU, to tell a wrong size from a fault of the program.
@@ -194,35 +170,8 @@ class TrainLearner:
 
 
 def _placed(pictures: Pictures, device: torch.device) -> Pictures:
-    """Move pictures to a GPU if they take at most half of its free memory; else a batch at a time.
-
-    A small network waits for its batches otherwise.
-    """
-    if device.type == "cpu" or 2 * pictures.pixels.nbytes > torch.cuda.mem_get_info(device)[0]:
-        return pictures
     with explained("a smaller --size or network takes less"):
-        return pictures._replace(pixels=pictures.pixels.to(device))
-
-
-def _computes_in_half(device: torch.device) -> bool:
-    """Whether bfloat16 is fast on a device; some only emulate it."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch may be built without oneDNN.
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def _moved(pixels: torch.Tensor) -> torch.Tensor:
-    """Shift and mirror each image of a batch at random."""
-    size, images = pixels.shape[-1], torch.arange(len(pixels))
-    margin = max(1, size // SHIFT)
-    places = nn.functional.pad(pixels, (margin,) * 4).unfold(2, size, 1).unfold(3, size, 1)
-    top, left = torch.randint(0, 2 * margin + 1, (2, len(pixels)))
-    moved = places[images, :, top, left]
-    mirrored = (torch.rand(len(pixels)) < 0.5).to(pixels.device)
-    return torch.where(mirrored[:, None, None, None], moved.flip(-1), moved)
+        return pictures._replace(pixels=placed(pictures.pixels, device))
 
 
 def _network(recipe: Recipe, classes: int) -> nn.Module:
@@ -231,29 +180,6 @@ def _network(recipe: Recipe, classes: int) -> nn.Module:
         module, preprocessing, _, _ = load_classifier(recipe.network, recipe.weights)
         put_head(module, classes)
         return Normalised(module, preprocessing)
-    if recipe.network != SMALL:
-        module = models.get_model(recipe.network, weights=None, num_classes=classes)
-    else:
-        module = _small(classes)
-    return Normalised(module, LEVELS)
-
-
-def _small(classes: int) -> nn.Module:
-    """Build a network of four convolutions; each of the first three halves the picture."""
-    return nn.Sequential(
-        *_convolution(3, 16, 4, stride=2),
-        *_convolution(16, 32, 4, stride=2),
-        *_convolution(32, 64, 4, stride=2),
-        *_convolution(64, 64, 3),
-        nn.AdaptiveMaxPool2d(1),
-        nn.Flatten(),
-        nn.Linear(64, classes),
-    )
-
-
-def _convolution(before: int, after: int, kernel: int, stride: int = 1) -> list[nn.Module]:
-    return [
-        nn.Conv2d(before, after, kernel, stride, padding=1, bias=False),
-        nn.BatchNorm2d(after),
-        nn.ReLU(inplace=True),
-    ]
+    if recipe.network in SMALL_NETWORKS:
+        return Normalised(small_network(recipe.network, classes), LEVELS)
+    return Normalised(models.get_model(recipe.network, weights=None, num_classes=classes), LEVELS)

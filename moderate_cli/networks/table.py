@@ -11,6 +11,11 @@ from moderate_cli.errors import ArgumentError, WeightsError, check_choice
 from moderate_cli.files.regular import open_regular
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
+FITTED = "fitted"  # a network that `moderate fit` trained on the dataset
+AUTO = "auto"  # that network where it knows the classes better; else the default
+
+# Networks for small pictures, and the width of a ResNet-9. They have no weights of their own.
+SMALL_NETWORKS = {"cnn": 0, "resnet9": 64, "resnet9_narrow": 32}
 
 
 class Backbone(NamedTuple):
@@ -21,7 +26,8 @@ class Backbone(NamedTuple):
     name
         Its name, as `--backbone` takes it.
     family
-        A key of `moderate_cli.networks.classifiers.FAMILIES`, which builds it, or "pixels".
+        A key of `moderate_cli.networks.classifiers.FAMILIES`, which builds it; "pixels" or
+        "fitted".
     headed
         Whether it has weights, and a classification head.
     auxiliary
@@ -57,9 +63,10 @@ _ENTRIES = (
         for name in _TORCHVISION
     ),
     Backbone("pixels", "pixels", headed=False),  # colors of a thumbnail
+    Backbone(FITTED, FITTED),
 )
 BACKBONES = {entry.name: entry for entry in _ENTRIES}
-CLASSIFIERS = tuple(entry.name for entry in _ENTRIES if entry.headed)
+CLASSIFIERS = tuple(entry.name for entry in _ENTRIES if entry.headed and entry.name != FITTED)
 
 # Number of the rule in `moderate_cli.images.pixels` that makes pixels, and the maximum number of
 # pixels. Here, so that opening a feature set does not load the image library.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from moderate_cli.api.duplicates import NearDuplicates, duplicates
     from moderate_cli.api.embed import embed, estimate
     from moderate_cli.api.evaluate import evaluate
+    from moderate_cli.api.fit import estimate_fit, fit
     from moderate_cli.api.perturb import Perturbation, perturb
     from moderate_cli.api.report import report
     from moderate_cli.api.score import score
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from moderate_cli.errors import ModerateError
     from moderate_cli.evaluation import Comparison
     from moderate_cli.exporting import export, write_index, write_scores
+    from moderate_cli.fitting.facts import Fit
     from moderate_cli.label_errors import Suspects, find_suspects
     from moderate_cli.listening import Bars, Listener
     from moderate_cli.notices import Notice
@@ -47,6 +49,7 @@ __all__ = [
     "EmbedOptions",
     "Estimate",
     "FeatureStore",
+    "Fit",
     "LabelErrors",
     "Listener",
     "ModerateError",
@@ -59,9 +62,11 @@ __all__ = [
     "duplicates",
     "embed",
     "estimate",
+    "estimate_fit",
     "evaluate",
     "export",
     "find_suspects",
+    "fit",
     "open_store",
     "perturb",
     "preset",
@@ -80,6 +85,7 @@ _ROOMS = {
     "api.duplicates": "NearDuplicates duplicates",
     "api.embed": "embed estimate",
     "api.evaluate": "evaluate",
+    "api.fit": "estimate_fit fit",
     "api.perturb": "Perturbation perturb",
     "api.report": "report",
     "api.score": "score",
@@ -92,6 +98,7 @@ _ROOMS = {
     "errors": "ModerateError",
     "evaluation": "Comparison",
     "exporting": "export write_index write_scores",
+    "fitting.facts": "Fit",
     "label_errors": "Suspects find_suspects",
     "listening": "Bars Listener",
     "notices": "Notice",

@@ -8,6 +8,11 @@ Kind = Literal[
     "waiting",  # another process, `names[0]`, fills the same store
     "unreadable",  # `count` of `of` images cannot be read, and were skipped
     "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
+    "fitting",  # the dataset has no network, and one is trained
+    "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
+    "fitted is used",  # the same, and its features are used
+    "fitted is old",  # the network was trained on other images
+    "fitted to some",  # a network is trained on `count` of `of` images
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images
     "noisy labels",  # `count` of the `of` kept images are likely label errors
@@ -47,6 +52,8 @@ class Notice(NamedTuple):
         A fraction, or a mean.
     least
         Minimum number kept per class.
+    than
+        A fraction to compare `share` with.
 
     Examples
     --------
@@ -63,6 +70,7 @@ class Notice(NamedTuple):
     names: tuple[str, ...] = ()
     share: float = 0.0
     least: int = 0
+    than: float = 0.0
 
 
 class Timing(NamedTuple):

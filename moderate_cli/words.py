@@ -107,6 +107,12 @@ def _with_counts(classes: Sequence[tuple[str, int]]) -> str:
     return ", ".join(named) + (f" and {more} more classes" if more else "")
 
 
+def _fitted(notice: Notice) -> str:
+    network, *_ = notice.names
+    known = f"{network} is right for {100 * notice.share:.1f} % of images that it did not see"
+    return f"{known}, a linear head on the default features for {100 * notice.than:.1f} %"
+
+
 def _coinciding_classes(notice: Notice) -> str:
     if len(notice.classes) == 1:
         ((name, count),) = notice.classes
@@ -212,6 +218,20 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         lambda one: (
             f"{one.names[0]}: skipped {one.count} of {one.of} rows, which are NaN like those"
             " of unreadable images"
+        ),
+    ),
+    "fitting": ("", lambda one: "training a network on these images, because there is none yet"),
+    "fitted": ("", _fitted),
+    "fitted is used": ("", lambda one: f"using the features of `moderate fit`: {_fitted(one)}"),
+    "fitted is old": (
+        "warning",
+        lambda one: "the network of `moderate fit` is older than the images; run it again",
+    ),
+    "fitted to some": (
+        "",
+        lambda one: (
+            f"training on {one.count} of {one.of} images; the others are unreadable, or"
+            " do not fit in memory"
         ),
     ),
     "coinciding": (

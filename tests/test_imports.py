@@ -31,7 +31,12 @@ ROOMS = {
         "errors", "text", "arrays", "threads", "files", "dataset", "networks", "images", "store",
         "guard", "notices", "listening",
     },
+    "training": set(),
     "scoring": {"errors", "arrays", "threads"},
+    "fitting": {
+        "errors", "text", "arrays", "files", "dataset", "networks", "images", "store",
+        "embedding", "notices", "listening", "training", "scoring",
+    },
     "selection": {"errors", "arrays", "scoring"},
     "label_errors": {"errors", "arrays", "scoring", "selection"},
     "words": {"notices", "label_errors", "text"},
@@ -40,8 +45,8 @@ ROOMS = {
         "errors", "text", "arrays", "threads", "files", "dataset", "guard", "scoring", "listening",
     },
     "inputs": {
-        "errors", "text", "arrays", "files", "dataset", "store", "embedding", "scoring",
-        "notices", "listening", "results",
+        "errors", "text", "arrays", "files", "dataset", "networks", "store", "embedding",
+        "scoring", "notices", "listening", "results", "fitting",
     },
     "choosing": {
         "errors", "text", "arrays", "dataset", "scoring", "selection", "label_errors", "notices",
@@ -49,7 +54,7 @@ ROOMS = {
     },
     "charts": {"errors", "files", "arrays"},
     "evaluation": {
-        "errors", "text", "arrays", "threads", "files", "dataset", "networks", "images", "scoring",
+        "errors", "text", "arrays", "files", "dataset", "networks", "images", "training", "scoring",
         "selection", "label_errors", "notices", "listening", "results", "exporting", "inputs",
         "choosing", "charts",
     },
@@ -65,6 +70,7 @@ ROOMS = {
         "errors", "text", "arrays", "dataset", "networks", "embedding", "store", "scoring",
         "selection", "label_errors", "words", "results", "exporting", "notices", "listening",
         "inputs", "choosing", "evaluation", "perturbation", "charts", "reporting", "guard",
+        "fitting",
     },
 }  # fmt: skip
 # Rooms that compute with arrays and know nothing else.
@@ -85,6 +91,7 @@ LIGHT = {
 }
 TORCH = {
     "images/decoding.py",
+    "images/loading.py",
     "images/preprocessing.py",
     "networks/devices.py",
     "networks/checkpoints.py",
@@ -92,6 +99,12 @@ TORCH = {
     "networks/backbones.py",
     "networks/efficientnet_lite.py",
     "networks/runtimes.py",
+    "networks/small.py",
+    "networks/fitted.py",
+    "training/descent.py",
+    "training/placing.py",
+    "fitting/examples.py",
+    "fitting/learning.py",
     "embedding/engines/local.py",
     "embedding/engines/worker.py",
     "evaluation/training.py",

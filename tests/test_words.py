@@ -40,6 +40,33 @@ SAID = [
         " or copies of one image? Open a few",
     ),
     (
+        Notice("fitting"),
+        "",
+        "training a network on these images, because there is none yet",
+    ),
+    (
+        Notice("fitted", names=("resnet9",), share=0.612, than=0.55),
+        "",
+        "resnet9 is right for 61.2 % of images that it did not see, a linear head on the default"
+        " features for 55.0 %",
+    ),
+    (
+        Notice("fitted is used", names=("resnet9",), share=0.612, than=0.55),
+        "",
+        "using the features of `moderate fit`: resnet9 is right for 61.2 % of images that it did"
+        " not see, a linear head on the default features for 55.0 %",
+    ),
+    (
+        Notice("fitted is old"),
+        "warning",
+        "the network of `moderate fit` is older than the images; run it again",
+    ),
+    (
+        Notice("fitted to some", 90, 100),
+        "",
+        "training on 90 of 100 images; the others are unreadable, or do not fit in memory",
+    ),
+    (
         Notice("noisy labels", 24, 100),
         "warning",
         "24 of the 100 kept images are likely label errors: look at `moderate suspects DATA`, or"

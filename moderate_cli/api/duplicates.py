@@ -95,7 +95,7 @@ def duplicates(
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold: {threshold} is not in (0, 1]")
-    inputs = inputs_of(data, **embedding)
+    inputs = inputs_of(data, **embedding).without_own()
     inputs.check_single("duplicates")
     source = open_source(inputs, listener=listener)
     features = source.features

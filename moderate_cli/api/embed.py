@@ -8,6 +8,7 @@ from typing import Unpack, overload
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.embedding import Cluster, EmbedKeywords
 from moderate_cli.embedding.estimate import Estimate, measure
+from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.datasets import feature_sets_of, listed, name_of
 from moderate_cli.inputs.request import Data
@@ -147,4 +148,4 @@ def estimate_each(inputs: Inputs, listener: Listener = SILENT) -> Iterator[Estim
     folder = store_folder(dataset.root, inputs.embedding.store)
     listener.listed(dataset, name=name_of(inputs.data), store=folder)
     for options in inputs.embeddings:
-        yield measure(dataset, options, listener)
+        yield measure(dataset, resolve(dataset, options, listener, may_fit=False), listener)

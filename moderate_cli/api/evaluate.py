@@ -29,11 +29,12 @@ from moderate_cli.evaluation.cells import cells_of, strategy_in
 from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.ledger import EVALUATIONS, Ledger
 from moderate_cli.evaluation.recipe import NETWORKS, SMALL, STEPS, Recipe
+from moderate_cli.fitting.facts import FOLDER, NETWORK
 from moderate_cli.inputs import Inputs, Source, open_source
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener, Recorder
-from moderate_cli.networks.table import CLASSIFIERS, WHERE
+from moderate_cli.networks.table import AUTO, CLASSIFIERS, DEFAULT_BACKBONE, FITTED, WHERE
 from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, check_compared
@@ -225,12 +226,11 @@ def recipe_of(
     embedding, steps = inputs.embedding, steps or STEPS[with_]
     if with_ == "train":
         return Recipe(network, steps, size or 32, device=embedding.device)
-    if embedding.backbone not in CLASSIFIERS:
+    backbone = DEFAULT_BACKBONE if embedding.backbone == AUTO else embedding.backbone
+    if backbone not in CLASSIFIERS:
         raise OptionError("{} needs a {} with weights", ("with", with_), "backbone")
     weights = None if embedding.weights is None else os.fspath(embedding.weights)
-    return Recipe(
-        embedding.backbone, steps, size or 0, tuned=True, weights=weights, device=embedding.device
-    )
+    return Recipe(backbone, steps, size or 0, tuned=True, weights=weights, device=embedding.device)
 
 
 class _Test:
@@ -254,8 +254,14 @@ class _Test:
             self._check_classes(dataset.classes, dataset.labels, classes)
 
     def open(self, own: Source) -> Source:
-        """Embed the test set, and number its classes like those of the data."""
-        found = open_source(self._inputs, listener=self._listener)
+        """Embed the test set as the data, and number its classes like those of the data."""
+        used = own.stores[0].manifest.spec.backbone
+        embedding = replace(self._inputs.embedding, backbone=used)
+        if used == FITTED and embedding.weights is None:  # the network of the data, not of the test
+            weights = own.stores[0].folder.parent / FOLDER / NETWORK
+            embedding = replace(embedding, weights=weights)
+        inputs = replace(self._inputs, embedding=embedding, backbones=(used,))
+        found = open_source(inputs, listener=self._listener)
         (features,), known = found.sets, own.sets[0].classes
         self._check_classes(features.classes, features.labels[features.readable], known)
         numbers = {name: number for number, name in enumerate(known)}

@@ -14,7 +14,7 @@ from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
-from moderate_cli.networks.table import DEFAULT_BACKBONE
+from moderate_cli.networks.table import AUTO
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import Choice, ChoiceKeywords
 from moderate_cli.store import FeatureStore
@@ -44,7 +44,7 @@ def inputs_of(
     if isinstance(data, FeatureStore) or (data is None and (several or scores is not None)):
         for name in embedding:  # nothing is embedded
             raise OptionError("{} has no effect without a dataset to embed", name)
-    named = embedding.pop("backbone", DEFAULT_BACKBONE)
+    named = embedding.pop("backbone", AUTO)
     backbones = (named,) if isinstance(named, str) else tuple(named)
     options = EmbedOptions(**cast(Any, {**embedding, "backbone": backbones[0]}))
     return Inputs(data, several, labels, scores, backbones, options)

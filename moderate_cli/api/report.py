@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Unpack
@@ -149,11 +150,11 @@ def _subject(inputs: Inputs, selection: Selection, listener: Listener) -> Subjec
         selection,
         suspects,
         duplicates_in(data) if duplicates is None else duplicates,
-        _options(inputs, choice),
+        _options(inputs, choice, selection.source.stores),
     )
 
 
-def _options(inputs: Inputs, choice: Choice) -> dict[str, str]:
+def _options(inputs: Inputs, choice: Choice, stores: Sequence[FeatureStore]) -> dict[str, str]:
     """Return the options that led to the selection, named as on the command line."""
     centered = CRITERIA[choice.scored_by].centered
     named: dict[str, Any] = {
@@ -171,7 +172,7 @@ def _options(inputs: Inputs, choice: Choice) -> dict[str, str]:
         "dedup": choice.dedup,
         "seed": choice.seed,
         "labels": inputs.labels,
-        "backbone": ", ".join(inputs.backbones),
+        "backbone": ", ".join(store.manifest.spec.backbone for store in stores),
     }
     named |= {name: getattr(inputs.embedding, name) for name in ("precision", "dtype", "decode")}
     return {

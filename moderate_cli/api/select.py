@@ -124,6 +124,8 @@ def select_each(
 
     for choice in choices:
         check(choice, inputs)
+    if any(choice.dedup is not None for choice in choices):
+        inputs = inputs.without_own()
     recorder = Recorder(listener)
     source = open_source(inputs, seed=choices[0].seed, check=check_all, listener=recorder)
     chooser, found = Chooser(source, recorder), []

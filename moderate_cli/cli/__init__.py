@@ -25,6 +25,7 @@ COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
 COMMANDS = {
     "select": "Choose which images of a dataset to keep.",
     "embed": "Compute the features of a dataset and store them beside it.",
+    "fit": "Train a network on a dataset, for features of its own.",
     "score": "Print a score per image: the distance to its class center.",
     "report": "Write an HTML report of the selection.",
     "suspects": "List images that probably have a wrong label.",

@@ -15,9 +15,9 @@ from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.options import ON_ERROR
 from moderate_cli.exporting import TABLE_FORMATS
 from moderate_cli.networks.table import (
+    AUTO,
     BACKBONES,
     DECODES,
-    DEFAULT_BACKBONE,
     DEFAULT_MAX_PIXELS,
     DEVICES,
     DTYPES,
@@ -111,12 +111,12 @@ embedding = group(
         option(
             "--backbone",
             "backbones",
-            type=Choice(BACKBONES, WHERE),
+            type=Choice([AUTO, *BACKBONES], WHERE),
             multiple=True,
             metavar="NAME",
-            default=[DEFAULT_BACKBONE],
-            help="Network that computes the features: any torchvision classifier. embed, score,"
-            " select and report take several.",
+            default=[AUTO],
+            help="Network of the features: any torchvision classifier, or fitted, of `moderate"
+            " fit`; auto takes that if it is better. Repeatable.",
         ),
         option(
             "--weights",

@@ -11,6 +11,7 @@ from typing import TypedDict
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.table import (
+    AUTO,
     DEFAULT_BACKBONE,
     DEFAULT_MAX_PIXELS,
     DEVICES,
@@ -30,7 +31,8 @@ class EmbedOptions:
     Attributes
     ----------
     backbone
-        One of `moderate_cli.networks.table.BACKBONES`.
+        One of `moderate_cli.networks.table.BACKBONES`; or "auto": "fitted" if `fit` has trained a
+        network on the dataset that knows its classes better, else "efficientnet_lite0".
     weights
         File with a state dict of that architecture, of any class count, such as your own
         fine-tuned classifier; None for the backbone's own pretrained weights.
@@ -81,7 +83,7 @@ class EmbedOptions:
     moderate_cli.errors.ArgumentError: check: 'inode' is unknown; choose one of stat, mtime, content
     """
 
-    backbone: str = DEFAULT_BACKBONE
+    backbone: str = AUTO
     weights: str | os.PathLike[str] | None = None
     store: str | os.PathLike[str] | None = None
     precision: str = "float32"
@@ -113,7 +115,7 @@ class EmbedOptions:
                 )
         # The weights are not read yet; the checks only need to know that they are given.
         given = "given" if self.weights is not None else ""
-        FeatureSpec(self.backbone, given, self.precision, self.dtype, self.decode)
+        self._spec(given)
 
     @property
     def threads(self) -> int:
@@ -129,8 +131,11 @@ class EmbedOptions:
         WeightsError
             If it cannot be read.
         """
-        weights = weights_digest(self.weights)
-        return FeatureSpec(self.backbone, weights, self.precision, self.dtype, self.decode)
+        return self._spec(weights_digest(self.weights))
+
+    def _spec(self, weights: str) -> FeatureSpec:
+        backbone = DEFAULT_BACKBONE if self.backbone == AUTO else self.backbone
+        return FeatureSpec(backbone, weights, self.precision, self.dtype, self.decode)
 
 
 class _Keywords(TypedDict, total=False):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from moderate_cli.arrays import Labels
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.embedding import Cluster, bring_up_to_date
-from moderate_cli.errors import ArgumentError, DatasetError, UnreadableImages
+from moderate_cli.errors import ArgumentError, DatasetError, OptionError, UnreadableImages
+from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs.request import Data, Inputs
 from moderate_cli.listening import Listener
 from moderate_cli.notices import Notice
@@ -60,7 +61,13 @@ def feature_sets_of(
     if check is not None:
         check(dataset.labels, dataset.classes)
     stores = []
-    for one in inputs.embeddings:
+    inputs = inputs.without_own() if clustered else inputs
+    may_fit, used = part is None and cluster is None, set[str]()
+    for named in inputs.embeddings:
+        one = resolve(dataset, named, listener, may_fit=may_fit)
+        if one.backbone in used:
+            raise OptionError("{} is given twice", ("backbone", one.backbone))
+        used.add(one.backbone)
         store = bring_up_to_date(dataset, one, part=part, cluster=cluster, listener=listener)
         if store is not None:
             stores.append(store)

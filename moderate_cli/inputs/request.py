@@ -10,6 +10,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.inputs.arrays import Array
+from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, FITTED
 from moderate_cli.scoring import Scores
 from moderate_cli.store import FeatureStore
 from moderate_cli.text import clipped
@@ -70,6 +71,10 @@ class Inputs:
             raise OptionError("{} needs {}, not {}", ("labels", self.labels), "features", "scores")
         if self.features and self.labels is None:
             raise OptionError("{} needs {}", "features", "labels")
+        if self.clusters and FITTED in self.backbones and self.embedding.weights is None:
+            raise OptionError(  # it is trained on the classes that clusters replace
+                "use {} or {}, not both", ("backbone", FITTED), ("labels", self.labels)
+            )
         if len(self.backbones) > 1 and self.embedding.weights is not None:
             raise OptionError("{} takes only one {}", "weights", "backbone")
         for name in self.backbones:
@@ -87,6 +92,16 @@ class Inputs:
     def embeddings(self) -> list[EmbedOptions]:
         """The options for computing the features of `data`, one record per backbone."""
         return [replace(self.embedding, backbone=name) for name in self.backbones]
+
+    def without_own(self) -> Inputs:
+        """Return it with the default backbone in place of "auto".
+
+        A network that was trained on the classes brings their images together: that serves neither
+        clusters nor near duplicates.
+        """
+        names = tuple(DEFAULT_BACKBONE if name == AUTO else name for name in self.backbones)
+        embedding = replace(self.embedding, backbone=names[0])
+        return replace(self, backbones=names, embedding=embedding)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
@@ -13,9 +16,12 @@ from torch.fx.experimental.optimization import fuse
 from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.classifiers import drop_head, load_classifier
 from moderate_cli.networks.devices import explained
+from moderate_cli.networks.fitted import Fitted, damage_told, read_fitted
 from moderate_cli.networks.runtimes import choose_runtime, openvino_start, torch_start
-from moderate_cli.networks.table import BACKBONES, FeatureSpec, Preprocessing
+from moderate_cli.networks.table import BACKBONES, FITTED, FeatureSpec, Preprocessing
 from moderate_cli.threads import processors
+
+Floats = npt.NDArray[np.float32]
 
 # On a CPU, activations of a small batch fit in the cache: 8 per core is 1.3 times as fast as 32 per
 # core (two cores, EfficientNet-Lite0).
@@ -41,6 +47,9 @@ class Network:
         Library that runs it.
     batch_size
         Maximum batch size.
+    choose
+        For a network that was fitted by folds, `start` returns the features of all folds; this
+        returns those of the fold of each image, by the digests of their files. None otherwise.
     """
 
     start: Callable[[torch.Tensor], Callable[[], torch.Tensor]]
@@ -49,6 +58,7 @@ class Network:
     weights: tuple[str, str]
     runtime: str
     batch_size: int
+    choose: Callable[[Floats, Sequence[bytes]], Floats] | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the features of images."""
@@ -88,8 +98,15 @@ def load_network(
     DeviceError
         If the device fails.
     """
-    target = find_device(device)
-    if not BACKBONES[spec.backbone].headed:
+    target, choose = find_device(device), None
+    if spec.backbone == FITTED:
+        assert weights is not None  # found, or trained, when the dataset was read
+        fitted = read_fitted(weights)
+        with damage_told(weights):
+            module, preprocessing, dim = fitted.module()
+        module, source = fuse(module, inplace=True), (fitted.title, spec.weights)
+        choose = partial(_of_folds, fitted)
+    elif not BACKBONES[spec.backbone].headed:
         module, preprocessing, dim = _pixels()
         source = ("none", "")
     else:
@@ -105,7 +122,17 @@ def load_network(
             start = openvino_start(module, preprocessing, spec.precision, size)
         else:
             start = torch_start(module, preprocessing, target, spec.precision)
-    return Network(start, preprocessing, dim, source, name, size)
+    return Network(start, preprocessing, dim, source, name, size, choose)
+
+
+def _of_folds(fitted: Fitted, features: Floats, digests: Sequence[bytes]) -> Floats:
+    """Return the features (b, d) of the networks that did not see the images."""
+    keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
+    most = len(fitted.tails) - 1
+    folds = fitted.known_folds(keys).clip(min=0, max=most)  # no network saw an unknown image
+    every = features.reshape(len(features), len(fitted.tails), -1)
+    chosen: Floats = every[np.arange(len(features)), folds]
+    return chosen
 
 
 def find_device(name: str) -> torch.device:

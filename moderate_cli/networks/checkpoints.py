@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import warnings
@@ -36,7 +37,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
         If the file contains anything else, or tensors that are not plain.
     """
     shown = os.fspath(path)
-    content = _unwrapped(_load(path))
+    content = _unwrapped(load_file(path))
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{shown}: is not a state dict; {ADVICE}")
     size = Path(path).stat().st_size
@@ -53,6 +54,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> StateDict:
     return {COMPILED.sub(r"\1", name): value for name, value in content.items()}
 
 
+def saved(content: Any) -> memoryview:
+    """Serialize plain data; torch would hide the errors of a file, such as a full disk."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getbuffer()
+
+
 def why(error: BaseException) -> str:
     """Return a short reason why torch cannot load a file; its own message is long."""
     text = str(error)
@@ -60,7 +68,14 @@ def why(error: BaseException) -> str:
     return clipped(found[1] if found else one_line(error))
 
 
-def _load(path: str | os.PathLike[str]) -> Any:
+def load_file(path: str | os.PathLike[str]) -> Any:
+    """Read the content of a file of torch or safetensors.
+
+    Raises
+    ------
+    WeightsError
+        If it contains more than plain data, or is damaged.
+    """
     shown = os.fspath(path)
     try:
         check_regular(path)

@@ -593,8 +593,8 @@ def test_an_unknown_command_is_told_its_nearest_names(moderate):
         2,
         "",
         "moderate: error: command 'sellect' is unknown; did you mean select? Choose one of select,"
-        " embed, score, report, suspects, evaluate, perturb, duplicates, info, demo, help (see"
-        " 'moderate --help')\n",
+        " embed, fit, score, report, suspects, evaluate, perturb, duplicates, info, demo, help"
+        " (see 'moderate --help')\n",
     )
 
 

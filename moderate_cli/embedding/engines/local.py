@@ -151,7 +151,7 @@ class _Started:
         self._readable = [index for index, image in enumerate(images) if image.pixels is not None]
         # The pixels of a whole block would take too much memory.
         self._images = [image._replace(pixels=None) for image in images]
-        self._dim = network.dim
+        self._dim, self._choose = network.dim, network.choose
         with _explained(len(pixels)):
             self._finish = network.start(torch.stack(pixels)) if pixels else None
 
@@ -160,7 +160,10 @@ class _Started:
         features = np.full((len(self._images), self._dim), np.nan, dtype=np.float32)
         if self._finish is not None:
             with _explained(len(self._readable)):
-                features[self._readable] = self._finish().numpy()
+                found = self._finish().numpy()
+            if self._choose is not None:
+                found = self._choose(found, [self._images[at].digest for at in self._readable])
+            features[self._readable] = found
         return features, self._images
 
 

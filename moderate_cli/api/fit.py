@@ -1,0 +1,101 @@
+"""`fit`: a network of its own for a dataset."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from moderate_cli.api.keywords import inputs_of
+from moderate_cli.dataset import Dataset
+from moderate_cli.embedding import EmbedKeywords, EmbedOptions
+from moderate_cli.errors import OptionError
+from moderate_cli.fitting import FitOptions
+from moderate_cli.fitting.facts import Fit
+from moderate_cli.fitting.lifecycle import FitEstimate, fit_network, measure_fit
+from moderate_cli.inputs.datasets import listed, name_of
+from moderate_cli.inputs.request import Data
+from moderate_cli.listening import SILENT, Listener
+from moderate_cli.networks.table import AUTO
+from moderate_cli.store.layout import store_folder
+
+
+def fit(
+    data: Data,
+    *,
+    network: str = AUTO,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    folds: int | None = None,
+    seed: int = 0,
+    listener: Listener = SILENT,
+    **embedding: Unpack[EmbedKeywords],
+) -> Fit:
+    """Train a network on a dataset, for features of its own: `backbone="fitted"`.
+
+    Moderate Coreset scores images by features of a network that was trained on the dataset. With
+    several folds, the features of an image come from a network that did not see its label. An
+    interrupted training continues where it stopped; a network of older images is trained further
+    on those of now.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, or a path or URL as for `scan`.
+    network, epochs, minutes, folds, seed
+        As in `FitOptions`.
+    listener
+        Hears progress and notices.
+    embedding
+        Fields of `EmbedOptions`: `store`, `device`, and how images are read.
+
+    Raises
+    ------
+    ModerateError
+        If an option is out of range, the store cannot be written, no image can be read, there is
+        only one class, weights are not available, or the device fails.
+
+    Examples
+    --------
+    >>> fit("data/train", network="cnn", epochs=1, folds=2).classes
+    3
+    """
+    how = FitOptions(network, epochs, minutes, folds, seed)
+    return fit_network(*_opened(data, listener, embedding, how), listener)
+
+
+def estimate_fit(
+    data: Data,
+    *,
+    network: str = AUTO,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    folds: int | None = None,
+    seed: int = 0,
+    listener: Listener = SILENT,
+    **embedding: Unpack[EmbedKeywords],
+) -> FitEstimate:
+    """Estimate the time of `fit` from a few batches; write nothing. Arguments as of `fit`.
+
+    Raises
+    ------
+    ModerateError
+        As of `fit`.
+
+    Examples
+    --------
+    >>> estimate_fit("data/train", network="cnn", epochs=1).images
+    8
+    """
+    how = FitOptions(network, epochs, minutes, folds, seed)
+    return measure_fit(*_opened(data, listener, embedding, how), listener)
+
+
+def _opened(
+    data: Data, listener: Listener, embedding: EmbedKeywords, how: FitOptions
+) -> tuple[Dataset, FitOptions, EmbedOptions]:
+    for name in ("backbone", "weights"):
+        if name in embedding:
+            raise OptionError("{} has no effect on fit; use {}", name, "network")
+    options, dataset = inputs_of(data, **embedding).embedding, listed(data)
+    store = store_folder(dataset.root, options.store)
+    listener.listed(dataset, name=name_of(data), store=store)
+    return dataset, how, options

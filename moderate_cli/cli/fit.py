@@ -1,0 +1,89 @@
+"""`moderate fit`: train a network on a dataset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from moderate_cli.api.fit import estimate_fit, fit
+from moderate_cli.cli import console, declaring, options
+from moderate_cli.cli.listening import Console
+from moderate_cli.cli.values import Choice, Real, Whole
+from moderate_cli.fitting.lifecycle import FitEstimate
+from moderate_cli.fitting.options import FITTABLE, MOST_FOLDS
+from moderate_cli.fitting.resolving import said
+from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, SMALL_NETWORKS, WHERE
+from moderate_cli.text import counted
+
+
+@click.command(cls=declaring.Sectioned)
+@options.data_required
+@declaring.option(
+    "--network",
+    type=Choice(FITTABLE, WHERE),
+    metavar="NAME",
+    default=AUTO,
+    help=f"Network to train: {', '.join(SMALL_NETWORKS)} from scratch, or a backbone from its"
+    " trained weights; auto takes a ResNet-9 for small pictures, else the default backbone.",
+)
+@declaring.option(
+    "--folds",
+    type=Whole(min=1, max=MOST_FOLDS),
+    help="Train one network without each of so many parts of the images; 1 trains a single one."
+    "  [default: 1 from scratch, 3 from trained weights]",
+)
+@declaring.option(
+    "--epochs",
+    type=Whole(min=1, max=10_000),
+    help="How often each image is seen.  [default: by the number of images]",
+)
+@declaring.option(
+    "--minutes",
+    type=Real(min=0, min_open=True),
+    help="Train only as many epochs as fit in this time.",
+)
+@declaring.option(
+    "-n",
+    "--dry-run",
+    command_line_only=True,
+    is_flag=True,
+    help="Estimate the time from a few batches; write nothing.",
+)
+@options.seed
+@options.store
+@options.max_pixels
+@options.device
+@options.configuration
+def command(data: str, dry_run: bool, **how: Any) -> None:
+    """Train a network on a dataset, for features of its own.
+
+    The network is kept in DATA.moderate, and serves as --backbone fitted: the paper's features.
+    Other commands use it by themselves where it knows the classes better than the default backbone.
+    A new run continues an interrupted one.
+    """
+    listener = Console()
+    if dry_run:
+        console.write(_text(estimate_fit(data, listener=listener, **how)).encode())
+        return
+    found = fit(data, listener=listener, **how)
+    listener.notice(said("fitted", found))
+    console.note(f"Fitted {found.network} to {counted(found.images, 'image')} -> {found.weights}")
+    if found.serves:
+        console.hint("--backbone fitted takes its features; without it they are taken, too")
+    elif found.accuracy > found.pretrained:
+        console.hint(f"no better beyond the error, so {DEFAULT_BACKBONE} stays the default here")
+    else:
+        console.hint(f"the features of {DEFAULT_BACKBONE} serve better here")
+
+
+def _text(found: FitEstimate) -> str:
+    facts = {
+        "network": f"{found.network}, {found.size} pixels a side",
+        "images": str(found.images),
+        "folds": str(found.folds),
+        "epochs": str(found.epochs),
+        "rate": f"{found.rate:.0f} images/s",
+        "time": console.duration(found.seconds),
+    }
+    return console.facts(facts)

@@ -1,0 +1,188 @@
+"""Dataset -> the inputs of training, in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from moderate_cli.arrays import Labels, Rows
+from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.fingerprints import content_digest
+from moderate_cli.errors import DatasetError
+from moderate_cli.images.loading import load_images
+from moderate_cli.networks.fitted import Fitted, Parts, as_keys
+from moderate_cli.networks.runtimes import Normalised
+from moderate_cli.text import counted
+
+BLOCK = 256  # images that pass the stem at once
+SHARE = 2  # examples take at most 1/SHARE of the memory that is free
+DEFAULT_MEMORY = 4 << 30  # bytes, where the system does not tell
+
+
+class Examples(NamedTuple):
+    """What a network is trained on.
+
+    Attributes
+    ----------
+    inputs
+        Pixels, uint8 (n, 3, size, size); or outputs of the stem for each image and for its mirror
+        image, float16 (n, 2, channels, height, width).
+    members
+        int64 (n,), class of each image, numbered from 0.
+    classes
+        Number of classes.
+    digests
+        uint8 (n, bytes), of the file of each image.
+    """
+
+    inputs: torch.Tensor
+    members: Labels
+    classes: int
+    digests: npt.NDArray[np.uint8]
+
+    @property
+    def identity(self) -> bytes:
+        """Changes with the images and their classes; 16 bytes."""
+        return content_digest(self.digests.tobytes() + self.members.tobytes())
+
+
+def read_examples(
+    dataset: Dataset,
+    parts: Parts,
+    max_pixels: int,
+    seed: int,
+    on_image: Callable[[int, int], None],
+) -> Examples:
+    """Read as many images as fit in memory, of each class an equal share of it.
+
+    Unreadable images are left out.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    parts
+        The network in two parts.
+    max_pixels
+        Images with more pixels are not read.
+    seed
+        Random seed of the images that are taken, if not all are.
+    on_image
+        Called with the number of images read, and of all.
+
+    Raises
+    ------
+    DatasetError
+        If no image can be read, or all are of one class.
+    """
+    frozen = not isinstance(parts.stem, nn.Identity)
+    stem = Normalised(parts.stem, parts.preprocessing).eval()
+    crop = parts.preprocessing.crop
+    with torch.inference_mode():
+        shape = tuple(stem(torch.zeros(1, 3, crop, crop)).shape[1:]) if frozen else (3, crop, crop)
+    size = int(np.prod(shape)) * (4 if frozen else 1)
+    rows = drawn(dataset.labels, free_memory() // SHARE // size, seed)
+    kept, digests, done = [], [], 0
+    inputs = torch.empty(
+        (len(rows), 2, *shape) if frozen else (len(rows), *shape),
+        dtype=torch.float16 if frozen else torch.uint8,
+    )
+
+    def read() -> None:
+        nonlocal done
+        done += 1
+        on_image(done, len(rows))
+
+    filled = 0
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        loaded = load_images(
+            dataset.part(some), np.ones(len(some), dtype=np.bool_), parts.preprocessing,
+            max_pixels, read,
+        )  # fmt: skip
+        readable = np.array([at for at in range(len(some)) if at not in loaded.unreadable], int)
+        found = _through(stem, loaded.pixels[readable]) if frozen else loaded.pixels[readable]
+        inputs[filled : filled + len(readable)] = found
+        filled += len(readable)
+        kept.append(some[readable])
+        digests.append(loaded.digests[readable])
+    labels, members = np.unique(dataset.labels[np.concatenate(kept)], return_inverse=True)
+    if len(labels) < 2:
+        number = counted(len(labels), "class", "classes")
+        raise DatasetError(
+            f"{dataset.root}: has {number} with readable images; a network needs two"
+        )
+    examples = Examples(inputs[:filled], members, len(labels), np.concatenate(digests))
+    if len(np.unique(as_keys(examples.digests))) < 2:
+        raise DatasetError(f"{dataset.root}: all images are copies of one; a network needs others")
+    return examples
+
+
+def _through(stem: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+    pixels = pixels.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        both = [stem(one).half() for one in (pixels, pixels.flip(-1))]
+    return torch.stack(both, dim=1)
+
+
+def drawn(labels: Labels, most: int, seed: int) -> Rows:
+    """Draw at most `most` rows at random, ascending; of each class the same number if it has it."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    if len(labels) <= most:
+        return np.sort(order)
+    _, members = np.unique(labels[order], return_inverse=True)
+    by_class = np.argsort(members, kind="stable")
+    starts = np.searchsorted(members[by_class], np.arange(members.max() + 1))
+    ranks = np.empty(len(labels), dtype=np.int64)  # of a row within its class
+    ranks[by_class] = np.arange(len(labels)) - starts[members[by_class]]
+    return np.sort(order[np.argsort(ranks, kind="stable")[:most]])
+
+
+def folds_of(examples: Examples, folds: int, seed: int, before: Fitted | None = None) -> Rows:
+    """Divide images into folds of equal size, also within each class; copies share a fold.
+
+    Parameters
+    ----------
+    examples
+        The images.
+    folds
+        Number of folds.
+    seed
+        Random seed.
+    before
+        Networks whose images stay in their folds.
+
+    Returns
+    -------
+    int64 (n,)
+    """
+    keys = as_keys(examples.digests)
+    _, firsts, copies = np.unique(keys, return_index=True, return_inverse=True)
+    members = examples.members[firsts]
+    order = np.random.default_rng(seed).permutation(len(firsts))
+    by_class = order[np.argsort(members[order], kind="stable")]
+    found = np.empty(len(firsts), dtype=np.int64)
+    found[by_class] = np.arange(len(firsts)) % folds
+    if before is not None:
+        known = before.known_folds(examples.digests[firsts])
+        found = np.where(known >= 0, known, found)
+    return found[copies]
+
+
+def free_memory() -> int:
+    """Return how many bytes of main memory are free."""
+    try:
+        with open("/proc/meminfo") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return int(lines["MemAvailable"].split()[0]) << 10
+    except (OSError, KeyError, ValueError):
+        try:
+            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError):
+            return DEFAULT_MEMORY

@@ -134,6 +134,35 @@ def test_adaptive_beside_the_oracle():
     assert says(EVIDENCE, "random {:.1f} and {:.1f}.".format(*reached["random"]))
 
 
+def test_features_of_a_network_of_its_own():
+    rows = {(row[0], *row[2:4]): row[4] for row in cells("own features")}
+    for way in (
+        "the paper's window", "the window in each class", "matching", "matching-unscaled",
+        "adaptive",
+    ):  # fmt: skip
+        shown = [
+            rows["20 % wrong", way, kind].replace(" wrong)", ")") for kind in ("default", "own")
+        ]
+        assert says(EVIDENCE, f"| {way} | {shown[0]} | {shown[1]} |")
+    assert says(EVIDENCE, f"selection reaches {rows['20 % wrong', 'random', ''].split()[0]}.")
+    both = rows["20 % wrong", "the window in each class", "both"]
+    assert says(EVIDENCE, f"leave {both.split('(')[1].split(' %')[0]} % wrong labels")
+    own, default = (
+        float(rows["clean", "the paper's window", kind].split()[0]) for kind in ("own", "default")
+    )
+    assert says(EVIDENCE, f"own features bring {own - default:.1f} points to the paper's window")
+    words = "it reaches {} by own features and {} by default ones, random selection {}, and"
+    noisier = (
+        rows["35 % wrong", way, kind].split()[0]
+        for way, kind in (
+            ("the paper's window", "own"), ("the paper's window", "default"), ("random", ""),
+        )
+    )  # fmt: skip
+    assert says(EVIDENCE, words.format(*noisier))
+    best = rows["35 % wrong", "adaptive", "default"].split()[0]
+    assert says(EVIDENCE, f"`adaptive` {best} by default features")
+
+
 def test_label_errors():
     rows = {tuple(row[:3]): row[3:] for row in cells("suspects")}
     for noise, words in (

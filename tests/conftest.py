@@ -59,6 +59,16 @@ def draw(path: Path, label: int, image: int) -> None:
     picture.save(path)
 
 
+@pytest.fixture
+def pictures(tmp_path):
+    """Four classes of five pictures."""
+    root = tmp_path / "data" / "train"
+    for label, name in enumerate("abcd"):
+        for image in range(5):
+            draw(root / name / f"{image}.png", label, image)
+    return root
+
+
 @functools.cache
 def painted(suffix: str, level: int) -> bytes:
     """Encode it, once of each kind."""

@@ -34,7 +34,7 @@ from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.networks.table import DEFAULT_BACKBONE
 from moderate_cli.notices import Notice
-from moderate_cli.scoring.ridge import Ridge
+from moderate_cli.scoring.ridge import Ridge, accuracy
 
 if TYPE_CHECKING:
     from moderate_cli.fitting.examples import Examples
@@ -258,8 +258,7 @@ def _accuracy_of_pretrained(dataset: Dataset, plain: EmbedOptions, listener: Lis
     if len(labels) < 2:
         return math.nan
     ridge = Ridge(store.features, rows, members, len(labels), STRENGTHS)
-    outputs = ridge.held_out(slice(0, len(rows)))
-    return float(np.mean(outputs.argmax(axis=1) == members))
+    return accuracy(ridge.held_out(slice(0, len(rows))), members)
 
 
 @contextlib.contextmanager

@@ -128,11 +128,7 @@ def load_network(
 def _of_folds(fitted: Fitted, features: Floats, digests: Sequence[bytes]) -> Floats:
     """Return the features (b, d) of the networks that did not see the images."""
     keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
-    most = len(fitted.tails) - 1
-    folds = fitted.known_folds(keys).clip(min=0, max=most)  # no network saw an unknown image
-    every = features.reshape(len(features), len(fitted.tails), -1)
-    chosen: Floats = every[np.arange(len(features)), folds]
-    return chosen
+    return fitted.of_folds(features, keys)
 
 
 def find_device(name: str) -> torch.device:

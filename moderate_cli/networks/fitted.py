@@ -138,6 +138,28 @@ class Fitted(NamedTuple):
         module = _AllFolds(parts.stem, tails, self.turns, self.shifts)
         return module.eval(), parts.preprocessing, self.shifts.shape[1]
 
+    def of_folds(
+        self, features: npt.NDArray[np.float32], digests: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """Choose the features of the network that did not see an image.
+
+        Parameters
+        ----------
+        features
+            float32 (b, folds * d), of all folds.
+        digests
+            uint8 (b, bytes), of the files.
+
+        Returns
+        -------
+        float32 (b, d)
+        """
+        most = len(self.tails) - 1
+        folds = self.known_folds(digests).clip(min=0, max=most)  # no network saw an unknown image
+        every = features.reshape(len(features), len(self.tails), -1)
+        chosen: npt.NDArray[np.float32] = every[np.arange(len(features)), folds]
+        return chosen
+
     def known_folds(self, digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Return the fold of each image, by its digest (b, bytes); -1 if not trained on."""
         known, asked = as_keys(self.digests), as_keys(digests)

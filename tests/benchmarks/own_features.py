@@ -144,7 +144,7 @@ def _rows(
 
 
 def _features(
-    fitted: Fitted, pixels: torch.Tensor, digests: np.ndarray | None, device: torch.device
+    fitted: Fitted, pixels: torch.Tensor, digests: np.ndarray, device: torch.device
 ) -> np.ndarray:
     module, preprocessing, _ = fitted.module()
     mean, std = (
@@ -155,12 +155,7 @@ def _features(
         found = torch.cat(
             [module(((part.float() - mean) / std).to(device)).cpu() for part in pixels.split(500)]
         ).numpy()
-    every = found.reshape(len(found), len(fitted.tails), -1)
-    folds = np.zeros(len(found), dtype=np.int64)
-    if digests is not None:
-        folds = fitted.known_folds(digests).clip(min=0, max=len(fitted.tails) - 1)
-    chosen: np.ndarray = every[np.arange(len(found)), folds]
-    return chosen
+    return fitted.of_folds(found, digests)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import draw
 from torch import nn
 
 from moderate_cli.dataset import scan
@@ -16,16 +15,6 @@ from moderate_cli.networks.table import Preprocessing
 SMALL = Preprocessing(8, 8, "bilinear", (100.0,) * 3, (50.0,) * 3)
 PLAIN = Parts(nn.Identity(), nn.Flatten(), SMALL, False)
 MOST = 10_000  # pixels
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Four classes of five pictures."""
-    root = tmp_path / "data" / "train"
-    for label, name in enumerate("abcd"):
-        for image in range(5):
-            draw(root / name / f"{image}.png", label, image)
-    return root
 
 
 def read(root, parts=PLAIN, seed=0, on_image=lambda *_: None):

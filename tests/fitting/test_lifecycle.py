@@ -39,16 +39,6 @@ def _cheap(monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Four classes of five pictures."""
-    root = tmp_path / "data" / "train"
-    for label, name in enumerate("abcd"):
-        for image in range(5):
-            draw(root / name / f"{image}.png", label, image)
-    return root
-
-
-@pytest.fixture
 def trained(counted):
     """Calls of the training: the description of each, the examples, the older network."""
     return counted(learning, "learn")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from checkpoints import checkpoint
-from conftest import draw
 from torch import nn
 from torchvision import models
 
@@ -19,16 +18,6 @@ from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.classifiers import drop_head, load_classifier, put_head
 from moderate_cli.networks.fitted import Fitted, parts_of, read_fitted, write_fitted
 from moderate_cli.networks.table import FeatureSpec, weights_digest
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """Four classes of five pictures."""
-    root = tmp_path / "data" / "train"
-    for label, name in enumerate("abcd"):
-        for image in range(5):
-            draw(root / name / f"{image}.png", label, image)
-    return root
 
 
 def networks(digests, folds=3, dim=64, name="cnn"):

@@ -9,6 +9,9 @@ def main() -> None:
     # While it is loaded, Ctrl-C ends this process at once. Python's own way is a traceback.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Before numpy is loaded, which then starts no threads that nothing uses: see threads.py. Not
+    # MKL_NUM_THREADS, from which torch takes the number of its own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from moderate_cli import cli
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ Digests = npt.NDArray[np.uint8]  # (n, 16), BLAKE2b of the bytes of each file
 
 # Rows to read before releasing their pages: the system maps up to 2 MB around each.
 SCATTERED = 128
+
+_lent = threading.local()
 
 
 def blocks(n: int, size: int) -> Iterator[slice]:
@@ -50,7 +53,7 @@ def copy_rows(features: Features, rows: Rows) -> Features:
     place = as_slice(rows)
     if isinstance(place, slice):
         with np.errstate(invalid="ignore"):
-            copied = features[place].astype(dtype)
+            copied = np.array(features[place], dtype=dtype)  # no longer memory-mapped
         release(features)
         return copied
     copied = np.empty((len(rows), features.shape[1]), dtype)
@@ -61,10 +64,23 @@ def copy_rows(features: Features, rows: Rows) -> Features:
     return copied
 
 
+def scratch(use: str, rows: int, d: int) -> Points:
+    """Return memory for float64 (rows, d), valid until the next call for this use.
+
+    Each thread has its own, as long as it lives. New memory for each block costs more time than
+    computing with it: the system has to find and clear its pages.
+    """
+    found: Points | None = getattr(_lent, use, None)
+    if found is None or found.size < rows * d:
+        found = np.empty(rows * d)
+        setattr(_lent, use, found)
+    return found[: rows * d].reshape(rows, d)
+
+
 def directions(points: Points) -> Points:
     """Scale rows (m, d) to length 1; rows of zeros have no direction and stay zeros."""
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    scaled: Points = np.divide(points, norms, out=np.zeros_like(points), where=norms > 0)
+    lengths = np.sqrt(np.vecdot(points, points))
+    scaled: Points = points / np.where(lengths > 0, lengths, 1.0)[:, None]
     return scaled
 
 

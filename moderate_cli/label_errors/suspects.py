@@ -20,13 +20,16 @@ import numpy.typing as npt
 from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks
 from moderate_cli.errors import ArgumentError
 from moderate_cli.label_errors.noise import Noise, fit_noise, likelihood
+from moderate_cli.scoring import ridge
 from moderate_cli.scoring.criteria import check_labeled
-from moderate_cli.scoring.ridge import BLOCK_ROWS, Ridge
+from moderate_cli.scoring.ridge import Ridge
 from moderate_cli.selection.counts import kept_count
+from moderate_cli.threads import in_threads, one_blas_thread
 
 Progress = Callable[[int, int], None]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the head, from which one is chosen
+BLOCK_ROWS, OUTPUTS = 1024, 1 << 21  # in each thread
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
 
 
@@ -74,6 +77,7 @@ class Suspects(NamedTuple):
         return order[: kept_count(readable, fraction)]
 
 
+@one_blas_thread()
 def find_suspects(
     features: Features,
     labels: npt.NDArray[np.integer[Any]],
@@ -118,10 +122,11 @@ def find_suspects(
     search = _Search(features, rows, members, len(known), on_progress)
     probability, looks_like = np.full(len(labels), np.nan), labels.astype(np.int64)
     right = 0
-    for part in blocks(len(rows), BLOCK_ROWS):
-        wrong, other, predicted = search.judge(part)
+    parts = list(blocks(len(rows), search.block_rows))
+    for part, (wrong, other, predicted) in zip(parts, in_threads(search.judge, parts), strict=True):
         probability[rows[part]], looks_like[rows[part]] = wrong, known[other]
         right += predicted
+        search.step()
     return Suspects(probability, looks_like, right / len(rows), not search.known)
 
 
@@ -150,9 +155,11 @@ class _Search:
     ) -> None:
         self._members = members
         self._done, self._told = 0, on_progress
-        self._total = 2 * -(-len(rows) // BLOCK_ROWS) + len(STRENGTHS) + 1
+        self.block_rows = max(1, min(BLOCK_ROWS, OUTPUTS // classes))
+        steps = (-(-len(rows) // size) for size in (ridge.BLOCK_ROWS, self.block_rows))
+        self._total = sum(steps) + len(STRENGTHS) + 1
         self._head = Ridge(
-            features, rows, members, classes, STRENGTHS, self._quality, on_block=self._step
+            features, rows, members, classes, STRENGTHS, self._quality, on_block=self.step
         )
         self._noise = self._fit_noise(classes)
         self.known = self._noise.known
@@ -160,16 +167,17 @@ class _Search:
     def _quality(self, outputs: Doubles, members: Rows) -> float:
         every = -(-outputs.size // COMPARED)
         found = likelihood(outputs[::every], members[::every])
-        self._step()
+        self.step()
         return found
 
     def _fit_noise(self, classes: int) -> Noise:
         """Fit the noise model to a sample."""
         drawn = np.random.default_rng(0).permutation(len(self._members))
         drawn = np.sort(drawn[: max(1, FITTED // classes)])
-        outputs = [self._head.held_out(drawn[part]) for part in blocks(len(drawn), BLOCK_ROWS)]
-        found = fit_noise(np.concatenate(outputs), self._members[drawn])
-        self._step()
+        parts = (drawn[part] for part in blocks(len(drawn), self.block_rows))
+        outputs = np.concatenate(list(in_threads(self._head.held_out, parts)))
+        found = fit_noise(outputs, self._members[drawn])
+        self.step()
         return found
 
     def judge(self, part: slice) -> tuple[Doubles, Rows, int]:
@@ -192,10 +200,10 @@ class _Search:
         if not self.known:
             probability /= 2  # ranks stay, and none is a suspect
         predicted = int(np.count_nonzero(outputs.argmax(axis=1) == own))
-        self._step()
         return probability, joint.argmax(axis=1), predicted
 
-    def _step(self) -> None:
+    def step(self) -> None:
+        """Count a step as done."""
         self._done += 1
         if self._told is not None:
             self._told(self._done, self._total)

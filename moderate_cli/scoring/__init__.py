@@ -1,7 +1,13 @@
 """Scoring: features and labels -> scores; one module per kind of criterion; pure numpy."""
 
 from moderate_cli.scoring.centers import CENTERS, METRICS, geometric_median
-from moderate_cli.scoring.criteria import CRITERIA, Criterion, check_compared, score_features
+from moderate_cli.scoring.criteria import (
+    CRITERIA,
+    Criterion,
+    check_compared,
+    of_features,
+    score_features,
+)
 from moderate_cli.scoring.scores import ROWS_AT_ONCE, Scores
 
 __all__ = [
@@ -13,5 +19,6 @@ __all__ = [
     "Scores",
     "check_compared",
     "geometric_median",
+    "of_features",
     "score_features",
 ]

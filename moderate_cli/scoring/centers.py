@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows, as_slice, blocks, release
-from moderate_cli.threads import processors
+from moderate_cli.arrays import Doubles, Features, Rows, as_slice, blocks, release, scratch
+from moderate_cli.threads import in_threads, processors
 
 BLOCK_BYTES = (
     1 << 22
@@ -54,8 +53,8 @@ def _each_class(
     features: Features, classes: list[Rows], work: Callable[[_Points], Doubles]
 ) -> list[Doubles]:
     """Apply `work` to each class, on all processors."""
-    threads = processors()
-    budget = HELD_BYTES // threads
+    # At least a block, so that blocks are the same for any number of processors.
+    budget = max(HELD_BYTES // processors(), BLOCK_BYTES)
     lent = threading.local()
 
     def take(members: Rows) -> Doubles:
@@ -66,9 +65,8 @@ def _each_class(
         with np.errstate(invalid="ignore", over="ignore"):
             return work(_Points(features, members, lent.memory))
 
-    with ThreadPoolExecutor(threads) as pool:
-        # Classes are independent, and numpy releases the lock of the interpreter.
-        return list(pool.map(take, classes))
+    # Classes are independent, and numpy releases the lock of the interpreter.
+    return list(in_threads(take, classes))
 
 
 class _Points:
@@ -167,12 +165,12 @@ def geometric_median(
     for _ in range(max_steps):
         weighted, weights, on_point, distances, points = np.zeros_like(start), 0.0, 0, 0.0, 0
         for block in blocks():
-            distance = np.linalg.norm(block - estimate, axis=1)
-            apart = distance > 0
-            weight = 1.0 / distance[apart]
-            weighted += weight @ block[apart]
+            away = np.subtract(block, estimate, out=scratch("away", *block.shape))
+            distance = np.sqrt(np.vecdot(away, away))
+            weight = np.divide(1.0, distance, out=np.zeros_like(distance), where=distance > 0)
+            weighted += weight @ block
             weights += weight.sum()
-            on_point += len(block) - int(np.count_nonzero(apart))
+            on_point += len(block) - int(np.count_nonzero(distance))
             distances += distance.sum()
             points += len(block)
         if weights == 0:  # every point is the estimate

@@ -5,12 +5,22 @@ Pure numpy. Such features give no basis for a selection, though a selection by t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks, read_rows
+from moderate_cli.arrays import (
+    SCATTERED,
+    Doubles,
+    Features,
+    Mask,
+    Rows,
+    blocks,
+    copy_rows,
+    read_rows,
+)
 
 FEWEST = 3  # minimum number of images; fewer may coincide by chance
 MOST = 0.9  # minimum share of the images
@@ -53,24 +63,41 @@ def coinciding(
     size = min(len(rows), SAMPLE, max(FEWEST, NUMBERS // features.shape[1]))
     if size < FEWEST:
         return found
-    drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:size])
-    points, drawn_members = read_rows(features, rows[drawn]), members[rows[drawn]]
-    order = np.argsort(drawn_members, kind="stable")
-    known, starts = np.unique(drawn_members[order], return_index=True)
-    groups = dict(zip(known.tolist(), np.split(order, starts[1:]), strict=True))
-    for group, places in [*groups.items(), (len(names), np.arange(size))]:
-        own = points[places]
+    drawn = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:size])]
+    for group, some in _of_equal_length(features, drawn, members):
+        own = read_rows(features, some)
         middle = own[np.argsort(_lengths(own), kind="stable")[len(own) // 2]]
-        if len(own) >= FEWEST and np.mean(_near(own, middle)) >= MOST:
+        if np.mean(_near(own, middle)) >= MOST:
             every = rows if group == len(names) else rows[members[rows] == group]
             count = _count(features, every, middle)
             found[group] = count if count >= max(FEWEST, MOST * len(every)) else 0
     return found
 
 
-def _lengths(points: Doubles) -> Doubles:
-    with np.errstate(over="ignore"):  # for huge features
-        return np.asarray(np.linalg.norm(points, axis=1))
+def _of_equal_length(features: Features, drawn: Rows, members: Rows) -> Iterator[tuple[int, Rows]]:
+    """Yield the groups of drawn images that may coincide, which have nearly the same length.
+
+    Most do not, which takes little to see. The last group is that of all images.
+    """
+    lengths = np.empty(len(drawn))
+    for part in blocks(len(drawn), SCATTERED):
+        lengths[part] = _lengths(copy_rows(features, drawn[part]))
+    last = int(members.max()) + 1
+    for own in (members[drawn], np.full(len(drawn), last)):
+        order = np.lexsort((lengths, own))
+        groups, starts, sizes = np.unique(own[order], return_index=True, return_counts=True)
+        middle = np.repeat(lengths[order][starts + sizes // 2], sizes)
+        with np.errstate(invalid="ignore"):  # of huge features
+            apart = np.abs(lengths[order] - middle) > 2 * NEAR * middle
+        near = sizes - np.add.reduceat(apart.astype(np.int64), starts)
+        for at in np.flatnonzero((near >= MOST * sizes) & (sizes >= FEWEST)):
+            some = drawn[order[starts[at] : starts[at] + sizes[at]]]
+            yield int(groups[at]), np.sort(some)
+
+
+def _lengths(points: Features) -> Doubles:
+    with np.errstate(over="ignore", invalid="ignore"):  # for huge features
+        return np.asarray(np.sqrt(np.vecdot(points, points)), dtype=np.float64)
 
 
 def _near(points: Doubles, middle: Doubles) -> Mask:

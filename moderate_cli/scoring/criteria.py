@@ -6,18 +6,19 @@ harder or stranger image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows, blocks, copy_rows
-from moderate_cli.errors import ArgumentError, check_choice
+from moderate_cli.errors import ArgumentError, check_choice, check_seed
 from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances
 from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
 from moderate_cli.scoring.margins import held_out_margins
 from moderate_cli.scoring.neighbors import disagreement
 from moderate_cli.scoring.prototypes import prototype_distances
+from moderate_cli.threads import one_blas_thread
 
 BLOCK_ROWS = 4096
 
@@ -35,6 +36,9 @@ class Task(NamedTuple):
         Keys of `CENTERS` and `METRICS`.
     seed
         Random seed.
+    recorded
+        Returns scores that were recorded while a network was trained on the images: name ->
+        float64 (n,), NaN where there is none.
     """
 
     features: Features
@@ -43,6 +47,7 @@ class Task(NamedTuple):
     center: str
     metric: str
     seed: int
+    recorded: Callable[[], Mapping[str, Doubles] | None] = lambda: None
 
     @property
     def classes(self) -> list[Rows]:
@@ -104,10 +109,12 @@ def score_features(
         ("criterion", criterion, CRITERIA), ("center", center, CENTERS), ("metric", metric, METRICS)
     ):  # fmt: skip
         check_choice(name, value, choices)
+    check_seed(seed)
     rows = check_labeled(features, labels, readable)
     return score_rows(features, labels, rows, criterion, center, metric, seed)
 
 
+@one_blas_thread()
 def score_rows(
     features: Features,
     labels: Labels,
@@ -116,13 +123,17 @@ def score_rows(
     center: str,
     metric: str,
     seed: int,
+    recorded: Callable[[], Mapping[str, Doubles] | None] = lambda: None,
 ) -> Doubles:
-    """Score as `score_features`, but without reading all features to check them: float64 (n,)."""
+    """Score as `score_features`, but without reading all features to check them: float64 (n,).
+
+    `recorded` is that of `Task`.
+    """
     values = np.full(len(labels), np.nan)
     if len(rows):
         _, members = np.unique(labels[rows], return_inverse=True)
         check_compared(criterion, members)
-        task = Task(features, rows, members, center, metric, seed)
+        task = Task(features, rows, members, center, metric, seed, recorded)
         values[rows] = CRITERIA[criterion].function(task)
     return values
 
@@ -186,6 +197,28 @@ def _prototypes(task: Task) -> Doubles:
     return prototype_distances(task.features, task.rows, int(task.members.max()) + 1, task.seed)
 
 
+def _recorded(name: str) -> Callable[[Task], Doubles]:
+    """Return what looks up a score of the training of a network."""
+
+    def look_up(task: Task) -> Doubles:
+        every = task.recorded()
+        if every is None:
+            raise ArgumentError(
+                f"criterion fitted-{name} needs the features of a network that `moderate"
+                " fit` trained on these images"
+            )
+        scores = every[name][task.rows]
+        unknown = int(np.count_nonzero(np.isnan(scores)))
+        if unknown:
+            raise ArgumentError(
+                f"criterion fitted-{name}: the network was not trained on {unknown} of"
+                f" {len(scores)} images with their current labels; run `moderate fit`"
+            )
+        return scores
+
+    return look_up
+
+
 class Criterion(NamedTuple):
     """One way to score images.
 
@@ -205,6 +238,8 @@ class Criterion(NamedTuple):
         Whether `center` and `metric` change it.
     seeded
         Whether `seed` changes it.
+    fitted
+        Whether it is of the training of `moderate fit`, and needs its features.
     """
 
     name: str
@@ -214,6 +249,7 @@ class Criterion(NamedTuple):
     compares: bool = False
     centered: bool = False
     seeded: bool = False
+    fitted: bool = False
 
 
 _ENTRIES = (
@@ -226,7 +262,8 @@ _ENTRIES = (
     ),
     Criterion(
         "margin",
-        "by how much a ridge head that did not see the image prefers another class",
+        "by how much a linear (ridge) head that did not see the image prefers another class;"
+        " negative if it prefers the label",
         "",
         lambda task: held_out_margins(task.features, task.rows, task.members),
         compares=True,
@@ -276,5 +313,38 @@ _ENTRIES = (
         _prototypes,
         seeded=True,
     ),
+    Criterion(
+        "fitted-el2n",
+        "error of the network of `moderate fit`, early in its training",
+        "Paul et al., NeurIPS 2021",
+        _recorded("el2n"),
+        fitted=True,
+    ),
+    Criterion(
+        "fitted-grand",
+        "gradient norm of the image for the last layer of that network, early in its training",
+        "Paul et al., NeurIPS 2021",
+        _recorded("grand"),
+        fitted=True,
+    ),
+    Criterion(
+        "fitted-forgetting",
+        "how often that network turns from right to wrong in its training",
+        "Toneva et al., ICLR 2019",
+        _recorded("forgetting"),
+        fitted=True,
+    ),
+    Criterion(
+        "fitted-aum",
+        "by how much that network prefers another class, averaged over its training",
+        "Pleiss et al., NeurIPS 2020",
+        _recorded("aum"),
+        fitted=True,
+    ),
 )
 CRITERIA = {entry.name: entry for entry in _ENTRIES}
+
+
+def of_features() -> list[str]:
+    """Return the names of criteria that need features alone."""
+    return [name for name, entry in CRITERIA.items() if not entry.fitted]

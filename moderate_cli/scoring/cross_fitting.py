@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Features, Floats, Rows
+from moderate_cli.arrays import Features, Floats, Mask, Rows
+from moderate_cli.gpu import place_for
+from moderate_cli.scoring.heads_on_gpu import HeadsOnGpu
 from moderate_cli.scoring.linear_head import BATCH, Inputs, SoftmaxLayer, random_batches
+from moderate_cli.threads import in_threads
 
 FOLDS = 3
+LARGE = 1 << 25  # multiplications of a head for a batch that are worth a thread
 
 
 class Batch(NamedTuple):
@@ -47,10 +53,18 @@ class CrossFittedHeads:
         Number of splits.
     seed
         Seed of the splits and of the order of training.
+    epochs
+        Number of epochs to come; a GPU, if there is one, is worth it for many.
     """
 
     def __init__(
-        self, features: Features, rows: Rows, members: Rows, splits: int, seed: int
+        self,
+        features: Features,
+        rows: Rows,
+        members: Rows,
+        splits: int,
+        seed: int,
+        epochs: int = 1,
     ) -> None:
         self._inputs = Inputs(features, rows)
         self._rows, self._members = rows, members
@@ -60,6 +74,8 @@ class CrossFittedHeads:
             (stratified_folds(members, self._rng), [SoftmaxLayer(*size) for _ in range(FOLDS)])
             for _ in range(splits)
         ]
+        place = place_for(6 * epochs * len(rows) * size[0] * size[1] * FOLDS * splits)
+        self._on_gpu = HeadsOnGpu(place, FOLDS * splits, *size) if place.on_gpu else None
 
     def batches(self) -> Iterator[Batch]:
         """Yield all images once, in random order."""
@@ -70,21 +86,41 @@ class CrossFittedHeads:
 
     def learn(self, batch: Batch) -> None:
         """Take a step of each head, with the images of a batch outside its fold."""
-        for folds, layers in self._splits:
-            for fold, layer in enumerate(layers):
-                seen = folds[batch.positions] != fold
-                if seen.any():
-                    inputs = batch.inputs[seen]
-                    layer.learn(inputs, inputs @ layer.weights, batch.members[seen])
+        if self._on_gpu is not None:
+            self._on_gpu.learn(batch.inputs, batch.members, ~self._held_out(batch))
+            return
+        own = [
+            (folds[batch.positions] != fold, layer)
+            for folds, layers in self._splits
+            for fold, layer in enumerate(layers)
+        ]
+        large = batch.inputs.size * own[0][1].weights.shape[1] >= LARGE
+        deque((in_threads if large else map)(partial(_learn, batch), own), maxlen=0)
 
     def held_out(self, batch: Batch) -> Iterator[Floats]:
         """Yield the logits of the heads that never see the image, float32 (b, c), per split."""
+        if self._on_gpu is not None:
+            yield from self._on_gpu.logits(batch.inputs, self._held_out(batch), len(self._splits))
+            return
         for folds, layers in self._splits:
             logits = np.empty((len(batch.members), layers[0].weights.shape[1]), dtype=np.float32)
             for fold, layer in enumerate(layers):
                 out = folds[batch.positions] == fold
                 logits[out] = batch.inputs[out] @ layer.weights
             yield logits
+
+    def _held_out(self, batch: Batch) -> Mask:
+        """Return which images each head never sees, (heads, b)."""
+        return np.stack(
+            [folds[batch.positions] == fold for folds, _ in self._splits for fold in range(FOLDS)]
+        )
+
+
+def _learn(batch: Batch, own: tuple[Mask, SoftmaxLayer]) -> None:
+    seen, layer = own
+    if seen.any():
+        inputs = batch.inputs[seen]
+        layer.learn(inputs, inputs @ layer.weights, batch.members[seen])
 
 
 def stratified_folds(members: Rows, rng: np.random.Generator) -> Rows:

@@ -101,7 +101,7 @@ def _early(
     measure: Callable[[Floats, Batch], Doubles],
 ) -> Doubles:
     """Average a score of held-out logits over `RUNS` splits, after `EARLY` epochs."""
-    heads = CrossFittedHeads(features, rows, members, RUNS, seed)
+    heads = CrossFittedHeads(features, rows, members, RUNS, seed, EARLY)
     for _ in range(EARLY):
         for batch in heads.batches():
             heads.learn(batch)
@@ -119,7 +119,7 @@ def _error(logits: Floats, batch: Batch) -> Doubles:
 
 def _margins(features: Features, rows: Rows, members: Rows, seed: int) -> Iterator[Doubles]:
     """Train heads; yield the held-out margin of each image in each epoch, as its batch comes."""
-    heads = CrossFittedHeads(features, rows, members, 1, seed)
+    heads = CrossFittedHeads(features, rows, members, 1, seed, EPOCHS)
     for _ in range(EPOCHS):
         margins = np.empty(len(rows))
         for batch in heads.batches():

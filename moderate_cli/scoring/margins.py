@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Rows, blocks
 from moderate_cli.scoring.ridge import BLOCK_ROWS, Ridge
+from moderate_cli.threads import in_threads
 
-OUTPUTS = 1 << 24  # of a head for a block of images
+OUTPUTS = 1 << 21  # of a head for a block of images, in each thread
 # Wrong labels need stronger penalties than right ones: tried on training images of CIFAR-100.
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
@@ -36,10 +37,12 @@ def held_out_margins(features: Features, rows: Rows, members: Rows) -> Doubles:
     """
     classes = int(members.max()) + 1
     head = Ridge(features, rows, members, classes, STRENGTHS)
-    scores = np.empty(len(rows))
-    for part in blocks(len(rows), max(1, min(BLOCK_ROWS, OUTPUTS // classes))):
-        scores[part] = excess(head.held_out(part), members[part])
-    return scores
+
+    def of_block(part: slice) -> Doubles:
+        return excess(head.held_out(part), members[part])
+
+    size = max(1, min(BLOCK_ROWS, OUTPUTS // classes))
+    return np.concatenate(list(in_threads(of_block, blocks(len(rows), size))))
 
 
 def excess(outputs: npt.NDArray[np.floating[Any]], members: Rows) -> Doubles:

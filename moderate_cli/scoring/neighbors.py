@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, directions, read_rows
+from moderate_cli.gpu import Place, place_for
+from moderate_cli.threads import in_threads
 
 NEIGHBORS = 10
-QUERY_ROWS, REFERENCE_ROWS = 2048, 8192  # a block of similarities takes 64 MB
+QUERY_ROWS, REFERENCE_ROWS = 512, 8192  # a block of similarities takes 16 MB, in each thread
+# On a GPU it takes half a gigabyte, and so do the references in float64.
+QUERIES_ON_GPU, REFERENCES_ON_GPU, AT_ONCE = 4096, 1 << 15, 3
 
 
 def disagreement(features: Features, rows: Rows, members: Rows) -> Doubles:
@@ -62,24 +67,87 @@ def nearest(features: Features, rows: Rows, count: int) -> Iterator[tuple[slice,
 
     An image is not a neighbor of itself. Of equally similar images, the first ones count.
     """
-    count = min(count, len(rows) - 1)
-    for part in blocks(len(rows), QUERY_ROWS):
-        queries = directions(read_rows(features, rows[part])).astype(np.float32)
-        best = np.full((len(queries), 0), 0, dtype=np.float32)
-        positions = np.full((len(queries), 0), 0, dtype=np.int64)
-        for other in blocks(len(rows), REFERENCE_ROWS):
-            references = directions(read_rows(features, rows[other])).astype(np.float32)
-            similarity = queries @ references.T
-            inside = np.arange(max(other.start, part.start), min(other.stop, part.stop))
-            similarity[inside - part.start, inside - other.start] = -np.inf
-            best = np.concatenate([best, similarity], axis=1)
-            numbers = np.broadcast_to(np.arange(other.start, other.stop), similarity.shape)
-            positions = np.concatenate([positions, numbers], axis=1)
-            if best.shape[1] > count:
-                # Among neighbors tied with the last one, the choice may be arbitrary here.
-                top = np.sort(np.argpartition(-best, count - 1, axis=1)[:, :count], axis=1)
-                best = np.take_along_axis(best, top, axis=1)
-                positions = np.take_along_axis(positions, top, axis=1)
-        order = np.argsort(-best, axis=1, kind="stable")[:, :count]
-        best = np.take_along_axis(best, order, axis=1)
-        yield part, Neighbors(best, np.take_along_axis(positions, order, axis=1))
+    n, count = len(rows), min(count, len(rows) - 1)
+    place = place_for(2 * n**2 * features.shape[1])
+    sizes = (QUERIES_ON_GPU, REFERENCES_ON_GPU) if place.on_gpu else (QUERY_ROWS, REFERENCE_ROWS)
+    parts = list(blocks(n, sizes[0]))
+    found = [
+        Neighbors(
+            np.empty((part.stop - part.start, 0), dtype=np.float32),
+            np.empty((part.stop - part.start, 0), dtype=np.int64),
+        )
+        for part in parts
+    ]
+    for other in blocks(n, sizes[1]):
+        references = place.keep(_unit(features, rows[other]))
+        renew = partial(_renewed, features, rows, place, references, other, count)
+        most = AT_ONCE if place.on_gpu else None
+        found = list(in_threads(renew, zip(parts, found, strict=True), most))
+    for part, near in zip(parts, found, strict=True):
+        order = np.argsort(-near.similarity, axis=1, kind="stable")
+        yield (
+            part,
+            Neighbors(
+                np.take_along_axis(near.similarity, order, axis=1),
+                np.take_along_axis(near.position, order, axis=1),
+            ),
+        )
+
+
+def _renewed(
+    features: Features,
+    rows: Rows,
+    place: Place,
+    references: Any,
+    other: slice,
+    count: int,
+    before: tuple[slice, Neighbors],
+) -> Neighbors:
+    """Join the nearest neighbors so far with those in a block of references, in row order."""
+    part, found = before
+    inside = np.arange(max(other.start, part.start), min(other.stop, part.stop))
+    own = (inside - part.start, inside - other.start)  # where an image meets itself
+    near = _nearest_on_gpu if place.on_gpu else _nearest_in
+    queries = _unit(features, rows[part])
+    similarity, at = place.compute(partial(near, count), queries, references, *own)
+    best = np.concatenate([found.similarity, similarity], axis=1)
+    positions = np.concatenate([found.position, at + other.start], axis=1)
+    top = _highest(best, count)
+    return Neighbors(
+        np.take_along_axis(best, top, axis=1), np.take_along_axis(positions, top, axis=1)
+    )
+
+
+def _nearest_in(
+    count: int, queries: Floats, references: Floats, own: Rows, other: Rows
+) -> tuple[Floats, Rows]:
+    """Return the highest similarities of each query, and their places, ascending."""
+    similarity = queries @ references.T
+    similarity[own, other] = -np.inf
+    at = _highest(similarity, count)
+    return np.take_along_axis(similarity, at, axis=1), at
+
+
+def _nearest_on_gpu(
+    count: int, queries: Any, references: Any, own: Any, other: Any
+) -> tuple[Any, Any]:
+    """Return the same for tensors."""
+    similarity = queries @ references.T
+    similarity[own, other] = -np.inf
+    _, at = similarity.topk(min(count, len(references)), dim=1)
+    at, _ = at.sort(dim=1)
+    return similarity.take_along_dim(at, dim=1), at
+
+
+def _highest(values: Floats, count: int) -> npt.NDArray[np.int64]:
+    """Return the places of the highest values of each row, ascending, at most `count`.
+
+    Among values equal to the last one, the choice may be arbitrary.
+    """
+    m = values.shape[1]
+    first = m - min(count, m)
+    return np.sort(np.argpartition(values, max(0, first - 1), axis=1)[:, first:], axis=1)
+
+
+def _unit(features: Features, rows: Rows) -> Floats:
+    return directions(read_rows(features, rows)).astype(np.float32)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Rows, blocks, directions, read_rows
+from moderate_cli.threads import in_threads, one_blas_thread
 
 BLOCK_ROWS = 4096
 SAMPLE = 256  # images per cluster that suffice to find it
@@ -38,6 +40,7 @@ def prototype_distances(features: Features, rows: Rows, clusters: int, seed: int
     return scores
 
 
+@one_blas_thread()
 def clusters_of(features: Features, rows: Rows, clusters: int, seed: int) -> Rows:
     """Return the index of the nearest k-means center, int64 (m,); see `prototype_distances`."""
     numbers = np.empty(len(rows), dtype=np.int64)
@@ -51,8 +54,13 @@ def _cosines(
 ) -> Iterator[tuple[slice, Doubles]]:
     """Yield blocks of images, and the cosine to each center, (b, clusters)."""
     centers = spherical_kmeans(features, rows, clusters, np.random.default_rng(seed))
-    for part in blocks(len(rows), BLOCK_ROWS):
-        yield part, directions(read_rows(features, rows[part])) @ centers.T
+
+    def of_block(part: slice) -> Doubles:
+        found: Doubles = directions(read_rows(features, rows[part])) @ centers.T
+        return found
+
+    parts = list(blocks(len(rows), BLOCK_ROWS))
+    yield from zip(parts, in_threads(of_block, parts), strict=True)
 
 
 def spherical_kmeans(
@@ -69,10 +77,11 @@ def spherical_kmeans(
     size = min(len(rows), SAMPLE * clusters)
     sample = np.sort(rng.choice(rows, size, replace=False))
     points = directions(read_rows(features, sample))
+    parts = list(blocks(size, BLOCK_ROWS))
     centers = points[rng.choice(size, clusters, replace=False)]
     for _ in range(STEPS):
-        cosine = points @ centers.T
-        nearest = cosine.argmax(axis=1)
+        found = list(in_threads(partial(_nearest, points, centers), parts))
+        nearest = np.concatenate([rows for rows, _ in found])
         counts = np.bincount(nearest, minlength=clusters)
         sums = np.zeros_like(centers)
         order = np.argsort(nearest, kind="stable")
@@ -81,10 +90,17 @@ def spherical_kmeans(
             points[order], (np.cumsum(counts) - counts)[present], axis=0
         )
         empty = np.flatnonzero(counts == 0)
-        farthest = np.argsort(cosine.max(axis=1), kind="stable")[: len(empty)]
+        cosine = np.concatenate([highest for _, highest in found])
+        farthest = np.argsort(cosine, kind="stable")[: len(empty)]
         sums[empty] = points[farthest]
         moved = directions(sums)
         if np.array_equal(moved, centers):
             break
         centers = moved
     return centers
+
+
+def _nearest(points: Doubles, centers: Doubles, part: slice) -> tuple[Rows, Doubles]:
+    """Return the nearest center of some points, int64 (b,), and the cosine to it, float64 (b,)."""
+    cosine = points[part] @ centers.T
+    return cosine.argmax(axis=1), cosine.max(axis=1)

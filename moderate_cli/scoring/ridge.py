@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Rows, blocks, read_rows
 from moderate_cli.errors import ArgumentError
+from moderate_cli.gpu import Place, place_for
+from moderate_cli.threads import in_threads, one_blas_thread
 
 BLOCK_ROWS = 4096
 SAMPLE = 8192  # images by which a strength is chosen
+HELD_NUMBERS = 1 << 26  # of matrices of products of blocks, of all threads together
 SMALLEST = 1e-290  # a smaller number may have an infinite inverse
 
 Quality = Callable[[Doubles, Rows], float]  # of held-out outputs, (m, classes), for the classes
@@ -67,6 +70,7 @@ class Ridge:
            [ 0.79,  0.21]])
     """
 
+    @one_blas_thread()
     def __init__(
         self,
         features: Features,
@@ -79,12 +83,18 @@ class Ridge:
     ) -> None:
         self._features, self._rows, self._members = features, rows, members
         self.base: Doubles = np.bincount(members, minlength=classes) / len(rows)
-        self._axes = _find_axes(features, rows, members, classes, on_block)
+        d = features.shape[1]
+        self._place = place_for(2 * len(rows) * d * (2 * d + classes))
+        self._axes = _find_axes(features, rows, members, classes, on_block, self._place)
         self.mean = self._axes.mean
         strengths = [strength] if isinstance(strength, int | float) else list(strength)
         self.strength = strengths[0] if len(strengths) == 1 else self._best(strengths, quality)
-        self.weights: Doubles = self._axes.directions @ self._coefficients(self.strength)
+        coefficients = self._coefficients(self.strength)
+        self.weights: Doubles = self._axes.directions @ coefficients
+        own = (self._axes.directions, coefficients, 1 / self._penalized(self.strength))
+        self._kept = [self._place.keep(one) for one in own]
 
+    @one_blas_thread()
     def outputs(self, features: Features, rows: Rows) -> Doubles:
         """Return the outputs for rows of any features, ascending: float64 (b, classes)."""
         found: Doubles = (read_rows(features, rows) - self.mean) @ self.weights + self.base
@@ -103,24 +113,30 @@ class Ridge:
         float64 (b, classes)
             For a class of one image, that of a head that knows no image of it.
         """
-        along = self._along(self._rows[part])
-        return self._left_out(along, self._members[part], self.strength)
+        points = self._centered(self._rows[part])
+        outputs, leverage = self._place.compute(_outputs_of, points, *self._kept)
+        return self._left_out(outputs, leverage, self._members[part])
 
     def _best(self, strengths: Sequence[float], quality: Quality) -> float:
         """Return the strength with the best leave-one-out outputs."""
         drawn = np.sort(np.random.default_rng(0).permutation(len(self._rows))[:SAMPLE])
-        along, own = self._along(self._rows[drawn]), self._members[drawn]
-        return max((quality(self._left_out(along, own, one), own), one) for one in strengths)[1]
+        along = self._centered(self._rows[drawn]) @ self._axes.directions
+        own = self._members[drawn]
 
-    def _along(self, rows: Rows) -> Doubles:
-        """Return the coordinates of rows along the axes, (b, r)."""
-        found: Doubles = (read_rows(self._features, rows) - self.mean) @ self._axes.directions
-        return found
+        def quality_of(strength: float) -> float:
+            inverse = 1 / self._penalized(strength)
+            found = _outputs_along(along, self._coefficients(strength), inverse)
+            return quality(self._left_out(*found, own), own)
 
-    def _left_out(self, along: Doubles, own: Rows, strength: float) -> Doubles:
-        found: Doubles = along @ self._coefficients(strength) + self.base
-        along = along**2
-        leverage = along @ (1 / self._penalized(strength)) + 1 / len(self._rows)
+        return max((quality_of(one), one) for one in strengths)[1]
+
+    def _centered(self, rows: Rows) -> Doubles:
+        return read_rows(self._features, rows) - self.mean
+
+    def _left_out(self, outputs: Doubles, leverage: Doubles, own: Rows) -> Doubles:
+        """Return the outputs of the heads without the images, by the outputs of the head."""
+        found: Doubles = outputs + self.base
+        leverage = leverage + 1 / len(self._rows)
         found[np.arange(len(own)), own] -= leverage
         found /= (1 - leverage).clip(min=1e-12)[:, None]  # 0 for a single image
         return found
@@ -132,6 +148,21 @@ class Ridge:
 
     def _penalized(self, strength: float) -> Doubles:
         return self._axes.values + strength * self._axes.scale
+
+
+def _outputs_of(points: Any, directions: Any, coefficients: Any, inverse: Any) -> tuple[Any, Any]:
+    """Return outputs for centered points, without the base, (b, c), and leverages, (b,)."""
+    return _outputs_along(points @ directions, coefficients, inverse)
+
+
+def _outputs_along(along: Any, coefficients: Any, inverse: Any) -> tuple[Any, Any]:
+    """Return the same for the coordinates of points along the axes, (b, r)."""
+    return along @ coefficients, along**2 @ inverse
+
+
+def _products_of(block: Any) -> tuple[Any]:
+    """Return the matrix of products of coordinates, (d, d)."""
+    return (block.T @ block,)
 
 
 class _Axes(NamedTuple):
@@ -157,22 +188,33 @@ class _Axes(NamedTuple):
 
 
 def _find_axes(
-    features: Features, rows: Rows, members: Rows, classes: int, on_block: Callable[[], None]
+    features: Features,
+    rows: Rows,
+    members: Rows,
+    classes: int,
+    on_block: Callable[[], None],
+    place: Place,
 ) -> _Axes:
     """Find axes by the matrix of products of images, or of coordinates if these are fewer."""
     d = features.shape[1]
     mean = _sum(features, rows) / len(rows)
     moments = np.zeros((classes, d))
     few = len(rows) <= d
-    points = np.empty((len(rows) if few else 0, d))
+    points = read_rows(features, rows) - mean if few else np.empty((0, d))
+
+    def products(part: slice) -> tuple[Rows, Doubles, Doubles]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            block = points[part] if few else read_rows(features, rows[part]) - mean
+            present, sums = _sums_by_class(block, members[part])
+            return present, sums, points if few else place.compute(_products_of, block)[0]
+
     gram = np.zeros((0 if few else d, 0 if few else d))
+    at_once = max(1, HELD_NUMBERS // d**2)
     with np.errstate(over="ignore", invalid="ignore"):
-        for part, block in _centered(features, rows, mean):
-            _add_by_class(moments, block, members[part])
-            if few:
-                points[part] = block
-            else:
-                gram += block.T @ block
+        for present, sums, own in in_threads(products, blocks(len(rows), BLOCK_ROWS), at_once):
+            moments[present] += sums
+            if not few:
+                gram += own
             on_block()
         gram = points @ points.T if few else gram
     if not np.isfinite(gram).all():
@@ -188,20 +230,19 @@ def _find_axes(
 
 
 def _sum(features: Features, rows: Rows) -> Doubles:
+    def of_block(part: slice) -> Doubles:
+        total: Doubles = read_rows(features, rows[part]).sum(axis=0)
+        return total
+
     total = np.zeros(features.shape[1])
-    for part in blocks(len(rows), BLOCK_ROWS):
-        total += read_rows(features, rows[part]).sum(axis=0)
+    for one in in_threads(of_block, blocks(len(rows), BLOCK_ROWS)):
+        total += one
     return total
 
 
-def _centered(features: Features, rows: Rows, mean: Doubles) -> Iterator[tuple[slice, Doubles]]:
-    for part in blocks(len(rows), BLOCK_ROWS):
-        yield part, read_rows(features, rows[part]) - mean
-
-
-def _add_by_class(moments: Doubles, block: Doubles, members: Rows) -> None:
-    """Add the sum of the rows of each class, in the time of one addition."""
+def _sums_by_class(block: Doubles, members: Rows) -> tuple[Rows, Doubles]:
+    """Return the classes in a block, and the sum of the rows of each."""
     order = np.argsort(members, kind="stable")
     ordered = members[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    moments[ordered[starts]] += np.add.reduceat(block[order], starts, axis=0)
+    return ordered[starts], np.add.reduceat(block[order], starts, axis=0)

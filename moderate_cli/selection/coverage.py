@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 
-from moderate_cli.arrays import Points, Rows, directions
+from moderate_cli.arrays import Doubles, Points, Rows
 
 DIGITS = 9  # decimals of a gain that are compared
+# Images whose products are computed together, because the next picks are among them; and numbers
+# from which on features do not stay in the cache of a processor.
+LIKELY, LARGE = 16, 1 << 18
 
 
 def k_center(points: Points, k: int) -> Rows:
@@ -38,13 +39,40 @@ def k_center(points: Points, k: int) -> Rows:
     squares = np.vecdot(points, points)
     best = int(np.argmin(squares - 2 * (points @ points.mean(axis=0))))
     nearest = np.full(len(points), np.inf)  # squared distance to the nearest picked image
+    products = _Products(points)
     picked = np.empty(k, dtype=np.int64)
     for step in range(k):
         picked[step] = best
-        np.minimum(nearest, squares + (squares[best] - 2 * (points @ points[best])), out=nearest)
+        product = products.of(best, nearest, k - step)
+        np.minimum(nearest, squares + (squares[best] - 2 * product), out=nearest)
         nearest[best] = -np.inf
         best = int(np.argmax(nearest))
     return picked
+
+
+class _Products:
+    """Products of all points with one of them, for several likely ones at once.
+
+    The farthest images mostly stay so. Features that do not fit into the cache of a processor are
+    then read once for all of these products.
+    """
+
+    def __init__(self, points: Points) -> None:
+        self._points = points
+        self._likely, self._found = np.empty(0, dtype=np.int64), np.empty((0, len(points)))
+
+    def of(self, row: int, nearest: Doubles, left: int) -> Doubles:
+        """Return the products with a row, (n,); `left` is the number of rows still to ask for."""
+        points = self._points
+        if points.size < LARGE or np.isinf(nearest[row]):
+            return np.asarray(points @ points[row])
+        if row not in self._likely:
+            count = min(LIKELY, left)
+            likely = np.argpartition(nearest, -count)[-count:]
+            self._likely = np.append(row, likely[likely != row][: count - 1])
+            self._found = points[self._likely] @ points.T
+        found: Doubles = self._found[np.argmax(self._likely == row)]
+        return found
 
 
 def facility_location(points: Points, k: int) -> Rows:
@@ -58,20 +86,31 @@ def facility_location(points: Points, k: int) -> Rows:
     >>> facility_location(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]]), 2)
     array([1, 2])
     """
-    similarity = 1 + (unit := directions(points)) @ unit.T
+    similarity = points @ points.T
+    lengths = np.sqrt(similarity.diagonal())
+    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    similarity *= inverse
+    similarity *= inverse[:, None]
+    similarity += 1
     reached = np.zeros(len(points))  # similarity of each image to its nearest picked image
     # The gain of an image only shrinks as others are picked, so an old gain is an upper bound. Two
     # images that are nearest to each other have equal gains; rounding gives such ties to the first.
-    gains = similarity.sum(axis=1).round(DIGITS).tolist()
-    bounds = [(-gain, row, 0) for row, gain in enumerate(gains)]
-    heapq.heapify(bounds)
-    picked: list[int] = []
-    while len(picked) < k:
-        _, row, step = heapq.heappop(bounds)
-        if step == len(picked):
-            picked.append(row)
-            np.maximum(reached, similarity[row], out=reached)
-        else:
-            gain = round(float(np.maximum(similarity[row] - reached, 0).sum()), DIGITS)
-            heapq.heappush(bounds, (-gain, row, len(picked)))
-    return np.array(picked, dtype=np.int64)
+    bounds = similarity.sum(axis=1).round(DIGITS)
+    picked = np.empty(k, dtype=np.int64)
+    stale, count = np.zeros(len(points), dtype=np.bool_), 1
+    for step in range(k):
+        count = max(1, count // 4)
+        while stale[best := int(bounds.argmax())]:
+            # As many bounds together as the step before needed, more if that decides nothing.
+            old = np.flatnonzero(stale)
+            if count < len(old):
+                old = old[np.argpartition(bounds[old], -count)[-count:]]
+            gain = np.maximum(similarity[old] - reached, 0).sum(axis=1)
+            bounds[old] = gain.round(DIGITS)
+            stale[old] = False
+            count *= 2
+        picked[step] = best
+        np.maximum(reached, similarity[best], out=reached)
+        bounds[best] = -np.inf
+        stale = bounds > -np.inf
+    return picked

@@ -8,14 +8,19 @@ steps joins images that differ.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, directions, read_rows
 from moderate_cli.errors import ArgumentError
+from moderate_cli.gpu import Place, place_for
+from moderate_cli.threads import in_threads, one_blas_thread
 
-BLOCK_ROWS, REFERENCE_ROWS = 2048, 8192  # a block of similarities takes 64 MB
+BLOCK_ROWS, REFERENCE_ROWS = 2048, 2048  # a block of similarities takes 16 MB, in each thread
+# On a GPU it takes half a gigabyte, and so do the references in float64.
+ROWS_ON_GPU, REFERENCES_ON_GPU, AT_ONCE = 4096, 1 << 15, 3
 ROUNDING = 1e-6  # in float32, the cosine of two equal images may be this far from 1
 
 
@@ -37,6 +42,7 @@ class Duplicates(NamedTuple):
     similarity: Doubles
 
 
+@one_blas_thread()
 def find_duplicates(
     features: Features,
     rows: Rows,
@@ -75,14 +81,19 @@ def find_duplicates(
     least = np.float32(threshold - ROUNDING)
     unique = np.empty(0, dtype=np.int64)  # rows in earlier blocks that are not duplicates
     found: list[tuple[int, int, float]] = []
-    for part in blocks(len(rows), BLOCK_ROWS):
+    place = place_for(len(rows) ** 2 * features.shape[1])
+    sizes = (ROWS_ON_GPU, REFERENCES_ON_GPU) if place.on_gpu else (BLOCK_ROWS, REFERENCE_ROWS)
+    for part in blocks(len(rows), sizes[0]):
         block = rows[part]
         points = _unit(features, block)
         first = np.full(len(block), -1, dtype=np.int64)
         cosine = np.zeros(len(block))
-        for other in blocks(len(unique), REFERENCE_ROWS):
-            reference = unique[other]
-            _join(first, cosine, points @ _unit(features, reference).T, reference, least)
+        references = (unique[other] for other in blocks(len(unique), sizes[1]))
+        first_of = partial(_first, features, place, place.keep(points), least)
+        most = AT_ONCE if place.on_gpu else None
+        for earlier_one, similarity in in_threads(first_of, references, most):
+            new = np.flatnonzero((first < 0) & (earlier_one >= 0))
+            first[new], cosine[new] = earlier_one[new], similarity[new]
         inside = points @ points.T
         similar = inside >= least
         for row in range(len(block)):
@@ -101,18 +112,97 @@ def find_duplicates(
     )
 
 
-def _join(
-    first: Rows,
-    cosine: Doubles,
-    similarity: Floats,
-    reference: Rows,
-    least: np.float32,
-) -> None:
-    """Record the first similar reference image of each image without one."""
+def _first(
+    features: Features, place: Place, points: Any, least: np.float32, reference: Rows
+) -> tuple[Rows, Doubles]:
+    """Return the first similar reference image of each point, -1 for none, and the similarity."""
+    find = _first_on_gpu if place.on_gpu else _first_in
+    at, cosine = place.compute(partial(find, float(least)), points, _unit(features, reference))
+    return np.where(at >= 0, reference[at], -1), cosine.astype(np.float64)
+
+
+def _first_in(least: float, points: Floats, references: Floats) -> tuple[Rows, Floats]:
+    """Return the place of the first similar reference, -1 for none, and the similarity."""
+    similarity = points @ references.T
+    similar = similarity >= np.float32(least)
+    at, every = similar.argmax(axis=1), np.arange(len(similar))
+    return np.where(similar[every, at], at, -1), similarity[every, at]
+
+
+def _first_on_gpu(least: float, points: Any, references: Any) -> tuple[Any, Any]:
+    """Return the same for tensors."""
+    similarity = points @ references.T
     similar = similarity >= least
-    new = np.flatnonzero((first < 0) & similar.any(axis=1))
-    at = similar[new].argmax(axis=1)
-    first[new], cosine[new] = reference[at], similarity[new, at]
+    # Of equal numbers, argmax of torch, too, returns the first.
+    at = similar.byte().argmax(dim=1, keepdim=True)
+    found = at.where(similar.take_along_dim(at, dim=1), -1)
+    return found[:, 0], similarity.take_along_dim(at, dim=1)[:, 0]
+
+
+@one_blas_thread()
+def find_leaks(
+    features: Features,
+    rows: Rows,
+    others: Features,
+    other_rows: Rows,
+    threshold: float,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Duplicates:
+    """Find images that are near duplicates of an image of another set.
+
+    Time grows with the product of the numbers of images; memory does not.
+
+    Parameters
+    ----------
+    features, rows
+        (n, d) of any float type, and int64 (m,), the rows to compare, ascending.
+    others, other_rows
+        The same of the other set.
+    threshold
+        Minimum cosine similarity of near duplicates, in (0, 1].
+    on_progress
+        Called with the number of images compared so far, and the number of all.
+
+    Returns
+    -------
+    Duplicates
+        `survivors` are rows of the other set: the most similar one, of equals the first.
+
+    Raises
+    ------
+    ArgumentError
+        If the threshold is out of range.
+
+    Examples
+    --------
+    >>> ours, theirs = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 1.0], [5.0, 0.0]])
+    >>> found = find_leaks(ours, np.arange(2), theirs, np.arange(2), 0.99)
+    >>> found.rows.tolist(), found.survivors.tolist(), found.similarity.tolist()
+    ([0], [1], [1.0])
+    """
+    if not 0 < threshold <= 1:
+        raise ArgumentError(f"threshold: {threshold} is not in (0, 1]")
+    nearest = np.full(len(rows), -1, dtype=np.int64)
+    cosine = np.full(len(rows), threshold - ROUNDING, dtype=np.float32)
+    for part in blocks(len(rows), BLOCK_ROWS):
+        nearest_in = partial(_nearest, others, _unit(features, rows[part]))
+        references = (other_rows[other] for other in blocks(len(other_rows), REFERENCE_ROWS))
+        for there, similarity in in_threads(nearest_in, references):
+            closer = np.flatnonzero(similarity > cosine[part])
+            nearest[part][closer], cosine[part][closer] = there[closer], similarity[closer]
+        if on_progress is not None:
+            on_progress(part.stop, len(rows))
+    found = np.flatnonzero(nearest >= 0)
+    return Duplicates(
+        rows[found], nearest[found], np.minimum(cosine[found].astype(np.float64), 1.0)
+    )
+
+
+def _nearest(others: Features, points: Floats, rows: Rows) -> tuple[Rows, Floats]:
+    """Return the most similar of some rows for each point, of equals the first, and how similar."""
+    similarity = points @ _unit(others, rows).T
+    best = similarity.argmax(axis=1)
+    return rows[best], similarity[np.arange(len(points)), best]
 
 
 def _unit(features: Features, rows: Rows) -> Floats:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Points, Rows, directions
+from moderate_cli.arrays import Doubles, Features, directions
 from moderate_cli.scoring.centers import geometric_median
+from moderate_cli.selection.following import Picked, Scaled, follow
 
 # Enough for a target: picks do not depend on its tenth digit.
 TOLERANCE = 1e-6
+FIRST_STEPS = 5
+TINY = np.finfo(np.float64).tiny
 
 
-class Picked(NamedTuple):
-    """The images picked from one part of a class.
-
-    Attributes
-    ----------
-    rows
-        int64 (k,), in the order picked; ties go to the first row.
-    left
-        float64 (d,), what the next part has to make up for: the targets of all steps so far, minus
-        the picked features.
-    """
-
-    rows: Rows
-    left: Doubles
-
-
-def matching(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
+def matching(points: Features, k: int, left: Doubles | float = 0.0) -> Picked:
     """GM Matching (Acharyya et al., arXiv 2406.17188), in the form of its released code.
 
     Features and their geometric median m are scaled to length 1. Start with theta = m; k times,
@@ -43,7 +28,7 @@ def matching(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
     Parameters
     ----------
     points
-        float64 (n, d), the features of one class or a part of it. Rows of zeros stay zeros.
+        (n, d), float32 or float64, the features of one class or a part of it.
     k
         Number to pick, at most n.
     left
@@ -54,11 +39,11 @@ def matching(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
     >>> matching(np.array([[1.0, 0.0], [1.0, 0.2], [1.0, 0.4], [0.0, 1.0]]), 2).rows
     array([1, 2])
     """
-    unit = directions(points)
-    return _follow(unit, directions(_median(unit)[None])[0], k, left)
+    unit = Scaled.directions(points)
+    return follow(unit, directions(_median(unit)[None])[0], k, left)
 
 
-def matching_unscaled(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
+def matching_unscaled(points: Features, k: int, left: Doubles | float = 0.0) -> Picked:
     """GM Matching as in the paper (arXiv 2406.17188, Algorithm 1): as `matching`, but unscaled.
 
     The mean of the picked images follows the geometric median.
@@ -66,10 +51,11 @@ def matching_unscaled(points: Points, k: int, left: Doubles | float = 0.0) -> Pi
     >>> matching_unscaled(np.array([[0.0], [1.0], [2.0], [3.0], [100.0]]), 2).rows
     array([4, 0])
     """
-    return _follow(points, _median(points), k, left)
+    scaled = Scaled(points)
+    return follow(scaled, _median(scaled), k, left)
 
 
-def herding(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
+def herding(points: Features, k: int, left: Doubles | float = 0.0) -> Picked:
     """Herding in the form of iCaRL (Rebuffi et al., CVPR 2017, Algorithm 4).
 
     Each step picks the image that brings the mean of the picked ones nearest to the mean mu of the
@@ -82,24 +68,28 @@ def herding(points: Points, k: int, left: Doubles | float = 0.0) -> Picked:
     >>> herding(np.array([[0.0], [1.0], [2.0], [3.0], [4.0]]), 3).rows
     array([2, 1, 3])
     """
-    return _follow(points, points.mean(axis=0), k, left, np.vecdot(points, points) / 2)
+    scaled = Scaled(points)
+    return follow(scaled, scaled.mean, k, left, scaled.squares / 2)
 
 
-def _median(points: Points) -> Doubles:
-    return geometric_median(lambda: iter([points]), points.mean(axis=0), tolerance=TOLERANCE)
+def adaptive(points: Features, k: int, left: Doubles | float = 0.0) -> Picked:
+    """Herding of features that are scaled to length 1; parameters and result as of `matching`."""
+    unit = Scaled.directions(points)
+    return follow(unit, unit.mean, k, left, unit.squares / 2)
 
 
-def _follow(
-    points: Points, target: Doubles, k: int, left: Doubles | float, cost: Doubles | float = 0.0
-) -> Picked:
-    # <theta, z_i> for all i; with the Gram matrix, a step of theta adds one row of it.
-    pull = points @ target
-    standing = points @ (left + target) - cost
-    gram = points @ points.T
-    picked = np.empty(k, dtype=np.int64)
-    for step in range(k):
-        best = picked[step] = standing.argmax()
-        standing += pull
-        standing -= gram[best]
-        standing[best] = -np.inf
-    return Picked(picked, left + k * target - points[picked].sum(axis=0))
+def _median(points: Scaled) -> Doubles:
+    return geometric_median(points.blocks, _near_median(points), tolerance=TOLERANCE)
+
+
+def _near_median(points: Scaled) -> Doubles:
+    """Take the first steps of Weiszfeld's iteration in single precision, in a fifth of the time."""
+    features = points.single
+    scales = np.ones(len(features)) if points.scales is None else points.scales
+    weights, least = np.ones(len(features)), TOLERANCE * points.squares.mean() + TINY
+    for _ in range(FIRST_STEPS):
+        share = (weights * scales / weights.sum()).astype(features.dtype)
+        estimate = share @ features
+        squares = points.squares - 2 * scales * (features @ estimate) + estimate @ estimate
+        weights = 1 / np.sqrt(np.maximum(squares, least))
+    return np.asarray(estimate, dtype=np.float64)

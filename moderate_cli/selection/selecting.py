@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask, Points, Rows, Values, read_rows
+from moderate_cli.arrays import Features, Mask, Rows, Values, release
 from moderate_cli.errors import ArgumentError
 from moderate_cli.scoring import Scores
 from moderate_cli.selection.adaptive import surest, surest_share
 from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.counts import quotas
 from moderate_cli.selection.floors import raise_to_floors
+from moderate_cli.selection.picking import pick_from_class
 from moderate_cli.selection.pool import Pool, pool_of
-from moderate_cli.selection.strategies import AUTO, Follow, Order, Pick, Strategy, Window
+from moderate_cli.selection.strategies import AUTO, Order, Strategy, Window
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
+from moderate_cli.threads import in_threads, one_blas_thread
 
-# Larger classes are divided into parts, because matrices of all pairs grow with the square.
-PART_ROWS = 4096
+TASK_ROWS = 1024  # images whose classes are selected from in one thread, after each other
 
 
 def select_scores(
@@ -114,6 +115,7 @@ def select_scores(
     return choose_from(asked, values, labels, features, noise_rate)
 
 
+@one_blas_thread()
 def choose_from(
     asked: Choice,
     values: Values,
@@ -150,53 +152,30 @@ def _by_class(asked: Choice, pool: Pool, features: Features | None, noise_rate: 
         return class_windows(values, members, shares, sizes, _quantile(asked, function))
     groups = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
     right = float(np.mean(values < 0))  # of the margin: where the head predicts the label
-    kept = []
-    for number, (own, share) in enumerate(zip(groups, shares.tolist(), strict=True)):
-        if not share:
-            continue
+
+    def select_from(number: int) -> Rows:
+        own, share = groups[number], int(shares[number])
         if asked.entry.adapts:
             own = own[surest(values[own], share, surest_share(share, right, noise_rate))]
         if isinstance(function, Order):
             rng = np.random.default_rng((asked.seed, number))
-            kept.append(own[function.function(values[own], share, rng)[:share]])
-        else:
-            kept.append(own[_picked(function, values[own], share, features, rows[own])])
-    return _mask(np.concatenate(kept), len(values))
+            return own[function.function(values[own], share, rng)[:share]]
+        assert features is not None
+        return own[pick_from_class(function, features, rows[own], values[own], share)]
+
+    def select_from_each(numbers: Rows) -> Rows:
+        kept = np.concatenate([select_from(number) for number in numbers.tolist()])
+        if features is not None:
+            release(features)
+        return kept
+
+    some = np.flatnonzero(shares)  # in tasks of small classes together
+    tasks = np.split(some, np.flatnonzero(np.diff(np.cumsum(sizes[some]) // TASK_ROWS)) + 1)
+    return _mask(np.concatenate(list(in_threads(select_from_each, tasks))), len(values))
 
 
 def _quantile(asked: Choice, window: Window) -> Fraction:
     return asked.window_quantile if window.quantile is None else window.quantile
-
-
-def _picked(
-    pick: Pick | Follow, values: Values, k: int, features: Features | None, rows: Rows
-) -> Rows:
-    """Pick k images of one class; return their positions in `rows`."""
-    assert features is not None
-    parts = -(-len(rows) // PART_ROWS)
-    pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
-    sizes = np.array([len(piece) for piece in pieces])
-    kept = []
-    left: Doubles | float = 0.0
-    for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
-        points = _points(features, rows[piece])
-        if isinstance(pick, Follow):
-            # Each part makes up for what those before left, as if the class were whole.
-            picked, left = pick.function(points, share, left)
-        else:
-            picked = pick.function(points, share, values[piece])
-        kept.append(piece[picked])
-    return np.concatenate(kept)
-
-
-def _points(features: Features, rows: Rows) -> Points:
-    points = read_rows(features, rows)
-    bad = ~np.isfinite(points).all(axis=1)
-    if bad.any():
-        raise ArgumentError(
-            f"features: row {rows[bad][0]} is not finite; set its score to NaN to leave it out"
-        )
-    return points
 
 
 def emptied_classes(scores: Scores, mask: Mask) -> list[int]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Points, Rows, Values, directions
+from moderate_cli.arrays import Doubles, Features, Points, Rows, Values
 from moderate_cli.selection.coverage import facility_location, k_center
+from moderate_cli.selection.following import Picked
 from moderate_cli.selection.graph import graph
-from moderate_cli.selection.matching import Picked, herding, matching, matching_unscaled
+from moderate_cli.selection.matching import adaptive, herding, matching, matching_unscaled
 from moderate_cli.selection.sampling import random, stratified, two_ends
 
 
@@ -33,18 +34,22 @@ class Order(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """Picks k images of one class by their features: f(points, k, scores) -> int64 (k,)."""
+    """Picks k images of one class by their features: f(points, k, scores) -> int64 (k,).
+
+    `pairs` says that it needs memory for all pairs of images.
+    """
 
     function: Callable[[Points, int, Values], Rows]
+    pairs: bool = True
 
 
 class Follow(NamedTuple):
-    """Picks k images of one class that follow a target: f(points, k, left) -> `Picked`.
+    """Picks k images of one class that follow a target: f(features, k, left) -> `Picked`.
 
     `left` is that of the part of the class before, if the class is divided.
     """
 
-    function: Callable[[Points, int, Doubles | float], Picked]
+    function: Callable[[Features, int, Doubles | float], Picked]
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ _ENTRIES = (
         " classes are to tell apart, the surer",
         "any data: the recommended strategy",
         "features that do not know the classes",
-        Follow(lambda points, k, left: herding(directions(points), k, left)),
+        Follow(adaptive),
         "this project",
         criterion="margin",
         adapts=True,
@@ -170,7 +175,7 @@ _ENTRIES = (
         "images that minimize the largest distance from any image to the nearest kept one",
         "covering rare looks in clean data",
         "noise: it takes outliers first",
-        Pick(lambda points, k, _: k_center(points, k)),
+        Pick(lambda points, k, _: k_center(points, k), pairs=False),
         "Sener and Savarese, ICLR 2018",
     ),
     Strategy(

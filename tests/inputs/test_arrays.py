@@ -1,12 +1,20 @@
 import errno
+import mmap
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from moderate_cli.errors import ArrayError
 from moderate_cli.inputs import arrays
-from moderate_cli.inputs.arrays import read_features, read_labels, read_scores, readable_rows
+from moderate_cli.inputs.arrays import (
+    check_finite,
+    read_features,
+    read_labels,
+    read_scores,
+    readable_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +143,20 @@ def test_scores_and_labels_are_checked(tmp_path):
     with pytest.raises(ArrayError) as caught:
         read_labels(path, 3)
     assert str(caught.value) == f"{path}: 2 labels for 3 images; give one per row"
+
+
+def test_features_on_disk_do_not_stay_in_memory(tmp_path):
+    features = np.ones((4096, 4096), dtype=np.float32)  # 64 MB
+    np.save(tmp_path / "f.npy", features)
+    mapped = np.load(tmp_path / "f.npy", mmap_mode="r")
+    mapped._mmap.madvise(mmap.MADV_DONTNEED)
+    before = held()
+    readable = readable_rows("f.npy", mapped)
+    check_finite("f.npy", mapped, readable)
+    assert held() - before < 1 << 20
+
+
+def held():
+    """Bytes of mapped files in the memory of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssFile"))

@@ -5,7 +5,8 @@ import pytest
 from labels import mislabel
 
 from moderate_cli.label_errors import noise as module
-from moderate_cli.label_errors.noise import FLOORS, POWERS, PRIOR, fit_noise, knows, likelihood
+from moderate_cli.label_errors.noise import FLOORS, PRIOR, fit_noise, knows, likelihood
+from moderate_cli.scoring.linear_head import softmax
 
 SURE = 0.97  # output of a head for the class that it sees
 
@@ -50,14 +51,14 @@ def plain_likelihood(outputs, labels, floor, power, rate):
 
 def test_the_likelihood_is_that_of_the_plain_statement(rng, monkeypatch):
     monkeypatch.setattr(module, "FLOORS", FLOORS[1:])
-    monkeypatch.setattr(module, "POWERS", POWERS[:8])
+    monkeypatch.setattr(module, "POWERS", {2**0.5: 4, 2.0: 4})
     classes = rng.integers(0, 4, 80)
     labels = mislabel(classes, rng, 0.2)[0] % 4
     outputs = outputs_of(classes) / 2 + rng.normal(scale=0.1, size=(80, 4))
     plain = max(
         plain_likelihood(outputs, labels, floor, power, rate)
         for floor in FLOORS[1:]
-        for power in POWERS[:8].tolist()
+        for power in 2.0 ** np.arange(0.5, 4.5, 0.5)
         for rate in np.linspace(0, 0.69, 70)
     )
     assert plain <= likelihood(outputs, labels) == pytest.approx(plain, abs=0.05)
@@ -80,3 +81,15 @@ def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
     assert knows(0.36, 0.0, 0.01) is True
     assert knows(0.34, 0.0, 0.01) is False
     assert knows(0.92, 0.0, 0.9) is False  # 0.2 above the share of the largest class
+
+
+def test_squares_of_exponentials_are_the_powers_that_they_stand_for(rng):
+    outputs, labels = rng.normal(scale=0.3, size=(90, 7)), rng.integers(0, 7, 90)
+    powers = []
+    for first, count in module.POWERS.items():
+        for step, right in enumerate(module._of_labels(outputs, labels, 0.03, first, count)):
+            powers.append(first * 2**step)
+            logarithms = np.log1p(np.maximum(outputs, -0.015) / 0.03)
+            plain = softmax(powers[-1] * logarithms)[np.arange(90), labels]
+            np.testing.assert_allclose(right, plain, rtol=1e-11, atol=1e-300)
+    np.testing.assert_allclose(sorted(powers), 2.0 ** np.arange(0.5, 12.0, 0.5))

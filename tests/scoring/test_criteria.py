@@ -13,6 +13,7 @@ from moderate_cli.scoring import (
     cross_fitting,
     margins,
     neighbors,
+    of_features,
     prototypes,
     score_features,
 )
@@ -77,7 +78,7 @@ def test_a_margin_of_values_too_large_is_refused(n):
     assert str(caught.value) == "features: values are too large to fit a head; scale them down"
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", of_features())
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_row_that_is_not_finite_is_named(criterion, value, monkeypatch):
     monkeypatch.setattr(criteria, "BLOCK_ROWS", 7)
@@ -207,7 +208,7 @@ def test_the_label_of_an_image_tells_its_head_nothing(criterion, rng):
     assert 0.25 < np.mean(scores > middle) < 0.75, scores
 
 
-@pytest.mark.parametrize("criterion", [name for name in CRITERIA if name != "prototypes"])
+@pytest.mark.parametrize("criterion", [name for name in of_features() if name != "prototypes"])
 def test_mislabeled_images_score_higher(criterion):
     features, labels = random_set(1, 400, 20, 4)
     wrong = np.arange(400) % 10 == 0
@@ -217,7 +218,7 @@ def test_mislabeled_images_score_higher(criterion):
     assert above.mean() > 0.75  # of all pairs of a wrong and a right one
 
 
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", of_features())
 def test_scores_follow_from_their_arguments_alone(criterion, tmp_path, monkeypatch):
     monkeypatch.setattr(cross_fitting, "BATCH", 16)  # of one batch, the order would not matter
     features, labels = random_set(2)
@@ -235,7 +236,7 @@ def test_scores_follow_from_their_arguments_alone(criterion, tmp_path, monkeypat
     assert same == (not CRITERIA[criterion].seeded)
 
 
-@pytest.mark.parametrize("criterion", sorted(CRITERIA.keys() - set(COMPARING)))
+@pytest.mark.parametrize("criterion", sorted(set(of_features()) - set(COMPARING)))
 def test_equal_images_of_one_class_score_0_and_so_does_one_image(criterion):
     for n in (1, 5):
         scores = score_features(np.ones((n, 3)), np.zeros(n, dtype=int), criterion=criterion)

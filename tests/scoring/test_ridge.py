@@ -96,7 +96,7 @@ def test_a_strength_is_chosen_by_a_sample(rng, monkeypatch):
     read = []
     points, members = random_set(rng, 60, 6)
     head = Ridge(points, np.arange(60), members, 3, STRENGTH)
-    monkeypatch.setattr(head, "_along", lambda rows: read.extend(rows) or points[rows][:, :6])
+    monkeypatch.setattr(head, "_centered", lambda rows: read.extend(rows) or points[rows])
     head._best((0.1, 1.0), module.accuracy)
     assert read == sorted(set(read))
     assert len(read) == 20

@@ -75,6 +75,7 @@ def test_the_size_of_blocks_changes_nothing_that_matters(center, monkeypatch):
 @pytest.mark.parametrize("held", [200, 1 << 20])
 def test_features_on_disk_score_as_those_in_memory(center, held, tmp_path, monkeypatch):
     monkeypatch.setattr(centers, "HELD_BYTES", held)
+    monkeypatch.setattr(centers, "BLOCK_BYTES", 200)
     features, labels = random_set(4, 300, 5, 9, np.float16)
     for order in (np.argsort(labels), np.arange(300)):
         np.save(tmp_path / "features.npy", features[order])
@@ -149,5 +150,6 @@ def test_names_are_yielded_a_part_at_a_time(monkeypatch):
 
 def test_names_are_those_that_the_command_line_offers():
     assert list(CRITERIA) == [
-        "center", "margin", "neighbors", "el2n", "grand", "forgetting", "aum", "prototypes"
+        "center", "margin", "neighbors", "el2n", "grand", "forgetting", "aum", "prototypes",
+        "fitted-el2n", "fitted-grand", "fitted-forgetting", "fitted-aum",
     ]  # fmt: skip

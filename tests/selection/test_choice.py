@@ -24,7 +24,8 @@ NAMES = ", ".join([*STRATEGIES, "auto"])
         (
             {"criterion": "el2"},
             "criterion: 'el2' is unknown; did you mean el2n? Choose one of center, margin,"
-            " neighbors, el2n, grand, forgetting, aum, prototypes",
+            " neighbors, el2n, grand, forgetting, aum, prototypes, fitted-el2n, fitted-grand,"
+            " fitted-forgetting, fitted-aum",
         ),
         (
             {"center": "middle"},
@@ -44,7 +45,7 @@ NAMES = ", ".join([*STRATEGIES, "auto"])
         ({"quantile": "-1/3"}, "quantile: -1/3 is not in [0, 1]"),
         ({"quantile": "half"}, "'half' is not a finite number"),
         ({"min_per_class": -1}, "min_per_class: -1 is negative"),
-        ({"seed": -7}, "seed: -7 is negative"),
+        ({"seed": -7}, "seed: -7 is not in [0, 4294967295]"),
         ({"dedup": 0}, "dedup: 0 is not in (0, 1]"),
         ({"dedup": 1.01}, "dedup: 1.01 is not in (0, 1]"),
         ({"drop_suspects": 0}, "drop_suspects: 0 is not in (0, 1)"),

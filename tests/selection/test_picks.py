@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from moderate_cli.selection import STRATEGIES, coverage, following, picking
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.graph import graph
-from moderate_cli.selection.matching import herding, matching, matching_unscaled
+from moderate_cli.selection.matching import adaptive, herding, matching, matching_unscaled
 
 PICKS = {
     "matching": lambda points, k: matching(points, k).rows,
@@ -143,3 +144,64 @@ def test_unscaled_matching_is_not_moved_by_outliers():
     # 1 * 2 - 100, the rest come from the smallest on.
     points = np.array([[0.0], [1.0], [1.0], [3.0], [100.0]])
     assert PICKS["matching-unscaled"](points, 5).tolist() == [4, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["matching", "matching-unscaled", "herding", "adaptive"])
+def test_picks_do_not_depend_on_which_products_are_computed(name, dtype, monkeypatch):
+    functions = {"matching": matching, "matching-unscaled": matching_unscaled,
+                 "herding": herding, "adaptive": adaptive}  # fmt: skip
+    for seed, scale in enumerate((1.0, 1e-6, 1e6, 1e-15, 1e15, 1e-30, 1e30)):
+        points = (scale * uneven(seed, 300)).astype(dtype)
+        points[200:] = points[:100]  # equal images, of which the first is picked
+        before = points.copy()
+        found = []
+        for few in (1, 10**9):  # the picked ones alone; all pairs
+            monkeypatch.setattr(following, "FEW", few)
+            found.append(functions[name](points, 120, 0.5 * points[0]))
+        assert found[0].rows.tolist() == found[1].rows.tolist()
+        np.testing.assert_allclose(found[0].left, found[1].left, rtol=1e-9)
+        assert np.array_equal(points, before)
+
+
+def test_double_precision_decides_where_single_cannot(monkeypatch):
+    # Directions a millionth of a degree apart, of which the last is that of the target.
+    angles = np.radians(45 + np.array([3e-6, 2e-6, 1e-6, 0.0]))
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    target = points[3] * [1, 1 - 1e-12]
+    monkeypatch.setattr(following, "FEW", 1)
+    picked = following.follow(following.Scaled(points), target, 4, 0.0).rows
+    plain, theta = [], target.copy()
+    for _ in range(4):
+        left = [row for row in range(4) if row not in plain]
+        plain.append(max(left, key=lambda row: points[row] @ theta))
+        theta += target - points[plain[-1]]
+    assert picked.tolist() == plain
+    assert plain[0] == 3
+
+
+@pytest.mark.parametrize("likely", [1, 3, 100])
+def test_k_center_picks_the_same_with_products_of_several_images_at_once(likely, monkeypatch):
+    points = uneven(2, 200)
+    points[150:] = points[:50]
+    plain = k_center(points, 170).tolist()
+    monkeypatch.setattr(coverage, "LARGE", 0)
+    monkeypatch.setattr(coverage, "LIKELY", likely)
+    assert k_center(points, 170).tolist()[:150] == plain[:150]
+    assert sorted(k_center(points, 200).tolist()) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "n", "d", "k", "parts"),
+    [
+        ("herding", 4096, 9999, 4096, 1),
+        ("herding", 20_000, 640, 400, 1),
+        ("k-center", 20_000, 640, 400, 1),
+        ("facility-location", 20_000, 640, 400, 5),
+        ("graph", 4097, 2, 1, 2),
+        ("matching", 20_000, 1280, 400, 2),  # for memory
+        ("matching", 70_000, 16, 7_000, 8),  # for time
+    ],
+)
+def test_a_class_is_whole_if_memory_and_time_allow(strategy, n, d, k, parts):
+    assert picking.number_of_parts(STRATEGIES[strategy].function, n, d, k) == parts

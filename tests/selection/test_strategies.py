@@ -16,8 +16,8 @@ from moderate_cli.selection import (
     Order,
     Pick,
     kept_count,
+    picking,
     select_scores,
-    selecting,
 )
 
 ORDERS = {
@@ -168,7 +168,8 @@ def test_the_dtype_of_features_does_not_matter(strategy):
 
 @pytest.mark.parametrize("strategy", ALONE)
 def test_a_class_too_large_for_its_matrix_is_picked_from_in_parts(strategy, monkeypatch):
-    monkeypatch.setattr(selecting, "PART_ROWS", 7)
+    monkeypatch.setattr(picking, "PART_ROWS", 7)
+    monkeypatch.setattr(picking, "PART_NUMBERS", 7 * 5)
     points, values = random_class(5, 20)
     # Parts have every third image: 7, 7 and 6 of them. Shares go to the largest remainder.
     for count, shares in {1: (1, 0, 0), 4: (2, 1, 1), 10: (4, 3, 3), 20: (7, 7, 6)}.items():
@@ -191,9 +192,10 @@ def test_in_parts_herding_is_nearly_as_near_to_the_mean_as_whole(parts, monkeypa
     for seed in range(4):
         points = random_class(seed, 1000, 16)[0] * np.linspace(9, 0.1, 16)
         how = {"ratio": 0.1, "strategy": "herding", "features": points}
-        monkeypatch.setattr(selecting, "PART_ROWS", 1000)
+        monkeypatch.setattr(picking, "PART_ROWS", 1000)
         kept = {"whole": select_scores(np.zeros(1000), **how)}
-        monkeypatch.setattr(selecting, "PART_ROWS", 1000 // parts)
+        monkeypatch.setattr(picking, "PART_ROWS", 1000 // parts)
+        monkeypatch.setattr(picking, "PART_NUMBERS", 1000 // parts * 16)
         kept["parts"] = select_scores(np.zeros(1000), **how)
         labels = np.arange(1000) % parts  # each part on its own
         kept["alone"] = select_scores(np.zeros(1000), labels, **how)
@@ -290,7 +292,7 @@ def test_the_graph_spreads_over_clusters(rng):
             "features (3,) and scores (3,) do not match",
         ),
         ({"strategy": "auto"}, "strategy: auto needs features and labels; use select(...)"),
-        ({"seed": -1}, "seed: -1 is negative"),
+        ({"seed": -1}, "seed: -1 is not in [0, 4294967295]"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_refused(arguments, message):

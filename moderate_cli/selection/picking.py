@@ -1,0 +1,115 @@
+"""Pick images of one class by their features, in parts if the class is large."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from moderate_cli.arrays import (
+    Doubles,
+    Features,
+    Points,
+    Rows,
+    Values,
+    as_slice,
+    copy_rows,
+    scratch,
+)
+from moderate_cli.errors import ArgumentError
+from moderate_cli.selection.counts import quotas
+from moderate_cli.selection.strategies import Follow, Pick
+
+# Larger classes are divided into parts. Matrices of all pairs of images grow with the square of
+# their number, features with the number, and time with the number of picks times that of images.
+PART_ROWS = 4096
+PART_NUMBERS, PART_STEPS = PART_ROWS**2, PART_ROWS**2 // 2
+
+
+def pick_from_class(
+    pick: Pick | Follow, features: Features, rows: Rows, values: Values, k: int
+) -> Rows:
+    """Pick k images of one class.
+
+    Parameters
+    ----------
+    pick
+        Function of the strategy.
+    features
+        (n, d) of any float type; may be memory-mapped.
+    rows
+        int64 (m,), rows of the class, ascending.
+    values
+        (m,), their scores.
+    k
+        Number to pick, at most m.
+
+    Returns
+    -------
+    int64 (k,), positions in `rows`.
+
+    Raises
+    ------
+    ArgumentError
+        With the first row that is not finite.
+    """
+    parts = number_of_parts(pick, len(rows), features.shape[1], k)
+    if parts == 1:
+        return _pick(pick, features, rows, values, k)[0]
+    pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
+    sizes = np.array([len(piece) for piece in pieces])
+    kept = []
+    left: Doubles | float = 0.0
+    for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
+        # Each part makes up for those before, as if the class were whole.
+        picked, left = _pick(pick, features, rows[piece], values[piece], share, left)
+        kept.append(piece[picked])
+    return np.concatenate(kept)
+
+
+def number_of_parts(pick: Pick | Follow, n: int, d: int, k: int) -> int:
+    """Return the number of parts of a class."""
+    if n <= PART_ROWS:
+        return 1
+    if isinstance(pick, Pick) and pick.pairs:
+        return -(-n // PART_ROWS)
+    return max(-(-n * d // PART_NUMBERS), math.ceil(math.sqrt(n * k / PART_STEPS)))
+
+
+def _pick(
+    pick: Pick | Follow,
+    features: Features,
+    rows: Rows,
+    values: Values,
+    k: int,
+    left: Doubles | float = 0.0,
+) -> tuple[Rows, Doubles | float]:
+    """Pick from a part of a class; return the positions, and what the next part makes up for."""
+    place = as_slice(rows)
+    if isinstance(place, slice) and features.dtype in (np.float32, np.float64):
+        own = np.asarray(features[place])  # of which no copy is needed
+    else:
+        own = copy_rows(features, rows)
+    _check_finite(own, rows)
+    if isinstance(pick, Follow):
+        return pick.function(own, k, left)
+    return pick.function(_doubles(own), k, values), left
+
+
+def _check_finite(points: Features, rows: Rows) -> None:
+    flat = points.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(flat @ flat):  # takes a tenth of the time
+            return
+    bad = ~np.isfinite(points).all(axis=1)
+    if bad.any():
+        raise ArgumentError(
+            f"features: row {rows[bad][0]} is not finite; set its score to NaN to leave it out"
+        )
+
+
+def _doubles(points: Features) -> Points:
+    """Copy features to memory that this thread uses again."""
+    copied = scratch("class", *points.shape)
+    np.copyto(copied, points)
+    return copied

@@ -1,0 +1,1 @@
+"""Speed, memory and objective beside other tools, and beside plain loops."""

@@ -43,8 +43,11 @@ def load_images(
     preprocessing: Preprocessing,
     max_pixels: int,
     on_image: Callable[[], object] = lambda: None,
+    workers: int | None = None,
 ) -> Loaded:
     """Read the wanted rows of a dataset, bool (n,), in threads; call `on_image` after each.
+
+    `workers` is the number of threads; None for one per processor.
 
     Raises
     ------
@@ -67,7 +70,7 @@ def load_images(
 
     rows = np.flatnonzero(wanted).tolist()
     with without_warnings():
-        for row, found in zip(rows, in_threads(read, rows), strict=True):
+        for row, found in zip(rows, in_threads(read, rows, count=workers), strict=True):
             digests[row] = np.frombuffer(found.digest, dtype=np.uint8)
             if found.reason:
                 unreadable[row] = found.reason

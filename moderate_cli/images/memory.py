@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 LARGE = 25_000_000  # pixels; a larger picture waits until there is room for it
@@ -19,9 +20,23 @@ _freed = threading.Condition()
 _taken = 0
 
 
+def _alone(_pixels: int) -> AbstractContextManager[None]:
+    """Wait for nobody: no other process decodes pictures."""
+    return contextlib.nullcontext()
+
+
+_beside: Callable[[int], AbstractContextManager[None]] = _alone
+
+
+def share_room(beside: Callable[[int], AbstractContextManager[None]]) -> None:
+    """Share the room with other processes: `beside` waits until they leave room for a picture."""
+    global _beside
+    _beside = beside
+
+
 @contextlib.contextmanager
 def room_for(pixels: int) -> Iterator[None]:
-    """Make a large picture wait until those of other threads leave room for it."""
+    """Make a large picture wait until those of other threads and processes leave room for it."""
     global _taken
     if pixels <= LARGE:
         yield
@@ -31,7 +46,8 @@ def room_for(pixels: int) -> Iterator[None]:
         _freed.wait_for(lambda: _taken + share <= ROOM)
         _taken += share
     try:
-        yield
+        with _beside(share):
+            yield
     finally:
         with _freed:
             _taken -= share

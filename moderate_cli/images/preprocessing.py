@@ -10,8 +10,7 @@ import time
 from typing import NamedTuple
 
 import torch
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as transforms
+from torch.nn import functional
 
 from moderate_cli.dataset.fingerprints import NO_DIGEST, content_digest
 from moderate_cli.dataset.sources import FILES, NotAFile, Source, Stat
@@ -97,7 +96,7 @@ def read_image(
 
 
 def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resize the short side, then cut the central square.
+    """Resize the short side, then cut the central square, as torchvision's transforms do.
 
     Parameters
     ----------
@@ -109,16 +108,28 @@ def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch
     uint8 (3, crop, crop)
     """
     height, width = pixels.shape[1:]
-    short = min(height, width)
+    short, size = min(height, width), preprocessing.resize
     longest = MAX_ASPECT * short
     if max(height, width) > longest:
-        pixels = transforms.center_crop(pixels, [min(height, longest), min(width, longest)])
-    if short != preprocessing.resize:
-        pixels = transforms.resize(
-            pixels,
-            [preprocessing.resize],
-            interpolation=InterpolationMode(preprocessing.interpolation),
+        pixels = _center(pixels, min(height, longest), min(width, longest))
+        height, width = pixels.shape[1:]
+    if short != size:
+        # A batch of one, in the order of bytes that the image has: with the strides of `unsqueeze`
+        # torch would copy the result to another order (pytorch/pytorch issue 68430).
+        batch = pixels.as_strided((1, *pixels.shape), (pixels.numel(), *pixels.stride()))
+        pixels = functional.interpolate(
+            batch,
+            (size * height // short, size * width // short),
+            mode=preprocessing.interpolation,
             antialias=True,
-        )
-    cropped: torch.Tensor = transforms.center_crop(pixels, [preprocessing.crop] * 2)
-    return cropped
+        )[0]
+    return _center(pixels, preprocessing.crop, preprocessing.crop)
+
+
+def _center(pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Cut the center of an image that is at least as large."""
+    top, left = (
+        round((whole - part) / 2)
+        for whole, part in zip(pixels.shape[1:], (height, width), strict=True)
+    )
+    return pixels[:, top : top + height, left : left + width]

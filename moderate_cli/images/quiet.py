@@ -16,16 +16,15 @@ _inside = 0
 
 @contextlib.contextmanager
 def without_warnings() -> Iterator[None]:
-    """Silence warnings of PIL, torchvision and C libraries; enter this before threads start.
+    """Silence warnings of PIL and C libraries; enter this before threads start.
 
-    PIL warns of odd metadata, palettes and sizes in images that it can read; torchvision warns that
-    its JPEG decoder will be removed. For a damaged file, libjpeg and libtiff print a line without
-    its name; if they cannot read it, they also return an error.
+    PIL warns of odd metadata, palettes and sizes in images that it can read. For a damaged file,
+    libjpeg and libtiff print a line without its name; if they cannot read it, they also return an
+    error.
     """
     with warnings.catch_warnings(), _quiet_libraries():
         # Once, not for each image: changing filters is not thread-safe.
         warnings.filterwarnings("ignore", module="PIL")
-        warnings.filterwarnings("ignore", "The image decoding", DeprecationWarning)
         yield
 
 

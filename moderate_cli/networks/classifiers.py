@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torchvision import models
 
 from moderate_cli.errors import WeightsError
 from moderate_cli.networks.checkpoints import StateDict, read_state_dict, why
@@ -114,6 +113,8 @@ def _efficientnet_lite(_name: str) -> tuple[nn.Module, Preprocessing, OwnWeights
 
 
 def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
+    from torchvision import models  # takes as long to import as torch
+
     entry = models.get_model_weights(name).DEFAULT
 
     def own_weights() -> tuple[StateDict, tuple[str, str]]:
@@ -183,9 +184,7 @@ def _converted(module: nn.Module, state: StateDict) -> StateDict:
     """Rename weights to the names of a network."""
     if isinstance(module, EfficientNetLite0):
         return convert_weights(state)
-    if isinstance(module, models.DenseNet):
-        return {DENSE_LAYER.sub(r"\1\2", key): value for key, value in state.items()}
-    return state
+    return {DENSE_LAYER.sub(r"\1\2", key): value for key, value in state.items()}
 
 
 def _body(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, from torchvision's convolution block.
+"""EfficientNet-Lite0, of plain torch layers.
 
 EfficientNet without squeeze-and-excitation and with ReLU6 (Tan and Le, arXiv 1905.11946; the Lite
 variants are TensorFlow's). Its weights come from TensorFlow: there, "SAME" padding adds the odd
@@ -10,11 +10,9 @@ stack of torch convolutions without manual padding; averaging over positions und
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import torch
 from torch import nn
-from torchvision.ops.misc import Conv2dNormActivation
 
 # Expansion, kernel, stride, channels in, channels out, repeats of each stage (arXiv 1905.11946,
 # Table 1).
@@ -29,12 +27,6 @@ STAGES = (
 )
 FEATURES = 1280
 
-_convolution = partial(
-    Conv2dNormActivation,
-    norm_layer=partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01),
-    activation_layer=nn.ReLU6,
-)
-
 
 class InvertedResidual(nn.Module):
     """Expand, convolve each channel, project; add the input where the shapes agree."""
@@ -48,7 +40,7 @@ class InvertedResidual(nn.Module):
         self.block = nn.Sequential(
             *expand,
             _convolution(hidden, hidden, kernel, stride, groups=hidden),
-            _convolution(hidden, channels_out, 1, activation_layer=None),
+            _convolution(hidden, channels_out, 1)[:-1],  # projects without an activation
         )
         self.adds_input = stride == 1 and channels_in == channels_out
 
@@ -83,6 +75,19 @@ class EfficientNetLite0(nn.Module):
         """Map float images (b, 3, h, w), h and w even, to logits (b, classes)."""
         logits: torch.Tensor = self.classifier(self.features(images.flip((2, 3))).mean((2, 3)))
         return logits
+
+
+def _convolution(
+    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Return a convolution, its batch normalization, and its activation."""
+    return nn.Sequential(
+        nn.Conv2d(
+            channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
+        ),
+        nn.BatchNorm2d(channels_out, eps=1e-3, momentum=0.01),
+        nn.ReLU6(inplace=True),
+    )
 
 
 def convert_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

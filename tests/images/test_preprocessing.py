@@ -6,8 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from picture_files import chunk, encode, odd_files, photo, png, variants
 from PIL import Image
 from torchvision import transforms
+from torchvision.transforms.v2 import functional
 
 from moderate_cli.images import decoding
 from moderate_cli.images import preprocessing as images
@@ -16,44 +21,13 @@ from moderate_cli.images.opening import UnreadableImage
 from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing
 
+
+@pytest.fixture(name="photo")
+def _photo(rng):
+    return photo(rng)
+
+
 PLAIN = Preprocessing(32, 24, "bilinear", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-
-
-@pytest.fixture
-def photo(rng):
-    noise = rng.integers(0, 256, (12, 17, 3), dtype=np.uint8)
-    return Image.fromarray(noise).resize((311, 217), Image.Resampling.BICUBIC)
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def variants(photo):
-    yield "baseline JPEG", encode(photo, "JPEG")
-    yield "progressive JPEG", encode(photo, "JPEG", progressive=True)
-    yield "JPEG without subsampling", encode(photo, "JPEG", subsampling=0)
-    yield "RGB JPEG", encode(photo, "JPEG", keep_rgb=True)
-    yield "gray JPEG", encode(photo.convert("L"), "JPEG")
-    yield "CMYK JPEG", encode(photo.convert("CMYK"), "JPEG")
-    yield (
-        "rotated by EXIF",
-        encode(
-            photo,
-            "JPEG",
-            exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
-        ),
-    )
-    yield "RGB PNG", encode(photo, "PNG")
-    yield "opaque RGBA PNG", encode(photo.convert("RGBA"), "PNG")
-    yield "opaque LA PNG", encode(photo.convert("LA"), "PNG")
-    yield "palette PNG", encode(photo.convert("P"), "PNG")
-    yield "1-bit PNG", encode(photo.convert("1"), "PNG")
-    yield "WebP", encode(photo, "WEBP")
-    yield "BMP", encode(photo, "BMP")
-    yield "PPM", encode(photo, "PPM")
 
 
 def test_pixels_are_those_of_pil_converted_to_rgb(photo):
@@ -78,6 +52,24 @@ def test_resize_and_crop_is_that_of_torchvision_to_a_level(photo, size):
         preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std)
         found = resize_and_crop(pixels, preprocessing).int()
         assert (found - reference(image).int()).abs().max() <= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(1, 90), st.integers(1, 90), st.sampled_from(["bilinear", "bicubic"]), st.booleans()
+)
+def test_resize_and_crop_has_the_bits_of_torchvision(height, width, interpolation, planes):
+    shape = (3, height, width) if planes else (height, width, 3)
+    pixels = torch.randint(0, 256, shape, generator=torch.manual_seed(0), dtype=torch.uint8)
+    pixels = pixels if planes else pixels.permute(2, 0, 1)
+    expected = pixels
+    if max(height, width) > 8 * min(height, width):
+        sides = [min(side, 8 * min(height, width)) for side in (height, width)]
+        expected = functional.center_crop(expected, sides)
+    expected = functional.resize(expected, [32], transforms.InterpolationMode(interpolation))
+    expected = functional.center_crop(expected, [24, 24])
+    preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std)
+    assert torch.equal(resize_and_crop(pixels, preprocessing), expected)
 
 
 def test_a_large_jpeg_can_be_decoded_smaller(photo):
@@ -111,51 +103,6 @@ def test_a_strip_does_not_blow_up_memory():
     found = resize_and_crop(strip, PLAIN)
     assert found.shape == (3, 24, 24)
     assert found[:, 0, 0].tolist() == [7, 8, 9]
-
-
-def chunk(kind, content):
-    return (
-        struct.pack(">I", len(content)) + kind + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )  # fmt: skip
-
-
-def png(width, height, depth, rows):
-    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )  # fmt: skip
-
-
-def odd_files(photo, rng):
-    jpeg, cmyk = encode(photo, "JPEG"), encode(photo.convert("CMYK"), "JPEG")
-    adobe, start = cmyk.index(b"Adobe"), jpeg.index(b"\xff\xc0")
-    middle = len(jpeg) // 2
-    levels = rng.integers(0, 65536, (20, 30, 3), dtype=np.uint16).astype(">u2")
-    two = {"save_all": True, "append_images": [photo.rotate(90)]}
-    yield "YCCK JPEG", cmyk[: adobe + 11] + b"\x02" + cmyk[adobe + 12 :]
-    yield "12-bit JPEG", jpeg[:start] + b"\xff\xc1\0\x11\x0c" + jpeg[start + 5 :]
-    yield "arithmetic-coded JPEG", jpeg[:start] + b"\xff\xc9" + jpeg[start + 2 :]
-    yield "lossless JPEG", jpeg[:start] + b"\xff\xc3" + jpeg[start + 2 :]
-    yield "JPEG with junk behind", jpeg + b"junk" * 1000
-    yield "JPEG without end", jpeg[:-2]
-    yield "half a JPEG", jpeg[:middle]
-    yield "JPEG damaged within", jpeg[:middle] + bytes(50) + jpeg[middle + 50 :]
-    yield "half a PNG", encode(photo, "PNG")[:-500]
-    yield "16-bit RGB PNG", png(30, 20, 16, b"".join(b"\0" + row.tobytes() for row in levels))
-    yield "PNG that lies about 100 megapixels", png(10_000, 10_000, 8, b"0")
-    yield "PNG without a width", png(0, 10, 8, b"0")
-    yield "LAB TIFF", encode(photo.convert("LAB"), "TIFF")
-    yield "LZW TIFF", encode(photo, "TIFF", compression="tiff_lzw")
-    yield "animated GIF", encode(photo, "GIF", **two)
-    yield "animated WebP", encode(photo, "WEBP", **two)
-    yield "MPO of two", encode(photo, "MPO", **two)
-    yield "JPEG 2000", encode(photo, "JPEG2000")
-    yield "rubbish as ICC profile", encode(photo, "JPEG", icc_profile=b"rubbish" * 100)
-    yield "rubbish as EXIF", encode(photo, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff" + bytes(9))
-    yield "1x1 JPEG", encode(Image.new("RGB", (1, 1)), "JPEG")
-    yield "SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -259,20 +206,28 @@ TORCHS = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocat
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError(TORCHS)])
-@pytest.mark.parametrize("step", ["pil_to_tensor", "resize"])
+@pytest.mark.parametrize(
+    ("module", "step", "kind"),
+    [
+        (torch, "from_numpy", "png"),
+        (torch, "frombuffer", "jpg"),
+        (torch.nn.functional, "interpolate", "png"),
+    ],
+)
 def test_lack_of_memory_is_not_the_fault_of_an_image_that_can_be_read_alone(
-    step, error, tmp_path, monkeypatch
+    module, step, kind, error, tmp_path, monkeypatch
 ):
-    Image.new("L", (9, 9), 7).save(tmp_path / "x.png")
-    original, failures = getattr(images.transforms, step), [error]
+    path = tmp_path / f"x.{kind}"
+    Image.new("L", (9, 9), 7).save(path)
+    original, failures = getattr(module, step), [error]
 
     def fail_once(*args, **options):
         if failures:
             raise failures.pop()
         return original(*args, **options)
 
-    monkeypatch.setattr(images.transforms, step, fail_once)
-    found = read_image(str(tmp_path / "x.png"), PLAIN)
+    monkeypatch.setattr(module, step, fail_once)
+    found = read_image(str(path), PLAIN)
     assert (found.reason, found.pixels.unique().tolist()) == ("", [7])
     assert not failures
 

@@ -1,0 +1,76 @@
+"""Image file -> its bytes for the decoder of a GPU; or its pixels, if it is not for that one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from moderate_cli.dataset.fingerprints import content_digest
+from moderate_cli.dataset.sources import FILES, Files, NotAFile, Source, Stat
+from moderate_cli.images.jpeg_frames import ordinary_frame
+from moderate_cli.images.memory import LARGE
+from moderate_cli.images.preprocessing import ReadImage, read_image
+from moderate_cli.images.strips import MAX_ASPECT
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, Preprocessing
+
+
+class File(NamedTuple):
+    """A file that was read.
+
+    Attributes
+    ----------
+    path
+        Its name.
+    image
+        Its fingerprint; its pixels, or the reason why there are none, unless a GPU decodes it.
+    content
+        Its bytes, if a GPU decodes it; else None.
+    area
+        Its number of pixels, likewise.
+    """
+
+    path: str
+    image: ReadImage
+    content: bytes | None = None
+    area: int = 0
+
+
+def read_file(
+    path: str,
+    preprocessing: Preprocessing,
+    source: Source = FILES,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> File:
+    """Read one file, and decode it here unless a GPU does; never raises for a bad file.
+
+    Parameters as of `moderate_cli.images.preprocessing.read_image`.
+    """
+    begun = time.perf_counter()
+    try:
+        content, found = source.read(path)
+    except (OSError, NotAFile, MemoryError):  # which are told there
+        return File(path, read_image(path, preprocessing, source, max_pixels))
+    frame = ordinary_frame(content)
+    area = frame.height * frame.width if frame is not None else 0
+    if frame is None or area > min(max_pixels, LARGE) or _is_strip(frame.height, frame.width):
+        return File(path, read_image(path, preprocessing, Held(content, found), max_pixels))
+    digest = content_digest(content)
+    image = ReadImage(None, "", found, digest, time.perf_counter() - begun, 0.0)
+    return File(path, image, content, area)
+
+
+def _is_strip(height: int, width: int) -> bool:
+    return max(height, width) > MAX_ASPECT * min(height, width)
+
+
+@dataclass(frozen=True)
+class Held(Files):
+    """The bytes of a file that was read before."""
+
+    content: bytes
+    found: Stat
+
+    def read(self, _name: str) -> tuple[bytes, Stat]:
+        """Return them, without reading."""
+        return self.content, self.found

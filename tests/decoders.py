@@ -1,0 +1,34 @@
+"""A stand-in for the decoder of a GPU, on the processor."""
+
+from __future__ import annotations
+
+import torch
+import torchvision  # noqa: F401  registers the operator
+
+from moderate_cli.images import nvjpeg
+
+
+class OnProcessor:
+    """Decodes lists of JPEGs as `decode_jpeg(list, device="cuda")` does; counts what it gets."""
+
+    name = "a stand-in"
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.decoded = 0
+
+    def __call__(self, contents):
+        """Decode all, or raise for the first that cannot be decoded, without partial results."""
+        self.calls.append(len(contents))
+        # The operator of `torchvision.io.decode_jpeg`, which warns that it is deprecated.
+        found = [torch.ops.image.decode_jpeg(content, nvjpeg.RGB) for content in contents]
+        self.decoded += len(found)
+        return found
+
+
+def stand_in(monkeypatch) -> OnProcessor:
+    """Take it for the decoder of a GPU."""
+    decoder = OnProcessor()
+    monkeypatch.setattr(nvjpeg, "find_decoder", lambda _device: decoder)
+    return decoder

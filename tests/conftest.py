@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,14 @@ LEVELS = {"cat": (0, 51, 102, 153, 255), "dog": (0, 255), "owl": (51,)}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that says how often each fault is tried."""
     parser.addoption("--faults", type=int, default=2, help="trials of each fault in test_faults")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep converted networks in a folder of the tests, which share them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
+        yield
 
 
 class Outcome(NamedTuple):

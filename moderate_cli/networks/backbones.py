@@ -17,7 +17,8 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.classifiers import drop_head, load_classifier
 from moderate_cli.networks.devices import explained
 from moderate_cli.networks.fitted import Fitted, damage_told, read_fitted
-from moderate_cli.networks.runtimes import choose_runtime, openvino_start, torch_start
+from moderate_cli.networks.openvino_runtime import openvino_start
+from moderate_cli.networks.runtimes import Runtime, choose_runtime, cuda_start, torch_start
 from moderate_cli.networks.table import BACKBONES, FITTED, FeatureSpec, Preprocessing
 from moderate_cli.threads import processors
 
@@ -25,7 +26,10 @@ Floats = npt.NDArray[np.float32]
 
 # On a CPU, activations of a small batch fit in the cache: 8 per core is 1.3 times as fast as 32 per
 # core (two cores, EfficientNet-Lite0).
-BATCH_SIZES = {"cpu": 8 * processors(), "cuda": 256}
+PER_PROCESSOR = 8
+# With one thread, torch gives 1 x 1 convolutions of fewer images not to oneDNN, but to a slower
+# routine of its own: EfficientNet-Lite0 and ResNet-50 take 1.5 times as long.
+LEAST_IN_TORCH = 16
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Network:
     weights
         Source of its weights, and their SHA-256, empty if unknown.
     runtime
-        Library that runs it.
+        Library that runs it, and why.
     batch_size
         Maximum batch size.
     choose
@@ -56,7 +60,7 @@ class Network:
     preprocessing: Preprocessing
     dim: int
     weights: tuple[str, str]
-    runtime: str
+    runtime: Runtime
     batch_size: int
     choose: Callable[[Floats, Sequence[bytes]], Floats] | None = None
 
@@ -94,11 +98,13 @@ def load_network(
     WeightsError
         If the weights are not available, or belong to another architecture.
     ArgumentError
-        If the device or the runtime is not available.
+        If the device or the runtime is not available, or the processor has no arithmetic for the
+        precision.
     DeviceError
         If the device fails.
     """
     target, choose = find_device(device), None
+    chosen = choose_runtime(runtime, target, spec)
     if spec.backbone == FITTED:
         assert weights is not None  # found, or trained, when the dataset was read
         fitted = read_fitted(weights)
@@ -115,20 +121,26 @@ def load_network(
         # Folding batch normalization into convolutions saves a third of the time on a CPU.
         module = fuse(module.eval(), inplace=True)
     preprocessing = replace(preprocessing, decode=spec.decode)
-    name = choose_runtime(runtime, target, spec.precision)
-    size = batch_size or BATCH_SIZES[target.type]
+    size = batch_size or _batch_size(chosen.name)
     with explained("use a smaller --batch-size or backbone"):
-        if name == "openvino":
+        if chosen.name == "openvino":
             start = openvino_start(module, preprocessing, spec.precision, size)
+        elif target.type == "cuda":
+            start, size = cuda_start(module, preprocessing, target, spec.precision, batch_size)
         else:
-            start = torch_start(module, preprocessing, target, spec.precision)
-    return Network(start, preprocessing, dim, source, name, size, choose)
+            start = torch_start(module, preprocessing, spec.precision)
+    return Network(start, preprocessing, dim, source, chosen, size, choose)
 
 
 def _of_folds(fitted: Fitted, features: Floats, digests: Sequence[bytes]) -> Floats:
     """Return the features (b, d) of the networks that did not see the images."""
     keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
     return fitted.of_folds(features, keys)
+
+
+def _batch_size(runtime: str) -> int:
+    """Return a good batch size on the processors of this machine."""
+    return max(PER_PROCESSOR * processors(), LEAST_IN_TORCH if runtime == "torch" else 1)
 
 
 def find_device(name: str) -> torch.device:

@@ -1,28 +1,26 @@
-"""Runtimes of a backbone: torch, or OpenVINO if it is installed and faster."""
+"""Runtimes of a backbone: torch here, or OpenVINO if it is installed and faster."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
-import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
 from moderate_cli.errors import ArgumentError
-from moderate_cli.networks.table import Preprocessing
-from moderate_cli.threads import processors
+from moderate_cli.networks.arithmetic import check_arithmetic
+from moderate_cli.networks.buffered import buffered_start, find_batch_size
+from moderate_cli.networks.table import BACKBONES, FeatureSpec, Preprocessing
 
 # Starts on a batch, and returns a function that waits for the result. Two batches may be pending:
-# then the device always has the next one.
+# then the device always has the next one. Images in pinned memory, or in that of a GPU, must not
+# change before their features are there.
 Start = Callable[[torch.Tensor], Callable[[], torch.Tensor]]
 UNDER_WAY = 2
 
-# OpenVINO's names of the precisions that it supports on a CPU.
-OPENVINO_PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+OPENVINO_PRECISIONS = ("float32", "bfloat16")
 
 
 class Normalised(nn.Module):
@@ -46,108 +44,80 @@ class Normalised(nn.Module):
         return features.float()
 
 
-def choose_runtime(name: str, device: torch.device, precision: str) -> str:
+class Runtime(NamedTuple):
+    """Library that runs a backbone, and why it does."""
+
+    name: str
+    reason: str
+
+
+def choose_runtime(name: str, device: torch.device, spec: FeatureSpec) -> Runtime:
     """Choose the runtime for "auto", and refuse one that is not available.
+
+    On all processors that were measured OpenVINO is the fastest for a network, in float32 as in
+    bfloat16; it only takes longer to start where there is hardly anything to compute.
 
     Raises
     ------
     ArgumentError
-        If OpenVINO is asked for, but is not installed, or does not support device or precision.
+        If OpenVINO is asked for, but is not installed, or does not support device or precision; or
+        if the processor has no arithmetic for the precision.
     """
+    on_cpu, headed = device.type == "cpu", BACKBONES[spec.backbone].headed
+    if on_cpu and headed:
+        check_arithmetic(spec.precision)
     installed = importlib.util.find_spec("openvino") is not None
-    serves = device.type == "cpu" and precision in OPENVINO_PRECISIONS
-    if name == "auto":
-        return "openvino" if installed and serves else "torch"
+    serves = on_cpu and spec.precision in OPENVINO_PRECISIONS
     if name == "openvino" and not installed:
         raise ArgumentError("--runtime openvino: is not installed; pip install openvino")
     if name == "openvino" and not serves:
         known = " or ".join(OPENVINO_PRECISIONS)
         raise ArgumentError(f"--runtime openvino: needs --device cpu and --precision {known}")
-    return name
+    if name != "auto":
+        return Runtime(name, "as --runtime says")
+    if not on_cpu:
+        return Runtime("torch", "on a GPU")
+    if not headed:
+        return Runtime("torch", f"{spec.backbone} is not a network")
+    if not serves:
+        return Runtime("torch", f"OpenVINO does not compute in {spec.precision}")
+    if not installed:
+        return Runtime("torch", "OpenVINO, which is faster, is not installed")
+    return Runtime("openvino", "faster than torch on a processor")
 
 
-def torch_start(
-    module: nn.Module, preprocessing: Preprocessing, device: torch.device, precision: str
-) -> Start:
-    """Run a backbone with torch, in channels-last order, which is twice as fast on a CPU."""
-    dtype = getattr(torch, precision)
-    module = Normalised(module.to(dtype), preprocessing, dtype).to(device)
-    module = module.to(memory_format=torch.channels_last).requires_grad_(False)
+def torch_start(module: nn.Module, preprocessing: Preprocessing, precision: str) -> Start:
+    """Run a backbone with torch on the CPU."""
+    module = _on(torch.device("cpu"), module, preprocessing, precision)
 
     @torch.inference_mode()
     def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
-        if device.type == "cuda":  # a copy from pinned memory does not wait for the GPU
-            images = images.pin_memory()
-        images = images.to(device, non_blocking=True).to(memory_format=torch.channels_last)
-        features: torch.Tensor = module(images)
-        return features.cpu
+        features: torch.Tensor = module(images.to(memory_format=torch.channels_last))
+        return lambda: features
 
     return start
 
 
-def openvino_start(
-    module: nn.Module, preprocessing: Preprocessing, precision: str, batch_size: int
-) -> Start:
-    """Run a backbone with OpenVINO on the CPU.
-
-    Each processor computes a part of the batch: if several shared one part, they would wait for
-    each other after every layer, and even longer while other threads decode images. Parts have one
-    size and are padded with zeros, so features do not depend on the number of images in a batch.
-    """
-    openvino = _load_openvino()
-    streams = min(processors(), batch_size)
-    part = -(-batch_size // streams)
-    shape = (part, 3, preprocessing.crop, preprocessing.crop)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's tracer warns of constants, such as the shape
-        model = openvino.convert_model(
-            Normalised(module, preprocessing, torch.float32).requires_grad_(False),
-            example_input=torch.zeros(shape, dtype=torch.uint8),
-            input=list(shape),
-        )
-    compiled = openvino.compile_model(
-        model,
-        "CPU",
-        {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": streams,
-            "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
-            # With pinning, several processes would share the first processors, and the rest
-            # would be idle; one process on all processors is as fast without it.
-            "ENABLE_CPU_PINNING": False,
-        },
-    )
-    free = [[compiled.create_infer_request() for _ in range(streams)] for _ in range(UNDER_WAY)]
-
-    def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
-        requests, busy = free.pop(), []
-        for request, images_of_part in zip(requests, torch.split(images, part), strict=False):
-            pixels = np.zeros(shape, dtype=np.uint8)
-            pixels[: len(images_of_part)] = images_of_part.numpy()
-            request.start_async({0: pixels})
-            busy.append(request)
-
-        def finish() -> torch.Tensor:
-            for request in busy:
-                request.wait()
-            features = np.concatenate([request.get_output_tensor(0).data for request in busy])
-            free.append(requests)
-            return torch.from_numpy(features[: len(images)])
-
-        return finish
-
-    return start
+def cuda_start(
+    module: nn.Module,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    precision: str,
+    batch_size: int | None,
+) -> tuple[Start, int]:
+    """Run a backbone with torch on a GPU; return the batch size, too, which None leaves to it."""
+    # This process has only to keep the GPU busy. Several threads would copy a batch no faster, and
+    # on processors that decode images, they would wait for each other.
+    torch.set_num_threads(1)
+    module = _on(device, module, preprocessing, precision)
+    size = batch_size or find_batch_size(module, preprocessing.crop, device)
+    return buffered_start(module, device, size), size
 
 
-def _load_openvino() -> Any:
-    """Load OpenVINO without its telemetry, which calls an analytics server.
-
-    At each conversion, telemetry forks this process, which has many threads, and writes an id to
-    the user's home. OpenVINO works without it.
-    """
-    # None in place of a module makes its import fail.
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    import openvino
-
-    return openvino
+def _on(
+    device: torch.device, module: nn.Module, preprocessing: Preprocessing, precision: str
+) -> nn.Module:
+    """Move a backbone to a device, in channels-last order, which is twice as fast on a CPU."""
+    dtype = getattr(torch, precision)
+    normalised = Normalised(module.to(dtype), preprocessing, dtype).to(device)
+    return normalised.to(memory_format=torch.channels_last).requires_grad_(False)

@@ -74,7 +74,8 @@ RULE = 2
 DEFAULT_MAX_PIXELS = 178_956_970
 WHERE = "`moderate help backbones` lists all; --features takes features of any other model"
 
-DECODES = ("full", "reduced")
+GPU = "gpu"  # of `DECODES`
+DECODES = ("full", "reduced", GPU)
 PRECISIONS = ("float32", "bfloat16", "float16")
 DTYPES = ("float16", "float32")
 RUNTIMES = ("auto", "torch", "openvino")
@@ -97,7 +98,8 @@ class Preprocessing:
         Red, green and blue in 0..255 become (value - mean) / std.
     decode
         One of `DECODES`; "reduced" decodes a JPEG that is far larger than `resize` at a half, a
-        quarter or an eighth of its size.
+        quarter or an eighth of its size. "gpu" is followed by the name of the GPU, as in
+        "gpu (NVIDIA H200)", because another one may decode to other pixels.
     """
 
     resize: int
@@ -106,6 +108,11 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     decode: str = "full"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU decodes."""
+        return self.decode.split()[0] == GPU
 
 
 @dataclass(frozen=True)
@@ -157,12 +164,22 @@ class FeatureSpec:
         return "-".join(part for part in parts if part)
 
 
+_digests: dict[tuple[int, ...], str] = {}  # what tells that a file is unchanged -> its digest
+
+
 def weights_digest(weights: str | os.PathLike[str] | None) -> str:
-    """Return the SHA-256 of a weights file as hexadecimal digits; "" for None."""
+    """Return the SHA-256 of a weights file as hexadecimal digits; "" for None.
+
+    A file that did not change since is not read again.
+    """
     if weights is None:
         return ""
     try:
         with open_regular(weights) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            now = os.fstat(file.fileno())
+            known = (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+            if known not in _digests:
+                _digests[known] = hashlib.file_digest(file, "sha256").hexdigest()
+            return _digests[known]
     except OSError as error:
         raise WeightsError(f"{os.fspath(weights)}: {error.strerror}; name a weights file") from None

@@ -18,11 +18,12 @@ from torchvision import models
 
 from moderate_cli.errors import WeightsError
 from moderate_cli.images.preprocessing import read_image
+from moderate_cli.networks import arithmetic, backbones
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.checkpoints import read_state_dict
 from moderate_cli.networks.classifiers import FAMILIES, load_classifier
 from moderate_cli.networks.efficientnet_lite import EfficientNetLite0, convert_weights
-from moderate_cli.networks.table import FeatureSpec, weights_digest
+from moderate_cli.networks.table import BACKBONES, FeatureSpec, weights_digest
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 
@@ -113,8 +114,25 @@ def test_inception_networks_normalise_as_with_their_own_weights(tmp_path):
     torch.testing.assert_close(network.forward(images), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_every_backbone_resizes_to_at_least_the_side_that_it_crops():
+    for entry in BACKBONES.values():
+        if entry.family == "torchvision":
+            made = models.get_model_weights(entry.name).DEFAULT.transforms()
+            assert made.resize_size[0] >= made.crop_size[0], entry.name
+
+
+@pytest.mark.parametrize(
+    ("runtime", "count", "size"),
+    [("torch", 1, 16), ("torch", 2, 16), ("torch", 4, 32), ("openvino", 1, 8), ("openvino", 4, 32)],
+)
+def test_the_size_of_batches_is_one_that_the_processor_does_well(runtime, count, size, monkeypatch):
+    monkeypatch.setattr(backbones, "processors", lambda: count)
+    assert backbones._batch_size(runtime) == size
+
+
 @torch.inference_mode()
-def test_half_precision_is_near_full_precision():
+def test_half_precision_is_near_full_precision(monkeypatch):
+    monkeypatch.setattr(arithmetic, "computes", lambda _: True)  # if slowly
     preprocessing = FAMILIES["efficientnet-lite"]("efficientnet_lite0")[1]
     images = read_image(os.fspath(PHOTOS / "chelsea.png"), preprocessing).pixels[None]
     full = load_network(FeatureSpec(), device="cpu", runtime="torch").forward(images)

@@ -39,10 +39,14 @@ def test_unknown_choices_are_refused():
     )
 
 
-def test_the_digest_is_that_of_the_file(tmp_path):
+def test_the_digest_is_that_of_the_file(tmp_path, monkeypatch):
     (tmp_path / "w.pt").write_bytes(b"weights")
     assert weights_digest(tmp_path / "w.pt") == hashlib.sha256(b"weights").hexdigest()
     assert weights_digest(None) == ""
+    (tmp_path / "w.pt").write_bytes(b"others!")
+    assert weights_digest(tmp_path / "w.pt") == hashlib.sha256(b"others!").hexdigest()
+    monkeypatch.setattr(hashlib, "file_digest", None)  # it is not read again
+    assert weights_digest(tmp_path / "w.pt") == hashlib.sha256(b"others!").hexdigest()
     with pytest.raises(WeightsError) as caught:
         weights_digest("nowhere.pt")
     assert str(caught.value) == "nowhere.pt: No such file or directory; name a weights file"

@@ -145,7 +145,7 @@ def estimate_each(inputs: Inputs, listener: Listener = SILENT) -> Iterator[Estim
     """
     assert inputs.data is not None
     dataset = listed(inputs.data)
-    folder = store_folder(dataset.root, inputs.embedding.store)
+    folder = store_folder(dataset.home, inputs.embedding.store)
     listener.listed(dataset, name=name_of(inputs.data), store=folder)
     for options in inputs.embeddings:
         yield measure(dataset, resolve(dataset, options, listener, may_fit=False), listener)

@@ -59,6 +59,7 @@ ENGINES = ("local", "ray")
     metavar="N",
     help="Number of Ray workers, with -j processors each.  [default: as many as fit]",
 )
+@options.lists
 @options.embedding
 @options.configuration
 def command(
@@ -104,9 +105,15 @@ def command(
 
 def _text(found: Estimate) -> str:
     facts = {"images": str(found.images), "to embed": str(found.pending)}
-    if found.pending:
+    if found.way is not None:
+        way = found.way
         facts["rate"] = f"{found.rate:.0f} images/s, measured on {found.sample}"
-        facts["time"] = console.duration(found.seconds)
+        facts["time"] = (
+            f"{console.duration(found.seconds)}, {console.duration(found.start)} of it to start"
+        )
+        facts["runtime"] = f"{way.runtime}: {way.reason}"
+        facts["batches"] = f"{way.batch_size} images, decoded by {counted(way.workers, 'worker')}"
+        facts["processor"] = f"computes in {' and '.join(way.precisions)}"
     facts["feature set"] = str(found.folder)
     facts["size"] = f"{console.size(found.size)}, of {console.size(found.free)} free"
     return console.facts(facts)

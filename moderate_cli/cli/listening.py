@@ -52,9 +52,9 @@ class Console(Listener):
         """Print the timing, if the user asked for it."""
         if self._verbose:
             rate = timing.images / timing.elapsed
-            threads = counted(timing.workers, "thread")
+            workers = counted(timing.workers, "worker")
             console.note(
                 f"{timing.images} images in {timing.elapsed:.1f} s, {rate:.0f} images/s:"
                 f" decode {timing.decode:.1f} s and transform {timing.transform:.1f} s in"
-                f" {threads}, forward {timing.forward:.1f} s, write {timing.write:.1f} s"
+                f" {workers}, forward {timing.forward:.1f} s, write {timing.write:.1f} s"
             )

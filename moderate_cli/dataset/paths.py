@@ -100,7 +100,12 @@ class Paths(Sequence[str]):
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
-            return [self[row] for row in range(*place.indices(len(self)))]
+            rows = range(*place.indices(len(self)))
+            if rows.step != 1 or not rows:
+                return [self[row] for row in rows]
+            start = int(self._ends[rows.start - 1]) + 1 if rows.start else 0
+            text = self._text(start, int(self._ends[rows.stop - 1]))
+            return text.split(self._end.decode())
         row = range(self._count)[place]
         start = int(self._ends[row - 1]) + 1 if row else 0
         return self._text(start, int(self._ends[row]))

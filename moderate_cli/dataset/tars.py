@@ -81,8 +81,10 @@ class Tars:
         return content, (len(content), *marks)
 
     def part(self, names: Iterable[str]) -> Tars:
-        """Return a source of these images only."""
-        return Tars(self.shards, {name: self.members[name] for name in names})
+        """Return a source of these images only, and of their tar files."""
+        members = {name: self.members[name] for name in names}
+        own = {member.shard for member in members.values()}
+        return Tars({name: stat for name, stat in self.shards.items() if name in own}, members)
 
 
 def scan_tars(pattern: str) -> Dataset:

@@ -16,9 +16,10 @@ from moderate_cli.embedding.request import Request
 from moderate_cli.errors import DamagedError, StoreError
 from moderate_cli.files.npy import MISSING
 from moderate_cli.files.regular import read_regular
+from moderate_cli.networks.table import RULE
 from moderate_cli.store.feature_store import cannot_read, open_store
 from moderate_cli.store.layout import DATASET, check_own, partial_folder, place_of
-from moderate_cli.store.manifest import Manifest
+from moderate_cli.store.manifest import FORMAT, Manifest
 from moderate_cli.store.partial import ABSENT, PartialSet
 
 
@@ -73,6 +74,25 @@ def donors_at(folder: Path, manifest: Manifest, check: str) -> list[Donor]:
         for donor in (complete, partial)
         if donor is not None and donor.manifest.same_features(manifest)
     ]
+
+
+def manifest_as_before(request: Request) -> Manifest | None:
+    """Return the manifest of a new set that is made as the set at its place was; None without one.
+
+    Tells how features are made before the network is loaded.
+    """
+    found = _complete_at(request.folder) or _donor_at(request.partial)
+    if found is None or found.manifest.spec != request.spec:
+        return None
+    return replace(
+        found.manifest,
+        rows=len(request.dataset),
+        classes=request.dataset.classes,
+        pixels=RULE,
+        max_pixels=request.options.max_pixels,
+        sums={},
+        format=FORMAT,
+    )
 
 
 def refuse_foreign(request: Request) -> None:

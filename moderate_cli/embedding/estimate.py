@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +16,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sources import NO_STAT
+from moderate_cli.embedding.donors import manifest_as_before
 from moderate_cli.embedding.freshness import open_fresh
 from moderate_cli.embedding.lifecycle import can_resume
 from moderate_cli.embedding.options import EmbedOptions
@@ -31,6 +34,28 @@ SAMPLE_BATCHES = 64
 SAMPLE_SECONDS = 5.0
 
 
+class Way(NamedTuple):
+    """How images would be embedded, as chosen for this machine.
+
+    Attributes
+    ----------
+    runtime, reason
+        Library that runs the backbone, and why.
+    batch_size
+        Images per batch.
+    workers
+        Threads or processes that decode images.
+    precisions
+        Those that the processor has arithmetic for.
+    """
+
+    runtime: str
+    reason: str
+    batch_size: int
+    workers: int
+    precisions: Sequence[str]
+
+
 class Estimate(NamedTuple):
     """Time and disk space that `embed` would take with the same arguments.
 
@@ -42,8 +67,12 @@ class Estimate(NamedTuple):
         Number of images that were embedded to measure the rate.
     rate
         Images per second; 0 if no image is pending.
+    start
+        Seconds to load torch and the backbone; 0 if no image is pending.
     seconds
-        Time for the pending images.
+        Time for the pending images, with the start.
+    way
+        How the pending images would be embedded; None if there are none.
     folder
         Folder of the feature set.
     size, free
@@ -60,36 +89,65 @@ class Estimate(NamedTuple):
     pending: int
     sample: int
     rate: float
+    start: float
     seconds: float
+    way: Way | None
     folder: Path
     size: int
     free: int
 
 
+class _Sample(NamedTuple):
+    """The fields of `Estimate` that are measured, and the number of features."""
+
+    dim: int
+    pending: int = 0
+    sample: int = 0
+    rate: float = 0.0
+    start: float = 0.0
+    way: Way | None = None
+
+
 def measure(dataset: Dataset, options: EmbedOptions, listener: Listener = SILENT) -> Estimate:
     """Estimate from a sample; takes about `SAMPLE_SECONDS`, once the backbone is loaded."""
     request = Request.of(dataset, options)
-    folder = request.folder
-    done = open_fresh(request, folder)
-    if done is not None:
-        pending, sample, rate, dim = 0, 0, 0.0, done.manifest.dim
-    else:
-        from moderate_cli.embedding.engines.local import LocalEngine
-
-        engine = LocalEngine(request)
-        rows = _rows_to_embed(request, engine.manifest, listener)
-        pending, dim = len(rows), engine.manifest.dim
-        sample, rate = _measured(engine, rows)
+    done = open_fresh(request, request.folder)
+    found = _Sample(done.manifest.dim) if done is not None else _sampled(request, listener)
     return Estimate(
         images=len(dataset),
-        pending=pending,
-        sample=sample,
-        rate=rate,
-        seconds=pending / rate if rate else 0.0,
-        folder=folder,
-        size=_set_size(dataset, dim, np.dtype(request.spec.dtype).itemsize),
-        free=_free(folder),
+        pending=found.pending,
+        sample=found.sample,
+        rate=found.rate,
+        start=found.start,
+        seconds=found.start + found.pending / found.rate if found.rate else 0.0,
+        way=found.way,
+        folder=request.folder,
+        size=_set_size(dataset, found.dim, np.dtype(request.spec.dtype).itemsize),
+        free=_free(request.folder),
     )
+
+
+def _sampled(request: Request, listener: Listener) -> _Sample:
+    known = manifest_as_before(request)
+    rows = None if known is None else _rows_to_embed(request, known, listener)
+    if known is not None and rows is not None and not len(rows):
+        return _Sample(known.dim)  # without loading torch
+    begun = time.perf_counter()
+    from moderate_cli.embedding.engines.local import LocalEngine
+
+    with contextlib.closing(LocalEngine(request)) as engine:
+        start = time.perf_counter() - begun
+        if rows is None or known is None or not known.same_features(engine.manifest):
+            rows = _rows_to_embed(request, engine.manifest, listener)
+        sample, rate = _measured(engine, rows)
+        return _Sample(engine.manifest.dim, len(rows), sample, rate, start, _way(engine))
+
+
+def _way(engine: LocalEngine) -> Way:
+    from moderate_cli.networks.arithmetic import fast_precisions
+
+    network = engine.network
+    return Way(*network.runtime, network.batch_size, engine.workers, fast_precisions())
 
 
 def _rows_to_embed(request: Request, manifest: Manifest, listener: Listener) -> Rows:
@@ -105,9 +163,10 @@ def _measured(engine: LocalEngine, rows: Rows) -> tuple[int, float]:
     """Embed a sample from all over the rows; return its size, and images per second."""
     size = engine.network.batch_size
     at = np.linspace(0, len(rows) - 1, min(len(rows), size * SAMPLE_BATCHES)).astype(int)
+    engine.prepare(len(rows))
     batches = [(number, rows[at[part]]) for number, part in enumerate(blocks(len(at), size))]
     counts, times = [0], [time.perf_counter()]
-    for block in engine.embed(batches, lambda: None):
+    for block in engine.embed(batches, lambda _images: None):
         counts.append(counts[-1] + len(block.rows))
         times.append(time.perf_counter())
         if times[-1] - times[0] > SAMPLE_SECONDS:

@@ -7,7 +7,6 @@ It is filled in a folder `<set>.partial`. Once all rows are written, the folder 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import secrets
 import time
@@ -19,6 +18,7 @@ from typing import Self
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.cluster import Cluster
+from moderate_cli.embedding.donors import manifest_as_before
 from moderate_cli.embedding.engines import Engine
 from moderate_cli.embedding.freshness import (
     find_fresh,
@@ -28,12 +28,13 @@ from moderate_cli.embedding.freshness import (
 )
 from moderate_cli.embedding.options import EmbedOptions
 from moderate_cli.embedding.request import Request
-from moderate_cli.embedding.reuse import find_reusable
+from moderate_cli.embedding.reuse import Reuse, find_reusable
 from moderate_cli.errors import ArgumentError, OptionError, StoreError
 from moderate_cli.files.atomic import first_folder, new_folder
 from moderate_cli.files.locks import claim, lock_if_free, turn
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Timing
+from moderate_cli.store.behind import behind
 from moderate_cli.store.blocks import Block, Seconds, blocks_of
 from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.layout import JOURNAL, check_own, claim_file
@@ -57,7 +58,9 @@ def bring_up_to_date(
     life = Alone(request, listener) if part is None else Together(request, listener, part)
     with life:
         store = life.find()
-        if store is None:
+        if store is None and life.begin_known():
+            store = life.publish()
+        elif store is None:
             with _open_engine(request, cluster) as engine:
                 life.begin(engine.manifest)
                 timing = life.fill(engine)
@@ -74,12 +77,13 @@ def _open_engine(request: Request, cluster: Cluster | None) -> Iterator[Engine]:
     if cluster is None:
         from moderate_cli.embedding.engines.local import LocalEngine
 
-        yield LocalEngine(request)
+        with contextlib.closing(LocalEngine(request)) as engine:
+            yield engine
     else:
         from moderate_cli.embedding.engines.ray import connected
 
-        with connected(request, cluster) as engine:
-            yield engine
+        with connected(request, cluster) as on_cluster:
+            yield on_cluster
 
 
 class Life(ABC):
@@ -93,6 +97,7 @@ class Life(ABC):
         self._listener = listener
         self._held = contextlib.ExitStack()
         self._partial = PartialSet(request.partial)
+        self._reusable: tuple[Manifest, list[Reuse]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +108,10 @@ class Life(ABC):
     @abstractmethod
     def find(self) -> FeatureStore | None:
         """Open the set if it is up to date; if not, take the store's lock, alone or shared."""
+
+    def begin_known(self) -> bool:
+        """Open the partial set if no row needs embedding, so that no network need be loaded."""
+        return False
 
     @abstractmethod
     def begin(self, manifest: Manifest) -> None:
@@ -118,16 +127,22 @@ class Life(ABC):
         """Embed rows and write them, block by block."""
         blocks, total = self._blocks()
         images = sum(len(rows) for _, rows in blocks)
-        numbers = itertools.count(total - images)
-        spent, write, begun = Seconds(), 0.0, time.perf_counter()
-        with self._listener.progress("embed") as move:
-            move(next(numbers), total)
-            for block in engine.embed(blocks, lambda: move(next(numbers), total)):
-                taken = time.perf_counter()
-                self._writer.write(block)
-                write += time.perf_counter() - taken
-                spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
-        return Timing(images, time.perf_counter() - begun, *spent, write, engine.threads)
+        done, spent, begun = total - images, Seconds(), time.perf_counter()
+        with self._listener.progress("embed") as move, behind(self._writer) as writes:
+
+            def on_images(count: int) -> None:
+                nonlocal done
+                done += count
+                move(done, total)
+
+            on_images(0)
+            with contextlib.closing(engine.embed(blocks, on_images)) as embedded:
+                for block in embedded:
+                    writes.write(block)
+                    spent = Seconds(*map(sum, zip(spent, block.seconds, strict=True)))
+            writes.finish()
+        elapsed = time.perf_counter() - begun
+        return Timing(images, elapsed, *spent, writes.seconds, engine.workers)
 
     @abstractmethod
     def publish(self) -> FeatureStore | None:
@@ -145,9 +160,15 @@ class Life(ABC):
 
     def _start(self, folder: Path, manifest: Manifest) -> None:
         """Begin a set in an empty folder, with the rows that older sets can give."""
-        reusable = find_reusable(self._request, manifest, self._listener)
-        reused = (block for reuse in reusable for block in reuse.blocks())
+        reused = (block for reuse in self._find_reusable(manifest) for block in reuse.blocks())
         create(folder, self._request.dataset, manifest, reused)
+
+    def _find_reusable(self, manifest: Manifest) -> list[Reuse]:
+        """Find the rows that older sets can give; reads them only once."""
+        if self._reusable is None or not self._reusable[0].same_features(manifest):
+            found = find_reusable(self._request, manifest, self._listener)
+            self._reusable = manifest, found
+        return self._reusable[1]
 
     def _write_to(self, journal: str, manifest: Manifest) -> None:
         writer = Writer(self._request.partial, self._request.dataset.paths, manifest, journal)
@@ -165,6 +186,20 @@ class Alone(Life):
     def find(self) -> FeatureStore | None:
         """Look without the lock first, then with it."""
         return find_fresh(self._request, self._listener, self._held)
+
+    def begin_known(self) -> bool:
+        """Open the partial set if it lacks only its name, or older sets can give all rows."""
+        manifest = manifest_as_before(self._request)
+        if manifest is None:
+            return False
+        if can_resume(self._request, manifest):
+            known = self._partial.complete
+        else:
+            given = sum(len(reuse.rows) for reuse in self._find_reusable(manifest))
+            known = given == manifest.rows
+        if known:
+            self.begin(manifest)
+        return known
 
     def begin(self, manifest: Manifest) -> None:
         """Continue an interrupted set, or start one with the rows of older sets."""

@@ -44,7 +44,9 @@ class EmbedOptions:
         Data type of the stored features: "float16" or "float32".
     decode
         "full"; or "reduced", which decodes JPEGs much larger than the backbone's input at a half,
-        a quarter or an eighth of their size: faster, with slightly different features.
+        a quarter or an eighth of their size: faster, with slightly different features. "gpu"
+        decodes and resizes JPEGs on the GPU that runs the backbone: several times as fast, and of
+        pixels that differ slightly; other images as "full" does.
     max_pixels
         Images with more pixels are unreadable. With a larger limit than before, they are tried
         again.
@@ -54,11 +56,12 @@ class EmbedOptions:
         file systems without stable inodes. "content": all images are read, and all features
         compared with their checksums; damaged features are embedded again.
     batch_size
-        Images per batch; None for 8 per processor (activations then fit its cache), and 256 on a
-        GPU.
+        Images per batch; None for 8 per processor (activations then fit its cache), at least 16
+        in torch, and on a GPU 256 to 1,024, by its free memory.
     workers
-        Threads that read and decode images; None for one per processor. On a Ray cluster, the
-        threads and processors of each worker; None for one, or for an even share per GPU.
+        Threads that read and decode images, or processes if four or more of them, or a GPU, have
+        thousands of images to read; None for one per processor. On a Ray cluster, the processors of
+        each worker; None for one, or for an even share per GPU.
     device
         "auto" (a GPU if there is one), "cpu" or "cuda". On a Ray cluster,
         `Cluster.gpus_per_worker` decides.
@@ -119,7 +122,7 @@ class EmbedOptions:
 
     @property
     def threads(self) -> int:
-        """Number of threads that decode images in this process."""
+        """Number of threads or processes that decode images on this machine."""
         return self.workers or processors()
 
     @cached_property

@@ -52,7 +52,7 @@ class Request:
         """
         if options.store is None and not dataset.source.has_neighbors:
             raise ArgumentError(f"{dataset.root}: is remote; pass --store DIR for its features")
-        folder = store_folder(dataset.root, options.store) / options.spec.name
+        folder = store_folder(dataset.home, options.store) / options.spec.name
         _check_apart(dataset, folder, options.store)
         return cls(dataset, file_stats(dataset), options, options.spec, folder)
 

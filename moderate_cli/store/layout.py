@@ -7,12 +7,13 @@ import re
 from pathlib import Path
 
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.names import STORE
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.files.places import place
 from moderate_cli.text import printable
 
 # Suffixes of folders.
-SUFFIX = ".moderate"  # the store of `data/train` is `data/train.moderate`
+SUFFIX = STORE  # the store of `data/train` is `data/train.moderate`
 PARTIAL_SUFFIX = ".partial"  # an unfinished set, beside its place
 
 # Beside sets.
@@ -79,7 +80,7 @@ def place_of(dataset: Dataset, store: Path) -> bytes:
     """Return the relative path from a store to its dataset, so that both can be moved together."""
     if not dataset.source.has_neighbors:
         return os.fsencode(dataset.root)
-    way = os.path.relpath(dataset.root, store)
+    way = os.path.relpath(dataset.home, store)
     # `z` and `z.tar` have the same root.
     return os.fsencode(f"{way}{dataset.source.suffix}")
 

@@ -45,7 +45,8 @@ class Matrix:
         for run, part in zip(np.split(rows, breaks), np.split(values, breaks), strict=True):
             if len(run) == 0:
                 continue
-            content, offset = part.tobytes(), self._start + run[0] * self._row_bytes
+            content = part.data.cast("B")
+            offset = self._start + int(run[0]) * self._row_bytes
             while content:
                 written = os.pwrite(self._file.fileno(), content, offset)
                 content, offset = content[written:], offset + written

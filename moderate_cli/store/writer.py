@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,7 @@ class Writer:
         self._manifest = manifest
         self._matrices = tuple(Matrix(folder / name) for name in (FEATURES, STATS, DIGESTS))
         self._journal = Journal(folder / journal)
+        self._busy = threading.Lock()
 
     def write(self, block: EmbeddedBlock) -> None:
         """Write the rows of a block, then add the block to the journal.
@@ -86,7 +88,7 @@ class Writer:
             full.
         """
         features = self._finite(block)
-        with writing(self._set.folder):
+        with self._busy, writing(self._set.folder):
             _put(self._matrices, block, features)
             for matrix in self._matrices:
                 matrix.sync()
@@ -120,10 +122,11 @@ class Writer:
                 file.write(manifest.to_json())
 
     def close(self) -> None:
-        """Close the files; the next run can continue from them."""
-        for matrix in self._matrices:
-            matrix.close()
-        self._journal.close()
+        """Close the files, after the block that another thread writes; the next run continues."""
+        with self._busy:
+            for matrix in self._matrices:
+                matrix.close()
+            self._journal.close()
 
 
 def create(

@@ -24,6 +24,17 @@ def test_paths_of_any_bytes_survive(names, at_once, scanned):
             assert packed[1:-1] == names[1:-1]
 
 
+@pytest.mark.parametrize("nul", [False, True])
+def test_slices_are_those_of_a_list(nul):
+    names = ["a", "", "long name", "\udcff", "e"]
+    paths = Paths(encode_paths(names, nul=nul))
+    for place in (slice(None), slice(0, 2), slice(1, 4), slice(4, 5), slice(3, 3), slice(4, 1)):
+        assert paths[place] == names[place]
+    assert paths[::2] == names[::2]
+    assert paths[::-1] == names[::-1]
+    assert Paths(b"")[:] == []
+
+
 def test_a_row_that_is_not_there_is_an_error():
     packed = Paths.of(["a", "b"])
     for row in (2, -3):

@@ -161,6 +161,13 @@ def test_only_new_contents_of_a_tar_are_embedded_again(shards):
     assert counts == [(7, 8), (8, 8)]
 
 
+def test_a_part_of_tars_knows_only_the_tars_of_its_images(shards):
+    part = scan(PATTERN).part(np.array([0, 7]))
+    kept = [str(shards / "train-000.tar"), str(shards / "train-002.tar")]
+    assert list(part.source.containers) == kept
+    assert part.source.read(f"{part.root}/20")[0] == png(51)
+
+
 @pytest.mark.parametrize("part", [False, True])
 def test_a_tar_replaced_since_it_was_listed_is_named_and_embedded_next_time(tmp_path, part):
     files = {f"{level}.bmp": png(level, "bmp") for level in (0, 51, 102, 153)}

@@ -17,7 +17,7 @@ from moderate_cli import scan, score
 from moderate_cli.dataset import sources
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.embedding import freshness
-from moderate_cli.embedding.engines import local
+from moderate_cli.embedding.engines import batches
 from moderate_cli.errors import ArgumentError, DatasetError, OutputError, StoreError
 from moderate_cli.store import blocks, journal
 
@@ -52,11 +52,11 @@ def read(monkeypatch):
     """Names of the images that were decoded."""
     names = []
 
-    def spy(path, *how, original=local.read_image):
+    def spy(path, *how, original=batches.read_image):
         names.append(f"{Path(path).parent.name}/{Path(path).name}")
         return original(path, *how)
 
-    monkeypatch.setattr(local, "read_image", spy)
+    monkeypatch.setattr(batches, "read_image", spy)
     return names
 
 

@@ -12,8 +12,8 @@ from moderate_cli.errors import ArgumentError, WeightsError
 
 # Options of the command that say what is done, where or in which part, not how images are embedded.
 OTHERS = {
-    "config", "dry_run", "engine", "gpus_per_worker", "num_workers", "part", "ray_address",
-    "verbose",
+    "config", "dry_run", "engine", "gpus_per_worker", "images", "label_column", "num_workers",
+    "part", "path_column", "ray_address", "verbose",
 }  # fmt: skip
 
 

@@ -115,15 +115,15 @@ def _run(folder: Path, args: list[str], fault: Fault) -> None:
 
 
 def _count_images(log: Path) -> None:
-    from moderate_cli.embedding.engines import local
+    from moderate_cli.embedding.engines import batches
 
-    def finish(started, original=local._Started.finish):
-        batch = original(started)
+    def finish(started, original=batches._Started.finish):
+        features = original(started)
         with log.open("a") as file:
-            file.write(f"{len(batch[1])}\n")
-        return batch
+            file.write(f"{len(features)}\n")
+        return features
 
-    local._Started.finish = finish
+    batches._Started.finish = finish
 
 
 def _count_calls(fault: Fault) -> Callable[[], int]:

@@ -3,4 +3,6 @@
 import multiprocessing
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["moderate_cli.cli.select", "moderate_cli.embedding.engines.local"])
+context.set_forkserver_preload(
+    ["moderate_cli.cli.select", "moderate_cli.embedding.engines.batches"]
+)

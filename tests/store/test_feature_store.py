@@ -12,7 +12,7 @@ from listeners import Told
 
 import moderate_cli
 from moderate_cli.dataset.sources import Files
-from moderate_cli.embedding.engines import local
+from moderate_cli.embedding.engines import batches
 from moderate_cli.errors import ArgumentError, DamagedError, StoreError
 from moderate_cli.store import blocks, sums
 from moderate_cli.store import feature_store as store
@@ -323,9 +323,9 @@ def read(monkeypatch):
     """Names of the images that were decoded."""
     names = []
 
-    def spy(path, *how, original=local.read_image):
+    def spy(path, *how, original=batches.read_image):
         names.append(f"{Path(path).parent.name}/{Path(path).name}")
         return original(path, *how)
 
-    monkeypatch.setattr(local, "read_image", spy)
+    monkeypatch.setattr(batches, "read_image", spy)
     return names

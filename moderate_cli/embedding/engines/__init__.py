@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
 from moderate_cli.store.blocks import Block, EmbeddedBlock
@@ -17,10 +17,13 @@ class Engine(Protocol):
         """How the features are made."""
 
     @property
-    def threads(self) -> int:
-        """Number of threads that decode images, in all processes together."""
+    def workers(self) -> int:
+        """Number of threads or processes that decode images, on all machines together."""
 
     def embed(
-        self, blocks: Sequence[Block], on_image: Callable[[], object]
-    ) -> Iterator[EmbeddedBlock]:
-        """Embed blocks and yield them, in any order; `on_image` is called after each image."""
+        self, blocks: Sequence[Block], on_images: Callable[[int], object]
+    ) -> Generator[EmbeddedBlock, None, None]:
+        """Embed blocks and yield them, in any order.
+
+        `on_images` is called with the number of images that are done since the last call.
+        """

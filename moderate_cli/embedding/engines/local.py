@@ -1,49 +1,48 @@
-"""The engine of this process: threads decode images, the main thread runs the backbone."""
+"""The engine of this process, and of processes that it starts to decode images."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+import contextlib
+import sys
+from collections.abc import Callable, Generator, Sequence
 
-import numpy as np
-import torch
-
-from moderate_cli.arrays import Floats, Rows, blocks
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.engines.batches import embed_blocks, slab_rows
+from moderate_cli.embedding.engines.crew import Crew
+from moderate_cli.embedding.engines.gpu_decoding import embed_decoding, named_after
+from moderate_cli.embedding.engines.slabs import HAS_SHARED
 from moderate_cli.embedding.request import Request
-from moderate_cli.images.preprocessing import ReadImage, read_image
-from moderate_cli.images.quiet import without_warnings
-from moderate_cli.networks.backbones import Network, load_network
-from moderate_cli.networks.devices import explained
-from moderate_cli.networks.runtimes import UNDER_WAY
-from moderate_cli.store.blocks import BLOCK_ROWS, Block, EmbeddedBlock, Seconds
+from moderate_cli.images import nvjpeg
+from moderate_cli.networks.backbones import find_device, load_network
+from moderate_cli.networks.table import GPU
+from moderate_cli.store.blocks import BLOCK_ROWS, Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
 
-# At most this many batches of decoded images wait in memory.
-BATCHES_AHEAD = 3
+# With fewer workers threads are as fast, unless they keep a GPU waiting; fewer images are read
+# before processes have loaded torch. On macOS threads do it all: there a process that has loaded
+# frameworks must not fork.
+LEAST_WORKERS, LEAST_IMAGES = 4, 4096
 
 
 class LocalEngine:
-    """The backbone of a request, loaded in this process.
+    """The backbone of a request, loaded in this process. Close it after use.
 
     Attributes
     ----------
     manifest
         How the features are made.
-    threads
-        Number of threads that decode images.
+    workers
+        Number of threads or processes that decode images.
     network
         The backbone.
     """
 
     def __init__(self, request: Request) -> None:
         dataset, options = request.dataset, request.options
-        self.threads = options.threads
-        self.network = load_network(
+        self.workers = options.threads
+        # Before the weights are read, because it may be refused.
+        decoder = nvjpeg.find_decoder(options.device) if request.spec.decode == GPU else None
+        network = load_network(
             request.spec,
             options.weights,
             device=options.device,
@@ -51,11 +50,12 @@ class LocalEngine:
             # A batch never spans two blocks, and OpenVINO would pad it to its full size.
             batch_size=options.batch_size and min(options.batch_size, BLOCK_ROWS),
         )
+        self.network = network if decoder is None else named_after(decoder, network)
         self.manifest = Manifest(
             spec=request.spec,
             weights=self.network.weights[0],
             weights_sha256=self.network.weights[1],
-            runtime=self.network.runtime,
+            runtime=self.network.runtime.name,
             preprocessing=self.network.preprocessing,
             rows=len(dataset),
             dim=self.network.dim,
@@ -63,132 +63,58 @@ class LocalEngine:
             max_pixels=options.max_pixels,
         )
         self._dataset = dataset
+        on_gpu = find_device(options.device).type != "cpu"
+        many = (on_gpu or self.workers >= LEAST_WORKERS) and decoder is None
+        self._in_processes = many and HAS_SHARED and bool(sys.executable)
+        self._crew: Crew | None = None
 
     def embed(
-        self, blocks: Sequence[Block], on_image: Callable[[], object]
-    ) -> Iterator[EmbeddedBlock]:
+        self, blocks: Sequence[Block], on_images: Callable[[int], object]
+    ) -> Generator[EmbeddedBlock, None, None]:
         """Embed blocks, one after another."""
+        yield from self.embed_of(self._dataset, blocks, on_images)
+
+    def embed_of(
+        self, dataset: Dataset, blocks: Sequence[Block], on_images: Callable[[int], object]
+    ) -> Generator[EmbeddedBlock, None, None]:
+        """Embed blocks of another dataset than the request's."""
+        if self.network.preprocessing.on_gpu:
+            yield from embed_decoding(
+                dataset,
+                blocks,
+                self.network,
+                max_pixels=self.manifest.max_pixels,
+                workers=self.workers,
+                on_images=on_images,
+            )
+            return
         yield from embed_blocks(
-            self._dataset,
+            dataset,
             blocks,
             self.network,
             max_pixels=self.manifest.max_pixels,
-            workers=self.threads,
-            on_image=on_image,
+            workers=self.workers,
+            on_images=on_images,
+            crew=self._crew_for(sum(len(rows) for _, rows in blocks)),
         )
 
+    def prepare(self, images: int) -> None:
+        """Wait until processes can decode, if so many images are worth them."""
+        if crew := self._crew_for(images):
+            crew.wait()
 
-def embed_blocks(
-    dataset: Dataset,
-    parts: Sequence[Block],
-    network: Network,
-    *,
-    max_pixels: int,
-    workers: int,
-    on_image: Callable[[], object],
-) -> Iterator[EmbeddedBlock]:
-    """Embed the given rows, block after block.
+    def close(self) -> None:
+        """End the processes."""
+        if self._crew:
+            self._crew.stop()
+            self._crew = None
 
-    A batch never spans two blocks, so the features of a block do not depend on the other blocks.
-
-    Parameters
-    ----------
-    dataset
-        The images.
-    parts
-        Number and rows, int64 (m,), of each block.
-    network
-        The backbone.
-    max_pixels
-        Images with more pixels are unreadable.
-    workers
-        Threads that read and decode images.
-    on_image
-        Called after each image.
-    """
-    batch_size = network.batch_size
-    top = os.fspath(dataset.root)
-    paths = (f"{top}/{dataset.paths[row]}" for _, rows in parts for row in rows.tolist())
-
-    with without_warnings(), ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[ReadImage]] = deque()
-
-        def ahead(count: int) -> None:
-            while len(waiting) < count and (path := next(paths, None)) is not None:
-                read = (path, network.preprocessing, dataset.source, max_pixels)
-                waiting.append(pool.submit(read_image, *read))
-
-        try:
-            for block, rows in parts:
-                batches: list[Batch] = []
-                under_way: deque[_Started] = deque()
-                forward = 0.0
-                for batch in blocks(len(rows), batch_size):
-                    ahead(BATCHES_AHEAD * batch_size)
-                    images = [waiting.popleft().result() for _ in range(batch.start, batch.stop)]
-                    ahead(BATCHES_AHEAD * batch_size)
-                    begun = time.perf_counter()
-                    under_way.append(_Started(images, network))
-                    last = batch.stop == len(rows)
-                    while len(under_way) >= (1 if last else UNDER_WAY):
-                        batches.append(under_way.popleft().finish())
-                        for _ in batches[-1][1]:
-                            on_image()
-                    forward += time.perf_counter() - begun
-                yield _assemble(block, rows, batches, forward)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-Batch = tuple[Floats, list[ReadImage]]
-
-
-class _Started:
-    """A batch on its way through the network."""
-
-    def __init__(self, images: list[ReadImage], network: Network) -> None:
-        pixels = [image.pixels for image in images if image.pixels is not None]
-        self._readable = [index for index, image in enumerate(images) if image.pixels is not None]
-        # The pixels of a whole block would take too much memory.
-        self._images = [image._replace(pixels=None) for image in images]
-        self._dim, self._choose = network.dim, network.choose
-        with _explained(len(pixels)):
-            self._finish = network.start(torch.stack(pixels)) if pixels else None
-
-    def finish(self) -> Batch:
-        """Wait for the features."""
-        features = np.full((len(self._images), self._dim), np.nan, dtype=np.float32)
-        if self._finish is not None:
-            with _explained(len(self._readable)):
-                found = self._finish().numpy()
-            if self._choose is not None:
-                found = self._choose(found, [self._images[at].digest for at in self._readable])
-            features[self._readable] = found
-        return features, self._images
-
-
-def _explained(count: int) -> AbstractContextManager[None]:
-    return explained(f"a batch has {count} images, and a smaller --batch-size takes less")
-
-
-def _assemble(block: int, rows: Rows, batches: list[Batch], forward: float) -> EmbeddedBlock:
-    images = [image for _, batch in batches for image in batch]
-    return EmbeddedBlock(
-        block=block,
-        rows=rows,
-        features=np.concatenate([features for features, _ in batches]),
-        stats=np.array([image.stat for image in images], dtype=np.int64),
-        digests=np.frombuffer(b"".join(image.digest for image in images), dtype=np.uint8).reshape(
-            len(images), -1
-        ),
-        unreadable={
-            row: image.reason
-            for row, image in zip(rows.tolist(), images, strict=True)
-            if image.reason
-        },
-        seconds=Seconds(
-            sum(image.decoding for image in images),
-            sum(image.transforming for image in images),
-            forward,
-        ),
-    )
+    def _crew_for(self, images: int) -> Crew | None:
+        """Return the processes, started if so many images are worth them; None for threads."""
+        if self._crew and self._crew.stopped:
+            self._crew = None
+        if not self._crew and self._in_processes and images >= LEAST_IMAGES:
+            rows = slab_rows(self.network.batch_size, self.workers)
+            with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
+                self._crew = Crew(rows, self.network.preprocessing.crop)
+        return self._crew

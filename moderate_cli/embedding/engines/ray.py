@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -100,7 +100,7 @@ class RayEngine:
         dataset, options = request.dataset, request.options
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         share = share_of(nodes, cluster, options.workers)
-        self.threads = share.cpus * share.actors
+        self.workers = share.cpus * share.actors
         self._dataset = dataset
         # The images themselves are sent with their blocks.
         self._request = replace(
@@ -137,16 +137,15 @@ class RayEngine:
         return self._manifest
 
     def embed(
-        self, blocks: Sequence[Block], on_image: Callable[[], object]
-    ) -> Iterator[EmbeddedBlock]:
+        self, blocks: Sequence[Block], on_images: Callable[[int], object]
+    ) -> Generator[EmbeddedBlock, None, None]:
         """Embed blocks, and yield each as it comes back."""
         waiting = deque(blocks)
         while waiting or self._running:
             while waiting and self._idle:
                 self._send(waiting)
             for block in self._await(waiting):
-                for _ in block.rows:
-                    on_image()
+                on_images(len(block.rows))
                 yield block
 
     def dismiss(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding.engines.local import LocalEngine, embed_blocks
+from moderate_cli.embedding.engines.local import LocalEngine
 from moderate_cli.embedding.request import Request
 from moderate_cli.store.blocks import Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
@@ -47,19 +47,12 @@ class Embedder:
             (number, np.arange(end - len(rows), end))
             for (number, rows), end in zip(blocks, ends.tolist(), strict=True)
         ]
-        embedded = embed_blocks(
-            images,
-            own,
-            self._engine.network,
-            max_pixels=self._engine.manifest.max_pixels,
-            workers=self._engine.threads,
-            on_image=_nothing,
-        )
+        embedded = self._engine.embed_of(images, own, _nothing)
         for block, (_, rows) in zip(embedded, blocks, strict=True):
             row_of = dict(zip(block.rows.tolist(), rows.tolist(), strict=True))
             unreadable = {row_of[row]: why for row, why in block.unreadable.items()}
             yield block._replace(rows=rows, unreadable=unreadable)
 
 
-def _nothing() -> None:
+def _nothing(_images: int) -> None:
     pass

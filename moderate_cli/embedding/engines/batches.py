@@ -1,0 +1,204 @@
+"""Blocks of rows -> features: workers read images ahead, this thread runs the backbone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+
+from moderate_cli.arrays import Floats, Rows, as_slice, blocks
+from moderate_cli.dataset import Dataset
+from moderate_cli.embedding.engines.readers import Readers, Threads
+from moderate_cli.embedding.engines.reading import Facts, Reading, Slab, Task
+from moderate_cli.images.preprocessing import read_image
+from moderate_cli.images.quiet import without_warnings
+from moderate_cli.networks.backbones import Network
+from moderate_cli.networks.devices import explained
+from moderate_cli.networks.runtimes import UNDER_WAY
+from moderate_cli.store.blocks import Block, EmbeddedBlock, Seconds
+
+TASK = 32  # most images of a task
+TASKS_AHEAD = 2  # of each worker
+BATCHES_AHEAD = 3  # at least so many batches are read ahead
+MOST_AHEAD = 8192  # images, 1.2 GB, unless those batches have more
+
+
+def embed_blocks(
+    dataset: Dataset,
+    parts: Sequence[Block],
+    network: Network,
+    *,
+    max_pixels: int,
+    workers: int,
+    on_images: Callable[[int], object],
+    crew: Readers | None = None,
+) -> Iterator[EmbeddedBlock]:
+    """Embed the given rows, block after block.
+
+    A batch never spans two blocks, so the features of a block do not depend on the other blocks.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    parts
+        Number and rows, int64 (m,), of each block.
+    network
+        The backbone.
+    max_pixels
+        Images with more pixels are unreadable.
+    workers
+        Number of images that are read at once.
+    on_images
+        Called after each batch, with its number of images.
+    crew
+        Processes that read, with a slab of `slab_rows`; None for threads. They are stopped if the
+        work ends early.
+    """
+    size = network.batch_size
+    rows_ahead = slab_rows(size, workers)
+    readers = crew or Threads(rows_ahead, network.preprocessing.crop)
+    images = sum(len(rows) for _, rows in parts)
+    most = max(1, min(TASK, images // (2 * TASKS_AHEAD * workers)))  # all workers get some of few
+    reading = Reading(read_image, network.preprocessing, max_pixels)
+    batches = (rows[batch] for _, rows in parts for batch in blocks(len(rows), size))
+    free = deque(range(0, rows_ahead, size))
+    ahead: deque[_Batch] = deque()
+    under_way: deque[tuple[Unfinished, _Started]] = deque()
+    complete = False
+
+    with without_warnings(), ThreadPoolExecutor(workers) as pool:
+
+        def read_ahead() -> None:
+            while free and (rows := next(batches, None)) is not None:
+                tasks = _tasks(dataset, rows, reading, free.popleft(), most)
+                ahead.append(_Batch(tasks, [pool.submit(readers.read, task) for task in tasks]))
+
+        def finish() -> Iterator[EmbeddedBlock]:
+            block, started = under_way.popleft()
+            begun = time.perf_counter()
+            block.put(started.finish())
+            block.forward += time.perf_counter() - begun
+            free.append(started.first)
+            on_images(started.count)
+            if block.complete:
+                yield block.embedded()
+
+        try:
+            for number, rows in parts:
+                block = Unfinished(number, rows, network.dim)
+                for _ in blocks(len(rows), size):
+                    read_ahead()
+                    batch = ahead.popleft()
+                    facts = batch.facts()
+                    begun = time.perf_counter()
+                    block.facts.append(facts)
+                    under_way.append((block, _Started(batch.first, facts, readers.slab, network)))
+                    block.forward += time.perf_counter() - begun
+                    if len(under_way) == UNDER_WAY:
+                        yield from finish()
+            while under_way:
+                yield from finish()
+            complete = True
+        finally:
+            if not complete:
+                readers.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def slab_rows(batch_size: int, workers: int) -> int:
+    """Return how many images a slab has room for: read ahead, or on their way."""
+    ahead = min(TASKS_AHEAD * workers * min(TASK, batch_size), MOST_AHEAD)
+    return batch_size * (max(BATCHES_AHEAD, -(-ahead // batch_size)) + UNDER_WAY)
+
+
+def _tasks(dataset: Dataset, rows: Rows, reading: Reading, first: int, most: int) -> list[Task]:
+    """Divide the images of a batch into tasks of about one size."""
+    top, place = os.fspath(dataset.root), as_slice(rows)
+    paths = dataset.paths
+    some = paths[place] if isinstance(place, slice) else [paths[row] for row in rows.tolist()]
+    names = [f"{top}/{path}" for path in some]
+    count = -(-len(names) // most)
+    return [
+        Task(names[part], dataset.source, first + part.start, reading)
+        for part in blocks(len(names), -(-len(names) // count))
+    ]
+
+
+class _Batch:
+    """A batch that is being read."""
+
+    def __init__(self, tasks: list[Task], reads: list[Future[Facts]]) -> None:
+        self.first = tasks[0].first
+        self._reads = reads
+
+    def facts(self) -> Facts:
+        """Wait until all of it is read."""
+        return Facts.joined([read.result() for read in self._reads])
+
+
+class _Started:
+    """A batch on its way through the network; until it is finished, its slab stays as it is."""
+
+    def __init__(self, first: int, facts: Facts, slab: Slab, network: Network) -> None:
+        self.first, self.count = first, len(facts.stats)
+        self._facts, self._network = facts, network
+        images = torch.from_numpy(slab[first : first + self.count])
+        with self._explained():
+            some = len(facts.unreadable) < self.count
+            self._finish = network.start(images) if some else None
+
+    def finish(self) -> Floats:
+        """Wait for the features; those of unreadable images are NaN."""
+        features = np.full((self.count, self._network.dim), np.nan, dtype=np.float32)
+        if self._finish is not None:
+            with self._explained():
+                found = self._finish().numpy()
+            if choose := self._network.choose:
+                found = choose(found, [digest.tobytes() for digest in self._facts.digests])
+            features[:] = found
+            features[list(self._facts.unreadable)] = np.nan
+        return features
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(f"a batch has {self.count} images, and a smaller --batch-size takes less")
+
+
+class Unfinished:
+    """A block, some batches of which are finished."""
+
+    def __init__(self, number: int, rows: Rows, dim: int) -> None:
+        self.facts: list[Facts] = []
+        self.forward = 0.0
+        self._number, self._rows = number, rows
+        self._features = np.empty((len(rows), dim), dtype=np.float32)
+        self._finished = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has the features of all its rows."""
+        return self._finished == len(self._rows)
+
+    def put(self, features: Floats) -> None:
+        """Add the features of the next batch."""
+        self._features[self._finished : self._finished + len(features)] = features
+        self._finished += len(features)
+
+    def embedded(self) -> EmbeddedBlock:
+        """Return it, once it is complete."""
+        facts = Facts.joined(self.facts)
+        return EmbeddedBlock(
+            block=self._number,
+            rows=self._rows,
+            features=self._features,
+            stats=facts.stats,
+            digests=facts.digests,
+            unreadable={int(self._rows[at]): why for at, why in facts.unreadable.items()},
+            seconds=Seconds(facts.decoding, facts.transforming, self.forward),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import sys
 import tempfile
@@ -13,16 +14,16 @@ import click
 
 from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.stages import STAGES, Comparison
-from tests.benchmarks.tables.command import main as tables
 from tests.marked import parts, put_row
 
 
 class Times(NamedTuple):
-    """Seconds of both ways, of each run, and the most memory that ours took, in MB."""
+    """Seconds of both ways, of each run; memory, in MB, and processor seconds of ours."""
 
     ours: list[float]
     baseline: list[float]
     peak: float | None
+    cpu: float | None = None
 
 
 class Layout(NamedTuple):
@@ -62,7 +63,8 @@ def _times(comparison: Comparison, runs: int) -> Times:
         comparison.baseline()
     pairs = [(comparison.ours(), comparison.baseline()) for _ in range(runs)]
     ours, baseline = map(list, zip(*pairs, strict=True))
-    return Times(ours, baseline, comparison.peak() if comparison.peak else None)
+    peak, cpu = (one() if one else None for one in (comparison.peak, comparison.cpu))
+    return Times(ours, baseline, peak, cpu)
 
 
 def _speed(comparison: Comparison, times: Times) -> str:
@@ -85,10 +87,16 @@ def _full_size(comparison: Comparison, times: Times) -> str:
 
 
 def _strategies(comparison: Comparison, times: Times) -> str:
-    return f"| {comparison.stage} | {times.ours[0]:.0f} | {times.peak:.0f} |"
+    return f"| {comparison.stage} | {times.ours[0]:.0f} | {times.cpu:.0f} | {times.peak:.0f} |"
 
 
 SPEED = Layout("speed", _speed, 2)
+COMMANDS = {
+    "gpu": "tests.benchmarks.gpu.command",
+    "tables": "tests.benchmarks.tables.command",
+    "cores": "tests.benchmarks.cores",
+    "peers": "tests.benchmarks.peers.command",
+}
 LAYOUTS = {
     "full-size": Layout("full size", _full_size, 1),
     "strategies": Layout("strategies", _strategies, 1),
@@ -96,7 +104,7 @@ LAYOUTS = {
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["tables"]:  # has options of its own
-        tables(sys.argv[2:], prog_name="python -m tests.benchmarks tables")
-    else:
-        main()
+    # Commands with options of their own; imported when they are run, for their imports.
+    name = sys.argv[1] if sys.argv[1:2] and sys.argv[1] in COMMANDS else ""
+    command = importlib.import_module(COMMANDS[name]).main if name else main
+    command(sys.argv[2 if name else 1 :], prog_name=f"python -m tests.benchmarks {name}".rstrip())

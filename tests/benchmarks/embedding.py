@@ -19,7 +19,7 @@ from torchvision import models, transforms
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
-from moderate_cli.embedding.engines.local import embed_blocks
+from moderate_cli.embedding.engines.batches import embed_blocks
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.backbones import Network, load_network
 from moderate_cli.networks.classifiers import FAMILIES
@@ -56,7 +56,7 @@ def comparisons(folder: Path, data: str | None) -> Iterator[Comparison]:
                     network,
                     max_pixels=DEFAULT_MAX_PIXELS,
                     workers=processors(),
-                    on_image=lambda: None,
+                    on_images=lambda _count: None,
                 ):
                     pass
 

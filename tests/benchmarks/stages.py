@@ -19,8 +19,9 @@ from moderate_cli.store.matrix import Matrix
 class Comparison(NamedTuple):
     """Two ways to do the same; each returns the seconds it took for the same amount of work.
 
-    `peak`, where memory counts, tells the most of it that `ours` has held in any run, in MB. What
-    takes minutes is run `once`.
+    `peak`, where memory counts, tells the most of it that `ours` has held in any run, in MB; `cpu`,
+    where other work shares the machine, the processor seconds of its last run. What takes minutes
+    is run `once`.
     """
 
     stage: str
@@ -30,6 +31,7 @@ class Comparison(NamedTuple):
     aim: str
     peak: Callable[[], float] | None = None
     once: bool = False
+    cpu: Callable[[], float] | None = None
 
 
 def timed(work: Callable[[], object]) -> Callable[[], float]:
@@ -41,6 +43,21 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - start
 
     return run
+
+
+def processor_time(
+    *command: str, before: Callable[[], object] = lambda: None
+) -> Callable[[], float]:
+    """Return what runs a whole process and tells the processor seconds that it takes."""
+    run = process(*command, before=before)
+
+    def spent() -> float:
+        start = os.times()
+        run()
+        end = os.times()
+        return end.children_user + end.children_system - start.children_user - start.children_system
+
+    return spent
 
 
 def process(*command: str, before: Callable[[], object] = lambda: None) -> Callable[[], float]:
@@ -62,11 +79,23 @@ MODERATE = str(Path(sys.executable).with_name("moderate"))
 
 
 def start(folder: Path, _data: str | None) -> Iterator[Comparison]:
-    """The command line, before it does anything."""
-    baseline = process(sys.executable, "-c", "import click")
-    yield Comparison(
-        "moderate --help", "import click", process(MODERATE, "--help"), baseline, "1.6"
-    )
+    """The command line, before it does anything, and until the features of a photo are written."""
+    from PIL import Image
+
+    click = process(sys.executable, "-c", "import click")
+    yield Comparison("moderate --help", "import click", process(MODERATE, "--help"), click, "1.6")
+    (folder / "photos" / "class").mkdir(parents=True)
+    small = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(small).resize((500, 375)).save(folder / "photos" / "class" / "0.jpg")
+    store = folder / "store"
+    torch = processor_time(sys.executable, "-c", "import torch")
+    for runtime in ("torch", "openvino"):  # converted by the run that is not counted
+        ours = processor_time(
+            MODERATE, "embed", str(folder / "photos"), "--store", str(store), "--runtime", runtime,
+            before=lambda: shutil.rmtree(store, ignore_errors=True),
+        )  # fmt: skip
+        stage = f"embed a photo, {runtime}, processor time"
+        yield Comparison(stage, "import torch", ours, torch, "1.5")
 
 
 def scan(folder: Path, _data: str | None) -> Iterator[Comparison]:
@@ -117,12 +146,12 @@ class Measured:
             "import os, subprocess, sys;"
             "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL);"
             "_, status, used = os.wait4(child.pid, 0);"
-            "print(used.ru_maxrss / 1024);"  # on Linux it is counted in KiB
+            "print(used.ru_maxrss / 1024, used.ru_utime + used.ru_stime);"  # Linux counts KiB
             "sys.exit(status != 0)"
         )
         self._command = [sys.executable, "-S", "-c", program, *command]
         self._before = before
-        self._peak = 0.0
+        self._peak = self._cpu = 0.0
 
     def __call__(self) -> float:
         """Run it once, return its seconds."""
@@ -130,12 +159,17 @@ class Measured:
         start = time.perf_counter()
         done = subprocess.run(self._command, check=True, stdout=subprocess.PIPE, text=True)
         seconds = time.perf_counter() - start
-        self._peak = max(self._peak, float(done.stdout))
+        peak, self._cpu = map(float, done.stdout.split())
+        self._peak = max(self._peak, peak)
         return seconds
 
     def peak(self) -> float:
         """Return the most memory that was resident in any run, in MB."""
         return self._peak
+
+    def cpu(self) -> float:
+        """Return the processor seconds of the last run."""
+        return self._cpu
 
 
 IMAGENET = {"n": 1_281_167, "classes": 1_000}
@@ -203,7 +237,7 @@ def strategies(folder: Path, _data: str | None) -> Iterator[Comparison]:
         ours = data.moderate("select", "-r", "0.1", *way, "-o", f"{folder}/kept.npy")
         yield Comparison(
             _named(way), "two sequential reads", ours, data.read_twice,
-            "2000 MB", ours.peak, once=True,
+            "2000 MB", ours.peak, once=True, cpu=ours.cpu,
         )  # fmt: skip
 
 
@@ -262,6 +296,20 @@ def embed(folder: Path, data: str | None) -> Iterator[Comparison]:
     yield from comparisons(folder, data)
 
 
+def bookkeeping(folder: Path, _data: str | None) -> Iterator[Comparison]:
+    """All that an embedding does but for decoding and the backbone."""
+    from tests.benchmarks.crew import bookkeeping as comparisons
+
+    yield from comparisons(folder)
+
+
+def scaling(folder: Path, data: str | None) -> Iterator[Comparison]:
+    """Reading of photos by several workers."""
+    from tests.benchmarks.crew import scaling as comparisons
+
+    yield from comparisons(folder, data)
+
+
 def report(folder: Path, _data: str | None) -> Iterator[Comparison]:
     """The page of a large dataset."""
     from tests.benchmarks.report import comparisons
@@ -287,6 +335,8 @@ STAGES: dict[str, Stage] = {
     "full-size": full_size,
     "export": export,
     "embed": embed,
+    "bookkeeping": bookkeeping,
+    "scaling": scaling,
     "report": report,
     "ray": ray,
 }

@@ -1,0 +1,24 @@
+"""Readers of images that do nothing, or only take time; workers load them by name."""
+
+import time
+
+import torch
+
+from moderate_cli.dataset.fingerprints import DIGEST_SIZE
+from moderate_cli.images.preprocessing import ReadImage
+
+SECONDS = 0.014  # of a photo of 500 x 375, four times: 16 workers must not need more than two cores
+PIXELS = torch.zeros(224, 224, 3, dtype=torch.uint8).permute(2, 0, 1)
+
+
+def blank(path, preprocessing, *_how):
+    """Read nothing."""
+    side = preprocessing.crop
+    pixels = PIXELS[:, :side, :side]
+    return ReadImage(pixels, "", (1, 2, 3, 4), bytes(DIGEST_SIZE), 0.0, 0.0)
+
+
+def sleeping(*how):
+    """Read nothing, and take the time of a large photo."""
+    time.sleep(SECONDS)
+    return blank(*how)

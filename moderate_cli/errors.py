@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from moderate_cli.text import unknown
 
+LAST_SEED = 2**32 - 1  # every generator takes it, and the seeds that are counted up from it
+
 
 class ModerateError(Exception):
     """Base class of all errors that this package raises on purpose.
@@ -85,6 +87,19 @@ def check_whole(option: str, value: object) -> None:
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ArgumentError(f"{option}: {value!r} is not a whole number")
+
+
+def check_seed(value: object) -> None:
+    """Refuse a seed that not every generator takes.
+
+    Raises
+    ------
+    ArgumentError
+        With the seed.
+    """
+    check_whole("seed", value)
+    if not 0 <= int(value) <= LAST_SEED:  # type: ignore[call-overload]  # it has __index__
+        raise ArgumentError(f"seed: {value} is not in [0, {LAST_SEED}]")
 
 
 class DatasetError(ModerateError):

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Mask
-from moderate_cli.errors import ArgumentError, OutputError, check_choice
+from moderate_cli.errors import ArgumentError, OutputError, check_choice, check_seed
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
 from moderate_cli.files.regular import read_regular
@@ -27,6 +28,7 @@ from moderate_cli.scoring.coinciding import coinciding
 from moderate_cli.scoring.criteria import score_rows
 from moderate_cli.scoring.prototypes import clusters_of
 from moderate_cli.store.feature_store import FeatureStore, identity_of
+from moderate_cli.store.recorded import recorded_of
 
 # Changed when a result is computed in another way under the same name: older ones are not used.
 REVISION = b"least rate"
@@ -62,6 +64,10 @@ def _nothing() -> None:
     pass
 
 
+def _none_recorded() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class LabeledFeatures:
     """Features, and the class of each row.
@@ -87,6 +93,8 @@ class LabeledFeatures:
         computed for the cache.
     labeling
         Prefix of the names of results, if labels are not those of the images.
+    recorded
+        Returns the scores of the training of the network of these features, if it recorded them.
     """
 
     features: Features
@@ -99,6 +107,7 @@ class LabeledFeatures:
     key: bytes = b""
     check: Callable[[], None] = _nothing
     labeling: str = ""
+    recorded: Callable[[], Mapping[str, Doubles] | None] = _none_recorded
 
     @classmethod
     def of(cls, store: FeatureStore) -> LabeledFeatures:
@@ -113,6 +122,7 @@ class LabeledFeatures:
             store.identity,
             store.manifest.identity + REVISION,
             store.check_features,
+            recorded=partial(recorded_of, store),
         )
 
     def class_name(self, label: int) -> str:
@@ -129,6 +139,7 @@ class LabeledFeatures:
     ) -> Scores:
         """Score each image; NaN for unreadable ones. Parameters as of `score`."""
         check_choice("criterion", criterion, CRITERIA)
+        check_seed(seed)
         entry = CRITERIA[criterion]
         used = [] if criterion == "center" else [criterion]
         used += [center, metric] if entry.centered else []
@@ -143,6 +154,7 @@ class LabeledFeatures:
                 center,
                 metric,
                 seed,
+                self.recorded,
             ),
             self._of_images,
         )
@@ -203,7 +215,9 @@ class LabeledFeatures:
         every = np.arange(clusters)
         labels = np.nan_to_num(self._kept(name, compute, usable)).astype(np.int64)
         classes = [f"cluster {number}" for number in range(clusters)]
-        return replace(self, labels=labels, classes=classes, labeling=f"{name}-")
+        return replace(
+            self, labels=labels, classes=classes, labeling=f"{name}-", recorded=_none_recorded
+        )
 
     def _are_suspects(self, found: Doubles) -> bool:
         return (

@@ -9,8 +9,9 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedKeywords, EmbedOptions
 from moderate_cli.errors import OptionError
 from moderate_cli.fitting import FitOptions
+from moderate_cli.fitting.estimate import FitEstimate, measure_fit
 from moderate_cli.fitting.facts import Fit
-from moderate_cli.fitting.lifecycle import FitEstimate, fit_network, measure_fit
+from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener
@@ -45,7 +46,8 @@ def fit(
     listener
         Hears progress and notices.
     embedding
-        Fields of `EmbedOptions`: `store`, `device`, and how images are read.
+        Fields of `EmbedOptions`: `store`, `device`, and how images are read; `batch_size` and
+        `runtime` are of the default features, to which the network is compared.
 
     Raises
     ------
@@ -96,6 +98,6 @@ def _opened(
         if name in embedding:
             raise OptionError("{} has no effect on fit; use {}", name, "network")
     options, dataset = inputs_of(data, **embedding).embedding, listed(data)
-    store = store_folder(dataset.root, options.store)
+    store = store_folder(dataset.home, options.store)
     listener.listed(dataset, name=name_of(data), store=store)
     return dataset, how, options

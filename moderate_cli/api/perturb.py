@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError, OptionError, check_choice
+from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener
@@ -118,6 +118,7 @@ def perturb(
     >>> perturb("data/train", "noisy", label_noise=0.25)
     8 images, 2 in a wrong class, 0 ruined -> noisy
     """
+    check_seed(seed)
     shares = (exact(label_noise), exact(pair_noise), exact(corrupt))
     if attack is None and not any(shares):
         raise OptionError(
@@ -131,7 +132,7 @@ def perturb(
             raise ArgumentError(f"epsilon: {epsilon} is not in [1, 255]")
         mislead = Attack(attack, attack_fraction, epsilon, network, weights, device)
     dataset = listed(data)
-    listener.listed(dataset, name=name_of(data), store=store_folder(dataset.root))
+    listener.listed(dataset, name=name_of(data), store=store_folder(dataset.home))
     planned = plan(dataset, *shares, mislead, seed)
     write_perturbed(
         dataset, output, planned, attack=mislead, seed=seed, link=link, max_pixels=max_pixels,

@@ -14,6 +14,7 @@ from moderate_cli.charts.drawing import check_drawable
 from moderate_cli.choosing import Selection
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
+from moderate_cli.embedding import bring_up_to_date
 from moderate_cli.errors import ArgumentError
 from moderate_cli.guard import Guard
 from moderate_cli.inputs import Inputs
@@ -22,6 +23,7 @@ from moderate_cli.listening import SILENT, Listener, Recorder
 from moderate_cli.reporting import Subject, map_of, write_plots, write_report
 from moderate_cli.reporting.evaluations import evaluations_in
 from moderate_cli.reporting.findings import duplicates_in, suspects_in
+from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection import Choice, written
 from moderate_cli.store import FeatureStore
@@ -146,12 +148,24 @@ def _subject(inputs: Inputs, selection: Selection, listener: Listener) -> Subjec
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
         suspects = suspects_in(data, on_progress=move)
     duplicates = selection.prepared.duplicates
+    if duplicates is None:
+        duplicates = duplicates_in(_for_duplicates(inputs, selection, listener))
     return Subject(
         selection,
         suspects,
-        duplicates_in(data) if duplicates is None else duplicates,
+        duplicates,
         _options(inputs, choice, selection.source.stores),
     )
+
+
+def _for_duplicates(inputs: Inputs, selection: Selection, listener: Listener) -> LabeledFeatures:
+    """Return the features by which `duplicates` finds near duplicates with the same options."""
+    source, options = selection.source, inputs.without_own().embeddings[0]
+    if source.dataset is None or source.stores[0].manifest.spec.backbone == options.backbone:
+        return source.sets[0]
+    store = bring_up_to_date(source.dataset, options, listener=listener)
+    assert store is not None
+    return LabeledFeatures.of(store)
 
 
 def _options(inputs: Inputs, choice: Choice, stores: Sequence[FeatureStore]) -> dict[str, str]:

@@ -66,7 +66,9 @@ def score(
     array([1., 1., 0.])
     """
     how = Choice(ratio=1, criterion=criterion, center=center, metric=metric, seed=seed)
+    how.check_effects()
     inputs = inputs_of(data, features=features, labels=labels, **embedding)
+    inputs.check_criterion(criterion)
 
     def check(found: Labels, _classes: Sequence[str]) -> None:
         if inputs.clusters is None:

@@ -90,6 +90,8 @@ def check(choice: Choice, inputs: Inputs) -> None:
     ArgumentError
         Naming the options.
     """
+    choice.check_effects()
+    inputs.check_criterion(choice.scored_by)
     strategy = ("strategy", choice.strategy)
     if choice.strategy == AUTO or choice.entry.within_classes:
         inputs.check_single(strategy)

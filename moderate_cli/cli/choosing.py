@@ -26,8 +26,7 @@ drop_suspects = declaring.option(
     "--drop-suspects",
     type=parsing.dropped,
     metavar="auto|F",
-    help="Drop likely mislabeled images first: auto (probability above 0.5), a fraction, or"
-    " nothing.",
+    help="Drop likely label errors first: auto (above 0.5), a fraction, or nothing.",
 )
 selecting = declaring.group(
     declaring.option(
@@ -85,9 +84,10 @@ def choices_from(
     _give_way(asked)
     first = Choice(**asked)
     option = f"--strategy {first.strategy}" if first.criterion is None else ""
-    precedence.refuse_without_effect(first.scored_by, option)
+    used = precedence.centered(first.scored_by, first.center, first.metric, option)
+    asked["center"], asked["metric"] = used
     if asked["ratio"] is None or ratios is None:
-        return {str(count): first}
+        return {str(count): Choice(**asked)}
     return {text: Choice(**{**asked, "ratio": ratio}) for text, ratio in ratios.items()}
 
 

@@ -10,7 +10,7 @@ from moderate_cli.api.fit import estimate_fit, fit
 from moderate_cli.cli import console, declaring, options
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Real, Whole
-from moderate_cli.fitting.lifecycle import FitEstimate
+from moderate_cli.fitting.estimate import FitEstimate
 from moderate_cli.fitting.options import FITTABLE, MOST_FOLDS
 from moderate_cli.fitting.resolving import said
 from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, SMALL_NETWORKS, WHERE
@@ -48,13 +48,15 @@ from moderate_cli.text import counted
     "--dry-run",
     command_line_only=True,
     is_flag=True,
-    help="Estimate the time from a few batches; write nothing.",
+    help="Estimate the time from a sample; write nothing.",
 )
 @options.seed
+@options.lists
 @options.store
 @options.max_pixels
 @options.device
 @options.configuration
+@declaring.group(options.batch_size, options.workers, options.runtime, section="Default features")
 def command(data: str, dry_run: bool, **how: Any) -> None:
     """Train a network on a dataset, for features of its own.
 
@@ -83,7 +85,10 @@ def _text(found: FitEstimate) -> str:
         "images": str(found.images),
         "folds": str(found.folds),
         "epochs": str(found.epochs),
-        "rate": f"{found.rate:.0f} images/s",
-        "time": console.duration(found.seconds),
     }
+    if found.rate:
+        facts["rate"] = f"{found.rate:.0f} images/s"
+        facts["time"] = console.duration(found.seconds)
+    else:
+        facts["time"] = "none, the network is up to date"
     return console.facts(facts)

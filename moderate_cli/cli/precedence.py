@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import click
 from click.core import ParameterSource
 
 from moderate_cli.cli.config import CONFIG
 from moderate_cli.scoring import CRITERIA
+from moderate_cli.selection.conflicts import CENTERED
 
 
 def stronger(one: str, other: str) -> str | None:
@@ -38,6 +39,17 @@ def source(context: click.Context, option: str) -> str:
     return ""
 
 
+def overridden(options: Collection[str]) -> bool:
+    """Whether any of these options, by their long names, is on the command line."""
+    context = click.get_current_context()
+    return any(
+        max(param.opts, key=len).lstrip("-") in options
+        and context.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+        for param in context.command.params
+        if isinstance(param, click.Option)
+    )
+
+
 def refuse_beside(flag: str, names: Iterable[str]) -> None:
     """Refuse options on the command line that have no effect beside `flag`.
 
@@ -53,13 +65,16 @@ def refuse_without(flag: str, names: Iterable[str]) -> None:
         raise click.UsageError(f"{long} needs {flag}")
 
 
-def refuse_without_effect(criterion: str, option: str = "") -> None:
-    """Refuse a class center or a metric on the command line that the criterion does not use.
+def centered(criterion: str, center: str, metric: str, option: str = "") -> tuple[str, str]:
+    """Return the class center and the metric; their defaults if the criterion does not use them.
 
-    `option` is the one that sets the criterion, if not --criterion.
+    On the command line they are refused then. `option` is the one that sets the criterion, if not
+    --criterion.
     """
-    if not CRITERIA[criterion].centered:
-        refuse_beside(option or f"--criterion {criterion}", {"center", "metric"})
+    if CRITERIA[criterion].centered:
+        return center, metric
+    refuse_beside(option or f"--criterion {criterion}", CENTERED)
+    return CENTERED["center"], CENTERED["metric"]
 
 
 def _given(names: Iterable[str]) -> Iterator[str]:

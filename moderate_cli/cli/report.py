@@ -56,6 +56,7 @@ from moderate_cli.errors import OutputError
 @choosing.selecting
 @options.scoring
 @options.clusters
+@options.lists
 @options.embedding
 def command(
     data: str,

@@ -33,6 +33,7 @@ from moderate_cli.text import one_of
 @options.configuration
 @options.scoring
 @options.arrays
+@options.lists
 @options.embedding
 def command(
     output: str | None,
@@ -54,7 +55,7 @@ def command(
         check_output(output, SCORE_FORMATS)
     outputs = Outputs(() if output is None else (output,), inputs=files_read(source))
     outputs.check()
-    precedence.refuse_without_effect(criterion)
+    center, metric = precedence.centered(criterion, center, metric)
     listener = Console(outputs, verbose=verbose)
     scores = score(
         criterion=criterion, center=center, metric=metric, seed=seed, listener=listener,

@@ -39,12 +39,15 @@ class Examples(NamedTuple):
         Number of classes.
     digests
         uint8 (n, bytes), of the file of each image.
+    names
+        Name of each class; empty if unknown.
     """
 
     inputs: torch.Tensor
     members: Labels
     classes: int
     digests: npt.NDArray[np.uint8]
+    names: tuple[str, ...] = ()
 
     @property
     def identity(self) -> bytes:
@@ -52,16 +55,8 @@ class Examples(NamedTuple):
         return content_digest(self.digests.tobytes() + self.members.tobytes())
 
 
-def read_examples(
-    dataset: Dataset,
-    parts: Parts,
-    max_pixels: int,
-    seed: int,
-    on_image: Callable[[int, int], None],
-) -> Examples:
-    """Read as many images as fit in memory, of each class an equal share of it.
-
-    Unreadable images are left out.
+def rows_that_fit(dataset: Dataset, parts: Parts, seed: int) -> Rows:
+    """Return the rows of images that fit in memory, ascending, of each class an equal share of it.
 
     Parameters
     ----------
@@ -69,25 +64,53 @@ def read_examples(
         The images.
     parts
         The network in two parts.
-    max_pixels
-        Images with more pixels are not read.
     seed
         Random seed of the images that are taken, if not all are.
+    """
+    frozen, shape = _input_of(parts)
+    size = int(np.prod(shape)) * (4 if frozen else 1)
+    return drawn(dataset.labels, free_memory() // SHARE // size, seed)
+
+
+def _input_of(parts: Parts) -> tuple[bool, tuple[int, ...]]:
+    """Return whether the stem does something, and the shape of its outputs for an image."""
+    crop = parts.preprocessing.crop
+    if isinstance(parts.stem, nn.Identity):
+        return False, (3, crop, crop)
+    with torch.inference_mode():
+        return True, tuple(parts.stem.eval()(torch.zeros(1, 3, crop, crop)).shape[1:])
+
+
+def read_examples(
+    dataset: Dataset,
+    rows: Rows,
+    parts: Parts,
+    max_pixels: int,
+    on_image: Callable[[int, int], None],
+    workers: int | None = None,
+) -> Examples:
+    """Read images, and pass them through the stem; leave out unreadable ones.
+
+    Parameters
+    ----------
+    dataset, rows
+        The images, and those to read, ascending.
+    parts
+        The network in two parts.
+    max_pixels
+        Images with more pixels are not read.
     on_image
         Called with the number of images read, and of all.
+    workers
+        Number of threads that read; None for one per processor.
 
     Raises
     ------
     DatasetError
         If no image can be read, or all are of one class.
     """
-    frozen = not isinstance(parts.stem, nn.Identity)
+    frozen, shape = _input_of(parts)
     stem = Normalised(parts.stem, parts.preprocessing).eval()
-    crop = parts.preprocessing.crop
-    with torch.inference_mode():
-        shape = tuple(stem(torch.zeros(1, 3, crop, crop)).shape[1:]) if frozen else (3, crop, crop)
-    size = int(np.prod(shape)) * (4 if frozen else 1)
-    rows = drawn(dataset.labels, free_memory() // SHARE // size, seed)
     kept, digests, done = [], [], 0
     inputs = torch.empty(
         (len(rows), 2, *shape) if frozen else (len(rows), *shape),
@@ -104,7 +127,7 @@ def read_examples(
         some = rows[start : start + BLOCK]
         loaded = load_images(
             dataset.part(some), np.ones(len(some), dtype=np.bool_), parts.preprocessing,
-            max_pixels, read,
+            max_pixels, read, workers,
         )  # fmt: skip
         readable = np.array([at for at in range(len(some)) if at not in loaded.unreadable], int)
         found = _through(stem, loaded.pixels[readable]) if frozen else loaded.pixels[readable]
@@ -118,7 +141,8 @@ def read_examples(
         raise DatasetError(
             f"{dataset.root}: has {number} with readable images; a network needs two"
         )
-    examples = Examples(inputs[:filled], members, len(labels), np.concatenate(digests))
+    names = tuple(dataset.classes[label] for label in labels.tolist())
+    examples = Examples(inputs[:filled], members, len(labels), np.concatenate(digests), names)
     if len(np.unique(as_keys(examples.digests))) < 2:
         raise DatasetError(f"{dataset.root}: all images are copies of one; a network needs others")
     return examples

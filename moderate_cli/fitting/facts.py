@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -13,15 +14,19 @@ import numpy as np
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest, file_stats
 from moderate_cli.dataset.paths import Paths
-from moderate_cli.dataset.sources import CHECKS
-from moderate_cli.errors import StoreError, WeightsError
+from moderate_cli.dataset.sources import CHECKS, NotAFile
+from moderate_cli.errors import OutputError, StoreError, WeightsError
+from moderate_cli.files.atomic import new_file
 from moderate_cli.files.regular import read_regular
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.networks.table import weights_digest
+from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.layout import place_of, store_folder
+from moderate_cli.store.recorded import FOLDER, digests_in, is_of_set, read_table
 
-FORMAT = 1
-FOLDER, NETWORK, FACTS = "fitted", "network.pt", "fitted.json"
+FORMAT = 2
+NETWORK, FACTS = "network.pt", "fitted.json"
+LOOKED_AT = 64  # images of a dataset that was moved, to know it again
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Fit:
 
 def fit_folder(dataset: Dataset, store: str | os.PathLike[str] | None) -> Path:
     """Return the folder of the network of a dataset."""
-    return store_folder(dataset.root, store) / FOLDER
+    return store_folder(dataset.home, store) / FOLDER
 
 
 def find_fit(
@@ -103,12 +108,29 @@ def find_fit(
     facts, fit = found
     own = facts["data"] == fingerprint(dataset)
     moved = facts["dataset"] != _place(dataset, fit.weights.parent)
-    if not own and moved:
+    if not own and moved and not _is_mostly_of(dataset, facts, fit):
         raise StoreError(
             f"{fit.weights.parent}: is the network of another dataset; pass another --store DIR,"
             " or remove it"
         )
     return fit, own and (how is None or facts["options"] == asdict(how))
+
+
+def find_serving(dataset: Dataset, store: str | os.PathLike[str] | None) -> tuple[Fit, bool] | None:
+    """Return the network in the store if it serves, and whether it is up to date.
+
+    The files are not examined if it does not serve; errors as of `find_fit`.
+    """
+    found = _read(fit_folder(dataset, store))
+    return find_fit(dataset, store) if found is not None and found[1].serves else None
+
+
+def options_of(dataset: Dataset, store: str | os.PathLike[str] | None) -> FitOptions | None:
+    """Return how the network in the store was trained, if there is one."""
+    found = _read(fit_folder(dataset, store))
+    with contextlib.suppress(TypeError, ValueError):  # of a later version
+        return None if found is None else FitOptions(**found[0]["options"])
+    return None
 
 
 def may_go_on(dataset: Dataset, store: str | os.PathLike[str] | None, how: FitOptions) -> bool:
@@ -120,6 +142,48 @@ def may_go_on(dataset: Dataset, store: str | os.PathLike[str] | None, how: FitOp
     return bool(facts["options"] == asdict(how) and facts["classes"] == list(dataset.classes))
 
 
+def confirmed(dataset: Dataset, features: FeatureStore, how: FitOptions) -> Fit | None:
+    """Return the network if it was trained as asked for on the bytes and classes of these images.
+
+    Names and times of the files do not count. They are kept for the next time.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    features
+        A feature set of them, up to date, in the same store.
+    how
+        How the network must have been trained.
+    """
+    folder = features.folder.parent / FOLDER
+    found = _read(folder)
+    if found is None:
+        return None
+    facts, fit = found
+    if facts["options"] != asdict(how) or not is_of_set(folder, facts["digest"], features):
+        return None
+    now = {"data": fingerprint(dataset), "dataset": _place(dataset, folder)}
+    with contextlib.suppress(OSError, OutputError), new_file(folder / FACTS) as file:
+        file.write(_encoded(facts | now))
+    return fit
+
+
+def _is_mostly_of(dataset: Dataset, facts: dict[str, Any], fit: Fit) -> bool:
+    """Whether the network was trained on some of the images: the dataset was moved and changed.
+
+    They are at least half of those that are expected of a training that may have left some out.
+    """
+    known = digests_in(fit.weights.parent, facts["digest"])
+    rows = np.linspace(0, len(dataset) - 1, min(len(dataset), LOOKED_AT)).astype(int).tolist()
+    same = 0
+    for row in rows:
+        with contextlib.suppress(OSError, NotAFile):
+            content, _ = dataset.source.read(f"{dataset.root}/{dataset.paths[row]}")
+            same += content_digest(content) in known
+    return same >= len(rows) / 2 * min(1, fit.images / len(dataset))
+
+
 def _read(folder: Path) -> tuple[dict[str, Any], Fit] | None:
     """Read the facts of a network; None if they, or the network, are missing or damaged."""
     try:
@@ -129,6 +193,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], Fit] | None:
             return None
         known = all(name in facts for name in ("options", "classes", "data", "dataset"))
         if known and facts["format"] == FORMAT and facts["digest"] == weights_digest(fit.weights):
+            read_table(folder, facts["digest"])
             return facts, fit
     except (OSError, ValueError, TypeError, KeyError, WeightsError):
         pass
@@ -158,7 +223,11 @@ def write_facts(path: Path, dataset: Dataset, data: str, fit: Fit, how: FitOptio
         "dataset": _place(dataset, fit.weights.parent),
         "digest": weights_digest(path.with_name(NETWORK)),
     }
-    path.write_text(json.dumps(facts, indent=2) + "\n", encoding="ascii")
+    path.write_bytes(_encoded(facts))
+
+
+def _encoded(facts: dict[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2) + "\n").encode("ascii")
 
 
 def _place(dataset: Dataset, folder: Path) -> str:

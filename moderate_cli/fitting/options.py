@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Real
 
-from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_whole
+from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed, check_whole
 from moderate_cli.networks.table import AUTO, CLASSIFIERS, SMALL_NETWORKS, WHERE
 
 FITTABLE = (AUTO, *SMALL_NETWORKS, *CLASSIFIERS)
@@ -49,8 +49,7 @@ class FitOptions:
             if value is not None:
                 check_whole(name, value)
                 object.__setattr__(self, name, int(value))  # numpy's numbers, too
-        if self.seed < 0:
-            raise ArgumentError(f"seed: {self.seed} is negative")
+        check_seed(self.seed)
         if self.epochs is not None and self.epochs < 1:
             raise ArgumentError(f"epochs: {self.epochs} is not positive")
         if self.minutes is not None and not isinstance(self.minutes, Real):

@@ -9,7 +9,7 @@ from typing import Literal
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.fitting.facts import Fit, find_fit
+from moderate_cli.fitting.facts import Fit, find_fit, find_serving
 from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import Listener
@@ -47,7 +47,7 @@ def resolve(
         return replace(options, backbone=name)
     if options.backbone == AUTO:
         found = _own_fit(dataset, options)
-        if found is None or not found[0].serves:
+        if found is None:
             return replace(options, backbone=DEFAULT_BACKBONE)
         listener.notice(said("fitted is used", found[0]))
     elif (found := find_fit(dataset, options.store)) is None:
@@ -66,9 +66,9 @@ def resolve(
 
 
 def _own_fit(dataset: Dataset, options: EmbedOptions) -> tuple[Fit, bool] | None:
-    """Return the network in the store; None if it is of another dataset."""
+    """Return the network in the store if it serves; None if it is of another dataset."""
     try:
-        return find_fit(dataset, options.store)
+        return find_serving(dataset, options.store)
     except StoreError:
         return None
 

@@ -14,7 +14,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.label_errors.suspects import Suspects
 from moderate_cli.reporting.wording import LONGEST_NAME, shown
 from moderate_cli.results import LabeledFeatures
-from moderate_cli.scoring import Scores
+from moderate_cli.scoring import CRITERIA, Scores
 from moderate_cli.selection import Choice
 from moderate_cli.selection.duplicates import Duplicates
 
@@ -113,9 +113,15 @@ class Subject:
         return "distance to the class center" if criterion == "center" else f"{criterion} score"
 
     @property
+    def meaning(self) -> str:
+        """What the score measures, if its name does not say so."""
+        known = self.measure.endswith(" score")
+        return CRITERIA[self.choice.scored_by].measures if known else ""
+
+    @property
     def name(self) -> str:
         """The dataset's folder, and the one that it is in."""
-        return shown("/".join(self.dataset.root.parts[-2:]))
+        return shown("/".join(self.dataset.home.parts[-2:]))
 
     def class_names(self) -> list[str]:
         """Names of the classes that occur, as they are shown; the more classes, the shorter."""

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal, TypedDict
 
-from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_whole
+from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed, check_whole
 from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
-from moderate_cli.selection.conflicts import conflicts
+from moderate_cli.selection.conflicts import conflicts, without_effect
 from moderate_cli.selection.counts import BALANCES, exact
 from moderate_cli.selection.strategies import AUTO, STRATEGIES, Strategy
 from moderate_cli.selection.windows import MEDIAN
@@ -106,10 +106,10 @@ class Choice:
         check_choice("balance", self.balance, BALANCES)
         if not 0 <= self.window_quantile <= 1:
             raise ArgumentError(f"quantile: {self.quantile} is not in [0, 1]")
-        for name in ("min_per_class", "seed"):
-            check_whole(name, getattr(self, name))
-            if getattr(self, name) < 0:
-                raise ArgumentError(f"{name}: {getattr(self, name)} is negative")
+        check_whole("min_per_class", self.min_per_class)
+        if self.min_per_class < 0:
+            raise ArgumentError(f"min_per_class: {self.min_per_class} is negative")
+        check_seed(self.seed)
         if self.dedup is not None and not 0 < self.dedup <= 1:
             raise ArgumentError(f"dedup: {self.dedup} is not in (0, 1]")
         self._check_suspects()
@@ -118,6 +118,18 @@ class Choice:
             if conflict.fatal:
                 one, other = (self._given(name) for name in (conflict.one, conflict.other))
                 raise OptionError("use {} or {}, not both", one, other)
+
+    def check_effects(self) -> None:
+        """Refuse a class center or a metric that changes nothing.
+
+        Raises
+        ------
+        ArgumentError
+            Naming the first of them, and the strategy or criterion that does not use it.
+        """
+        for conflict in without_effect(asdict(self)):
+            one, other = (self._given(name) for name in (conflict.one, conflict.other))
+            raise OptionError("use {} or {}, not both", one, other)
 
     @property
     def entry(self) -> Strategy:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection.counts import exact
 from moderate_cli.selection.strategies import AUTO, STRATEGIES
 from moderate_cli.selection.windows import MEDIAN
+
+CENTERED = {"center": "mean", "metric": "euclidean"}  # options of some criteria, with defaults
 
 
 class Conflict(NamedTuple):
@@ -56,6 +59,24 @@ def conflicts(asked: Mapping[str, Any]) -> Iterator[Conflict]:
         yield Conflict("strategy", "criterion")  # it adapts to the accuracy, the sign of its own
     if asked.get("balance", "proportional") != "proportional" and scope == "global":
         yield Conflict("balance", "scope")
+
+
+def without_effect(asked: Mapping[str, Any]) -> Iterator[Conflict]:
+    """Yield a class center and a metric that were set, but change nothing.
+
+    It is no conflict where several strategies are compared, some of which use them.
+
+    Examples
+    --------
+    >>> list(without_effect({"strategy": "adaptive", "center": "median"}))
+    [Conflict(one='strategy', other='center', wins='one', fatal=True)]
+    """
+    strategy, criterion = asked.get("strategy", "moderate"), asked.get("criterion")
+    own = "center" if strategy == AUTO else STRATEGIES[strategy].criterion
+    if not CRITERIA[criterion or own].centered:
+        for name, default in CENTERED.items():
+            if asked.get(name, default) != default:
+                yield Conflict("criterion" if criterion else "strategy", name)
 
 
 def compatible(strategy: str, scope: str, criterion: str | None) -> bool:

@@ -1,9 +1,12 @@
 """Arguments of the functions that the command line could not give."""
 
+import os
+
 import numpy as np
 import pytest
 
 import moderate_cli
+import moderate_cli.results
 from moderate_cli import ModerateError
 
 FEATURES = {"backbone": "pixels", "dtype": "float32", "runtime": "torch"}
@@ -23,6 +26,66 @@ def test_options_of_another_type_are_refused(embedded, options, message):
     with pytest.raises(ModerateError) as caught:
         moderate_cli.select(embedded, **{"ratio": 0.5, **options}, **FEATURES)
     assert str(caught.value).startswith(message)
+
+
+SEEDED = {
+    "select": lambda data, out, **how: moderate_cli.select(data, ratio=0.5, **how, **FEATURES),
+    "score": lambda data, out, **how: moderate_cli.score(data, **how, **FEATURES),
+    "evaluate": lambda data, out, **how: moderate_cli.evaluate(data, **how, **FEATURES),
+    "report": lambda data, out, **how: moderate_cli.report(data, out / "r.html", **how, **FEATURES),
+    "perturb": lambda data, out, **how: moderate_cli.perturb(data, out / "p", corrupt=0.5, **how),
+    "fit": lambda data, out, **how: moderate_cli.fit(data, **how),
+    "score_features": lambda data, out, **how: moderate_cli.score_features(
+        np.eye(4), np.array([0, 0, 1, 1]), **how
+    ),
+    "select_scores": lambda data, out, **how: moderate_cli.select_scores(
+        np.arange(4.0), ratio=0.5, **how
+    ),
+    "results.score": lambda data, out, **how: moderate_cli.results.score(
+        moderate_cli.embed(data, **FEATURES), **how
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", [2**70, 2**32, -1])
+@pytest.mark.parametrize("call", SEEDED.values(), ids=SEEDED)
+def test_a_seed_that_no_generator_takes_is_refused_everywhere(embedded, tmp_path, call, seed):
+    with pytest.raises(ModerateError) as caught:
+        call(embedded, tmp_path, seed=seed)
+    assert str(caught.value) == f"seed: {seed} is not in [0, 4294967295]"
+    assert sorted(os.listdir(tmp_path)) == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"strategy": "adaptive", "center": "median"},
+            "use strategy='adaptive' or center='median', not both",
+        ),
+        (
+            {"criterion": "margin", "metric": "cosine"},
+            "use criterion='margin' or metric='cosine', not both",
+        ),
+    ],
+)
+def test_a_center_or_a_metric_without_effect_is_refused(embedded, tmp_path, options, message):
+    calls = [
+        moderate_cli.select,
+        lambda *args, **how: moderate_cli.report(args[0], "r.html", **how),
+    ]
+    if "strategy" not in options:
+        calls.append(lambda data, ratio, **how: moderate_cli.score(data, **how))
+    for call in calls:
+        with pytest.raises(ModerateError) as caught:
+            call(embedded, ratio=0.5, **options, **FEATURES)
+        assert str(caught.value) == message
+
+
+def test_a_center_has_an_effect_on_some_of_the_strategies_that_are_compared(embedded):
+    moderate_cli.evaluate(
+        embedded, ratio=[0.5], strategy=["adaptive", "easy"], center="median", seeds=1, **FEATURES
+    )
 
 
 def test_a_report_does_not_go_into_the_dataset_or_its_store(embedded, tmp_path):

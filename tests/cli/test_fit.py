@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import draw
 
-from moderate_cli.fitting import learning, lifecycle, plan, resolving
+from moderate_cli.fitting import learning, plan, preparing, resolving
 from moderate_cli.networks.table import weights_digest
 
 HOW = ("--network", "cnn", "--epochs", "1", "--folds", "2", "--device", "cpu")
@@ -16,7 +16,7 @@ HOW = ("--network", "cnn", "--epochs", "1", "--folds", "2", "--device", "cpu")
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch):
     """Trains one epoch; `pixels` is the default backbone."""
-    for module in (lifecycle, resolving):
+    for module in (preparing, resolving):
         monkeypatch.setattr(module, "DEFAULT_BACKBONE", "pixels")
     monkeypatch.setattr(plan, "default_epochs", lambda *_: 1)
 
@@ -46,7 +46,8 @@ def test_a_network_is_trained_and_told_of(pictures, moderate):
     done = moderate("fit", pictures, *HOW)
     assert (done.status, done.stdout) == (0, "")
     path = store_of(pictures) / "fitted" / "network.pt"
-    known, fitted, hint = kept(done.stderr)
+    begun, known, fitted, hint = kept(done.stderr)
+    assert begun == "moderate: training cnn on 20 images: less than a minute"
     assert re.fullmatch(
         r"moderate: cnn is right for [0-9.]+ % of images that it did not see, a linear head on the"
         r" default features for 100\.0 %",
@@ -64,7 +65,7 @@ def test_images_that_are_left_out_are_told_of(pictures, moderate):
     assert said[0] == (
         "moderate: training on 19 of 20 images; the others are unreadable, or do not fit in memory"
     )
-    assert " to 19 images -> " in said[2]
+    assert " to 19 images -> " in said[3]
 
 
 def test_a_dry_run_tells_the_cost_and_writes_nothing(pictures, moderate):
@@ -157,14 +158,15 @@ def test_select_trains_a_network_that_is_missing_and_takes_its_features(
     assert len(done.stdout.splitlines()) == 10
     said = kept(done.stderr)
     assert said[0] == "moderate: training a network on these images, because there is none yet"
-    assert said[1].startswith("moderate: resnet9_narrow is right for ")
+    assert said[1] == "moderate: training resnet9_narrow on 20 images: less than a minute"
+    assert said[2].startswith("moderate: resnet9_narrow is right for ")
     assert len(trained) == 1
     digest = weights_digest(store_of(pictures) / "fitted" / "network.pt")[:8]
     assert f"fitted-{digest}-float32-float32" in os.listdir(store_of(pictures))
     # Then it is there.
     again = moderate(*args)
     assert again.stdout == done.stdout
-    assert [line for line in kept(again.stderr) if line in said[:2]] == []
+    assert [line for line in kept(again.stderr) if line in said[:3]] == []
     assert len(trained) == 1
 
 

@@ -94,6 +94,22 @@ def test_only_objects_that_changed_are_read_again(far, server, data, tmp_path):
     assert np.flatnonzero(changed).tolist() == [1]
 
 
+def test_a_network_is_trained_on_remote_images(far, tmp_path):
+    fit = ("fit", URL, "--store", "store", "--network", "cnn", "--epochs", "1", "--folds", "2")
+    status, _, told = far(*fit)
+    assert (status, f"Fitted cnn to 8 images -> {tmp_path}/store/fitted/" in told) == (0, True), (
+        told
+    )
+    args = ("select", "-r", "0.5", URL, "--store", "store", "--backbone", "fitted")
+    status, kept, told = far(*args, "--criterion", "fitted-aum", "-j", "1")
+    assert (status, len(kept.splitlines())) == (0, 4), told
+    # Without a store nothing is read.
+    status, _, told = far("fit", URL)
+    assert (status, told) == (
+        2, "moderate: error: bucket/train: is remote; pass --store DIR for its features\n"
+    )  # fmt: skip
+
+
 def test_a_remote_dataset_needs_a_store(far):
     told = "moderate: error: bucket/train: is remote; pass --store DIR for its features\n"
     assert far("embed", URL) == (2, "", told)

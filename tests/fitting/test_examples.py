@@ -7,7 +7,14 @@ from moderate_cli.dataset import scan
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.errors import DatasetError
 from moderate_cli.fitting import examples
-from moderate_cli.fitting.examples import Examples, drawn, folds_of, free_memory, read_examples
+from moderate_cli.fitting.examples import (
+    Examples,
+    drawn,
+    folds_of,
+    free_memory,
+    read_examples,
+    rows_that_fit,
+)
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.fitted import Fitted, Parts
 from moderate_cli.networks.table import Preprocessing
@@ -18,7 +25,8 @@ MOST = 10_000  # pixels
 
 
 def read(root, parts=PLAIN, seed=0, on_image=lambda *_: None):
-    return read_examples(scan(root), parts, MOST, seed, on_image)
+    dataset = scan(root)
+    return read_examples(dataset, rows_that_fit(dataset, parts, seed), parts, MOST, on_image)
 
 
 def some_examples(classes, per_class):
@@ -140,7 +148,7 @@ def test_classes_are_those_with_readable_images(pictures):
         (pictures / "b" / f"{image}.png").write_bytes(b"bad")
     found = read(pictures)
     assert found.members.tolist() == [0] * 5 + [1] * 5 + [2] * 5
-    assert found.classes == 3
+    assert (found.classes, found.names) == (3, ("a", "c", "d"))
 
 
 @pytest.mark.parametrize(("left", "said"), [("a", "1 class"), ("", "0 classes")])

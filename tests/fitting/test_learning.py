@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from moderate_cli.fitting import learning
+from moderate_cli.fitting import learner
 from moderate_cli.fitting.examples import Examples
-from moderate_cli.fitting.learning import Training, learn, seconds_per_image
+from moderate_cli.fitting.learner import Training
+from moderate_cli.fitting.learning import learn, seconds_per_image
 from moderate_cli.networks.classifiers import drop_head
 from moderate_cli.networks.fitted import parts_of
 from moderate_cli.training.descent import Descent
@@ -54,7 +55,7 @@ def outputs(fitted, fold, examples, headed=True):
 @pytest.fixture
 def exact(monkeypatch):
     """Computes in float32, also where the processor is fast at bfloat16."""
-    monkeypatch.setattr(learning, "computes_in_half", lambda _: False)
+    monkeypatch.setattr(learner, "computes_in_half", lambda _: False)
 
 
 @pytest.fixture
@@ -62,17 +63,17 @@ def batches(monkeypatch):
     """Rows of each batch that a network is trained on."""
     seen = []
 
-    def step(self, tail, descent, rows, original=learning._Learner.step):
+    def step(self, tail, descent, rows, original=learner.Learner.step):
         seen.append(rows.tolist())
-        original(self, tail, descent, rows)
+        return original(self, tail, descent, rows)
 
-    monkeypatch.setattr(learning._Learner, "step", step)
+    monkeypatch.setattr(learner.Learner, "step", step)
     return seen
 
 
 @pytest.mark.parametrize("folds", [2, 3])
 def test_the_network_of_a_fold_sees_all_other_images_once_an_epoch(batches, monkeypatch, folds):
-    monkeypatch.setattr(learning, "BATCH", 4)
+    monkeypatch.setattr(learner, "BATCH", 4)
     fitted, *_ = learnt(TRAINING._replace(folds=folds))
     numbers = fitted.known_folds(EXAMPLES.digests)
     assert sorted(set(numbers.tolist())) == list(range(folds))
@@ -96,8 +97,8 @@ def test_copies_of_an_image_are_not_seen_either(batches):
 
 
 def test_a_single_network_sees_all_images_but_a_tenth(batches, monkeypatch):
-    monkeypatch.setattr(learning, "LEAST_BATCH", 40)
-    fitted, _, judged = learnt(TRAINING._replace(folds=1), drawn_examples(40))
+    monkeypatch.setattr(learner, "LEAST_BATCH", 40)
+    fitted, _, judged, _ = learnt(TRAINING._replace(folds=1), drawn_examples(40))
     held = np.flatnonzero(fitted.known_folds(drawn_examples(40).digests) == 0).tolist()
     assert (len(held), judged, len(fitted.tails)) == (4, 4, 1)
     assert [sorted([*rows, *held]) for rows in batches] == [list(range(40))] * 2
@@ -114,10 +115,10 @@ def test_a_single_network_is_judged_also_if_its_tenth_is_gone():
 def scripted(monkeypatch, *accuracies):
     """Let the network of a single fold pretend accuracies, and return its weights of each epoch."""
     told, epochs = iter([*accuracies, 0.0]), []
-    monkeypatch.setattr(learning._Learner, "_right", lambda *_: next(told))
-    learner = learning._Learner(TRAINING, EXAMPLES, None, lambda *_: None)
+    monkeypatch.setattr(learner.Learner, "_right", lambda *_: next(told))
+    one = learner.Learner(TRAINING, EXAMPLES, None, lambda *_: None)
     rows = np.arange(24)
-    found = learner.learn(
+    found = one.learn(
         0, rows[:12], rows[12:], None, lambda state: epochs.append(copy.deepcopy(state["tail"]))
     )
     return [
@@ -136,18 +137,18 @@ def test_the_best_epoch_is_kept_and_of_equal_ones_the_last(monkeypatch, accuraci
 def test_held_out_images_decide_which_epoch_is_best(monkeypatch):
     asked = []
 
-    def right(self, tail, rows, original=learning._Learner._right):
+    def right(self, tail, rows, original=learner.Learner._right):
         asked.append(rows.tolist())
         return original(self, tail, rows)
 
-    monkeypatch.setattr(learning._Learner, "_right", right)
+    monkeypatch.setattr(learner.Learner, "_right", right)
     fitted, *_ = learnt()
     numbers = fitted.known_folds(EXAMPLES.digests)
     assert asked == [np.flatnonzero(numbers == fold).tolist() for fold in (0, 0, 0, 1, 1, 1)]
 
 
 def test_the_accuracy_is_that_of_images_that_a_network_did_not_see(exact):
-    fitted, right, judged = learnt(TRAINING._replace(epochs=5))
+    fitted, right, judged, _ = learnt(TRAINING._replace(epochs=5))
     numbers = fitted.known_folds(EXAMPLES.digests)
     found = [outputs(fitted, fold, EXAMPLES).argmax(axis=1) for fold in (0, 1)]
     assert right == (np.where(numbers == 0, *found) == EXAMPLES.members).sum()
@@ -157,12 +158,12 @@ def test_the_accuracy_is_that_of_images_that_a_network_did_not_see(exact):
 @pytest.mark.parametrize("right", [0, 1, 2, 49])
 def test_images_with_the_right_class_are_counted_exactly(monkeypatch, right):
     examples = drawn_examples(98, classes=2)
-    monkeypatch.setattr(learning._Learner, "_right", lambda *_: right)
-    assert learnt(TRAINING._replace(epochs=1), examples)[1:] == (2 * right, 98)
+    monkeypatch.setattr(learner.Learner, "_right", lambda *_: right)
+    assert learnt(TRAINING._replace(epochs=1), examples)[1:3] == (2 * right, 98)
 
 
 def test_a_network_learns_classes_that_can_be_told_apart():
-    _, right, judged = learnt(TRAINING._replace(epochs=30), drawn_examples(48))
+    _, right, judged, _ = learnt(TRAINING._replace(epochs=30), drawn_examples(48))
     assert right / judged > 0.6
 
 
@@ -201,7 +202,8 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path, epoch, before)
         move=lambda *move: moves.append(move),
     )  # fmt: skip
     assert same(found[0], whole[0])
-    assert found[1:] == whole[1:]
+    assert found[1:3] == whole[1:3]
+    assert np.array_equal(found.scores, whole.scores)
     assert len(saved) + len(again) == 6
     assert moves[0] == (12 * (epoch + 1), 72)
 
@@ -264,7 +266,7 @@ def test_the_random_state_of_torch_stays_as_it_was():
     before = torch.get_rng_state()
     learnt()
     assert torch.equal(torch.get_rng_state(), before)
-    assert seconds_per_image(TRAINING, EXAMPLES) > 0
+    assert seconds_per_image(TRAINING, EXAMPLES, 24) > 0
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -293,7 +295,7 @@ def test_small_networks_learn_their_batch_statistics():
 def test_a_time_of_an_image_is_measured_without_a_change(batches):
     examples = drawn_examples(6)
     pixels = examples.inputs.clone()
-    assert seconds_per_image(TRAINING, examples) > 0
+    assert seconds_per_image(TRAINING, examples, 6) > 0
     assert torch.equal(examples.inputs, pixels)
     assert {len(rows) for rows in batches} == {6}
     assert max(map(max, batches)) < 6
@@ -302,3 +304,8 @@ def test_a_time_of_an_image_is_measured_without_a_change(batches):
 def test_images_that_many_networks_see_are_counted():
     assert TRAINING._replace(folds=1, epochs=5).images(10) == 45
     assert TRAINING._replace(folds=3, epochs=5).images(10) == 100
+
+
+def test_images_that_are_only_looked_at_count_a_third():
+    assert TRAINING._replace(folds=1, epochs=5).work(30) == 5 * 27 + 5 * (3 + 3) / 3
+    assert TRAINING._replace(folds=3, epochs=5).work(30) == 5 * 60 + 5 * 30 / 3

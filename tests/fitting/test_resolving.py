@@ -9,11 +9,12 @@ import pytest
 from conftest import draw
 from listeners import Told
 
-from moderate_cli import Cluster, duplicates, embed, estimate, evaluate, fit, select
+from moderate_cli import Cluster, duplicates, embed, estimate, evaluate, fit, report, select
+from moderate_cli.api import report as api_report
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError
-from moderate_cli.fitting import learning, lifecycle, plan, resolving
+from moderate_cli.fitting import facts, learning, plan, preparing, resolving
 from moderate_cli.fitting.facts import Fit, find_fit
 from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import request
@@ -30,7 +31,7 @@ FITTED = replace(AUTO, backbone="fitted")
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch):
     """Trains one epoch; `pixels` is the default backbone."""
-    for module in (lifecycle, resolving, request):
+    for module in (preparing, resolving, request):
         monkeypatch.setattr(module, "DEFAULT_BACKBONE", "pixels")
     monkeypatch.setattr(plan, "default_epochs", lambda *_: 1)
 
@@ -71,8 +72,9 @@ def test_auto_is_the_network_of_the_dataset_where_it_serves(pictures):
     assert resolved(pictures, AUTO) == (expected, [said])
 
 
-def test_auto_is_the_default_backbone_where_the_network_does_not_serve(pictures):
+def test_auto_is_the_default_backbone_where_the_network_does_not_serve(pictures, monkeypatch):
     fitted(pictures, **BAD)
+    monkeypatch.setattr(facts, "file_stats", None)  # the files are not listed for it
     assert resolved(pictures, AUTO) == (replace(AUTO, backbone="pixels"), [])
 
 
@@ -111,9 +113,27 @@ def test_a_network_of_another_dataset_is_left_alone_by_auto(pictures, tmp_path, 
     fitted(pictures, **GOOD, store=tmp_path / "store")
     other = tmp_path / "other"
     shutil.copytree(pictures, other)
-    draw(other / "a" / "9.png", 5, 2)
+    for path in [*other.glob("[abc]/*.png")]:
+        draw(path, 6, int(path.stem))
     options = replace(AUTO, store=tmp_path / "store")
     assert resolved(other, options) == (replace(options, backbone="pixels"), [])
+
+
+@pytest.mark.parametrize(("backbone", "used"), [("auto", "pixels"), ("fitted", "fitted")])
+def test_a_report_looks_for_near_duplicates_as_duplicates_does(
+    pictures, tmp_path, monkeypatch, backbone, used
+):
+    fitted(pictures, **GOOD)
+    seen = []
+
+    def find(data, original=api_report.duplicates_in):
+        seen.append(data.folder.name.split("-")[0])
+        return original(data)
+
+    monkeypatch.setattr(api_report, "duplicates_in", find)
+    found = report(pictures, tmp_path / "r.html", backbone=backbone, **OPTIONS)
+    assert seen == [used]
+    assert found.source.stores[0].manifest.spec.backbone == "fitted"
 
 
 def test_clusters_and_near_duplicates_are_of_the_default_features(pictures, trained):
@@ -157,21 +177,22 @@ def test_fitted_trains_a_network_if_there_is_none(pictures, trained):
     fit, fresh = find_fit(scan(pictures), None)
     assert (fit.network, fit.folds, fresh) == ("resnet9_narrow", 1, True)
     assert found == replace(FITTED, weights=fit.weights)
-    assert notices == [
+    assert [notice.kind for notice in notices] == ["fitting", "training", "fitted"]
+    assert notices[::2] == [
         Notice("fitting"),
         Notice("fitted", names=("resnet9_narrow",), share=fit.accuracy, than=fit.pretrained),
     ]
 
 
-@pytest.mark.parametrize("facts", [GOOD, BAD])
-def test_a_network_of_older_images_is_taken_with_a_notice(pictures, trained, facts):
-    found = fitted(pictures, **facts)
+@pytest.mark.parametrize("known", [GOOD, BAD])
+def test_a_network_of_older_images_is_taken_with_a_notice(pictures, trained, known):
+    found = fitted(pictures, **known)
     draw(pictures / "a" / "5.png", 5, 2)
     expected = replace(FITTED, weights=found.weights)
     assert resolved(pictures, FITTED) == (expected, [Notice("fitted is old")])
     _, notices = resolved(pictures, AUTO)
     kinds = [notice.kind for notice in notices]
-    assert kinds == (["fitted is used", "fitted is old"] if facts is GOOD else [])
+    assert kinds == (["fitted is used", "fitted is old"] if known is GOOD else [])
     assert len(trained) == 1
 
 

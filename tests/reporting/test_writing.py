@@ -37,6 +37,22 @@ def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path):
     assert {float(ratio) for ratio in points} == {1 / 3, 0.5}
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "its distance to the class center. Blue"),
+        (
+            ("--strategy", "adaptive"),
+            "its margin score: by how much a linear (ridge) head that did not see the image prefers"
+            " another class; negative if it prefers the label. Blue",
+        ),
+    ],
+)
+def test_the_page_says_what_the_score_of_an_image_is(embedded, moderate, tmp_path, args, said):
+    assert moderate("report", embedded, *args, "-o", tmp_path / "r.html").status == 0
+    assert f"<p>The score of an image is {said}: kept images" in (tmp_path / "r.html").read_text()
+
+
 def test_images_of_tar_files_are_drawn_and_those_that_are_gone_say_why(
     tmp_path, moderate, monkeypatch
 ):

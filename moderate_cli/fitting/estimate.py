@@ -1,0 +1,72 @@
+"""Estimate the time of a training from a sample."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+from moderate_cli.dataset import Dataset
+from moderate_cli.embedding import EmbedOptions
+from moderate_cli.embedding.estimate import measure
+from moderate_cli.fitting.facts import find_fit, may_go_on
+from moderate_cli.fitting.options import FitOptions
+from moderate_cli.fitting.preparing import or_as_before, plain, prepared, within
+from moderate_cli.listening import SILENT, Listener
+
+SAMPLE = 512  # images
+
+
+class FitEstimate(NamedTuple):
+    """What a training would take.
+
+    Attributes
+    ----------
+    network, size, folds, epochs
+        As in `Fit`.
+    images
+        Number of images to train on.
+    rate
+        Images per second; 0 if the network is up to date.
+    seconds
+        Time of all: features of the default backbone, if they are missing, reading, and training.
+    """
+
+    network: str
+    size: int
+    folds: int
+    epochs: int
+    images: int
+    rate: float
+    seconds: float
+
+
+def measure_fit(
+    dataset: Dataset, how: FitOptions, options: EmbedOptions, listener: Listener = SILENT
+) -> FitEstimate:
+    """Estimate the time of `fit_network` from a sample; write nothing.
+
+    Raises
+    ------
+    ModerateError
+        As of `fit_network`.
+    """
+    from moderate_cli.fitting.learning import seconds_per_image
+    from moderate_cli.networks.devices import explained
+
+    found = find_fit(dataset, options.store, how)
+    if found is not None and found[1]:
+        fit = found[0]
+        return FitEstimate(fit.network, fit.size, fit.folds, fit.epochs, fit.images, 0.0, 0.0)
+    how = how if found is None else or_as_before(dataset, how, options.store)
+    goes_on = may_go_on(dataset, options.store, how)
+    embedding = measure(dataset, plain(options), listener).seconds
+    with explained("use a smaller --network"):
+        begun = time.perf_counter()
+        training, examples, images = prepared(dataset, how, options, listener, SAMPLE)
+        reading = (time.perf_counter() - begun) * images / len(examples.members)
+        each = seconds_per_image(training, examples, images)
+        training = within(training, images, how, each, goes_on=goes_on)
+    return FitEstimate(
+        training.network, training.size, training.folds, training.epochs, images, 1 / each,
+        embedding + reading + each * training.work(images),
+    )  # fmt: skip

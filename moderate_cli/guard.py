@@ -40,12 +40,12 @@ class Guard:
         """Guard a dataset, and its store beside it."""
         found = cls()
         found.add_dataset(dataset)
-        if dataset.source.has_neighbors and dataset.root.name:
-            found.add_store(store_folder(dataset.root))
+        if dataset.source.has_neighbors and dataset.home.name:
+            found.add_store(store_folder(dataset.home))
         return found
 
     def add_dataset(self, dataset: Dataset) -> None:
-        """Guard the folders of a dataset, also linked ones, and its tar files."""
+        """Guard the folders of a dataset, also linked ones; of others, its tar files or list."""
         for path in dataset.source.containers:
             kind = dataset.source.suffix.removeprefix(".")
             self.add_file(path, f"the {kind} file {os.path.basename(path)} of the dataset")
@@ -53,6 +53,9 @@ class Guard:
             return
         self._datasets.append(dataset)
         self._add_place(dataset.root, "the dataset")
+        if dataset.listed is not None:  # other files beside its images do not matter
+            self.add_file(dataset.listed.path, "the list of the dataset")
+            return
         for name in _folders(dataset):
             found = identity(dataset.root / name)
             if found is not None:
@@ -62,6 +65,13 @@ class Guard:
         """Guard a folder of feature sets, which need not exist yet."""
         self._add_place(folder, "the feature store")
         self._stores.append(folder)
+
+    def add_folder(self, path: str | os.PathLike[str], what: str) -> None:
+        """Guard a folder: no output may be in it."""
+        self._add_place(path, what)
+        found = identity(path)
+        if found is not None:
+            self._inside[found] = what
 
     def add_file(self, path: str | os.PathLike[str], what: str) -> None:
         """Guard an input file, or another output."""
@@ -187,7 +197,7 @@ class Guard:
 
 def _folders(dataset: Dataset) -> list[str]:
     """Return all folders of a dataset, relative to its root, which is ""."""
-    found = {"", *dataset.classes}
+    found = {"", *(dataset.classes if dataset.listed is None else ())}
     # For millions of paths, this takes a third of the time of os.path.dirname.
     for folder in {path.rpartition("/")[0] for path in dataset.paths}:
         while folder and folder not in found:

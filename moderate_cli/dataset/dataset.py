@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from moderate_cli.dataset.image_formats import readable_extensions
 from moderate_cli.dataset.layouts import is_part_name, is_split_name
+from moderate_cli.dataset.lists import Listed
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.paths import Paths
@@ -24,6 +25,8 @@ FLAT = "."  # the only class of a folder without sub-folders
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
+
+    Those of a list are in the same order: by class, folder and name.
 
     `notices` lists the exceptions: hidden files and folders are ignored, more formats are read, and
     no folder is entered twice in a class.
@@ -45,6 +48,8 @@ class Dataset:
     notices
         Files that were ignored or counted twice, and oddities. `moderate_cli.dataset.sentences`
         puts them in words.
+    listed
+        The list that has the images and classes, if they are not those of folders.
 
     Examples
     --------
@@ -60,6 +65,7 @@ class Dataset:
     labels: npt.NDArray[np.int64]
     source: Source = FILES
     notices: tuple[Notice, ...] = ()
+    listed: Listed | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -68,7 +74,15 @@ class Dataset:
         """Return a dataset of some rows, int64 (m,), renumbered from 0."""
         paths = Paths.of(self.paths[row] for row in rows.tolist())
         source = self.source.part(f"{self.root}/{path}" for path in paths)
-        return replace(self, paths=paths, labels=self.labels[rows], source=source, notices=())
+        listed = self.listed and self.listed.part(rows)
+        return replace(
+            self, paths=paths, labels=self.labels[rows], source=source, notices=(), listed=listed
+        )
+
+    @property
+    def home(self) -> Path:
+        """The folder or the list that names the dataset; features are stored beside it."""
+        return self.root if self.listed is None else self.listed.home
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
@@ -90,12 +104,14 @@ class Dataset:
     def looks_like_splits(self) -> bool:
         """Whether all class folders with images have names of splits, such as "train"."""
         empty = set(self.empty_classes)
-        return all(is_split_name(name) for name in self.classes if name not in empty)
+        return self.listed is None and all(
+            is_split_name(name) for name in self.classes if name not in empty
+        )
 
     @property
     def looks_like_class(self) -> bool:
         """Whether there are no class folders, and a folder beside this one contains images too."""
-        if not self.flat or not self.in_files or is_part_name(self.root.name):
+        if not self.flat or not self.in_files or self.listed or is_part_name(self.root.name):
             return False
         extensions = readable_extensions()
         return any(_holds_images(folder, extensions) for folder in _folders_beside(self.root))

@@ -21,6 +21,7 @@ SYSTEM_FILES = frozenset(
     ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini", "icon\r")
 )
 ZONE = ":zone.identifier"  # suffix of a file in which Windows notes the source of a download
+STORE = ".moderate"  # suffix of folders of features
 OWN = ".moderate-"  # prefix of files that this program leaves in its output folders
 # Texts and tables, which are ignored without a notice.
 TEXTS = frozenset(
@@ -34,8 +35,8 @@ SUFFIX = re.compile(r"\.[^\W\d][\w!@~-]{0,15}")  # but not the end of a number
 
 
 def is_left_behind(folder: str) -> bool:
-    """Whether a folder is hidden, or of a system, and so not a class or a part of one."""
-    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS
+    """Whether a folder is hidden, of a system, or a feature store, and so not a class."""
+    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS or folder.endswith(STORE)
 
 
 def is_hidden(file: str) -> bool:

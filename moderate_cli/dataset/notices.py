@@ -27,6 +27,10 @@ Kind = Literal[
     "parts",  # class folders that are all named like parts of a dataset
     "deeper",  # the only class, and its folders, which may be the classes
     "splits inside",  # splits in each class
+    "missing images",  # rows of a list whose image does not exist, with an example
+    "double rows",  # rows of a list that repeat an image
+    "no class",  # images of a list without a class, which are left out
+    "no row",  # images in the folders of a list that it does not name, with an example
 ]
 SNIFFED = 1000  # files without a suffix that are opened
 

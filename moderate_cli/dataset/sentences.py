@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.dataset.layouts import is_split_name
+from moderate_cli.dataset.lists import is_list
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
 from moderate_cli.text import printable
 
@@ -48,7 +49,7 @@ def sentences(dataset: Dataset, data: str = "DATA", *, clustered: bool = False) 
     """
     notices = dataset.notices
     found = [ignored(notices), _more(notices), _shifts(notices), _loops(notices)]
-    found += [_twins(notices), _alike(notices)]
+    found += [_twins(notices), _alike(notices), *_rows(notices)]
     if not clustered:
         found.append(_layout(dataset, data.rstrip("/")))
     return [sentence for sentence in found if sentence is not None]
@@ -185,6 +186,29 @@ def _alike(notices: Notices) -> Sentence | None:
     )
 
 
+def _rows(notices: Notices) -> Iterator[Sentence]:
+    """Compare the rows of a list with the images in its folders."""
+    for notice in notices:
+        match notice.kind:
+            case "missing images":
+                example, folder = map(printable, notice.names)
+                where = f" in {folder}" if folder else ""
+                yield Sentence(
+                    f"ignored {_count(notice.count, 'row')} whose image does not exist{where}, such"
+                    f" as {example}",
+                    "" if folder else "--images names another folder",
+                )
+            case "double rows":
+                yield Sentence(f"ignored {_count(notice.count, 'repeated row')}")
+            case "no class":
+                yield Sentence(f"ignored {_count(notice.count, 'row')} without a class")
+            case "no row":
+                yield Sentence(
+                    f"not listed: {_count(notice.count, 'image')} in its folders, such as"
+                    f" {printable(notice.names[0])}"
+                )
+
+
 def _shown(name: str) -> str:
     """Show a name so that it differs from one that looks the same."""
     return printable(name) if name.isascii() else ascii(name)[1:-1]
@@ -197,7 +221,7 @@ def _layout(dataset: Dataset, data: str) -> Sentence | None:
         if kind in by_kind:
             return say(by_kind[kind], data)
     if (
-        dataset.flat and not dataset.looks_like_class
+        dataset.flat and dataset.listed is None and not dataset.looks_like_class
     ):  # which is refused later, unless --store says that it is meant
         return Sentence(
             "has no class folders, so its images form one class",
@@ -206,13 +230,16 @@ def _layout(dataset: Dataset, data: str) -> Sentence | None:
     return None
 
 
-WAYS = "make one folder per class, or use --labels kmeans:K, or --features with --labels"
+KMEANS = "use --labels kmeans:K"
+WAYS = f"make one folder per class, or {KMEANS}, or --features with --labels"
 
 
-def _labels(notice: Notice, _: str) -> Sentence:
+def _labels(notice: Notice, data: str) -> Sentence:
     name, *found = map(printable, notice.names)
     where = "" if name == FLAT else f", {name}"
-    return Sentence(f"all images are in one class{where}; not read: {_some(found)}", WAYS)
+    lists = [f"{data}/{one}" for one in found if is_list(one)]
+    advice = f"pass {lists[0]} if it lists the classes, or {KMEANS}" if lists else WAYS
+    return Sentence(f"all images are in one class{where}; not read: {_some(found)}", advice)
 
 
 def _parts(notice: Notice, _: str) -> Sentence:

@@ -16,7 +16,7 @@ from moderate_cli.listening import Listener
 from moderate_cli.notices import Notice
 from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.layout import store_folder
-from moderate_cli.text import some
+from moderate_cli.text import printable, some
 
 
 def feature_sets_of(
@@ -55,8 +55,12 @@ def feature_sets_of(
             f"{name}: looks like one class of {dataset.root.parent}; pass that, or --store DIR to"
             " treat this folder as a dataset"
         )
+    if dataset.listed is not None and not dataset.listed.labeled and not clustered:
+        columns = some(list(map(printable, dataset.listed.columns)))
+        told = f" (its columns: {columns}); name it with --label-column" if columns else "; add one"
+        raise DatasetError(f"{name}: has no column of classes{told}, or use --labels kmeans:K")
     listener.listed(
-        dataset, name=name, store=store_folder(dataset.root, folder), clustered=clustered
+        dataset, name=name, store=store_folder(dataset.home, folder), clustered=clustered
     )
     if check is not None:
         check(dataset.labels, dataset.classes)
@@ -144,4 +148,4 @@ def name_of(data: Data | FeatureStore) -> str:
     """Return the dataset's name, as the user wrote it."""
     if isinstance(data, FeatureStore):
         return os.fspath(data.folder)
-    return os.fspath(data.root) if isinstance(data, Dataset) else os.fspath(data)
+    return os.fspath(data.home) if isinstance(data, Dataset) else os.fspath(data)

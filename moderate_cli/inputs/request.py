@@ -11,7 +11,7 @@ from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, FITTED
-from moderate_cli.scoring import Scores
+from moderate_cli.scoring import CRITERIA, Scores
 from moderate_cli.store import FeatureStore
 from moderate_cli.text import clipped
 
@@ -112,6 +112,20 @@ class Inputs:
             for one in arrays
             if isinstance(one, (str, os.PathLike)) and not (one is self.labels and self.clusters)
         )
+
+    def check_criterion(self, criterion: str) -> None:
+        """Refuse a criterion of the training of `moderate fit` with other features.
+
+        Raises
+        ------
+        ArgumentError
+            Naming the criterion.
+        """
+        names = self.backbones
+        if isinstance(self.data, FeatureStore):
+            names = (self.data.manifest.spec.backbone,)
+        if CRITERIA[criterion].fitted and (self.data is None or names != (FITTED,)):
+            raise OptionError("{} needs {}", ("criterion", criterion), ("backbone", FITTED))
 
     def check_single(self, *option: str | tuple[str, object]) -> None:
         """Refuse several feature sets, or scores alone, for an option that compares features.

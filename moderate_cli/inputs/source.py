@@ -83,7 +83,7 @@ class Source:
         """Score each image, by all feature sets together if there are several."""
         if self.given is not None:
             return self.given
-        self._check_finite()
+        self.check_finite()
         score = partial(LabeledFeatures.score, center=center, metric=metric)
         scores = [score(one, criterion=criterion, seed=seed) for one in self.sets]
         found = scores[0]
@@ -119,7 +119,14 @@ class Source:
         sets = (replace(one, readable=one.readable & inside, folder=None) for one in self.sets)
         return replace(self, sets=tuple(sets))
 
-    def _check_finite(self) -> None:
+    def check_finite(self) -> None:
+        """Refuse features of the user that have values which are not finite.
+
+        Raises
+        ------
+        ArrayError
+            Naming the array.
+        """
         for name, one in zip(self.names, self.sets, strict=False):
             check_finite(name, one.features, one.readable)
 
@@ -161,7 +168,7 @@ def open_source(
         source = Source(sets, dataset=dataset, stores=tuple(stores))
     source = _clustered(source, inputs.clusters, seed)
     if inputs.clusters is not None:
-        source._check_finite()
+        source.check_finite()
     warn_of_coinciding(source.sets, listener)
     return source
 

@@ -46,7 +46,7 @@ def write_perturbed(
 ) -> None:
     """Write the copy, completely or not at all; parameters and errors are those of `perturb`."""
     check_choice("link", link, LINKS)
-    if not dataset.in_files:
+    if not dataset.in_files or dataset.listed is not None:
         raise DatasetError(
             f"{dataset.root}: perturb needs a dataset of plain files on this machine"
         )

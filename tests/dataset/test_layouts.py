@@ -5,6 +5,7 @@ import pytest
 from moderate_cli.dataset import scan
 
 WAYS = "make one folder per class, or use --labels kmeans:K, or --features with --labels"
+LIST = "pass {}/{} if it lists the classes, or use --labels kmeans:K"
 
 
 def made(root, names):
@@ -20,7 +21,8 @@ def made(root, names):
         # Competitions: a table beside a folder, or two.
         (
             "train.csv train_images/1.jpg train_images/2.jpg",
-            f"all images are in one class, train_images; not read: train.csv; {WAYS}",
+            f"all images are in one class, train_images; not read: train.csv;"
+            f" {LIST.format('DATA', 'train.csv')}",
         ),
         (
             "train.csv train_images/1.jpg test_images/1.jpg sample_submission.csv",
@@ -66,9 +68,14 @@ def made(root, names):
         ),
         (
             "1.jpg 2.jpg 3.jpg metadata.csv README.md",
-            f"all images are in one class; not read: metadata.csv; {WAYS}",
+            f"all images are in one class; not read: metadata.csv;"
+            f" {LIST.format('DATA', 'metadata.csv')}",
         ),
-        ("1.jpg 2.jpg labels.txt", f"all images are in one class; not read: labels.txt; {WAYS}"),
+        (
+            "1.jpg 2.jpg labels.txt",
+            "all images are in one class; not read: labels.txt;"
+            f" {LIST.format('DATA', 'labels.txt')}",
+        ),
         # Classes, but one or two levels below.
         (
             "pets/cat/1.jpg pets/dog/1.jpg",
@@ -120,7 +127,8 @@ def test_a_command_goes_on_with_one_class_and_says_so(data, moderate):
     (data / "owl").rmdir()
     (data / "cat").rename(data / "images")
     (data / "labels.csv").touch()
-    told = f"{data}: all images are in one class, images; not read: labels.csv; {WAYS}"
+    advice = LIST.format(data, "labels.csv")
+    told = f"{data}: all images are in one class, images; not read: labels.csv; {advice}"
     done = moderate("select", "-r", "0.5", data)
     assert (done.status, done.stderr) == (0, f"moderate: warning: {told}\n")
     assert done.stdout == "images/0.png\nimages/1.png\nimages/3.png\n"

@@ -1,0 +1,287 @@
+"""A list of images -> a dataset, in the order of ImageFolder: by class, folder and name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+from array import array
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from moderate_cli.arrays import Rows
+from moderate_cli.dataset.columns import find_columns
+from moderate_cli.dataset.dataset import FLAT, Dataset
+from moderate_cli.dataset.entries import NO_FOLDER, unlisted
+from moderate_cli.dataset.image_formats import readable_extensions
+from moderate_cli.dataset.list_formats import open_records
+from moderate_cli.dataset.lists import Listed, ListFile
+from moderate_cli.dataset.names import is_hidden
+from moderate_cli.dataset.notices import Notice
+from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.sources import file_stat
+from moderate_cli.errors import DatasetError
+from moderate_cli.files.places import place
+from moderate_cli.text import counted, printable
+
+UNLISTED = -1  # in place of the position of an image
+MOST_ALONE = 20  # classes of one image each; if there are more, the column has no classes
+
+
+def scan_list(named: ListFile, home: str | None = None) -> Dataset:
+    """List the images of a list; see `moderate_cli.scan`.
+
+    Parameters
+    ----------
+    named
+        The list.
+    home
+        The folder that names the dataset; None for the list.
+
+    Raises
+    ------
+    DatasetError
+        If the list cannot be read, a column is missing, a path is outside of the folder of images,
+        an image has two classes, or no image is found.
+    """
+    path, shown = place(named.path), os.fspath(named)
+    stat = file_stat(os.fspath(path))  # before reading, so that no change is missed
+    records = open_records(path, shown)
+    columns = find_columns(records.columns, shown, named.path_column, named.label_column)
+    top = path.parent if named.images is None else place(named.images)
+    images = _Images(shown, os.fspath(top), os.fspath(named.images or ""))
+    for name, label in records.pairs(*columns):
+        images.add(name, label)
+    if not len(images):
+        raise images.nothing_found(named)
+    classes, labels, order = images.sorted()
+    if len(classes) == len(order) > MOST_ALONE:
+        raise DatasetError(
+            f"{shown}: each image has a class of its own"
+            f" ({printable(records.columns[columns.label or 0])}); name the column of classes with"
+            " --label-column"
+        )
+    listed = Listed(
+        path=path,
+        rows=images.rows(order),
+        home=path if home is None else place(home),
+        portable=images.portable,
+        labeled=bool(classes),
+        columns=records.columns if records.has_header else (),
+        stat=stat,
+    )
+    paths = Paths.of(images.paths(order))
+    notices = tuple(images.notices())
+    return Dataset(top, classes or (FLAT,), paths, labels, notices=notices, listed=listed)
+
+
+class _Images:
+    """The images of a list that exist.
+
+    Parameters
+    ----------
+    shown
+        Name of the list in errors.
+    top, named
+        Folder that the images are relative to, absolute; and as the user named it, or "".
+    """
+
+    def __init__(self, shown: str, top: str, named: str) -> None:
+        self._shown, self._top, self._named = shown, top, named
+        self._extensions = readable_extensions()
+        self._folders: dict[str, _Folder] = {}
+        self._classes: dict[str, int] = {}  # in the order of the list; "" for none
+        self._read = self._missing = self._twice = 0
+        self._example = ""  # of an image that does not exist
+        self.portable = True  # whether all paths are relative
+        # Of each image: its folder, name, class and row.
+        self._in: list[str] = []
+        self._names: list[str] = []
+        self._own, self._rows = array("q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def add(self, image: str, label: str) -> None:
+        """Take the next row: image as in the list, and its class; "" if it has none."""
+        number, self._read = self._read, self._read + 1
+        folder, base = self._place(image, number)
+        name = folder.find(base)
+        if name is None:
+            self._missing += 1
+            self._example = self._example or image or f"row {number + 1}"
+            return
+        if label not in self._classes:
+            self._add_class(label, number)
+        own = self._classes[label]
+        at = folder.positions[name]
+        if at == UNLISTED:
+            folder.positions[name] = len(self)
+            self._in.append(folder.path)
+            self._names.append(name)
+            self._own.append(own)
+            self._rows.append(number)
+        elif self._own[at] == own:
+            self._twice += 1
+        else:
+            one, other = (list(self._classes)[which] for which in (self._own[at], own))
+            raise DatasetError(
+                f"{self._shown}: {printable(image)} has two classes, {printable(one) or 'none'} and"
+                f" {printable(other) or 'none'} (rows {self._rows[at] + 1} and {number + 1}); keep"
+                " one, or pass --features with --labels"
+            )
+
+    def _add_class(self, label: str, number: int) -> None:
+        with contextlib.suppress(UnicodeEncodeError):
+            if b"\0" not in os.fsencode(label):
+                self._classes[label] = len(self._classes)
+                return
+        raise DatasetError(
+            f"{self._shown}: row {number + 1} has {label!r}, which is not a class; write a name or"
+            " a number"
+        )
+
+    def sorted(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64], Rows]:
+        """Return class names, int64 (n,) labels, and int64 (n,) positions of the images.
+
+        Images without a class are left out, unless no image has one; then there are no names.
+        """
+        own = np.frombuffer(self._own, dtype=np.int64)
+        names = sorted(name for name in self._classes if name)
+        rank = {name: place for place, name in enumerate(names)}
+        ranks = np.array([rank.get(name, -1) for name in self._classes], dtype=np.int64)[own]
+        inner = {name: place for place, name in enumerate(sorted(self._folders))}
+        keys = ranks * len(inner) + np.array([inner[name] for name in self._in])
+        order = np.argsort(keys, kind="stable")
+        if names:
+            order = order[ranks[order] >= 0]
+        for group in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+            group[:] = sorted(group.tolist(), key=self._names.__getitem__)
+        labels = ranks[order].astype(np.int64) if names else np.zeros(len(order), dtype=np.int64)
+        return tuple(names), labels, order
+
+    def paths(self, order: Rows) -> Iterator[str]:
+        """Yield the path of each position."""
+        for at in order.tolist():
+            folder, name = self._in[at], self._names[at]
+            yield f"{folder}/{name}" if folder else name
+
+    def rows(self, order: Rows) -> Rows:
+        """Return the row of each position, int64 (n,)."""
+        return np.frombuffer(self._rows, dtype=np.int64)[order]
+
+    def notices(self) -> Iterator[Notice]:
+        """Yield notices of rows that have no image or class, and of images that have no row."""
+        if self._missing:
+            yield Notice("missing images", self._missing, (self._example, self._named))
+        if self._twice:
+            yield Notice("double rows", self._twice)
+        without = self._classes.get("")
+        if without is not None and len(self._classes) > 1:
+            yield Notice("no class", self._own.count(without))
+        rest = [one for folder in self._folders.values() for one in folder.rest(self._extensions)]
+        if rest:
+            yield Notice("no row", len(rest), (min(rest),))
+
+    def nothing_found(self, named: ListFile) -> DatasetError:
+        """Return the error for a list of which no image was found."""
+        if not self._read:
+            return DatasetError(f"{self._shown}: has no rows; name a list of images")
+        where = "its folder" if named.images is None else os.fspath(named.images)
+        fact = f"none of its {counted(self._read, 'image')} is in {where}"
+        found = self._elsewhere(named)
+        advice = f"pass --images {found}" if found else "name their folder with --images"
+        return DatasetError(f"{self._shown}: {fact} ({printable(self._example)}); {advice}")
+
+    def _place(self, image: str, number: int) -> tuple[_Folder, str]:
+        """Return the folder of an image, and its name there."""
+        path = image
+        if path.startswith("/"):
+            self.portable = False
+            inside = path.startswith(f"{self._top}/")
+            path = path[len(self._top) + 1 :] if inside else posixpath.relpath(path, self._top)
+        elif "\\" in path:  # from Windows
+            path = path.replace("\\", "/")
+        if path.startswith(".") or "/." in path or "//" in path:
+            path = posixpath.normpath(path)
+        if "://" in image:
+            raise DatasetError(
+                f"{self._shown}: {printable(image)} (row {number + 1}) is a URL; download the"
+                " images, and list their files"
+            )
+        if path.startswith("../"):  # perhaps back into the folder
+            path = posixpath.relpath(posixpath.join(self._top, path), self._top)
+        if path.startswith("../"):
+            raise DatasetError(
+                f"{self._shown}: {printable(image)} (row {number + 1}) is outside of {self._top};"
+                " name the folder of all images with --images"
+            )
+        inner, _, name = path.rpartition("/")
+        if inner not in self._folders:
+            self._folders[inner] = _Folder.listed(self._top, inner, self._shown)
+        return self._folders[inner], name
+
+    def _elsewhere(self, named: ListFile) -> str:
+        """Return a folder beside the list that has the image of which none was found."""
+        inner, _, name = self._example.rpartition("/")
+        if named.images is not None:
+            return ""
+        with contextlib.suppress(OSError, DatasetError), os.scandir(self._top) as entries:
+            for beside in sorted(entry.name for entry in entries if entry.is_dir()):
+                folder = _Folder.listed(self._top, posixpath.join(beside, inner), self._shown)
+                if folder.find(name) is not None:
+                    return os.path.join(os.path.dirname(named.path), beside)
+        return ""
+
+
+class _Folder:
+    """A folder of images.
+
+    Attributes
+    ----------
+    path
+        Relative to the folder of all images; "" for that one.
+    positions
+        Names in it -> the position of the image, or `UNLISTED`.
+    """
+
+    def __init__(self, path: str, names: Iterable[str]) -> None:
+        self.path = path
+        self.positions = dict.fromkeys(names, UNLISTED)
+        self._stems: dict[str, str] | None = None
+
+    @classmethod
+    def listed(cls, top: str, path: str, shown: str) -> _Folder:
+        """List a folder; one that does not exist has no names.
+
+        Raises
+        ------
+        DatasetError
+            If it cannot be listed.
+        """
+        try:
+            return cls(path, os.listdir(f"{top}/{path}"))
+        except ValueError:  # not the name of a file
+            return cls(path, ())
+        except OSError as error:
+            if error.errno in NO_FOLDER:
+                return cls(path, ())
+            raise unlisted(f"{top}/{path}", error) from None
+
+    def find(self, name: str) -> str | None:
+        """Return the name of an image, which may lack its suffix; None if it does not exist."""
+        if name in self.positions:
+            return name
+        if self._stems is None:
+            extensions = readable_extensions()
+            images = (one for one in self.positions if one.lower().endswith(extensions))
+            self._stems = {one.rpartition(".")[0]: one for one in sorted(images, reverse=True)}
+        return self._stems.get(name)
+
+    def rest(self, extensions: tuple[str, ...]) -> Iterator[str]:
+        """Yield the images that are not listed."""
+        for name, position in self.positions.items():
+            if position == UNLISTED and name.lower().endswith(extensions) and not is_hidden(name):
+                yield f"{self.path}/{name}" if self.path else name

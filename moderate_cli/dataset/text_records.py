@@ -1,0 +1,193 @@
+"""Lists of images as text: CSV, JSON lines, or plain lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TextIO
+
+from moderate_cli.arrays import Rows
+from moderate_cli.dataset.columns import looks_like_header
+from moderate_cli.dataset.image_formats import readable_extensions
+from moderate_cli.dataset.records import PLAIN, as_text
+from moderate_cli.errors import DatasetError
+from moderate_cli.files.regular import open_regular
+from moderate_cli.text import one_line
+
+DELIMITERS = ",;\t"
+MARK = "\ufeff"  # byte order mark, with which texts of Windows may begin
+
+
+class Row(NamedTuple):
+    """The cells of a row, and its text with the end of the line."""
+
+    cells: Sequence[Any]
+    text: str
+
+
+class _Text:
+    """A list in a text file; its first row is read to begin with."""
+
+    columns: tuple[str, ...] = PLAIN
+    has_header = False
+
+    def __init__(self, path: Path, shown: str) -> None:
+        self._path, self._shown = path, shown
+        with _told(shown):
+            first = next(self._all_rows(), None)
+        if first is None:
+            raise DatasetError(f"{shown}: is empty; name a list of images")
+        self._take_first(first.cells)
+
+    def _take_first(self, cells: Sequence[Any]) -> None:
+        """Learn the columns."""
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
+        """Yield the cells of each row, which may have several lines."""
+        raise NotImplementedError
+
+    def pairs(self, path: int, label: int | None) -> Iterator[tuple[str, str]]:
+        with _told(self._shown):
+            for number, row in enumerate(self._rows(), 1):
+                label_cell = "" if label is None else row.cells[label]
+                try:
+                    yield as_text(row.cells[path]), as_text(label_cell)
+                except TypeError as error:
+                    raise DatasetError(f"{self._shown}: row {number} {error}") from None
+
+    def copy(self, rows: Rows, file: BinaryIO) -> None:
+        chosen = iter(rows.tolist())
+        with _told(self._shown):
+            if self.has_header:
+                file.write(_ended(next(self._all_rows()).text))
+            wanted = next(chosen, None)
+            for number, row in enumerate(self._rows()):
+                if number == wanted:
+                    file.write(_ended(row.text))
+                    wanted = next(chosen, None)
+
+    def _rows(self) -> Iterator[Row]:
+        """Yield the rows below the header."""
+        rows = self._all_rows()
+        if self.has_header:
+            next(rows)
+        for number, row in enumerate(rows, 1):
+            if len(row.cells) != len(self.columns):
+                raise DatasetError(
+                    f"{self._shown}: row {number} has {len(row.cells)} fields instead of"
+                    f" {len(self.columns)}; correct it"
+                )
+            yield row
+
+    def _all_rows(self) -> Iterator[Row]:
+        with (
+            open_regular(self._path) as binary,
+            io.TextIOWrapper(binary, encoding="utf-8", newline="") as file,
+        ):
+            lines = _Lines(file)
+            for cells in self._parsed(lines):
+                yield Row(cells, lines.taken())
+
+
+class Delimited(_Text):
+    """CSV or TSV, with or without a header."""
+
+    def _take_first(self, cells: Sequence[Any]) -> None:
+        self.has_header = looks_like_header(cells)
+        if self.has_header:
+            self.columns = tuple(cells)
+        elif len(cells) != len(PLAIN):
+            raise DatasetError(
+                f"{self._shown}: has no header, and {len(cells)} columns instead of path and label;"
+                " add a header"
+            )
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
+        first = next(lines, "")
+        is_tsv = self._path.suffix.lower() == ".tsv"
+        delimiter = "\t" if is_tsv else max(DELIMITERS, key=first.count)
+        return filter(None, csv.reader(chain((first,), lines), delimiter=delimiter, strict=True))
+
+
+class Plain(_Text):
+    """Lines of a path and, after a space, its class, as Caffe has them; or of a path alone."""
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
+        ends = "|".join(map(re.escape, readable_extensions()))
+        # Names may contain spaces, so a path ends with the suffix of an image, if it has one.
+        line_of = re.compile(rf"(.+?(?:{ends})|\S+)(?:[\s,;]+(.*))?", re.IGNORECASE)
+        for line in lines:
+            if found := line_of.fullmatch(line.strip()):
+                yield found[1], found[2] or ""
+
+
+class JsonLines(_Text):
+    """A JSON object per line; the keys of the first one are the columns."""
+
+    columns: tuple[str, ...] = ()
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                fields: Any = json.loads(line)
+            except (ValueError, RecursionError):
+                fields = None
+            if not isinstance(fields, dict):
+                raise DatasetError(f"{self._shown}: line {number} is not a JSON object; correct it")
+            self.columns = self.columns or tuple(fields)
+            yield [fields.get(name) for name in self.columns]
+
+
+class _Lines:
+    """Lines of a text, which are kept until they are taken."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._kept: list[str] = []
+        self._begun = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._file)
+        self._kept.append(line)
+        if not self._begun:
+            self._begun, line = True, line.removeprefix(MARK)
+        return line
+
+    def taken(self) -> str:
+        """Return the text of the lines since the last call."""
+        text = "".join(self._kept)
+        self._kept.clear()
+        return text
+
+
+def _ended(text: str) -> bytes:
+    return (text if text.endswith(("\n", "\r")) else f"{text}\n").encode()
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    """Turn errors of reading into a DatasetError."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise DatasetError(
+            f"{shown}: is not UTF-8 (byte 0x{byte:02x}); convert it, e.g. with iconv -t UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise DatasetError(f"{shown}: is not CSV ({one_line(error)}); correct it") from None
+    except OSError as error:
+        raise DatasetError(
+            f"{shown}: {error.strerror or one_line(error)}; name a dataset folder or a list"
+        ) from None

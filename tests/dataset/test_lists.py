@@ -1,0 +1,343 @@
+"""Datasets that are lists of images: CSV, TSV, JSON lines, Parquet and plain lines."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from conftest import LEVELS
+from pyarrow import parquet
+
+from moderate_cli import embed, export, scan, select, write_index
+from moderate_cli.dataset import sentences
+from moderate_cli.dataset.lists import SUFFIXES
+from moderate_cli.errors import DatasetError, OutputError
+
+PIXELS = {"backbone": "pixels"}
+HUGGING_FACE = {
+    "info": {"features": {"label": {"names": ["cat", "dog", "owl"], "_type": "ClassLabel"}}}
+}
+
+
+@pytest.fixture
+def rows(data, tmp_path, monkeypatch):
+    """Path, class and a note of each image of `LEVELS`, in an order unlike that of ImageFolder."""
+    monkeypatch.chdir(tmp_path)
+    found = [
+        (f"{name}/{number}.png", name, f'a "{level}",\nsaid twice')
+        for name, levels in LEVELS.items()
+        for number, level in enumerate(levels)
+    ]
+    return found[3:] + found[:3]
+
+
+def written(path, rows, header=("path", "label", "note")):
+    """Write a list in the format of its suffix."""
+    suffix = path.suffix
+    if suffix in (".csv", ".tsv"):
+        with path.open("w", newline="") as file:
+            table = csv.writer(file, delimiter="\t" if suffix == ".tsv" else ",")
+            table.writerows([header, *rows])
+    elif suffix == ".jsonl":
+        lines = [json.dumps(dict(zip(header, row, strict=True))) for row in rows]
+        path.write_text("".join(f"{line}\n" for line in lines))
+    elif suffix == ".txt":
+        path.write_text("".join(f"{row[0]} {row[1]}\n" for row in rows))
+    else:
+        names = HUGGING_FACE["info"]["features"]["label"]["names"]
+        columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+        columns["label"] = [names.index(name) for name in columns["label"]]
+        table = pyarrow.table(columns).replace_schema_metadata(
+            {"huggingface": json.dumps(HUGGING_FACE)}
+        )
+        parquet.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_list_is_the_dataset_that_its_folders_are(data, rows, suffix):
+    listed, folders = scan(written(data / f"l{suffix}", rows)), scan(data)
+    assert listed.classes == folders.classes
+    assert list(listed.paths) == list(folders.paths)
+    assert listed.labels.tolist() == folders.labels.tolist()
+    assert listed.notices == ()
+    assert np.array_equal(embed(listed, **PIXELS).features, embed(folders, **PIXELS).features)
+    kept = [
+        [one.dataset.paths[row] for row in one.rows]
+        for one in (select(some, ratio=0.5, **PIXELS) for some in (listed, folders))
+    ]
+    assert kept[0] == kept[1]
+    assert (data / f"l{suffix}.moderate").is_dir()  # beside the list
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_kept_rows_keep_all_columns_and_their_order(data, rows, suffix, moderate):
+    written(data / f"l{suffix}", rows)
+    names = [f"kept{suffix}", "kept.npy", "kept.json"]
+    for name in names:
+        moderate("select", f"train/l{suffix}", "--count", "4", "-o", name)
+    numbers = np.load("kept.npy").tolist()
+    assert len(numbers) == 4
+    written(data / f"again{suffix}", [rows[number] for number in numbers])
+    if suffix == ".parquet":
+        tables = [parquet.read_table(path) for path in (names[0], data / "again.parquet")]
+        assert tables[0].equals(tables[1])
+        assert tables[0].schema.metadata == tables[1].schema.metadata
+    else:
+        with open(names[0], newline="") as one, open(data / f"again{suffix}", newline="") as other:
+            assert one.read() == other.read()
+    images = json.loads(Path("kept.json").read_text())["images"]
+    assert {one["row"]: one["path"] for one in images} == {at: rows[at][0] for at in numbers}
+
+
+@pytest.fixture
+def moderate(moderate, data, monkeypatch):
+    """The command line, beside the dataset."""
+    monkeypatch.chdir(data.parent)
+    return moderate
+
+
+def test_a_row_is_copied_byte_for_byte(data, tmp_path):
+    text = '\ufefffile;Label \r\n"cat/0.png";cat\r\n\r\ndog/0.png; dog\r\ncat/1.png;"cat"'
+    (data / "l.csv").write_bytes(text.encode())
+    dataset = scan(data / "l.csv")
+    assert list(dataset.paths) == ["cat/0.png", "cat/1.png", "dog/0.png"]
+    with open(tmp_path / "kept.csv", "wb") as file:
+        dataset.listed.copy(np.array([1, 2]), file)
+    kept = '\ufefffile;Label \r\n\r\ndog/0.png; dog\r\ncat/1.png;"cat"\n'
+    assert (tmp_path / "kept.csv").read_bytes() == kept.encode()
+
+
+def test_paths_are_found_as_people_write_them(data):
+    lines = [
+        "image_id,breed",
+        "../train/cat/0,c",
+        "./cat/1.png,c",
+        "dog\\0.png,d",
+        f"{data}/dog/1.png,d",
+    ]
+    (data / "l.csv").write_text("\n".join(lines))
+    dataset = scan(data / "l.csv")
+    assert list(dataset.paths) == ["cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png"]
+    assert dataset.classes == ("c", "d")
+    shutil.move(data / "l.csv", data.parent / "l.csv")
+    assert list(scan(data.parent / "l.csv", images=data).paths) == list(dataset.paths)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("l.txt", "cat/0.png 7\ndog/0.png\t3\n\nowl/a b.png 3\n"),
+        ("l.csv", "cat/0.png,7\ndog/0.png,3\nowl/a b.png,3\n"),
+        ("l.csv", "target,x,filename\n7,1,cat/0.png\n3,1,dog/0.png\n3,1,owl/a b.png\n"),
+    ],
+)
+def test_lists_without_a_header_or_in_another_order(data, name, content):
+    (data / "owl" / "0.png").rename(data / "owl" / "a b.png")
+    (data / name).write_text(content)
+    dataset = scan(data / name)
+    assert dataset.classes == ("3", "7")
+    assert list(dataset.paths) == ["dog/0.png", "owl/a b.png", "cat/0.png"]
+
+
+def test_columns_are_named_where_their_names_are_unusual(data, moderate):
+    (data / "l.csv").write_text("where,what,label\ncat/0.png,x,1\ndog/0.png,y,1\nowl/0.png,x,1\n")
+    found = scan(data / "l.csv", path_column="where", label_column="what")
+    assert (found.classes, found.labels.tolist()) == (("x", "y"), [0, 0, 1])
+    said = moderate(
+        "select", "train/l.csv", "--ratio", "1", "--path-column", "where",
+        "--label-column", "what",
+    )  # fmt: skip
+    assert said.stdout == "cat/0.png\nowl/0.png\ndog/0.png\n"
+
+
+def test_odd_rows_are_counted_and_said(data):
+    lines = ["path,label", "cat/0.png,cat", "cat/9.png,cat", "cat/0.png,cat", "dog/0.png,"]
+    (data / "l.csv").write_text("\n".join([*lines, "dog/1.png,dog", "no/1.png,dog"]))
+    dataset = scan(data / "l.csv")
+    assert list(dataset.paths) == ["cat/0.png", "dog/1.png"]
+    assert [str(one) for one in sentences(dataset)] == [
+        "ignored 2 rows whose image does not exist, such as cat/9.png; --images names another"
+        " folder",
+        "ignored 1 repeated row",
+        "ignored 1 row without a class",
+        "not listed: 4 images in its folders, such as cat/1.png",
+    ]
+
+
+WRONG = {
+    "l.csv": {
+        "": "is empty; name a list of images",
+        "path,label\n": "has no rows; name a list of images",
+        "label,x\ncat,1\n": "has no column of paths (its columns: label, x); name it with"
+        " --path-column",
+        "path,path\na,b\n": "has two columns 'path'; rename one",
+        "path,label\ncat/0.png,cat,1\n": "row 1 has 3 fields instead of 2; correct it",
+        "path,label\n../other/cat/0.png,cat\n": "../other/cat/0.png (row 1) is outside of {top};"
+        " name the folder of all images with --images",
+        "path,label\n/etc/passwd,cat\n": "/etc/passwd (row 1) is outside of {top}; name the folder"
+        " of all images with --images",
+        "path,label\nhttps://a/b.png,cat\n": "https://a/b.png (row 1) is a URL; download"
+        " the images, and list their files",
+        "path,label\nx.png,cat\n": "none of its 1 image is in its folder (x.png); name their folder"
+        " with --images",
+        "path,label\n0.png,cat\n": "none of its 1 image is in its folder (0.png); pass --images"
+        " {top}/cat",
+        "path,label\ncat/0.png,cat\ncat/0.png,dog\n": "cat/0.png has two classes, cat and dog (rows"
+        " 1 and 2); keep one, or pass --features with --labels",
+        "cat/0.png,cat,1\n": "has no header, and 3 columns instead of path and label; add a header",
+        'path,label\ncat/0.png,"cat\n': None,
+        "path,label\ncaf\xe9/0.png,cat\n": "is not UTF-8 (byte 0xe9); convert it, e.g. with iconv"
+        " -t UTF-8",
+    },
+    "l.jsonl": {
+        '["cat/0.png"]\n': "line 1 is not a JSON object; correct it",
+        '{"path": "cat/0.png", "label": "\\ud800"}\n': "row 1 has '\\ud800', which is not a class;"
+        " write a name or a number",
+        '{"path": "\\u0000/0.png", "label": 1}\n': None,
+        "{oops\n": "line 1 is not a JSON object; correct it",
+        '{"path": "cat/0.png", "label": ["a", "b"]}\n': "row 1 has several values in a cell; an"
+        " image has one class here, so pass --features with --labels, or --scores",
+    },
+    "l.parquet": {"PAR1 but not really": None},
+    "l.tsv": {"a\0b\tlabel\n": None},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [(name, content, said) for name, some in WRONG.items() for content, said in some.items()],
+)
+def test_a_wrong_list_is_refused_in_a_line(data, name, content, message):
+    (data / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(DatasetError) as error:
+        scan(data / name)
+    shown = str(error.value)
+    assert shown.startswith(f"{data / name}: ")
+    assert "\n" not in shown
+    if message is not None:
+        assert shown == f"{data / name}: {message.format(top=data)}"
+
+
+def test_a_column_that_has_no_classes_is_refused(data):
+    shutil.copytree(data / "cat", data / "many")
+    for number in range(25):
+        shutil.copy(data / "cat" / "0.png", data / "many" / f"{number}.png")
+    lines = [f"many/{number}.png,{number / 7}" for number in range(25)]
+    (data / "l.csv").write_text("\n".join(["path,target", *lines]))
+    with pytest.raises(DatasetError, match=r"each image has a class of its own \(target\)"):
+        scan(data / "l.csv")
+
+
+def test_images_with_their_bytes_in_parquet_are_refused(data):
+    images = [{"bytes": b"png", "path": "0.png"}]
+    parquet.write_table(pyarrow.table({"image": images, "label": [0]}), data / "l.parquet")
+    with pytest.raises(DatasetError, match=r"column image has struct<.*> in place of text; name"):
+        scan(data / "l.parquet")
+
+
+def test_a_list_without_classes_can_be_clustered(data, moderate):
+    (data / "l.csv").write_text("path,width,x\ncat/0.png,9,1\ncat/4.png,9,2\n")
+    refused = moderate("select", "train/l.csv", "--ratio", "1")
+    assert refused.stderr == (
+        "moderate: error: train/l.csv: has no column of classes (its columns: path, width, x); name"
+        " it with --label-column, or use --labels kmeans:K\n"
+    )
+    done = moderate("select", "train/l.csv", "--ratio", "1", "--labels", "kmeans:2")
+    assert done.stdout == "cat/0.png\ncat/4.png\n"
+
+
+def test_options_of_lists_need_a_list(data, moderate):
+    refused = moderate("select", "train", "--ratio", "1", "--label-column", "x")
+    assert "--label-column needs a list of images as DATA, such as train.csv" in refused.stderr
+
+
+def test_a_copy_has_the_images_and_their_rows(data, rows, tmp_path):
+    written(data / "l.csv", rows)
+    selection = select(data / "l.csv", count=4, **PIXELS)
+    export(selection.dataset, selection.mask, tmp_path / "small")
+    again = scan(tmp_path / "small" / "l.csv")
+    assert [again.paths[at] for at in range(4)] == [
+        selection.dataset.paths[row] for row in selection.rows
+    ]
+    assert again.notices == ()
+    inverted = ~np.asarray(selection.mask)
+    export(selection.dataset, inverted, tmp_path / "rest", link="symbolic")
+    assert len(scan(tmp_path / "rest" / "l.csv")) == len(rows) - 4
+
+
+def test_a_list_of_absolute_paths_is_not_copied(data, tmp_path):
+    (data / "l.csv").write_text(f"path,label\n{data}/cat/0.png,cat\n")
+    with pytest.raises(OutputError, match=r"the paths in l\.csv are absolute"):
+        export(data / "l.csv", [True], tmp_path / "small")
+
+
+def test_a_list_that_changed_is_not_copied_from(data, rows, tmp_path):
+    selection = select(written(data / "l.csv", rows), count=4, **PIXELS)
+    written(data / "l.csv", rows[1:])
+    with pytest.raises(DatasetError, match="has changed since it was read; run again"):
+        write_index(
+            tmp_path / "kept.csv", selection.scores, selection.mask, dataset=selection.dataset
+        )
+    assert not (tmp_path / "kept.csv").exists()
+
+
+def test_neither_the_list_nor_an_image_is_overwritten(data, rows, moderate, monkeypatch):
+    monkeypatch.chdir(data)
+    before = written(data / "l.csv", rows).read_bytes()
+    for output, said in (
+        ("l.csv", "is also the list of the dataset; choose another file"),
+        ("dog/0.png", "unknown suffix"),
+    ):
+        refused = moderate("select", "l.csv", "--ratio", "1", "-o", output)
+        assert said in refused.stderr
+    (data / "kept.csv").symlink_to("cat/0.png")
+    assert moderate("select", "l.csv", "--ratio", "1", "-o", "kept.csv").status == 1
+    assert (data / "l.csv").read_bytes() == before
+    moderate("select", "l.csv", "--ratio", "1", "-o", "beside.csv")
+    assert len((data / "beside.csv").read_bytes()) == len(before)  # in the list's order
+
+
+def test_a_class_may_have_any_name(data, tmp_path):
+    (data / "l.csv").write_text("path,label\ncat/0.png,/\ncat/1.png,..\ndog/0.png,a/b\n")
+    selection = select(data / "l.csv", ratio=1, **PIXELS)
+    assert selection.dataset.classes == ("..", "/", "a/b")
+    export(selection.dataset, selection.mask, tmp_path / "copy")
+    assert sorted(os.listdir(tmp_path / "copy")) == [".moderate-export", "cat", "dog", "l.csv"]
+
+
+def test_metadata_of_hugging_face_replaces_class_folders(data):
+    flat = data.parent / "flat"
+    shutil.copytree(data / "cat", flat)
+    names = ["file_name,text,label", "0.png,a,x", "1.png,b,y", "2.png,c,x"]
+    (flat / "metadata.csv").write_text("\n".join(names))
+    dataset = scan(flat)
+    assert (dataset.classes, list(dataset.paths)) == (("x", "y"), ["0.png", "2.png", "1.png"])
+    assert dataset.home == flat
+    (flat / "metadata.csv").write_text("file_name,text\n0.png,a\n")
+    assert scan(flat).flat
+
+
+def test_an_image_keeps_its_features_when_its_row_moves(data, rows):
+    written(data / "l.csv", rows)
+    first = embed(scan(data / "l.csv"), **PIXELS)
+    written(data / "l.csv", rows[1:])
+    second = embed(scan(data / "l.csv"), **PIXELS)
+    assert len(second) == len(first) - 1
+
+
+def test_evaluate_reads_its_test_set_from_a_list(pictures, moderate):
+    for part in ("train", "test"):
+        if part == "test":
+            shutil.copytree(pictures, pictures.parent / "test")
+        lines = [f"{name}/{at}.png,{name}" for name in "abcd" for at in range(5)]
+        (pictures.parent / f"{part}.csv").write_text("\n".join(["image,kind", *lines]))
+    done = moderate(
+        "evaluate", "train.csv", "--test", "train/../test.csv", "--images", pictures, "--ratio",
+        "0.5", "--seeds", "1", "--strategy", "random",
+    )  # fmt: skip
+    assert "random" in done.stdout

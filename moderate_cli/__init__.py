@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from moderate_cli.api.score import score
     from moderate_cli.api.select import select
     from moderate_cli.api.suspects import LabelErrors, suspects
+    from moderate_cli.api.verify import Verification, verify
     from moderate_cli.choosing import Selection
     from moderate_cli.dataset import Dataset, scan
     from moderate_cli.embedding import Cluster, EmbedOptions
@@ -59,6 +60,7 @@ __all__ = [
     "Scores",
     "Selection",
     "Suspects",
+    "Verification",
     "duplicates",
     "embed",
     "estimate",
@@ -77,6 +79,7 @@ __all__ = [
     "select",
     "select_scores",
     "suspects",
+    "verify",
     "write_index",
     "write_scores",
 ]
@@ -91,6 +94,7 @@ _ROOMS = {
     "api.score": "score",
     "api.select": "select",
     "api.suspects": "LabelErrors suspects",
+    "api.verify": "Verification verify",
     "choosing": "Selection",
     "dataset": "Dataset scan",
     "embedding": "Cluster EmbedOptions",

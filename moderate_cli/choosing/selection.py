@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Mask, Rows
 from moderate_cli.choosing.preparing import Prepared
+from moderate_cli.choosing.recipes import recipe_of
 from moderate_cli.dataset import Dataset
+from moderate_cli.exporting.recipes import Recipe
 from moderate_cli.inputs import Source
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores
@@ -47,6 +49,8 @@ class Selection:
         bool (n,), the kept images, in ImageFolder's order.
     notices
         Facts that the user should know.
+    is_inverted
+        Whether it has the images that were not chosen.
 
     Examples
     --------
@@ -64,6 +68,7 @@ class Selection:
     prepared: Prepared
     mask: Mask
     notices: tuple[Notice, ...] = ()
+    is_inverted: bool = False
 
     def __repr__(self) -> str:
         """Return the number of kept images, and how they were selected."""
@@ -117,9 +122,18 @@ class Selection:
             )
         ]
 
+    @property
+    def recipe(self) -> Recipe | None:
+        """How it was made, for `moderate_cli.write_index`; None for arrays, or if inverted."""
+        if self.is_inverted:
+            return None
+        counts = {one.name: [one.images, one.kept] for one in self.classes}
+        return recipe_of(self.source, self.choice, counts)
+
     def inverted(self) -> Selection:
         """Return the readable images that are not kept."""
-        return replace(self, mask=~self.mask & self.source.readable)
+        mask = ~self.mask & self.source.readable
+        return replace(self, mask=mask, is_inverted=not self.is_inverted)
 
     @cached_property
     def lost(self) -> list[int]:

@@ -32,6 +32,7 @@ COMMANDS = {
     "evaluate": "Train a classifier on each selection and compare accuracies.",
     "perturb": "Make a noisy copy of a dataset, for experiments.",
     "duplicates": "List near duplicates of earlier images.",
+    "verify": "Check that a dataset has the images of a published selection.",
     "info": "Show the feature sets of a dataset.",
     "demo": "Make a small dataset, prune it, and report the result.",
     "help": "Show a page of the documentation, or the help of a command.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from moderate_cli.cli import console
+from moderate_cli.errors import ArgumentError
 from moderate_cli.files.regular import read_once
 from moderate_cli.presets import bundled
 from moderate_cli.text import unknown
@@ -23,6 +25,8 @@ def apply(ctx: click.Context, _param: click.Parameter, value: str | None) -> Non
     if value is None or ctx.resilient_parsing:
         return
     content = _read(value)
+    if value.endswith(".json"):
+        _check_recipe(ctx, value, content)
     ctx.meta[CONFIG] = value
     own = _options(ctx.command)
     foreign = content.keys() - own.keys()  # for other commands, which may share the file
@@ -65,6 +69,8 @@ def _as_given(value: str, key: str, setting: Any, option: click.Option) -> bool 
 
 
 def _read(value: str) -> dict[str, Any]:
+    if value.endswith(".json"):
+        return _recipe(value)
     presets = bundled()
     path = presets.get(value, Path(value))
     try:
@@ -80,6 +86,35 @@ def _read(value: str) -> dict[str, Any]:
         raise click.UsageError(f"{value}: is not TOML ({error})") from None
     except ValueError:  # of int(), which tomllib lets pass
         raise click.UsageError(f"{value}: {_key_of_long_number(text)}too many digits") from None
+
+
+def _recipe(value: str) -> dict[str, Any]:
+    """Return the options of a selection that -o kept.json wrote."""
+    from moderate_cli.exporting.recipes import read_published  # loads numpy
+
+    try:
+        options = read_published(value).options
+    except ArgumentError as error:
+        raise click.UsageError(str(error)) from None
+    if not options:
+        raise click.UsageError(
+            f"{value}: has no recipe; only selections from DATA that are not inverted have one"
+        )
+    return dict(options)
+
+
+def _check_recipe(ctx: click.Context, value: str, options: dict[str, Any]) -> None:
+    """Refuse a recipe that sets other things, and variables that would change the selection."""
+    from moderate_cli.choosing.recipes import OPTIONS  # loads numpy
+
+    if strange := options.keys() - OPTIONS:
+        raise click.UsageError(f"{value}: a recipe cannot set --{min(strange)}", ctx)
+    for name, option in _options(ctx.command).items():
+        variable = option.envvar if isinstance(option.envvar, str) else ""
+        given, own = os.environ.get(variable, ""), options.get(name, "")
+        same = given == (" ".join(own) if isinstance(own, list) else str(own))
+        if name in OPTIONS and given and not same:
+            raise click.UsageError(f"{value}: {variable}={given} would change it; unset it", ctx)
 
 
 def _key_of_long_number(content: str) -> str:

@@ -42,6 +42,8 @@ class Outputs:
         Whether exports may replace earlier ones.
     inputs
         Files that the command reads besides the dataset.
+    tree
+        Folder that is copied with the dataset, so no export may be in it.
     """
 
     files: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class Outputs:
     into: str | None = None
     force: bool = False
     inputs: tuple[str, ...] = ()
+    tree: str | None = None
 
     def check(self, dataset: Dataset | None = None, store: Path | None = None) -> None:
         """Refuse outputs that would harm a dataset, its store, an input or another output.
@@ -79,6 +82,8 @@ class Outputs:
             guard.add_file(path, "another output")
         if self.into is not None:
             guard.check_addition(self.into)
+        if self.tree is not None:
+            guard.add_folder(self.tree, "the tree of splits")
         for path in self.folders:
             guard.check_folder(path, replace=self.force)
             if dataset is not None:  # before that, the folder might be the dataset itself

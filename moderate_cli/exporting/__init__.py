@@ -1,7 +1,12 @@
 """Exporting: selections as index files and folders, results as tables."""
 
 from moderate_cli.exporting.folders import LINKS, export
-from moderate_cli.exporting.index import INDEX_FORMATS, index_bytes, write_index
+from moderate_cli.exporting.index import (
+    INDEX_FORMATS,
+    index_bytes,
+    index_formats,
+    write_index,
+)
 from moderate_cli.exporting.scores import SCORE_FORMATS, score_lines, write_scores
 from moderate_cli.exporting.suffixes import check_output
 from moderate_cli.exporting.tables import TABLE_FORMATS, Table, formatted, table_bytes, write_table
@@ -16,6 +21,7 @@ __all__ = [
     "export",
     "formatted",
     "index_bytes",
+    "index_formats",
     "score_lines",
     "table_bytes",
     "write_index",

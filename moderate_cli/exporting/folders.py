@@ -1,4 +1,4 @@
-"""Copy or link the kept images into a new ImageFolder."""
+"""Copy or link the kept images into a new dataset of the same kind."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.dataset.tars import Tars, write_tars
 from moderate_cli.errors import ArgumentError, OutputError, check_choice
-from moderate_cli.files.atomic import new_folder
+from moderate_cli.exporting.trees import rest_of
+from moderate_cli.files.atomic import new_file, new_folder
 from moderate_cli.files.destinations import check_room, is_taken
 from moderate_cli.files.places import place
 from moderate_cli.guard import Guard
 from moderate_cli.listening import SILENT, Listener
-from moderate_cli.text import printable
+from moderate_cli.text import one_line, printable
 from moderate_cli.threads import in_threads
 
 PART = 500  # files that one thread copies between two reports of progress
@@ -44,11 +45,13 @@ def export(
     *,
     link: str = "none",
     force: bool = False,
+    tree: str | os.PathLike[str] | None = None,
     listener: Listener = SILENT,
 ) -> None:
     """Write the kept images to a new folder with the same classes, completely or not at all.
 
-    For a dataset in tar files, the folder gets tar files of the same names.
+    For a dataset in tar files, the folder gets tar files of the same names; for that of a list, the
+    images at their paths and the rows of the list.
 
     Parameters
     ----------
@@ -62,6 +65,9 @@ def export(
         "none" copies, "hard" and "symbolic" link to the source's files.
     force
         Replace an earlier export in which no file was added or changed since.
+    tree
+        Folder that contains the dataset, such as `data` with `data/train`. The new folder is one
+        like it: all else in it, such as `data/val`, is copied or linked as it is.
     listener
         Told how far the work is.
 
@@ -82,19 +88,32 @@ def export(
     if mask.dtype != bool or mask.shape != (len(dataset),):
         raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(dataset)},)")
     shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(mask)
-    Guard.of(dataset).check_folder(destination, replace=force)
+    listed = dataset.listed
+    guard = Guard.of(dataset)
+    if tree is not None:
+        guard.add_folder(tree, "the tree of splits")
+    guard.check_folder(destination, replace=force)
     check_destination(destination, force=force)
+    inner = "" if tree is None else _inside(tree, dataset)
     if isinstance(source, Tars):
         if link != "none":
             raise ArgumentError(f"link: {link!r} needs images in folders, not in tar files")
         _check_names(source, shown)
+    elif listed is not None:
+        if not listed.portable:
+            raise OutputError(
+                f"{shown}: the paths in {listed.path.name} are absolute, so it would not list the"
+                " copies; -o lists the kept images"
+            )
     elif dataset.in_files:
         _check_classes(dataset, set(dataset.labels[rows].tolist()), shown)
     else:
         raise OutputError(
             f"{shown}: images of {dataset.root} are not on this machine; -o lists the kept ones"
         )
-    with new_folder(destination, may_replace=check_replaceable if force else None) as folder:
+    with new_folder(destination, may_replace=check_replaceable if force else None) as whole:
+        folder = whole / inner
+        folder.mkdir(parents=True, exist_ok=True)
         if isinstance(source, Tars):
             written = _write_tars(source, {dataset.paths[row] for row in rows.tolist()}, folder)
         else:
@@ -103,12 +122,33 @@ def export(
         with listener.progress("copy") as move, closing(written) as counts:
             for done in counts:
                 move(done, len(rows))
-        mark(folder)
+        if listed is not None:
+            with new_file(folder / listed.path.name) as file:
+                listed.copy(rows, file)
+        if tree is not None:
+            _write_rest(place(tree), dataset.root, whole, link)
+        mark(whole)
+
+
+def _inside(tree: str | os.PathLike[str], dataset: Dataset) -> str:
+    """Return the path of a dataset in a tree."""
+    top = place(tree)
+    if not dataset.in_files or dataset.home != dataset.root or top not in dataset.root.parents:
+        raise ArgumentError(f"tree: {os.fspath(tree)} does not contain the folder {dataset.home}")
+    return os.path.relpath(dataset.root, top)
+
+
+def _write_rest(tree: Path, dataset: Path, folder: Path, link: str) -> None:
+    """Put all else of a tree into a folder."""
+    for branch in rest_of(tree, dataset):
+        target = folder / branch.path
+        target.mkdir(exist_ok=True)
+        copy_files(tree / branch.path, target, [(name, name) for name in branch.files], link)
 
 
 def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
     """Put images into a folder; yield the number done, part by part."""
-    for name in dataset.classes:
+    for name in dataset.classes if dataset.listed is None else ():
         (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder itself
     parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
     for parent in {parent for parent, _ in parts}:
@@ -145,7 +185,7 @@ def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], lin
             try:
                 LINKS[link](source / name, target / new, *folders)
             except OSError as error:
-                reason = f"cannot be exported ({error.strerror})"
+                reason = f"cannot be exported ({error.strerror or one_line(error)})"
                 if error.errno == errno.EXDEV:
                     reason = "a hard link cannot lead to another file system; use --link symbolic"
                 raise OutputError(f"{source / name}: {reason}") from None

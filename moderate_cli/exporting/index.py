@@ -5,20 +5,40 @@ from __future__ import annotations
 import json
 import os
 import textwrap
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Mask, Rows, blocks
+from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.lists import Listed, is_list
 from moderate_cli.dataset.paths import encode_paths
+from moderate_cli.dataset.scanning import metadata_in
 from moderate_cli.errors import ArgumentError
+from moderate_cli.exporting.recipes import Recipe
 from moderate_cli.exporting.suffixes import check_output
 from moderate_cli.exporting.tables import write_rows_csv
 from moderate_cli.files.atomic import new_file
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 
-Writer = Callable[[BinaryIO, Scores, Rows], None]
+
+class Kept(NamedTuple):
+    """Scores of all images, int64 (k,) kept rows, and where the images and they come from."""
+
+    scores: Scores
+    rows: Rows
+    listed: Listed | None = None
+    recipe: Recipe | None = None
+
+    @property
+    def numbers(self) -> Rows:
+        """The kept rows, numbered as in the list of the dataset, if it has one."""
+        return self.rows if self.listed is None else self.listed.rows[self.rows]
+
+
+Writer = Callable[[BinaryIO, Kept], None]
 
 
 def write_index(
@@ -27,6 +47,8 @@ def write_index(
     kept: Mask,
     *,
     nul: bool = False,
+    dataset: Dataset | None = None,
+    recipe: Recipe | None = None,
 ) -> None:
     """Write the kept images to a file, completely or not at all; its suffix is the format.
 
@@ -41,11 +63,18 @@ def write_index(
         bool (n,), such as a `Selection`.
     nul
         End the lines of a `.txt` with NUL bytes instead of newlines.
+    dataset
+        The images. If they are those of a list, a file with the list's suffix gets the rows of
+        the list as they are, and row numbers are those of the list.
+    recipe
+        How the images were selected, for a `.json`; it has the digest of each image then.
 
     Raises
     ------
     ArgumentError
         If the suffix is unknown, or `kept` is not a mask.
+    DatasetError
+        If the list has changed since it was read.
 
     Examples
     --------
@@ -53,15 +82,28 @@ def write_index(
     >>> selection = select("data/train", ratio=0.5, backbone="pixels")
     >>> write_index("kept.txt", selection.scores, selection)
     """
-    writer, mask = check_output(destination, INDEX_FORMATS), np.asarray(kept)
+    listed, mask = None if dataset is None else dataset.listed, np.asarray(kept)
+    writer = check_output(destination, index_formats(None if listed is None else listed.path))
     if mask.dtype != bool or mask.shape != (len(scores),):
         raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(scores)},)")
     rows = np.flatnonzero(mask)
     with new_file(destination) as file:
-        if nul and writer is _write_index_txt:
+        if nul and Path(destination).suffix.lower() == ".txt":
             file.write(index_bytes(scores, rows, nul=True))
         else:
-            writer(file, scores, rows)
+            writer(file, Kept(scores, rows, listed, recipe))
+
+
+def index_formats(data: str | os.PathLike[str] | None) -> Mapping[str, Writer]:
+    """Return the formats of index files by suffix: those of all, and that of a list."""
+    own = data if data is not None and is_list(data) else None
+    if data is not None and own is None and os.path.isdir(data):
+        own = metadata_in(os.fspath(data))
+    return (
+        INDEX_FORMATS
+        if own is None
+        else {**INDEX_FORMATS, Path(own).suffix.lower(): _write_of_list}
+    )
 
 
 def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
@@ -69,22 +111,36 @@ def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
     return encode_paths(scores.names(rows), nul=nul)
 
 
-def _write_index_txt(file: BinaryIO, scores: Scores, rows: Rows) -> None:
-    file.write(index_bytes(scores, rows, nul=False))
+def _write_index_txt(file: BinaryIO, kept: Kept) -> None:
+    file.write(index_bytes(kept.scores, kept.rows, nul=False))
 
 
-def _write_index_json(file: BinaryIO, scores: Scores, rows: Rows) -> None:
+def _write_index_csv(file: BinaryIO, kept: Kept) -> None:
+    write_csv(file, kept.scores, kept.rows)
+
+
+def _write_index_json(file: BinaryIO, kept: Kept) -> None:
     # The text of json.dumps(..., indent=1), image by image: millions would not fit in memory.
-    file.write(f'{{\n "kept": {len(rows)},\n "of": {len(scores)},\n "images": ['.encode())
-    for number, (path, name, value) in enumerate(_records(scores, rows)):
-        image = {"row": int(rows[number]), "path": path, "class": name, "score": value}
+    rows, numbers, recipe = kept.rows, kept.numbers, kept.recipe
+    head: dict[str, Any] = {"kept": len(rows), "of": len(kept.scores)}
+    head |= {} if recipe is None else {"recipe": recipe.facts}
+    file.write(json.dumps({**head, "images": []}, indent=1).removesuffix("]\n}").encode("ascii"))
+    for at, (path, name, value) in enumerate(_records(kept.scores, rows)):
+        image = {"row": int(numbers[at]), "path": path, "class": name, "score": value}
+        if recipe is not None:
+            image["blake2b"] = recipe.digests[rows[at]].tobytes().hex()
         text = textwrap.indent(json.dumps(image, indent=1), "  ")
-        file.write((",\n" if number else "\n").encode() + text.encode("ascii"))
+        file.write((",\n" if at else "\n").encode() + text.encode("ascii"))
     file.write(b"\n ]\n}\n" if len(rows) else b"]\n}\n")
 
 
-def _write_index_npy(file: BinaryIO, scores: Scores, rows: Rows) -> None:
-    np.save(file, rows.astype(np.int64), allow_pickle=False)
+def _write_index_npy(file: BinaryIO, kept: Kept) -> None:
+    np.save(file, np.sort(kept.numbers).astype(np.int64), allow_pickle=False)
+
+
+def _write_of_list(file: BinaryIO, kept: Kept) -> None:
+    assert kept.listed is not None
+    kept.listed.copy(kept.rows, file)
 
 
 def write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:
@@ -103,7 +159,7 @@ def _records(scores: Scores, rows: Rows) -> Iterator[tuple[str, str, float]]:
 
 INDEX_FORMATS: dict[str, Writer] = {
     ".txt": _write_index_txt,
-    ".csv": write_csv,
+    ".csv": _write_index_csv,
     ".json": _write_index_json,
     ".npy": _write_index_npy,
 }

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
 
 from moderate_cli.arrays import Rows, blocks
 from moderate_cli.errors import OutputError
-from moderate_cli.exporting.index import Writer, write_csv
+from moderate_cli.exporting.index import write_csv
 from moderate_cli.exporting.suffixes import check_output
 from moderate_cli.files.atomic import new_file
 from moderate_cli.scoring import ROWS_AT_ONCE, Scores
 from moderate_cli.text import printable
+
+Writer = Callable[[BinaryIO, Scores, Rows], None]
 
 
 def write_scores(destination: str | os.PathLike[str], scores: Scores) -> None:

@@ -146,6 +146,17 @@ def test_a_count_on_the_command_line_beats_a_ratio_in_a_file(embedded, moderate,
     assert moderate("select", embedded, "--config", preset("ratio = 1\ncount = 1")).status == 2
 
 
+def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it(
+    embedded, moderate, preset, monkeypatch
+):
+    args = ("select", "-r", "0.5", embedded, "--strategy", "adaptive")
+    plain = kept(moderate(*args))
+    assert kept(moderate(*args, "--config", preset("center = 'median'\n"))) == plain
+    monkeypatch.setenv("MODERATE_CENTER", "median")
+    assert kept(moderate(*args)) == plain
+    assert moderate("score", embedded, "--criterion", "margin").status == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -1,0 +1,52 @@
+"""The rest of a tree of splits: all files beside the dataset that is one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from moderate_cli.dataset.entries import unlisted
+from moderate_cli.dataset.names import is_left_behind
+
+Identity = tuple[int, int]  # device and inode
+
+
+class Branch(NamedTuple):
+    """A folder of a tree: its path in the tree, "" for the tree itself, and names of its files."""
+
+    path: str
+    files: list[str]
+
+
+def rest_of(tree: Path, dataset: Path) -> Iterator[Branch]:
+    """Yield the folders of a tree, without a dataset in it, feature stores and hidden folders.
+
+    Links to folders are followed, except to a folder around them.
+
+    Raises
+    ------
+    DatasetError
+        If a folder cannot be listed.
+    """
+    yield from _branches(tree, "", {_identity(dataset)})
+
+
+def _branches(tree: Path, path: str, around: set[Identity]) -> Iterator[Branch]:
+    folder = tree / path
+    around = around | {_identity(folder)}
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries)
+    except OSError as error:
+        raise unlisted(os.fspath(folder), error) from None
+    yield Branch(path, [name for name, is_folder in found if not is_folder])
+    for name, is_folder in found:
+        if is_folder and not is_left_behind(name) and _identity(folder / name) not in around:
+            yield from _branches(tree, os.path.join(path, name), around)
+
+
+def _identity(folder: Path) -> Identity:
+    status = folder.stat()
+    return status.st_dev, status.st_ino

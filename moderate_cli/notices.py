@@ -9,6 +9,9 @@ Kind = Literal[
     "unreadable",  # `count` of `of` images cannot be read, and were skipped
     "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
     "fitting",  # the dataset has no network, and one is trained
+    "training",  # the network `names[0]` is trained on `count` images, for `than` seconds
+    "training on",  # the same, from the weights of an older one, with its options `names[1:]`
+    "interrupted",  # the user stops a training, of which `count` of `of` epochs are kept
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
     "fitted is used",  # the same, and its features are used
     "fitted is old",  # the network was trained on other images
@@ -23,6 +26,8 @@ Kind = Literal[
     "lost to suspects",  # `classes` had nothing else
     "duplicates",  # `count` near duplicates of `of` images
     "torn duplicates",  # `count` pairs, `names`, have different labels
+    "leaks",  # `count` images are near duplicates of `of` images of the dataset `names[0]`
+    "leaked test images",  # `count` of `of` images of the test set `names[0]` have one in the data
     "spared duplicates",  # the same as of suspects
     "lost to duplicates",  # the same as of suspects
     "auto",  # --strategy auto chose `names[0]`, with accuracy `share`; it also tried `names[1:]`
@@ -85,9 +90,9 @@ class Timing(NamedTuple):
     decode, transform
         Seconds of reading and decoding, and of resizing and cropping, summed over `workers`.
     forward, write
-        Seconds in the backbone, and in writing to the store.
+        Seconds in the backbone, and in writing to the store, which goes on beside it.
     workers
-        Threads that decode while the backbone runs.
+        Threads or processes that decode while the backbone runs.
     """
 
     images: int

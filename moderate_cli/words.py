@@ -107,6 +107,32 @@ def _with_counts(classes: Sequence[tuple[str, int]]) -> str:
     return ", ".join(named) + (f" and {more} more classes" if more else "")
 
 
+def _training(notice: Notice) -> str:
+    return f"training {notice.names[0]} on {counted(notice.count, 'image')}: {_lasting(notice)}"
+
+
+def _training_on(notice: Notice) -> str:
+    network, *options = notice.names
+    how = f", with {' '.join(options)} as before" if options else ""
+    images = counted(notice.count, "image")
+    return f"training the older {network} further on {images}{how}: {_lasting(notice)}"
+
+
+def _lasting(notice: Notice) -> str:
+    """Return a time with the precision of an estimate."""
+    minutes = notice.than / 60
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes:.0f} min" if minutes < 100 else f"about {minutes / 60:.0f} h"
+
+
+def _interrupted(notice: Notice) -> str:
+    epochs = counted(notice.of, "epoch")
+    if not notice.count:
+        return f"stopped in the first of {epochs}, which is lost; the same command begins again"
+    return f"stopped; {notice.count} of {epochs} are kept, and the same command goes on from there"
+
+
 def _fitted(notice: Notice) -> str:
     network, *_ = notice.names
     known = f"{network} is right for {100 * notice.share:.1f} % of images that it did not see"
@@ -154,6 +180,23 @@ def _duplicates(notice: Notice) -> str:
         return "no near duplicates"
     number = counted(notice.count, "near duplicate", "near duplicates")
     return f"{number} of {counted(notice.of, 'image')}"
+
+
+def _leaks(notice: Notice) -> str:
+    (name,) = notice.names
+    if not notice.count:
+        return f"no near duplicates of images in {name}"
+    number = counted(notice.count, "near duplicate", "near duplicates")
+    return f"{number} of {counted(notice.of, 'image')} in {name}"
+
+
+def _leaked(notice: Notice) -> str:
+    (name,) = notice.names
+    have = "has a near duplicate" if notice.count == 1 else "have near duplicates"
+    return (
+        f"{notice.count} of {counted(notice.of, 'test image')} {have} in DATA, so accuracies are"
+        f" too high; `moderate duplicates {name} --against DATA` lists them"
+    )
 
 
 def _torn(notice: Notice) -> str:
@@ -221,6 +264,9 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         ),
     ),
     "fitting": ("", lambda one: "training a network on these images, because there is none yet"),
+    "training": ("", _training),
+    "training on": ("", _training_on),
+    "interrupted": ("", _interrupted),
     "fitted": ("", _fitted),
     "fitted is used": ("", lambda one: f"using the features of `moderate fit`: {_fitted(one)}"),
     "fitted is old": (
@@ -256,6 +302,8 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "lost to suspects": ("warning", _lost_to("likely label errors")),
     "duplicates": ("", _duplicates),
     "torn duplicates": ("warning", _torn),
+    "leaks": ("", _leaks),
+    "leaked test images": ("warning", _leaked),
     "spared duplicates": ("", _spared("near duplicate", "near duplicates")),
     "lost to duplicates": ("warning", _lost_to("near duplicates")),
     "auto": ("", _auto),

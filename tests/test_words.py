@@ -45,6 +45,42 @@ SAID = [
         "training a network on these images, because there is none yet",
     ),
     (
+        Notice("training", 20_000, names=("resnet9",), than=372),
+        "",
+        "training resnet9 on 20000 images: about 6 min",
+    ),
+    (
+        Notice("training", 1, names=("cnn",), than=59),
+        "",
+        "training cnn on 1 image: less than a minute",
+    ),
+    (
+        Notice("training", 50_000, names=("resnet50",), than=9000),
+        "",
+        "training resnet50 on 50000 images: about 2 h",
+    ),
+    (
+        Notice("training on", 9, names=("resnet9",), than=300),
+        "",
+        "training the older resnet9 further on 9 images: about 5 min",
+    ),
+    (
+        Notice("training on", 9, names=("cnn", "--network cnn", "--epochs 2"), than=300),
+        "",
+        "training the older cnn further on 9 images, with --network cnn --epochs 2 as before: about"
+        " 5 min",
+    ),
+    (
+        Notice("interrupted", 3, 12),
+        "",
+        "stopped; 3 of 12 epochs are kept, and the same command goes on from there",
+    ),
+    (
+        Notice("interrupted", 0, 12),
+        "",
+        "stopped in the first of 12 epochs, which is lost; the same command begins again",
+    ),
+    (
         Notice("fitted", names=("resnet9",), share=0.612, than=0.55),
         "",
         "resnet9 is right for 61.2 % of images that it did not see, a linear head on the default"
@@ -116,6 +152,14 @@ SAID = [
         "warning",
         "2 pairs of near duplicates have different labels, so one label of each is wrong: a and b,"
         " c and d",
+    ),
+    (Notice("leaks", 0, 0, names=("test",)), "", "no near duplicates of images in test"),
+    (Notice("leaks", 1, 2, names=("test",)), "", "1 near duplicate of 2 images in test"),
+    (
+        Notice("leaked test images", 1, 30, names=("test",)),
+        "warning",
+        "1 of 30 test images has a near duplicate in DATA, so accuracies are too high;"
+        " `moderate duplicates test --against DATA` lists them",
     ),
     (
         Notice("spared duplicates", 1, classes=(("cat", 1),), least=1),

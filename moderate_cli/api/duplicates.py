@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Unpack
 
 import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
+from moderate_cli.choosing.leaks import leaks_between
 from moderate_cli.choosing.preparing import PATIENCE, tell_of_duplicates
 from moderate_cli.embedding import FeatureKeywords
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.exporting.tables import Table
-from moderate_cli.inputs import Source, open_source
+from moderate_cli.inputs import Inputs, Source, open_source
+from moderate_cli.inputs.arrays import Array
+from moderate_cli.inputs.datasets import name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener
+from moderate_cli.notices import Notice
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.store import FeatureStore
 
@@ -29,6 +35,8 @@ class NearDuplicates:
         All images.
     found
         Row of each duplicate, row of the image that it duplicates, and similarity of the two.
+    others
+        The images that are duplicated, if they are of another dataset.
 
     Examples
     --------
@@ -38,6 +46,7 @@ class NearDuplicates:
 
     source: Source
     found: Duplicates
+    others: Source | None = None
 
     def __repr__(self) -> str:
         """Return their number."""
@@ -51,7 +60,7 @@ class NearDuplicates:
 
     def table(self) -> Table:
         """Return similarity, path, and path of the duplicated image."""
-        kept = self.source.names_of(self.found.survivors)
+        kept = (self.others or self.source).names_of(self.found.survivors)
         return Table(
             ("similarity", "path", "duplicate_of"),
             [
@@ -64,8 +73,11 @@ class NearDuplicates:
 
 
 def duplicates(
-    data: Data | FeatureStore,
+    data: Data | FeatureStore | None = None,
     *,
+    features: Array | Sequence[Array] = (),
+    labels: Array | None = None,
+    against: Data | None = None,
     threshold: float = 0.95,
     listener: Listener = SILENT,
     **embedding: Unpack[FeatureKeywords],
@@ -76,6 +88,12 @@ def duplicates(
     ----------
     data
         A `Dataset`, a path or URL as for `scan`, or a feature set.
+    features, labels
+        Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
+        files. Without labels, all are of one class.
+    against
+        Another dataset, such as a test set: find the images of `data` that are near duplicates of
+        one of it. Its features are stored beside it, or in STORE-against.
     threshold
         Minimum cosine similarity of near duplicates, in (0, 1].
     listener
@@ -95,12 +113,34 @@ def duplicates(
     """
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold: {threshold} is not in (0, 1]")
-    inputs = inputs_of(data, **embedding).without_own()
+    if against is not None and data is None:
+        raise OptionError("{} needs {}, a dataset", "against", "data")
+    if labels is None and data is None:
+        labels = "kmeans:1"
+    inputs = inputs_of(data, features=features, labels=labels, **embedding).without_own()
     inputs.check_single("duplicates")
     source = open_source(inputs, listener=listener)
-    features = source.features
-    assert features is not None
+    source.check_finite()
+    own = source.features
+    assert own is not None
+    if against is not None:
+        return _against(against, inputs, source, threshold, listener)
     with listener.progress("duplicates", delay=PATIENCE) as move:
-        found = find_duplicates(features, np.flatnonzero(source.readable), threshold, move)
+        found = find_duplicates(own, np.flatnonzero(source.readable), threshold, move)
     tell_of_duplicates(found, source, listener)
     return NearDuplicates(source, found)
+
+
+def _against(
+    data: Data, inputs: Inputs, source: Source, threshold: float, listener: Listener
+) -> NearDuplicates:
+    """Compare with another dataset, embedded in the same way."""
+    store = inputs.embedding.store
+    embedding = replace(inputs.embedding, store=store and f"{os.fspath(store)}-against")
+    others = open_source(replace(inputs, data=data, embedding=embedding), listener=listener)
+    with listener.progress("duplicates", delay=PATIENCE) as move:
+        found = leaks_between(source, others, threshold, on_progress=move)
+    listener.notice(
+        Notice("leaks", len(found.rows), len(np.unique(found.survivors)), names=(name_of(data),))
+    )
+    return NearDuplicates(source, found, others)

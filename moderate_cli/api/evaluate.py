@@ -13,6 +13,7 @@ import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Doubles, Labels
+from moderate_cli.choosing.leaks import tell_of_leaks
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import FeatureKeywords
@@ -29,8 +30,9 @@ from moderate_cli.evaluation.cells import cells_of, strategy_in
 from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.ledger import EVALUATIONS, Ledger
 from moderate_cli.evaluation.recipe import NETWORKS, SMALL, STEPS, Recipe
-from moderate_cli.fitting.facts import FOLDER, NETWORK
+from moderate_cli.fitting.facts import NETWORK
 from moderate_cli.inputs import Inputs, Source, open_source
+from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener, Recorder
@@ -42,6 +44,7 @@ from moderate_cli.selection import RECOMMENDED, Choice, exact, written
 from moderate_cli.selection.choice import Number
 from moderate_cli.selection.conflicts import compatible
 from moderate_cli.store.layout import store_folder
+from moderate_cli.store.recorded import FOLDER
 
 One = TypeVar("One", str, Number)
 EVALUATORS = ("probe", "train", "fine-tune")
@@ -50,8 +53,10 @@ COMPARED = tuple(dict.fromkeys((RECOMMENDED, "random", "moderate", "matching")))
 
 
 def evaluate(
-    data: Data,
+    data: Data | None = None,
     *,
+    features: Array | Sequence[Array] = (),
+    labels: Array | None = None,
     test: Data | None = None,
     with_: str = "probe",
     network: str = SMALL,
@@ -79,6 +84,10 @@ def evaluate(
     ----------
     data
         A `Dataset`, or a path or URL as for `scan`.
+    features, labels
+        Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
+        files, for a linear
+        probe, on held-out rows.
     test
         Test set with the same classes; None holds out a fifth of the data. Its features are stored
         beside it, or in STORE-test.
@@ -135,10 +144,16 @@ def evaluate(
     )
     for cell in cells[: len(cells) // seeds]:  # of the first seed
         cell.choice(base)  # refuses wrong options before anything is embedded
-    inputs = inputs_of(data, **embedding)
+    inputs = inputs_of(data, features=features, labels=labels, **embedding)
     inputs.check_single("evaluate")
+    if criterion is not None:
+        inputs.check_criterion(criterion)
     recipe = recipe_of(with_, network, steps, size, inputs)
-    if test is not None:
+    if inputs.clusters is not None:
+        raise OptionError("evaluate needs classes, not {}", ("labels", inputs.labels))
+    if test is not None and data is None:
+        raise OptionError("use {} or {}, not both", "features", "test")
+    if test is not None and data is not None:
         _check_apart(data, test)
     tested = None if test is None else _Test(test, inputs, listener)
 
@@ -151,9 +166,14 @@ def evaluate(
 
     own = open_source(inputs, check=check, listener=listener)
     judged = None if tested is None else tested.open(own)
-    (store,) = own.stores
+    if judged is not None and test is not None:
+        tell_of_leaks(own, judged, name_of(test), listener)
+    own.check_finite()
+    store = own.stores[0] if own.stores else None  # results by arrays are not kept
     context = {
-        "data": store.manifest.sums,  # the set on disk may be replaced meanwhile
+        "data": None
+        if store is None
+        else store.manifest.sums,  # the set on disk may be replaced meanwhile
         "with": with_ if recipe is None else recipe.changes,
         "test": None if judged is None else judged.stores[0].manifest.sums,
         **{name: getattr(base, name) for name in ("scope", "center", "metric", "seed")},
@@ -162,7 +182,7 @@ def evaluate(
     }
     if criterion is not None and CRITERIA[criterion].seeded:
         context["scored"] = "by pool"  # earlier versions scored all pools with one seed
-    ledger = Ledger(store.folder / EVALUATIONS, context)
+    ledger = Ledger(None if store is None else store.folder / EVALUATIONS, context)
     weights = _weights(own, listener) if judged is None else None
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing:
@@ -217,6 +237,8 @@ def recipe_of(
             raise ArgumentError(f"{name}: {value} is not positive")
     if with_ != "train" and network != SMALL:
         raise OptionError("use {} or {}, not both", ("with", with_), ("network", network))
+    if with_ != "probe" and inputs.features:
+        raise OptionError("use {} or {}, not both", ("with", with_), "features")
     if with_ == "probe":
         for name, value in (("steps", steps), ("size", size)):
             if value is not None:
@@ -247,7 +269,7 @@ class _Test:
         if "://" in self._name:  # a remote one is listed only once
             return
         dataset = listed(self._data)
-        store = store_folder(dataset.root, self._inputs.embedding.store)
+        store = store_folder(dataset.home, self._inputs.embedding.store)
         self._listener.listed(dataset, name=self._name, store=store)
         self._listener = _Unlisted(self._listener)
         if self._inputs.embedding.on_error == "fail":  # classes of unreadable images do not count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Unpack
@@ -10,9 +11,10 @@ from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Rows
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.exporting.tables import Table
 from moderate_cli.inputs import open_source
+from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
 from moderate_cli.label_errors.doubts import NoiseEstimate, noise_estimate
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable
@@ -58,8 +60,9 @@ class LabelErrors:
 
     @property
     def paths(self) -> list[str]:
-        """The paths of the listed images, relative to the dataset."""
-        return [self.data.paths[row] for row in self.rows.tolist()]
+        """The paths of the listed images, relative to the dataset; row numbers of an array."""
+        paths = self.data.paths
+        return [paths[row] if paths else str(row) for row in self.rows.tolist()]
 
     def table(self) -> Table:
         """Return path, class, the class that it looks like, and probability of each image."""
@@ -80,8 +83,10 @@ class LabelErrors:
 
 
 def suspects(
-    data: Data | FeatureStore,
+    data: Data | FeatureStore | None = None,
     *,
+    features: Array | Sequence[Array] = (),
+    labels: Array | None = None,
     fraction: Number | Literal["auto"] = "auto",
     listener: Listener = SILENT,
     **embedding: Unpack[FeatureKeywords],
@@ -92,6 +97,9 @@ def suspects(
     ----------
     data
         A `Dataset`, a path or URL as for `scan`, or a feature set.
+    features, labels
+        Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
+        files.
     fraction
         "auto" lists the images with a probability above 0.5; or a fraction of all, in (0, 1).
     listener
@@ -113,11 +121,14 @@ def suspects(
     share: Fraction | Literal["auto"] = "auto" if fraction == "auto" else exact(fraction)
     if share != "auto" and not 0 < share < 1:
         raise ArgumentError(f"fraction: {fraction} is not in (0, 1)")
-    inputs = inputs_of(data, **embedding)
+    inputs = inputs_of(data, features=features, labels=labels, **embedding)
     inputs.check_single("suspects")
+    if inputs.clusters is not None:
+        raise OptionError("suspects needs classes, not {}", ("labels", inputs.labels))
     source = open_source(
         inputs, check=lambda labels, _: check_suspectable(labels), listener=listener
     )
+    source.check_finite()
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
         found = source.sets[0].suspects(on_progress=move)
     return LabelErrors(source.sets[0], found, found.most_probable(share))

@@ -8,29 +8,37 @@ import click
 
 from moderate_cli.api.duplicates import duplicates
 from moderate_cli.cli import declaring, options
+from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import check_table, output_table
-from moderate_cli.cli.values import Real
+from moderate_cli.cli.values import PATH, Real
 
 
 @click.command(cls=declaring.Sectioned)
-@options.data_required
+@options.data_optional
 @declaring.option(
     "--threshold",
     type=Real(0, 1, min_open=True),
     default=0.95,
     help="Minimum cosine similarity of near duplicates.",
 )
+@declaring.option(
+    "--against",
+    type=PATH,
+    metavar="DIR",
+    help="List images that nearly equal one of this dataset, such as a test set.",
+)
 @options.table_output
 @options.configuration
+@options.one_array
+@options.lists
 @options.embedding
 def command(
-    data: str,
     threshold: float,
+    against: str | None,
     output: str | None,
-    backbones: tuple[str, ...],
     verbose: bool,
-    **embedding: Any,
+    **source: Any,
 ) -> None:
     """List near duplicates of earlier images.
 
@@ -38,9 +46,9 @@ def command(
     image. Pairs with different labels are named on stderr. `moderate select --dedup` keeps the
     first image of each group and drops the others.
     """
-    outputs = check_table(output, embedding)
+    outputs = check_table(output, source)
     listener = Console(outputs, verbose=verbose)
     found = duplicates(
-        data, threshold=threshold, listener=listener, backbone=backbones, **embedding
+        threshold=threshold, against=against, listener=listener, **inputs_from(**source)
     )
     output_table(output, found.table())

@@ -56,7 +56,7 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
 
 
 @click.command(cls=declaring.Sectioned)
-@options.data_required
+@options.data_optional
 @declaring.option(
     "-r",
     "--ratio",
@@ -112,18 +112,18 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     type=Choice(NETWORKS, WHERE),
     metavar="NAME",
     default=SMALL,
-    help="Network for --with train: cnn, for small images, or a torchvision classifier.",
+    help="Network for --with train: cnn for small images, or a classifier.",
 )
 @declaring.option(
     "--steps",
     type=Whole(min=1, max=10**7),
-    help=f"Training steps per selection, of {BATCH} images each.  [default: {STEPS['train']}, or"
+    help=f"Training steps of {BATCH} images.  [default: {STEPS['train']}, or"
     f" {STEPS['fine-tune']} to fine-tune]",
 )
 @declaring.option(
     "--size",
     type=Whole(min=8, max=4096),
-    help="Pixels per side of training images.  [default: 32, or the backbone's own size]",
+    help="Pixels per side.  [default: 32, or the backbone's own size]",
 )
 @declaring.option("--csv", is_flag=True, help="Print the table as CSV, in fractions.")
 @declaring.option("--json", is_flag=True, help="Print the table as JSON, in fractions.")
@@ -135,12 +135,14 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     type=values.PATH,
     multiple=True,
     metavar="FILE",
-    help=f"Also write the table to a {one_of([*TABLE_FORMATS])} file, or curves to a"
+    help=f"Also write it to a {one_of([*TABLE_FORMATS])} file, or curves to a"
     f" {one_of(SUFFIXES)} file.",
 )
 @options.configuration
 @declaring.option("--scope", type=Choice(SCOPES), default="class", help="As in `moderate select`.")
 @options.scoring
+@options.one_array
+@options.lists
 @options.embedding
 def command(
     test: str | None,
@@ -185,7 +187,7 @@ def command(
     if evaluator != "train":
         precedence.refuse_beside(f"--with {evaluator}", {"network"})
         network = SMALL
-    precedence.refuse_without_effect(criterion)
+    center, metric = precedence.centered(criterion, center, metric)
     if scope == "global" and precedence.stronger("strategies", "scope") == "strategies":
         scope = _scope_beside(strategies)
     written = Outputs(outputs, inputs=files_read(source))

@@ -9,6 +9,7 @@ import click
 
 from moderate_cli.cli import console, declaring, options, values
 from moderate_cli.dataset import scan, sentences
+from moderate_cli.dataset.lists import is_list
 from moderate_cli.errors import DatasetError
 from moderate_cli.store.inventory import SetInfo, describe, is_dataset
 
@@ -25,7 +26,7 @@ def command(path: str, store: str | None, as_json: bool) -> None:
     """
     found = describe(path, store)
     notices, notes = None, list[str]()
-    if is_dataset(path, found[0]):
+    if is_dataset(path, found[0]) and not is_list(path):  # which may need options to be read
         try:
             dataset = scan(path)
             notices = [notice._asdict() for notice in dataset.notices]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from moderate_cli.cli import config
+from moderate_cli.cli import config, precedence
 from moderate_cli.cli.declaring import group, option
 from moderate_cli.cli.parsing import labels
 from moderate_cli.cli.values import PATH, Choice, Whole
+from moderate_cli.dataset.lists import ListFile, is_list
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.options import ON_ERROR
+from moderate_cli.errors import LAST_SEED
 from moderate_cli.exporting import TABLE_FORMATS
 from moderate_cli.networks.table import (
     AUTO,
@@ -25,28 +28,54 @@ from moderate_cli.networks.table import (
     RUNTIMES,
     WHERE,
 )
-from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
+from moderate_cli.scoring import CENTERS, CRITERIA, METRICS, of_features
 from moderate_cli.text import one_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
-LAST_SEED = 2**32 - 1  # every generator takes it, and the seeds that are counted up from it
 # Larger batches have no effect; more threads cost memory and processes for nothing.
 MOST_AT_ONCE, MOST_THREADS = 65536, 1024
 
 
 configuration = option(
     "--config",
+    "--recipe",
     metavar="FILE",
     callback=config.apply,
     is_eager=True,
     expose_value=False,
-    help="Read options from a TOML file or a bundled preset.",
+    help="Read options from TOML, a preset or kept.json.",
 )
 
 data_required = click.argument("data", type=PATH)
 data_optional = click.argument("data", type=PATH, required=False)
+
+
+def lists(command: Command) -> Command:
+    """Add the options of a list of images, and pass DATA to the command together with them."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Any:
+        named = {name: given.pop(name) for name in ("images", "path_column", "label_column")}
+        found = [
+            name for name in ("data", "test", "against") if given.get(name) and is_list(given[name])
+        ]
+        if not found:
+            precedence.refuse_without("a list of images as DATA, such as train.csv", named)
+        given |= {name: ListFile(given[name], **named) for name in found}
+        return command(**given)
+
+    decorated: Command = _lists(run)
+    return decorated
+
+
+_lists = group(
+    option("--images", type=PATH, metavar="DIR", help="Of a list: the folder of its images."),
+    option("--path-column", metavar="NAME", help="Of a list: the column of paths."),
+    option("--label-column", metavar="NAME", help="Of a list: the column of classes."),
+    section="Features",
+)
 
 scores = group(
     option(
@@ -88,11 +117,30 @@ arrays = group(
     section="Features",
 )
 
+one_array = group(
+    option(
+        "--features",
+        "features_files",
+        type=PATH,
+        multiple=True,
+        metavar="FILE",
+        help="Features (.npy, shape (n, d)) instead of DATA.",
+    ),
+    option(
+        "--labels",
+        "labels_file",
+        type=PATH,
+        metavar="FILE",
+        help="Class of each row (.npy, shape (n,)).",
+    ),
+    section="Features",
+)
+
 store = option(
     "--store",
     type=PATH,
     metavar="DIR",
-    help="Directory of the feature store.  [default: DATA.moderate]",
+    help="Folder of the features.  [default: DATA.moderate]",
 )
 
 device = option("--device", type=Choice(DEVICES), default="auto", help="Device to run on.")
@@ -103,6 +151,26 @@ max_pixels = option(
     metavar="N",
     default=DEFAULT_MAX_PIXELS,
     help="Treat images of more pixels as unreadable.",
+)
+
+batch_size = option(
+    "--batch-size",
+    type=Whole(min=1, max=MOST_AT_ONCE),
+    help="Batch size.  [default: 8 per processor; 256 to 1024 on a GPU]",
+)
+
+workers = option(
+    "-j",
+    "--workers",
+    type=Whole(min=1, max=MOST_THREADS),
+    help="Threads or processes that decode images.  [default: one per processor]",
+)
+
+runtime = option(
+    "--runtime",
+    type=Choice(RUNTIMES),
+    default="auto",
+    help="Library that runs the backbone; auto prefers OpenVINO on a CPU.",
 )
 
 embedding = group(
@@ -122,7 +190,7 @@ embedding = group(
             "--weights",
             type=PATH,
             metavar="FILE",
-            help="State dict for the backbone, e.g. of your fine-tuned classifier.",
+            help="State dict of your own, fine-tuned classifier.",
         ),
         option(
             "--on-error",
@@ -149,7 +217,8 @@ embedding = group(
             "--decode",
             type=Choice(DECODES),
             default="full",
-            help="Decode large JPEGs in full, or reduced: faster, slightly different features.",
+            help="Decode JPEGs in full, large ones reduced, or on the GPU: faster, slightly"
+            " different features.",
         ),
         max_pixels,
         option(
@@ -159,31 +228,17 @@ embedding = group(
             help="Detect changes by size, times and inode; by size and mtime; or by content, which"
             " reads all images and features.",
         ),
-        option(
-            "--batch-size",
-            type=Whole(min=1, max=MOST_AT_ONCE),
-            help="Batch size.  [default: 8 per processor, 256 on a GPU]",
-        ),
-        option(
-            "-j",
-            "--workers",
-            type=Whole(min=1, max=MOST_THREADS),
-            help="Threads that decode images.  [default: one per processor]",
-        ),
+        batch_size,
+        workers,
         device,
-        option(
-            "--runtime",
-            type=Choice(RUNTIMES),
-            default="auto",
-            help="Library that runs the backbone; auto prefers OpenVINO on a CPU.",
-        ),
+        runtime,
         section="Embedding",
     ),
     option(
         "-v",
         "--verbose",
         is_flag=True,
-        help="Print timings and, in select, counts per class.",
+        help="Print timings; in select, counts per class.",
     ),
 )
 
@@ -197,7 +252,8 @@ scoring = group(
             type=Choice(list(CRITERIA)),
             metavar="NAME",
             default="center",
-            help=f"Score of an image: {', '.join(CRITERIA)}. See `moderate help criteria`.",
+            help=f"Score of an image: {', '.join(of_features())}, fitted-aum etc. See `moderate"
+            " help criteria`.",
         ),
         option("--center", type=Choice(list(CENTERS)), default="mean", help="Class center."),
         option(

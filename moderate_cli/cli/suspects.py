@@ -9,6 +9,7 @@ import click
 
 from moderate_cli.api.suspects import suspects
 from moderate_cli.cli import console, declaring, options, parsing
+from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import check_table, output_table
 from moderate_cli.selection import written
@@ -17,7 +18,7 @@ from moderate_cli.words import say_noise
 
 
 @click.command(cls=declaring.Sectioned)
-@options.data_required
+@options.data_optional
 @declaring.option(
     "--fraction",
     type=parsing.fraction,
@@ -27,14 +28,14 @@ from moderate_cli.words import say_noise
 )
 @options.table_output
 @options.configuration
+@options.one_array
+@options.lists
 @options.embedding
 def command(
-    data: str,
     fraction: Fraction | Literal["auto"],
     output: str | None,
-    backbones: tuple[str, ...],
     verbose: bool,
-    **embedding: Any,
+    **source: Any,
 ) -> None:
     """List images that probably have a wrong label.
 
@@ -42,9 +43,9 @@ def command(
     that it looks like, and the probability that the label is wrong. Estimates the share of wrong
     labels on stderr. `moderate select --drop-suspects auto` drops these images.
     """
-    outputs = check_table(output, embedding)
+    outputs = check_table(output, source)
     listener = Console(outputs, verbose=verbose)
-    found = suspects(data, fraction=fraction, listener=listener, backbone=backbones, **embedding)
+    found = suspects(fraction=fraction, listener=listener, **inputs_from(**source))
     asked = ""
     if fraction != "auto":
         number = counted(len(found.rows), "image")

@@ -16,7 +16,8 @@ from moderate_cli.cli import COMMANDS, cli, console
 from moderate_cli.embedding.engines import local
 from moderate_cli.evaluation import training
 from moderate_cli.inputs import datasets
-from moderate_cli.scoring import CRITERIA
+from moderate_cli.networks import arithmetic
+from moderate_cli.scoring import of_features
 from moderate_cli.selection import STRATEGIES
 
 # By hand: distances are in proportion to the difference from the class mean in gray level,
@@ -146,7 +147,7 @@ def test_score_prints_distance_tab_path_in_row_order(embedded, moderate):
 
 
 def test_any_criterion_feeds_any_strategy(embedded, moderate):
-    for criterion in CRITERIA:
+    for criterion in of_features():
         assert len(moderate("score", "--criterion", criterion, embedded).stdout.splitlines()) == 8
         for strategy in STRATEGIES.keys() - {"adaptive"}:  # which has a criterion of its own
             args = ("--criterion", criterion, "--strategy", strategy)
@@ -374,15 +375,30 @@ def test_info_shows_the_facts_of_a_set(embedded, moderate):
 def test_embed_dry_run_estimates_time_and_space_and_writes_nothing(data, moderate, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     lines = dict(line.split("  ", 1) for line in moderate("embed", "-n", data).stdout.splitlines())
-    assert list(lines) == ["images", "to embed", "rate", "time", "feature set", "size"]
+    way = ["runtime", "batches", "processor"]
+    assert list(lines) == ["images", "to embed", "rate", "time", *way, "feature set", "size"]
     assert lines["to embed"].strip() == "8"
     assert lines["rate"].strip().endswith(" images/s, measured on 8")
+    assert re.fullmatch(r"\d+ s, \d+ s of it to start", lines["time"].strip())
+    assert lines["runtime"].strip() == "torch: as --runtime says"
+    assert re.fullmatch(r"\d+ images, decoded by \d+ workers?", lines["batches"].strip())
+    assert lines["processor"].strip().startswith("computes in float32")
     assert lines["feature set"].strip() == f"{data}.moderate/pixels-float32-float32"
     assert sorted(tmp_path.rglob("*")) == before
     moderate("embed", data)
     after = moderate("embed", "-n", data).stdout.splitlines()
     assert [line.split()[0] for line in after] == ["images", "to", "feature", "size"]
     assert after[1].split() == ["to", "embed", "0"]
+
+
+def test_a_precision_that_the_processor_lacks_is_a_wrong_use(data, moderate, monkeypatch):
+    monkeypatch.setattr(arithmetic, "computes", lambda name: name == "float32")
+    options = ("--backbone", "efficientnet_lite0", "--precision", "float16", "--device", "cpu")
+    for more in ((), ("--dry-run",)):
+        status, out, told = moderate("embed", data, *options, *more)
+        assert (status, out) == (2, "")
+        assert told.startswith("moderate: error: --precision float16: this processor has no arith")
+        assert told.count("\n") == 1
 
 
 def test_embed_dry_run_of_several_backbones_lists_the_dataset_once(data, moderate, counted):
@@ -398,7 +414,7 @@ def test_embed_dry_run_of_several_backbones_lists_the_dataset_once(data, moderat
 
 def test_verbose_prints_timings(data, moderate):
     told = moderate("embed", "-v", "-j", "3", data).stderr.splitlines()[0]
-    parts = r"decode \d+\.\d s and transform \d+\.\d s in 3 threads, forward \d+\.\d s, write \d"
+    parts = r"decode \d+\.\d s and transform \d+\.\d s in 3 workers, forward \d+\.\d s, write \d"
     assert re.match(rf"moderate: 8 images in \d+\.\d s, \d+ images/s: {parts}", told)
     assert len(moderate("embed", "-v", data).stderr.splitlines()) == 1
 
@@ -410,6 +426,7 @@ def test_info_shows_how_far_an_interrupted_run_came(data, moderate):
         moderate_cli.embed(
             moderate_cli.scan(data),
             backbone="pixels",
+            batch_size=1,
             listener=Told(embed=lambda done, _: 1 // (3 - done)),
         )
     assert "complete        no, 0 of 8 images\n" in moderate("info", data).stdout
@@ -593,7 +610,8 @@ def test_an_unknown_command_is_told_its_nearest_names(moderate):
         2,
         "",
         "moderate: error: command 'sellect' is unknown; did you mean select? Choose one of select,"
-        " embed, fit, score, report, suspects, evaluate, perturb, duplicates, info, demo, help"
+        " embed, fit, score, report, suspects, evaluate, perturb, duplicates, verify, info,"
+        " demo, help"
         " (see 'moderate --help')\n",
     )
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moderate_cli import results, score_features
-from moderate_cli.scoring import CRITERIA
+from moderate_cli.scoring import of_features
 from moderate_cli.scoring.fusion import class_ranks, fuse
 
 
@@ -222,7 +222,7 @@ def test_the_file_and_the_row_that_is_not_finite_are_named(moderate, tmp_path):
     np.save(tmp_path / "y.npy", np.arange(30) % 3)
     args = ("--features", tmp_path / "nan.npy", "--labels", tmp_path / "y.npy")
     message = f"moderate: error: {tmp_path}/nan.npy: row 5 is not finite; leave such rows out\n"
-    for criterion in CRITERIA:
+    for criterion in of_features():
         assert moderate("score", *args, "--criterion", criterion) == (1, "", message)
     both = ("--features", tmp_path / "x.npy", *args)
     assert moderate("select", "-r", "0.3", *both) == (1, "", message)

@@ -20,6 +20,7 @@ from moderate_cli.embedding.engines import local
 from moderate_cli.errors import ArgumentError, DeviceError
 from moderate_cli.evaluation import training
 from moderate_cli.evaluation.recipe import Recipe
+from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection.counts import exact
 
 ODD = [
@@ -406,8 +407,7 @@ def test_an_unknown_criterion_is_told_its_nearest_name_and_all(data, moderate):
     done = moderate("score", data, "--criterion", "el2")
     assert done.stderr == (
         "moderate: error: Invalid value for '--criterion': 'el2' is unknown; did you mean el2n?"
-        " Choose one of center, margin, neighbors, el2n, grand, forgetting, aum, prototypes (see"
-        " 'moderate score --help')\n"
+        f" Choose one of {', '.join(CRITERIA)} (see 'moderate score --help')\n"
     )
 
 

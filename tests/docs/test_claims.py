@@ -1,6 +1,7 @@
 """Figures in sentences are those of the results."""
 
 import csv
+import re
 
 import pytest
 
@@ -54,9 +55,12 @@ def test_times_at_full_size():
     assert f"{min(seconds)} to {max(seconds)} s" == "32 to 141 s"
     assert f"{min(peaks) / 1000:.1f} to {max(peaks) / 1000:.1f} GB" == "1.0 to 1.9 GB"
     assert says(EVIDENCE, "took 32 to 141 s and 1.0 to 1.9 GB of memory")
-    took = {row[0]: row[1] for row in cells("strategies")}
-    for name in ("k-center", "herding", "matching", "graph", "facility-location"):
+    took = {row[0]: row[2] for row in cells("strategies")}
+    for name in ("k-center", "matching", "facility-location", "graph"):
         assert says(EVIDENCE, f"`{name}` {took[f'`{name}`']} s")
+    assert says(EVIDENCE, f"`herding` took {took['`herding`']} s")
+    dropped = took["`moderate`, with `--drop-suspects auto`"]
+    assert says(EVIDENCE, f"`--drop-suspects auto` {dropped} s")
 
 
 def test_costs():
@@ -135,14 +139,12 @@ def test_adaptive_beside_the_oracle():
 
 
 def test_features_of_a_network_of_its_own():
-    rows = {(row[0], *row[2:4]): row[4] for row in cells("own features")}
+    rows = {tuple(row[:3]): re.sub(r", [^(]*", " ", row[3]) for row in cells("own features")}
     for way in (
         "the paper's window", "the window in each class", "matching", "matching-unscaled",
         "adaptive",
     ):  # fmt: skip
-        shown = [
-            rows["20 % wrong", way, kind].replace(" wrong)", ")") for kind in ("default", "own")
-        ]
+        shown = [rows["20 % wrong", way, kind] for kind in ("default", "own")]
         assert says(EVIDENCE, f"| {way} | {shown[0]} | {shown[1]} |")
     assert says(EVIDENCE, f"selection reaches {rows['20 % wrong', 'random', ''].split()[0]}.")
     both = rows["20 % wrong", "the window in each class", "both"]
@@ -161,6 +163,15 @@ def test_features_of_a_network_of_its_own():
     assert says(EVIDENCE, words.format(*noisier))
     best = rows["35 % wrong", "adaptive", "default"].split()[0]
     assert says(EVIDENCE, f"`adaptive` {best} by default features")
+    ruined = (
+        rows["20 % ruined", way, kind].split()[0]
+        for way, kind in (
+            ("the paper's window", "own"), ("the paper's window", "default"), ("random", ""),
+            ("adaptive", "own"), ("adaptive", "default"),
+        )
+    )  # fmt: skip
+    words = "it reaches {} and {}, random selection {}, and `adaptive` {} and {}"
+    assert says(EVIDENCE, words.format(*ruined))
 
 
 def test_label_errors():

@@ -1,5 +1,6 @@
 """Pages agree with the code: tables, options, commands, links, and the lines at the top."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -67,6 +68,7 @@ def test_the_table_of_outputs_has_every_format():
         "select": set(INDEX_FORMATS),
         "score": set(SCORE_FORMATS),
         "suspects": set(TABLE_FORMATS),
+        "verify": set(TABLE_FORMATS),
         "duplicates": set(TABLE_FORMATS),
         "evaluate": set(EVALUATE_FORMATS),
         "report": {".html"},
@@ -141,6 +143,9 @@ def commands_of(page):
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_can_be_pasted(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    facts = {"options": {"seed": "0"}, "dataset": {"images": 1}}
+    recipe = {"kept": 0, "of": 1, "recipe": facts, "images": []}
+    (tmp_path / "kept.json").write_text(json.dumps(recipe))
     for name, *args in commands_of(page):
         if {name, *args} & {"TOPIC", "COMMAND"}:
             continue

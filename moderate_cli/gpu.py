@@ -93,14 +93,14 @@ def _failed(error: RuntimeError) -> DeviceError:
 
 def place_for(operations: float) -> Place:
     """Return the place for work of so many multiplications and additions."""
-    if operations < WORTH * RATE * processors() or not _may_have_gpu():
+    if operations < WORTH * RATE * processors() or not may_have_gpu():
         return Processor()
     import torch
 
     return Gpu() if torch.cuda.is_available() else Processor()
 
 
-def _may_have_gpu() -> bool:
+def may_have_gpu() -> bool:
     """Whether there is a device of a GPU, without loading torch."""
     hidden = any(os.environ.get(name, "0").strip() in ("", "-1") for name in HIDDEN)
     return not hidden and any(map(os.path.exists, DEVICES))

@@ -41,7 +41,7 @@ def on_gpu(monkeypatch):
 
 
 def test_small_work_stays_on_the_processor(monkeypatch):
-    monkeypatch.setattr(gpu, "_may_have_gpu", lambda: True)
+    monkeypatch.setattr(gpu, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     enough = gpu.WORTH * gpu.RATE * gpu.processors()
     assert isinstance(place_for(enough - 1), Processor)
@@ -54,14 +54,14 @@ def test_a_gpu_is_looked_for_without_loading_torch(monkeypatch):
     monkeypatch.setattr(os.path, "exists", lambda path: path == "/dev/nvidiactl")
     for name in gpu.HIDDEN:
         monkeypatch.delenv(name, raising=False)
-    assert gpu._may_have_gpu()
+    assert gpu.may_have_gpu()
     for hidden in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
-        assert not gpu._may_have_gpu()
+        assert not gpu.may_have_gpu()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert gpu._may_have_gpu()
+    assert gpu.may_have_gpu()
     monkeypatch.setattr(os.path, "exists", lambda _: False)
-    assert not gpu._may_have_gpu()
+    assert not gpu.may_have_gpu()
 
 
 def test_without_a_gpu_torch_is_not_loaded():

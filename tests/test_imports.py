@@ -35,8 +35,8 @@ ROOMS = {
     "store": {"errors", "text", "arrays", "threads", "files", "dataset", "networks"},
     "guard": {"errors", "files", "dataset", "store"},
     "embedding": {
-        "errors", "text", "arrays", "threads", "files", "dataset", "networks", "images", "store",
-        "guard", "notices", "listening",
+        "errors", "text", "arrays", "threads", "gpu", "files", "dataset", "networks", "images",
+        "store", "guard", "notices", "listening",
     },
     "training": set(),
     "scoring": {"errors", "arrays", "threads", "gpu"},

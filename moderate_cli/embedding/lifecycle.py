@@ -75,10 +75,13 @@ def _open_engine(request: Request, cluster: Cluster | None) -> Iterator[Engine]:
     """Load the backbone, here or on a cluster, for as long as the context lasts."""
     # torch takes seconds to load, so it is loaded only if there are images to embed.
     if cluster is None:
-        from moderate_cli.embedding.engines.local import LocalEngine
+        from moderate_cli.embedding.engines.hiring import early_helper
 
-        with contextlib.closing(LocalEngine(request)) as engine:
-            yield engine
+        with early_helper(request) as helper:
+            from moderate_cli.embedding.engines.local import LocalEngine
+
+            with contextlib.closing(LocalEngine(request, helper)) as engine:
+                yield engine
     else:
         from moderate_cli.embedding.engines.ray import connected
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -18,10 +19,13 @@ from listeners import Told
 from moderate_cli import embed, open_store
 from moderate_cli.dataset import scan
 from moderate_cli.dataset.remote import scan_remote
-from moderate_cli.embedding.engines import batches, crew, helper, local
+from moderate_cli.embedding import EmbedOptions
+from moderate_cli.embedding.engines import batches, crew, helper, hiring, local
 from moderate_cli.embedding.engines.crew import KILLED, Crew
 from moderate_cli.embedding.engines.reading import Reading, Stopped, Task
+from moderate_cli.embedding.request import Request
 from moderate_cli.errors import DeviceError
+from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.table import FeatureSpec
 
@@ -145,6 +149,18 @@ def test_workers_that_are_killed_are_replaced(many, by_threads, by_crew, tmp_pat
     assert len(killed) >= 2
 
 
+def test_an_image_is_not_blamed_for_workers_that_ended_while_they_were_idle(data, shared):
+    paths = [data / "cat" / "0.png"]
+    idle = [shared._hired(patiently=True) for _ in range(3)]
+    for worker in idle:  # as if memory had run out
+        worker._end.shutdown(socket.SHUT_RDWR)
+    shared._idle.extend(idle)
+    assert read(shared, paths, read_image).unreadable == {}
+    shared._idle[:] = [worker for worker in shared._idle if worker not in idle]
+    for worker in idle:
+        worker.close()
+
+
 def read(some, paths, reader):
     preprocessing = load_network(FeatureSpec("pixels"), device="cpu").preprocessing
     source = scan(paths[0].parents[1]).source
@@ -219,19 +235,40 @@ def test_a_crew_is_for_many_images_and_many_workers(data, monkeypatch):
     monkeypatch.setattr(local, "Crew", lambda *size: made.append(size))
     for workers, images in ((4, 4096), (3, 4096), (4, 4095)):
         engine = local.LocalEngine.__new__(local.LocalEngine)
-        engine.workers, engine._crew = workers, None
-        engine._in_processes = workers >= local.LEAST_WORKERS
+        engine.workers, engine._crew, engine._helper = workers, None, None
+        options = EmbedOptions(backbone="pixels", workers=workers)
+        engine._may_hire = hiring.may_hire(options, on_gpu=False)
         engine.network = load_network(FeatureSpec("pixels"), device="cpu", batch_size=64)
         engine.prepare(images)
-    assert made == [(batches.slab_rows(64, 4), 8)]
+    assert made == [(batches.slab_rows(64, 4), 8, None)]
+
+
+def test_a_helper_is_started_before_torch_is_loaded_here(data, monkeypatch):
+    def early(workers, least):
+        monkeypatch.setattr(hiring, "LEAST_IMAGES", least)
+        options = EmbedOptions(backbone="pixels", workers=workers, device="cpu")
+        return hiring.early_helper(Request.of(scan(data), options))
+
+    for workers, least in ((3, 8), (4, 9)):
+        with early(workers, least) as found:
+            assert found is None
+    with early(4, 8) as found:
+        some = Crew(64, 8, found)
+        some.wait()
+        processes = [found._process.pid, *workers_of(some)]
+        assert len(processes) == 2
+        some.stop()
+    with early(4, 8) as unused:
+        processes.append(unused._process.pid)
+    assert not any(map(runs, processes))
 
 
 PROGRAM = """
 import sys
 from pathlib import Path
 import deadly
-from moderate_cli.embedding.engines import batches, helper, local
-local.LEAST_IMAGES = local.LEAST_WORKERS = 1
+from moderate_cli.embedding.engines import batches, helper, hiring, local
+local.LEAST_IMAGES = hiring.LEAST_IMAGES = hiring.LEAST_WORKERS = 1
 helper.Helper.ready = True  # so that no image is read by threads
 batches.read_image = deadly.read_slowly
 from moderate_cli.cli import main

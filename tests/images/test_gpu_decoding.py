@@ -207,12 +207,13 @@ def test_a_batch_without_a_readable_image_has_no_pixels(folder):
 
 
 def test_a_machine_without_a_gpu_is_told_so(monkeypatch):
-    for device, reason in (("cpu", "excludes --device cpu"), ("auto", "torch finds no GPU"),
-                           ("cuda", "torch finds no GPU")):  # fmt: skip
+    none = "torch finds no GPU; use --decode full --device cpu"
+    on_processor = "excludes --device cpu; use --decode full"
+    for device, reason in (("cpu", on_processor), ("auto", none), ("cuda", none)):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(ArgumentError) as caught:
             find_decoder(device)
-        assert str(caught.value) == f"--decode gpu: {reason}; use --decode full"
+        assert str(caught.value) == f"--decode gpu: {reason}"
 
 
 def test_a_torchvision_without_the_decoder_is_told_so(monkeypatch):

@@ -35,6 +35,8 @@ class Crew:
         Rows of the slab.
     crop
         Side of the images in pixels.
+    helper
+        A helper that was started before; None starts one.
 
     Attributes
     ----------
@@ -49,12 +51,13 @@ class Crew:
         If there is no room for the slab, or no process can be started.
     """
 
-    def __init__(self, images: int, crop: int) -> None:
+    def __init__(self, images: int, crop: int, helper: Helper | None = None) -> None:
         self._crop, self._lost = crop, 0
         with contextlib.ExitStack() as held:
             self._file = held.enter_context(shared_file(images, crop))
             self.slab = shared_slab(self._file, crop)
-            self._helper: Helper | None = Helper(self._file, crop)
+            self._helper: Helper | None = helper or Helper()
+            self._helper.lend(self._file, crop)
             self._held = held.pop_all()
         self._hiring = threading.Lock()
         self._idle: list[Worker] = []
@@ -97,9 +100,12 @@ class Crew:
             self._held.close()
 
     def _alone(self, task: Task) -> Facts:
-        """Read one image, which may be the one that ended a worker."""
+        """Read one image, which may be the one that ended a worker.
+
+        Only in new workers: one that is idle may have been ended by another image.
+        """
         for _ in range(2):
-            worker = self._free() or self._hired(patiently=True)
+            worker = self._hired(patiently=True)
             assert worker is not None
             with contextlib.suppress(Lost):
                 return self._asked(worker, task)
@@ -128,7 +134,9 @@ class Crew:
         with self._hiring:
             while not self.stopped and self._lost < TRIES:
                 try:
-                    self._helper = self._helper or Helper(self._file, self._crop)
+                    if self._helper is None:
+                        self._helper = Helper()
+                        self._helper.lend(self._file, self._crop)
                     return self._helper.fork() if patiently or self._helper.ready else None
                 except (Lost, OSError):
                     self._lost += 1

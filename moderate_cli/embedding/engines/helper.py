@@ -11,16 +11,18 @@ import contextlib
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 
 from moderate_cli.embedding.engines.reading import Facts, Task
 
 READY, FORK = b"r", b"f"
+CROP = struct.Struct("<q")  # with the descriptor of the memory for images
 # It gets this process's search path, not what `-m` would put first: the current folder.
 PROGRAM = (
-    "import sys; numbers, sys.path[:] = map(int, sys.argv[1:4]), sys.argv[4:];"
-    " from moderate_cli.embedding.engines.serving import serve; serve(*numbers)"
+    "import sys; control, sys.path[:] = int(sys.argv[1]), sys.argv[2:];"
+    " from moderate_cli.embedding.engines.serving import serve; serve(control)"
 )
 # A worker is one thread, and a process with several must not fork.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -62,28 +64,20 @@ class Worker:
 class Helper:
     """A process that forks workers; when it is closed, or this process is killed, all of them end.
 
-    Parameters
-    ----------
-    memory
-        Descriptor of the memory for images.
-    crop
-        Side of the images in pixels.
-
     Raises
     ------
     OSError
         If it cannot be started.
     """
 
-    def __init__(self, memory: int, crop: int) -> None:
+    def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
         self._loaded = False
-        numbers = (theirs.fileno(), memory, crop)
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", PROGRAM, *map(str, (*numbers, *sys.path))],
-                    pass_fds=(theirs.fileno(), memory),
+                    [sys.executable, "-P", "-c", PROGRAM, str(theirs.fileno()), *sys.path],
+                    pass_fds=(theirs.fileno(),),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     env=os.environ | ONE_THREAD,
@@ -93,6 +87,19 @@ class Helper:
             except BaseException:
                 self._control.close()
                 raise
+
+    def lend(self, memory: int, crop: int) -> None:
+        """Give it the memory for images, once and before it forks.
+
+        Parameters
+        ----------
+        memory
+            Descriptor of the memory.
+        crop
+            Side of the images in pixels.
+        """
+        with contextlib.suppress(OSError):  # it is lost, which is noticed when it is to fork
+            socket.send_fds(self._control, [CROP.pack(crop)], [memory])
 
     @property
     def ready(self) -> bool:

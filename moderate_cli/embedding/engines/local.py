@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Generator, Sequence
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.engines.batches import embed_blocks, slab_rows
 from moderate_cli.embedding.engines.crew import Crew
 from moderate_cli.embedding.engines.gpu_decoding import embed_decoding, named_after
-from moderate_cli.embedding.engines.slabs import HAS_SHARED
+from moderate_cli.embedding.engines.helper import Helper
+from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
 from moderate_cli.embedding.request import Request
 from moderate_cli.images import nvjpeg
 from moderate_cli.networks.backbones import find_device, load_network
@@ -18,14 +18,16 @@ from moderate_cli.networks.table import GPU
 from moderate_cli.store.blocks import BLOCK_ROWS, Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
 
-# With fewer workers threads are as fast, unless they keep a GPU waiting; fewer images are read
-# before processes have loaded torch. On macOS threads do it all: there a process that has loaded
-# frameworks must not fork.
-LEAST_WORKERS, LEAST_IMAGES = 4, 4096
-
 
 class LocalEngine:
     """The backbone of a request, loaded in this process. Close it after use.
+
+    Parameters
+    ----------
+    request
+        What is embedded.
+    helper
+        A helper that was started before, for processes that decode images.
 
     Attributes
     ----------
@@ -37,7 +39,7 @@ class LocalEngine:
         The backbone.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, helper: Helper | None = None) -> None:
         dataset, options = request.dataset, request.options
         self.workers = options.threads
         # Before the weights are read, because it may be refused.
@@ -64,8 +66,8 @@ class LocalEngine:
         )
         self._dataset = dataset
         on_gpu = find_device(options.device).type != "cpu"
-        many = (on_gpu or self.workers >= LEAST_WORKERS) and decoder is None
-        self._in_processes = many and HAS_SHARED and bool(sys.executable)
+        self._may_hire = may_hire(options, on_gpu=on_gpu)
+        self._helper = helper
         self._crew: Crew | None = None
 
     def embed(
@@ -113,8 +115,9 @@ class LocalEngine:
         """Return the processes, started if so many images are worth them; None for threads."""
         if self._crew and self._crew.stopped:
             self._crew = None
-        if not self._crew and self._in_processes and images >= LEAST_IMAGES:
+        if not self._crew and self._may_hire and images >= LEAST_IMAGES:
             rows = slab_rows(self.network.batch_size, self.workers)
             with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
-                self._crew = Crew(rows, self.network.preprocessing.crop)
+                self._crew = Crew(rows, self.network.preprocessing.crop, self._helper)
+                self._helper = None  # another crew has a helper of its own
         return self._crew

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import torch
 
-from moderate_cli.embedding.engines.helper import FORK, READY
+from moderate_cli.embedding.engines.helper import CROP, FORK, READY
 from moderate_cli.embedding.engines.reading import Facts, Slab, Task, read_images
 from moderate_cli.embedding.engines.seats import sit_among
 from moderate_cli.embedding.engines.slabs import shared_slab
@@ -28,23 +28,17 @@ from moderate_cli.images.quiet import without_warnings
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def serve(control: int, memory: int, crop: int) -> None:
+def serve(control: int) -> None:
     """Fork workers on request, until the socket closes; then kill them.
 
     Parameters
     ----------
     control
         Descriptor of the socket for requests.
-    memory, crop
-        Descriptor of the memory for images, and their side in pixels.
     """
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
-    slab = shared_slab(memory, crop)
-    share_room(sit_among(memory))
-    gc.collect()
-    gc.freeze()  # what is never looked at again stays shared with the workers
     workers: list[int] = []
     # The socket is closed if the process that embeds has ended.
     with (
@@ -53,6 +47,9 @@ def serve(control: int, memory: int, crop: int) -> None:
         without_warnings(),
     ):
         requests.sendall(READY)
+        slab = _lent(requests)
+        gc.collect()
+        gc.freeze()  # what is never looked at again stays shared with the workers
         while _next(requests) == FORK:
             ours, theirs = socket.socketpair()
             with ours, theirs:
@@ -65,6 +62,16 @@ def serve(control: int, memory: int, crop: int) -> None:
     for worker in workers:  # even those that have ended: until now, nobody else has their numbers
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
+
+
+def _lent(requests: socket.socket) -> Slab:
+    """Wait for the memory for images."""
+    content, memories, _, _ = socket.recv_fds(requests, CROP.size, 1)
+    if not memories:
+        raise ConnectionResetError
+    (crop,) = CROP.unpack(content)
+    share_room(sit_among(memories[0]))
+    return shared_slab(memories[0], crop)
 
 
 def _next(requests: socket.socket) -> bytes:

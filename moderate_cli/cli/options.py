@@ -98,43 +98,30 @@ clusters = group(
     ),
     section="Features",
 )
-arrays = group(
-    option(
-        "--features",
-        "features_files",
-        type=PATH,
-        multiple=True,
-        metavar="FILE",
-        help="Features (.npy, shape (n, d)) instead of DATA. Repeat to combine several.",
-    ),
-    option(
-        "--labels",
-        "labels_file",
-        type=labels,
-        metavar="FILE|kmeans:K",
-        help="Class of each row (.npy, shape (n,)); kmeans:K clusters the features instead.",
-    ),
-    section="Features",
-)
 
-one_array = group(
-    option(
-        "--features",
-        "features_files",
-        type=PATH,
-        multiple=True,
-        metavar="FILE",
-        help="Features (.npy, shape (n, d)) instead of DATA.",
-    ),
-    option(
-        "--labels",
-        "labels_file",
-        type=PATH,
-        metavar="FILE",
-        help="Class of each row (.npy, shape (n,)).",
-    ),
-    section="Features",
+
+def _arrays(features: str, rows: str, kind: Any, metavar: str) -> Decorator[Any]:
+    """Declare the options for arrays in place of DATA, with help for both."""
+    return group(
+        option(
+            "--features", "features_files", type=PATH, multiple=True, metavar="FILE",
+            help=f"Features (.npy, shape (n, d)) instead of DATA.{features}",
+        ),
+        option(
+            "--labels", "labels_file", type=kind, metavar=metavar,
+            help=f"Class of each row (.npy, shape (n,)){rows}.",
+        ),
+        section="Features",
+    )  # fmt: skip
+
+
+arrays = _arrays(
+    " Repeat to combine several.",
+    "; kmeans:K clusters the features instead",
+    labels,
+    "FILE|kmeans:K",
 )
+one_array = _arrays("", "", PATH, "FILE")
 
 store = option(
     "--store",

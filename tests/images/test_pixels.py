@@ -6,25 +6,13 @@ import zlib
 
 import numpy as np
 import pytest
+from picture_files import chunk, encode
 from PIL import Image
 
 from moderate_cli.images.decoding import decode
 from moderate_cli.images.pixels import RULE, changed_since, to_rgb
 from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def chunk(kind, content):
-    return (
-        struct.pack(">I", len(content)) + kind + content
-        + struct.pack(">I", zlib.crc32(kind + content))
-    )  # fmt: skip
 
 
 def png(depth, color, *samples, extra=b"", width=None):

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float32]
 Values = npt.NDArray[Any]
 Stats = npt.NDArray[np.int64]  # (n, 4), size, times and inode of each file; -1 if unknown
 Digests = npt.NDArray[np.uint8]  # (n, 16), BLAKE2b of the bytes of each file
+Orientations = npt.NDArray[np.uint8]  # (n,), tag of each image's EXIF orientation; 0 if unknown
+UPRIGHT = 1  # its tag for an image that is not to be turned
 
 # Rows to read before releasing their pages: the system maps up to 2 MB around each.
 SCATTERED = 128
@@ -94,5 +96,6 @@ def as_slice(rows: Rows) -> Rows | slice:
 def release(features: Features) -> None:
     """Release mapped pages, which count as memory of this process once they are read."""
     mapped = getattr(features, "_mmap", None)
-    if isinstance(mapped, mmap.mmap) and getattr(features, "mode", None) == "r":
+    mode = getattr(features, "mode", None)
+    if isinstance(mapped, mmap.mmap) and mode == "r" and hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)

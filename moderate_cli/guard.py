@@ -30,6 +30,7 @@ class Guard:
 
     def __init__(self) -> None:
         self._inside: dict[Identity, str] = {}  # folders -> what they belong to
+        self._images: set[Identity] = set()  # folders of the images of a list
         self._files: dict[Identity, str] = {}  # existing files -> what they are
         self._places: list[tuple[Path, str]] = []  # no output folder may contain these
         self._stores: list[Path] = []
@@ -47,7 +48,7 @@ class Guard:
     def add_dataset(self, dataset: Dataset) -> None:
         """Guard the folders of a dataset, also linked ones; of others, its tar files or list."""
         for path in dataset.source.containers:
-            kind = dataset.source.suffix.removeprefix(".")
+            kind = os.path.splitext(path)[1].removeprefix(".")
             self.add_file(path, f"the {kind} file {os.path.basename(path)} of the dataset")
         if not dataset.in_files:
             return
@@ -55,6 +56,7 @@ class Guard:
         self._add_place(dataset.root, "the dataset")
         if dataset.listed is not None:  # other files beside its images do not matter
             self.add_file(dataset.listed.path, "the list of the dataset")
+            self._images |= _image_folders(dataset)
             return
         for name in _folders(dataset):
             found = identity(dataset.root / name)
@@ -130,6 +132,10 @@ class Guard:
             if contains(path, guarded):
                 raise OutputError(f"{shown}: contains {what}; choose a separate folder")
         self._refuse_inside(shown, path)
+        if not self._images.isdisjoint(lineage(path)):
+            raise OutputError(
+                f"{shown}: is inside the folder of the listed images; choose a folder outside it"
+            )
         self._refuse_stale(shown, path, folders=True)
         if replace:
             self._refuse_held(shown, path)
@@ -195,9 +201,19 @@ class Guard:
                         )
 
 
+def _image_folders(dataset: Dataset) -> set[Identity]:
+    """Return the folders of listed images, but not that of the list, which may be a project's."""
+    assert dataset.listed is not None
+    inner = {path.split("/", 1)[0] for path in dataset.paths if "/" in path}
+    folders = [dataset.root / name for name in inner]
+    if dataset.root != dataset.listed.path.parent or dataset.home == dataset.root:
+        folders.append(dataset.root)
+    return {found for folder in folders if (found := identity(folder)) is not None}
+
+
 def _folders(dataset: Dataset) -> list[str]:
     """Return all folders of a dataset, relative to its root, which is ""."""
-    found = {"", *(dataset.classes if dataset.listed is None else ())}
+    found = {"", *(dataset.classes if dataset.in_class_folders else ())}
     # For millions of paths, this takes a third of the time of os.path.dirname.
     for folder in {path.rpartition("/")[0] for path in dataset.paths}:
         while folder and folder not in found:

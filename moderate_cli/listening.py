@@ -103,28 +103,28 @@ class Recorder(Listener):
         self._listener.timed(timing)
 
 
-class Bars(Listener):
-    """Shows bars in a notebook or a terminal, by `tqdm.auto`.
+def with_bars(listener: Listener, progress: bool) -> Listener:
+    """Return a listener that also shows progress bars, if asked for."""
+    return _Bars(listener) if progress else listener
 
-    Examples
-    --------
-    >>> from moderate_cli import select
-    >>> select("data/train", ratio=0.5, backbone="pixels", listener=Bars()).rows
-    array([1, 3, 5, 7])
-    """
+
+class _Bars(Recorder):
+    """Shows bars in a notebook or a terminal, by `tqdm.auto`; passes on everything else."""
 
     @contextmanager
     def progress(self, what: str, *, unit: str = "img", delay: float = 0.0) -> Iterator[Move]:
-        """Show a bar for as long as the work lasts."""
+        """Show a bar for as long as the work lasts, and pass on."""
         from tqdm.auto import tqdm
 
         bar: tqdm[Any] = tqdm(desc=what, unit=unit, delay=delay)
+        with super().progress(what, unit=unit, delay=delay) as heard:
 
-        def move(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            def move(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+                heard(done, total)
 
-        try:
-            yield move
-        finally:
-            bar.close()
+            try:
+                yield move
+            finally:
+                bar.close()

@@ -6,11 +6,18 @@ from typing import Literal, NamedTuple
 
 Kind = Literal[
     "waiting",  # another process, `names[0]`, fills the same store
+    "updating",  # `count` images are new or changed, and are embedded; `of` are as before
     "unreadable",  # `count` of `of` images cannot be read, and were skipped
+    "corrections",  # the file `names[0]` corrects `count` labels, and leaves out `of` images
+    "unknown corrections",  # `count` paths of it, such as `names[1]`, are not in the dataset
+    "unconverted",  # OpenVINO cannot run the backbone `names[0]`, and torch does
+    "turned",  # `count` of `of` images have an EXIF orientation, which is ignored
     "no features",  # `count` of `of` rows of the file `names[0]` are NaN, and were skipped
     "fitting",  # the dataset has no network, and one is trained
     "training",  # the network `names[0]` is trained on `count` images, for `than` seconds
     "training on",  # the same, from the weights of an older one, with its options `names[1:]`
+    "interrupted evaluation",  # the user stops it; `count` of `of` missing results are kept
+    "interrupted embedding",  # the user stops it; `count` of `of` images are kept
     "interrupted",  # the user stops a training, of which `count` of `of` epochs are kept
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
     "fitted is used",  # the same, and its features are used
@@ -18,10 +25,11 @@ Kind = Literal[
     "fitted to some",  # a network is trained on `count` of `of` images
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images
-    "noisy labels",  # `count` of the `of` kept images are likely label errors
+    "noisy labels",  # `count` of the `of` kept ones are likely label errors; `names` keeps fewer
     "hardly known",  # a linear head is right for a `share` of the images only
     "suspects",  # `count` likely label errors were dropped first, and `of` images are left
     "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`
+    "kept from",  # `count` of the `of` images of the earlier selection `names[0]` are kept
     "spared suspects",  # `count` were not dropped, so that `classes` keep `least`
     "lost to suspects",  # `classes` had nothing else
     "duplicates",  # `count` near duplicates of `of` images
@@ -30,8 +38,7 @@ Kind = Literal[
     "leaked test images",  # `count` of `of` images of the test set `names[0]` have one in the data
     "spared duplicates",  # the same as of suspects
     "lost to duplicates",  # the same as of suspects
-    "auto",  # --strategy auto chose `names[0]`, with accuracy `share`; it also tried `names[1:]`
-    "auto recommended",  # the same; `names[0]` is recommended, and no other beats it measurably
+    "expected",  # `share` seconds to embed `count` images, `than` to train `of` classifiers
     "doubted",  # of the labels of `of` held-out images, `count` are probably wrong
     "few seeds",  # `count` seeds are too few for intervals; `least` are needed
     "floors",  # keeping `least` per class needs `of` images, and `count` are kept

@@ -92,7 +92,9 @@ class LabeledFeatures:
         Raises an error if features changed since they were written; called before a result is
         computed for the cache.
     labeling
-        Prefix of the names of results, if labels are not those of the images.
+        Prefix of the names of results, if clusters replace the classes.
+    correcting
+        The same, if labels are corrected.
     recorded
         Returns the scores of the training of the network of these features, if it recorded them.
     """
@@ -107,6 +109,7 @@ class LabeledFeatures:
     key: bytes = b""
     check: Callable[[], None] = _nothing
     labeling: str = ""
+    correcting: str = ""
     recorded: Callable[[], Mapping[str, Doubles] | None] = _none_recorded
 
     @classmethod
@@ -123,6 +126,31 @@ class LabeledFeatures:
             store.manifest.identity + REVISION,
             store.check_features,
             recorded=partial(recorded_of, store),
+        )
+
+    @classmethod
+    def corrected(
+        cls, store: FeatureStore, labels: npt.NDArray[np.int64], left_out: Mask, key: bytes
+    ) -> LabeledFeatures:
+        """Return the features of a feature set with corrected labels.
+
+        Parameters
+        ----------
+        store
+            The feature set.
+        labels, left_out
+            int64 (n,), the class of each image, and bool (n,), the images to leave out.
+        key
+            Digest of these. Only the results of the last corrections are kept.
+        """
+        found = cls.of(store)
+        return replace(
+            found,
+            labels=labels,
+            readable=found.readable & ~left_out,
+            key=found.key + key,
+            correcting="corrected-",
+            recorded=partial(recorded_of, store, labels),
         )
 
     def class_name(self, label: int) -> str:
@@ -238,7 +266,7 @@ class LabeledFeatures:
         kept = self._read(name, usable)
         if kept is not None:
             return kept
-        file = self.folder / f"{self.labeling}{name}.npy"
+        file = self._file(self.folder, name)
         self.check()
         values = compute()
         # So does one that cannot be written.
@@ -257,11 +285,14 @@ class LabeledFeatures:
             return None
         # A file that is missing or damaged only costs time.
         with contextlib.suppress(OSError, ValueError):
-            file = self.folder / f"{self.labeling}{name}.npy"
+            file = self._file(self.folder, name)
             kept: Doubles = read_sealed(read_regular(file), self.key).copy()
             if kept.dtype == np.float64 and usable(kept) and self._in_place():
                 return kept
         return None
+
+    def _file(self, folder: Path, name: str) -> Path:
+        return folder / f"{self.labeling}{self.correcting}{name}.npy"
 
     def _in_place(self) -> bool:
         """Whether the folder is still that of the features."""

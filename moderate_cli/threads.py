@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import signal
 import threading
@@ -17,10 +18,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from moderate_cli.cgroups import allowed_processors
+from moderate_cli.platforms import ENDING
+
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AHEAD = 2  # parts per thread that are in work, or wait for their results to be used
 
 Part = TypeVar("Part")
@@ -33,9 +36,14 @@ _worker = threading.local()
 
 def processors() -> int:
     """Return the number of processors, which a container or `taskset` may limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return min([len(os.sched_getaffinity(0)), *_shares])
-    return min([os.cpu_count() or 1, *_shares])
+    if hasattr(os, "process_cpu_count"):  # Python 3.13, which an option of it may limit too
+        count = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count()
+    allowed = allowed_processors()
+    return min([count or 1, *([] if allowed is None else [math.ceil(allowed)]), *_shares])
 
 
 def take_share(count: int) -> None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from moderate_cli.label_errors.doubts import NoiseEstimate
+from moderate_cli.label_errors.doubts import MANY, NoiseEstimate
 from moderate_cli.notices import Notice
-from moderate_cli.text import counted, some
+from moderate_cli.text import clipped, counted, printable, some
 
 MOST_NAMED = 10  # classes in a line, with how many images each
 BLANK = "are they blank, or copies of one image? Open a few"
@@ -43,7 +43,9 @@ def say_noise(found: NoiseEstimate) -> str:
     """Say how many likely label errors there are, and estimate the label noise.
 
     >>> say_noise(NoiseEstimate(5, 100, 0.05))
-    '5 likely label errors; estimated label noise about 5 %'
+    '5 likely label errors; estimated label noise about 5 %, which hard images alone can cause'
+    >>> say_noise(NoiseEstimate(15, 100, 0.15))
+    '15 likely label errors; estimated label noise at least about 15 %'
     >>> say_noise(NoiseEstimate(0, 100, 0.001))
     'no likely label errors; the labels look right'
     """
@@ -54,7 +56,10 @@ def say_noise(found: NoiseEstimate) -> str:
         return f"{number} with a probability above 0.5; {say_doubts(found)}"
     if not found.suspects:
         return f"{number}; the labels look right"
-    return f"{number}; estimated label noise {percent(found.rate)}"
+    estimate = f"{number}; estimated label noise"
+    if found.rate <= MANY:
+        return f"{estimate} {percent(found.rate)}, which hard images alone can cause"
+    return f"{estimate} at least {percent(found.rate)}"  # errors that follow the looks are missed
 
 
 def say_doubts(found: NoiseEstimate) -> str:
@@ -79,8 +84,8 @@ def say_hardly_known(accuracy: float) -> str:
     """
     return (
         f"a linear head on these features is right for only {100 * accuracy:.0f} % of the images,"
-        " so wrong labels cannot be told from hard images; try another --backbone, or your own"
-        " --weights"
+        " so wrong labels cannot be told from hard images; try other features, such as those of"
+        " another --backbone or of your own --weights"
     )
 
 
@@ -102,9 +107,16 @@ def _of(count: int, images: int) -> str:
 
 
 def _with_counts(classes: Sequence[tuple[str, int]]) -> str:
-    named = [f"{name} {count}" for name, count in classes[:MOST_NAMED]]
+    named = [f"{clipped(name)} {count}" for name, count in classes[:MOST_NAMED]]
     more = len(classes) - len(named)
     return ", ".join(named) + (f" and {more} more classes" if more else "")
+
+
+def _corrections(notice: Notice) -> str:
+    if not (notice.count or notice.of):
+        return f"{notice.names[0]}: all labels are those of DATA"
+    left_out = f", left out {counted(notice.of, 'image')}" if notice.of else ""
+    return f"{notice.names[0]}: corrected {counted(notice.count, 'label')}{left_out}"
 
 
 def _training(notice: Notice) -> str:
@@ -142,7 +154,7 @@ def _fitted(notice: Notice) -> str:
 def _coinciding_classes(notice: Notice) -> str:
     if len(notice.classes) == 1:
         ((name, count),) = notice.classes
-        return f"{_of(count, notice.of)} of class {name} have the same features; {BLANK}"
+        return f"{_of(count, notice.of)} of class {clipped(name)} have the same features; {BLANK}"
     names = some([name for name, _ in notice.classes])
     what = f"all or nearly all images of {len(notice.classes)} classes have the same features"
     return f"{what}: {names}; {BLANK}"
@@ -153,6 +165,19 @@ def _suspects(notice: Notice) -> str:
         return f"dropped no likely label errors; selecting from all {notice.of} images"
     dropped = f"dropped {notice.count} likely label {_errors(notice.count)}"
     return f"{dropped}; selecting from the remaining {counted(notice.of, 'image')}"
+
+
+def _kept_from(notice: Notice) -> str:
+    gone = notice.of - notice.count
+    if not gone:
+        return (
+            f"keeping {'all ' * (notice.of > 1)}{counted(notice.of, 'image')} of {notice.names[0]}"
+        )
+    are = "is" if gone == 1 else "are"
+    return (
+        f"keeping {notice.count} of {counted(notice.of, 'image')} of {notice.names[0]}; {gone}"
+        f" {are} gone"
+    )
 
 
 def _spared(one: str, more: str) -> Callable[[Notice], str]:
@@ -209,18 +234,26 @@ def _torn(notice: Notice) -> str:
     )
 
 
-def _auto(notice: Notice) -> str:
-    taken, *others = notice.names
-    also = f"; also tried: {', '.join(others)}" if others else ""
-    return f"--strategy auto chose {taken} ({100 * notice.share:.1f} % held-out accuracy){also}"
+def _expected(notice: Notice) -> str:
+    compare = f"{lasting(notice.than)} to compare selections by {notice.of} classifiers"
+    if not notice.count:
+        return f"about {compare}"
+    embed = f"{lasting(notice.share)} to embed {counted(notice.count, 'image')}"
+    return f"about {lasting(notice.share + notice.than)}: {embed}, {compare}"
 
 
-def _auto_recommended(notice: Notice) -> str:
-    taken, *others = notice.names
-    return (
-        f"--strategy auto chose {taken}, the recommended strategy ({100 * notice.share:.1f} %"
-        f" held-out accuracy); no other is better beyond the error: {', '.join(others)}"
-    )
+def lasting(seconds: float) -> str:
+    """Return a time with the precision of an estimate.
+
+    >>> lasting(0.4), lasting(37.2), lasting(250), lasting(40000)
+    ('1 s', '35 s', '4 min', '11 h')
+    """
+    if seconds < 30:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 100:
+        return f"{5 * round(seconds / 5)} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
 
 
 def _doubted(notice: Notice) -> str:
@@ -255,7 +288,29 @@ def _advice(notice: Notice) -> str:
 _Words = Callable[[Notice], str]
 _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "waiting": ("", lambda one: f"waiting for {one.names[0]}, which fills this store"),
+    "updating": (
+        "",
+        lambda one: (
+            f"embedding {counted(one.count, 'new or changed image')}; {one.of} are as before"
+        ),
+    ),
     "unreadable": ("warning", lambda one: f"skipped {one.count} unreadable of {one.of} images"),
+    "corrections": ("", _corrections),
+    "unknown corrections": (
+        "warning",
+        lambda one: (
+            f"{one.names[0]}: {counted(one.count, 'path')} not in DATA, e.g."
+            f" {printable(one.names[1])}"
+        ),
+    ),
+    "unconverted": ("", lambda one: f"OpenVINO cannot run {one.names[0]}, so torch does"),
+    "turned": (
+        "",
+        lambda one: (
+            f"{_of(one.count, one.of)} have an EXIF orientation, which is ignored, as ImageFolder"
+            " does; --orientation exif turns them"
+        ),
+    ),
     "no features": (
         "warning",
         lambda one: (
@@ -267,6 +322,20 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "training": ("", _training),
     "training on": ("", _training_on),
     "interrupted": ("", _interrupted),
+    "interrupted embedding": (
+        "",
+        lambda one: (
+            f"interrupted; {one.count} of {counted(one.of, 'image')} are kept; run again to"
+            " continue"
+        ),
+    ),
+    "interrupted evaluation": (
+        "",
+        lambda one: (
+            f"interrupted; {one.count} of {counted(one.of, 'result')} are kept; run again to"
+            " continue"
+        ),
+    ),
     "fitted": ("", _fitted),
     "fitted is used": ("", lambda one: f"using the features of `moderate fit`: {_fitted(one)}"),
     "fitted is old": (
@@ -288,7 +357,8 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "noisy labels": (
         "warning",
         lambda one: (
-            f"{one.count} of the {one.of} kept images are likely label errors: look at `moderate"
+            f"{one.count} of the {one.of} kept images are likely label errors:"
+            f" {''.join(f'use --strategy {name}, ' for name in one.names)}look at `moderate"
             " suspects DATA`, or add --drop-suspects auto"
         ),
     ),
@@ -298,6 +368,7 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         "warning",
         lambda one: say_doubts(NoiseEstimate(one.count, one.of, one.share)),
     ),
+    "kept from": ("", _kept_from),
     "spared suspects": ("", _spared("likely label error", "likely label errors")),
     "lost to suspects": ("warning", _lost_to("likely label errors")),
     "duplicates": ("", _duplicates),
@@ -306,8 +377,7 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "leaked test images": ("warning", _leaked),
     "spared duplicates": ("", _spared("near duplicate", "near duplicates")),
     "lost to duplicates": ("warning", _lost_to("near duplicates")),
-    "auto": ("", _auto),
-    "auto recommended": ("", _auto_recommended),
+    "expected": ("", _expected),
     "doubted": ("", _doubted),
     "few seeds": (
         "",

@@ -13,6 +13,29 @@ SAID = [
     (Notice("waiting", names=("host 7",)), "", "waiting for host 7, which fills this store"),
     (Notice("unreadable", 2, 9), "warning", "skipped 2 unreadable of 9 images"),
     (
+        Notice("corrections", 2, 1, names=("c.csv",)),
+        "",
+        "c.csv: corrected 2 labels, left out 1 image",
+    ),
+    (Notice("corrections", 1, names=("c.csv",)), "", "c.csv: corrected 1 label"),
+    (Notice("corrections", names=("c.csv",)), "", "c.csv: all labels are those of DATA"),
+    (
+        Notice("unknown corrections", 2, names=("c.csv", "a\nb.jpg")),
+        "warning",
+        "c.csv: 2 paths not in DATA, e.g. a\\nb.jpg",
+    ),
+    (
+        Notice("unconverted", names=("timm:xcit_nano",)),
+        "",
+        "OpenVINO cannot run timm:xcit_nano, so torch does",
+    ),
+    (
+        Notice("turned", 2, 9),
+        "",
+        "2 of 9 images have an EXIF orientation, which is ignored, as ImageFolder does;"
+        " --orientation exif turns them",
+    ),
+    (
         Notice("no features", 1, 8, names=("f.npy",)),
         "warning",
         "f.npy: skipped 1 of 8 rows, which are NaN like those of unreadable images",
@@ -71,6 +94,16 @@ SAID = [
         " 5 min",
     ),
     (
+        Notice("interrupted embedding", 640, 770),
+        "",
+        "interrupted; 640 of 770 images are kept; run again to continue",
+    ),
+    (
+        Notice("interrupted evaluation", 1, 60),
+        "",
+        "interrupted; 1 of 60 results are kept; run again to continue",
+    ),
+    (
         Notice("interrupted", 3, 12),
         "",
         "stopped; 3 of 12 epochs are kept, and the same command goes on from there",
@@ -109,10 +142,17 @@ SAID = [
         " add --drop-suspects auto",
     ),
     (
+        Notice("noisy labels", 24, 100, names=("adaptive",)),
+        "warning",
+        "24 of the 100 kept images are likely label errors: use --strategy adaptive, look at"
+        " `moderate suspects DATA`, or add --drop-suspects auto",
+    ),
+    (
         Notice("hardly known", share=0.128),
         "warning",
         "a linear head on these features is right for only 13 % of the images, so wrong labels"
-        " cannot be told from hard images; try another --backbone, or your own --weights",
+        " cannot be told from hard images; try other features, such as those of another --backbone"
+        " or of your own --weights",
     ),
     (
         Notice("suspects", 1, 8),
@@ -174,16 +214,26 @@ SAID = [
         " each",
     ),
     (
-        Notice("auto", names=("matching", "easy 40.0 %"), share=0.852),
+        Notice("updating", 196, 770),
         "",
-        "--strategy auto chose matching (85.2 % held-out accuracy); also tried: easy 40.0 %",
+        "embedding 196 new or changed images; 770 are as before",
     ),
     (
-        Notice("auto recommended", names=("matching", "easy 86.0 %", "random 40.0 %"), share=0.852),
+        Notice("kept from", 160, 167, names=("old.txt",)),
         "",
-        "--strategy auto chose matching, the recommended strategy (85.2 % held-out accuracy); no"
-        " other is better beyond the error: easy 86.0 %, random 40.0 %",
+        "keeping 160 of 167 images of old.txt; 7 are gone",
     ),
+    (
+        Notice("kept from", 1, 1, names=("old.txt",)),
+        "",
+        "keeping 1 image of old.txt",
+    ),
+    (
+        Notice("expected", 1108, 20, share=31.0, than=140.0),
+        "",
+        "about 3 min: 30 s to embed 1108 images, 2 min to compare selections by 20 classifiers",
+    ),
+    (Notice("expected", 0, 20, than=4.0), "", "about 4 s to compare selections by 20 classifiers"),
     (
         Notice("doubted", 118, 620),
         "",
@@ -238,12 +288,20 @@ def test_all_kinds_are_tried():
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (NoiseEstimate(1, 20, 0.05), "1 likely label error; estimated label noise about 5 %"),
+        (
+            NoiseEstimate(1, 20, 0.05),
+            "1 likely label error; estimated label noise about 5 %, which hard images alone can"
+            " cause",
+        ),
+        (
+            NoiseEstimate(3, 20, 0.15),
+            "3 likely label errors; estimated label noise at least about 15 %",
+        ),
         (
             NoiseEstimate(3, 100, 0.2, accuracy=0.2),
             "3 likely label errors; a linear head on these features is right for only 20 % of the"
-            " images, so wrong labels cannot be told from hard images; try another --backbone, or"
-            " your own --weights",
+            " images, so wrong labels cannot be told from hard images; try other features, such as"
+            " those of another --backbone or of your own --weights",
         ),
         (NoiseEstimate(0, 100, 0.001), "no likely label errors; the labels look right"),
         (

@@ -8,7 +8,6 @@ was left by a killed run: the next writer to that destination removes it, or res
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -26,6 +25,14 @@ from moderate_cli.files.temporaries import (
     naming,
     remove_stale,
     temporary_of,
+)
+from moderate_cli.platforms import (
+    FOLDER_NO_LINK,
+    exchange,
+    let_go,
+    open_folder,
+    rename_folder,
+    take_after,
 )
 
 
@@ -54,19 +61,10 @@ def new_file(destination: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         file.flush()
         os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
-            _take_after(file.fileno(), path.stat())
+            take_after(descriptor, path.stat())
         check_file(destination)  # it may have been created meanwhile
+        let_go(descriptor)
         os.replace(temporary, path)
-
-
-def _take_after(file: int, old: os.stat_result) -> None:
-    """Give a new file the owner and the permissions of the one that it replaces."""
-    # Only root may change the owner; others may choose one of their groups.
-    with contextlib.suppress(PermissionError):
-        os.fchown(file, -1, old.st_gid)
-    with contextlib.suppress(PermissionError):
-        os.fchown(file, old.st_uid, -1)
-    os.fchmod(file, old.st_mode & 0o777)
 
 
 Check = Callable[[Path], None]
@@ -128,7 +126,7 @@ def first_folder(destination: str | os.PathLike[str]) -> Iterator[Path]:
 def _take_place(source: Path, path: Path, destination: str | os.PathLike[str]) -> None:
     """Rename folder `source` to `path`, which is free or an empty folder."""
     try:
-        os.rename(source, path)
+        rename_folder(source, path)
     except OSError:
         check_free(destination)
         raise
@@ -152,7 +150,7 @@ def replace_folder(source: Path, destination: Path, may_replace: Check) -> None:
     """
     with _held(destination) as there:
         if not there or is_empty_folder(destination):
-            os.rename(source, destination)
+            rename_folder(source, destination)
             return
         may_replace(destination)
         mounted = mount_below(destination)
@@ -176,13 +174,9 @@ def replace_folder(source: Path, destination: Path, may_replace: Check) -> None:
 
 def _put_aside(folder: Path, aside: Path, instead: Path) -> None:
     """Rename a folder to `aside`, and `instead` to its place."""
-    # In one step where possible (Linux renameat2), so that there always is a folder; else
+    # In one step where possible, so that there always is a folder; else
     # `remove_stale` repairs the state after a kill between the steps.
-    at_fdcwd, rename_exchange = -100, 2
-    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if renameat2 is not None and not renameat2(
-        at_fdcwd, os.fsencode(instead), at_fdcwd, os.fsencode(folder), rename_exchange
-    ):
+    if exchange(instead, folder):
         os.rename(instead, aside)
         return
     os.rename(folder, aside)
@@ -201,9 +195,8 @@ def _held(folder: Path) -> Iterator[bool]:
     """
 
     def opened() -> tuple[Path, int] | None:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            return folder, os.open(folder, flags)
+            return folder, open_folder(folder, FOLDER_NO_LINK)
         except OSError:
             return None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import socket
 import stat
@@ -18,10 +17,10 @@ from typing import BinaryIO
 
 from moderate_cli.errors import StoreError
 from moderate_cli.files.places import identity
+from moderate_cli.platforms import LOCK, READ_NO_LINK, WINDOWS, flock, open_folder, unlock
 
 # Errors of network file systems without locks, or without locks on files open for reading.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
-LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -44,7 +43,7 @@ def lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Iterator[N
     """
     with _lock_file(path) as file, _unlocking(file.fileno()):
         try:
-            _flock(file, fcntl.LOCK_EX, on_wait)
+            _flock(file, on_wait)
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
@@ -60,7 +59,7 @@ def shared_lock(path: Path, on_wait: Callable[[str], None] | None = None) -> Ite
     """Hold the lock file together with other `shared_lock`s; do nothing if locks fail."""
     with _lock_file(path) as file, _unlocking(file.fileno()):
         with _if_supported():
-            _flock(file, fcntl.LOCK_SH, on_wait)
+            _flock(file, on_wait, shared=True)
         yield
 
 
@@ -70,7 +69,7 @@ def lock_if_free(path: Path) -> Iterator[bool]:
     with _lock_file(path) as file, _unlocking(file.fileno()):
         try:
             with _if_supported():
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                flock(file.fileno(), wait=False)
         except BlockingIOError:
             yield False
             return
@@ -80,7 +79,7 @@ def lock_if_free(path: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def turn(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder, if locks work there; wait while another process holds it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_folder(folder)
     try:
         with held(descriptor):
             yield
@@ -93,7 +92,7 @@ def held(descriptor: int) -> Iterator[None]:
     """Hold the lock of an open file or folder, if the file system supports locks."""
     with _unlocking(descriptor):
         with _if_supported():
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            flock(descriptor)
         yield
 
 
@@ -118,7 +117,7 @@ def held_in_place(
         try:
             with held(descriptor):
                 status = os.fstat(descriptor)
-                if identity(path) == (status.st_dev, status.st_ino):
+                if WINDOWS or identity(path) == (status.st_dev, status.st_ino):
                     yield found
                     return
         finally:
@@ -129,10 +128,13 @@ def held_in_place(
 def held_by_nobody_else(path: str) -> Iterator[bool]:
     """Hold the lock of a file or folder if it is free; yields whether it was.
 
-    False if that is unknown, or nothing exists at the path.
+    False if that is unknown, as on Windows, or nothing exists at the path.
     """
+    if WINDOWS:  # it neither opens folders nor removes an open file
+        yield False
+        return
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, READ_NO_LINK)
     except FileNotFoundError:
         yield False
         return
@@ -163,7 +165,7 @@ def claim(path: Path) -> Iterator[bool]:
 @contextlib.contextmanager
 def _lock_file(path: Path) -> Iterator[BinaryIO]:
     try:
-        descriptor = os.open(path, LOCK_FILE, 0o666)
+        descriptor = os.open(path, LOCK, 0o666)
     except OSError as error:
         raise StoreError(f"{path.parent}: {error.strerror}; pass another --store DIR") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -173,18 +175,25 @@ def _lock_file(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _flock(file: BinaryIO, kind: int, on_wait: Callable[[str], None] | None) -> None:
+def _flock(file: BinaryIO, on_wait: Callable[[str], None] | None, *, shared: bool = False) -> None:
     """Lock a file, call `on_wait` before waiting, and write the new holder to the file."""
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        flock(file.fileno(), shared=shared, wait=False)
     except BlockingIOError:
         if on_wait is not None:
-            on_wait(file.read(256).decode(errors="replace").strip() or "another process")
-        fcntl.flock(file, kind)
+            on_wait(_holder(file))
+        flock(file.fileno(), shared=shared)
     file.seek(0)
     file.truncate()
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
     file.flush()
+
+
+def _holder(file: BinaryIO) -> str:
+    with contextlib.suppress(PermissionError):  # on Windows no other process may read it
+        if name := file.read(256).decode(errors="replace").strip():
+            return name
+    return "another process"
 
 
 @contextlib.contextmanager
@@ -197,7 +206,7 @@ def _unlocking(descriptor: int) -> Iterator[None]:
         # A fork that runs this must not free the lock of its parent.
         if os.getpid() == owner:
             with _if_supported():
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                unlock(descriptor)
 
 
 @contextlib.contextmanager
@@ -211,7 +220,7 @@ def _if_supported() -> Iterator[None]:
 
 def _is_mine(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(descriptor, wait=False)
     except OSError as error:
         if not isinstance(error, BlockingIOError) and error.errno not in NO_LOCKS:
             raise

@@ -25,7 +25,7 @@ def place(path: str | os.PathLike[str]) -> Path:
     PosixPath('/etc/hosts')
     """
     text = os.fspath(path)
-    folder, name = os.path.split(text.rstrip(os.sep) or text)
+    folder, name = os.path.split(text.rstrip("/" + os.sep) or text)
     if name in ("", os.curdir, os.pardir):
         return Path(os.path.realpath(text))
     return Path(os.path.realpath(folder), name)
@@ -65,7 +65,8 @@ def passed_through(path: str | os.PathLike[str]) -> set[Identity]:
     If one of them were removed, the path would no longer lead to its target.
     """
     found = set()
-    here, rest = os.sep, os.path.abspath(path).split(os.sep)[::-1]
+    whole = Path(os.path.abspath(path))
+    here, rest = whole.anchor, list(whole.parts[:0:-1])
     for _ in range(MOST_STEPS):
         folder = identity(here)
         if folder is not None:
@@ -75,12 +76,12 @@ def passed_through(path: str | os.PathLike[str]) -> set[Identity]:
         name = rest.pop()
         if name == os.pardir:
             here = os.path.dirname(here)
-        elif name not in ("", os.curdir):
+        else:
             step = os.path.join(here, name)
             if os.path.islink(step):
-                target = os.readlink(step)
-                here = os.sep if target.startswith(os.sep) else here
-                rest += target.split(os.sep)[::-1]
+                target = Path(os.readlink(step))
+                here = target.anchor or here
+                rest += target.parts[::-1][: -1 if target.anchor else None]
             else:
                 here = step
     return found

@@ -9,6 +9,9 @@ import select
 import stat
 from collections.abc import Callable
 
+from moderate_cli.platforms import READ
+
+PIPE_BUFFER = getattr(select, "PIPE_BUF", 512)  # bytes
 PATIENCE = 1.0  # seconds in which a FIFO must have data, or a writer
 
 
@@ -57,14 +60,14 @@ def read_once(path: str | os.PathLike[str], on_wait: Callable[[], None]) -> byte
         if not stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
             return file.readall()
         begun = _begin(path, file, on_wait)
-        os.set_blocking(file.fileno(), True)
+        if hasattr(os, "set_blocking"):
+            os.set_blocking(file.fileno(), True)
         return begun + file.readall()
 
 
 def _opened(path: str | os.PathLike[str], is_right: Callable[[os.stat_result], bool]) -> int:
     """Open a file of the right kind, and return its descriptor."""
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, READ)
     status = os.fstat(descriptor)
     if is_right(status):
         return descriptor
@@ -85,10 +88,11 @@ def _is_stream(status: os.stat_result) -> bool:
 
 def _begin(path: str | os.PathLike[str], file: io.FileIO, on_wait: Callable[[], None]) -> bytes:
     """Return the first bytes of a pipe; empty if its writer has not written yet."""
-    poll = select.poll()
-    poll.register(file, select.POLLIN)
-    poll.poll(PATIENCE * 1000)
-    begun = file.read(select.PIPE_BUF)
+    if hasattr(select, "poll"):  # on Windows, reading waits
+        poll = select.poll()
+        poll.register(file, select.POLLIN)
+        poll.poll(PATIENCE * 1000)
+    begun = file.read(PIPE_BUFFER)
     if begun is None:
         on_wait()
         return b""

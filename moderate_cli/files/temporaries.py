@@ -15,6 +15,7 @@ from pathlib import Path
 
 from moderate_cli.errors import OutputError
 from moderate_cli.files.locks import held_by_nobody_else, held_in_place
+from moderate_cli.platforms import NEW, open_folder
 
 TEMPORARY, ASIDE = "moderate-tmp", "moderate-old"
 
@@ -81,13 +82,13 @@ class _Vanished(Exception):
 
 
 def _open_new_file(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    return os.open(path, NEW, 0o666)
 
 
 def _open_new_folder(path: Path) -> int:
     path.mkdir()
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return open_folder(path)
     except FileNotFoundError:
         raise _Vanished from None
 

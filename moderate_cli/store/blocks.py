@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Digests, Features, Rows, Stats
+from moderate_cli.arrays import Digests, Features, Orientations, Rows, Stats
 
 BLOCK_ROWS = 1024
 
@@ -37,10 +37,14 @@ class EmbeddedBlock(NamedTuple):
         (m, d), float32 unless from an older set; NaN for unreadable images.
     stats, digests
         int64 (m, 4) and uint8 (m, 16), of the files that were embedded.
+    orientations
+        uint8 (m,), tag of each image's EXIF orientation; 0 if unknown.
     unreadable
         Row -> reason.
     seconds
         Time per stage.
+    whole
+        Whether it has all rows of its block that were to be embedded; a slow block comes in pieces.
     """
 
     block: int
@@ -48,8 +52,10 @@ class EmbeddedBlock(NamedTuple):
     features: Features
     stats: Stats
     digests: Digests
+    orientations: Orientations
     unreadable: Mapping[int, str]
     seconds: Seconds
+    whole: bool = True
 
 
 def blocks_of(rows: Rows) -> list[Block]:

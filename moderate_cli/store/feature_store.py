@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Digests, Features, Mask, Stats
+from moderate_cli.arrays import Digests, Features, Mask, Orientations, Stats
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE, content_digest
 from moderate_cli.dataset.paths import Paths
@@ -26,6 +26,7 @@ from moderate_cli.store.layout import (
     FEATURES,
     LABELS,
     MANIFEST,
+    ORIENTATIONS,
     PATHS,
     STATS,
     SUMS,
@@ -67,7 +68,7 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         rows, dim = self.manifest.rows, self.manifest.dim
-        return f"<FeatureStore: {rows} images, {dim} features each, in {self.folder}>"
+        return f"FeatureStore({rows} images, {dim} features each, in {self.folder})"
 
     @cached_property
     def features(self) -> Features:
@@ -130,6 +131,14 @@ class FeatureStore:
     def digests(self) -> Digests:
         """(n, 16) BLAKE2b of each file's bytes."""
         return self._load(DIGESTS, (self.manifest.rows, DIGEST_SIZE), "uint8")
+
+    @property
+    def orientations(self) -> Orientations:
+        """(n,) tag of each image's EXIF orientation, 1 to 8; 0 if unknown."""
+        rows = self.manifest.rows
+        if ORIENTATIONS not in self.manifest.sums:  # of an earlier version
+            return np.zeros(rows, dtype=np.uint8)
+        return self._load(ORIENTATIONS, (rows, 1), "uint8")[:, 0]
 
     @cached_property
     def paths(self) -> Paths:
@@ -255,7 +264,7 @@ def open_store(folder: str | os.PathLike[str]) -> FeatureStore | None:
     >>> from moderate_cli import embed
     >>> made = embed("data/train", backbone="pixels")
     >>> open_store("data/train.moderate/pixels-float32-float16")
-    <FeatureStore: 8 images, 192 features each, in data/train.moderate/pixels-float32-float16>
+    FeatureStore(8 images, 192 features each, in data/train.moderate/pixels-float32-float16)
     """
     path = Path(folder)
     try:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from moderate_cli.arrays import UPRIGHT
+from moderate_cli.dataset.lists import is_pattern
+from moderate_cli.dataset.shards import home_of
 from moderate_cli.dataset.tars import root_of
 from moderate_cli.errors import StoreError
 from moderate_cli.files.places import place
+from moderate_cli.platforms import size_on_disk
 from moderate_cli.store.feature_store import open_store
 from moderate_cli.store.layout import (
     FEATURES,
@@ -24,6 +28,8 @@ from moderate_cli.store.layout import (
 )
 from moderate_cli.store.manifest import Manifest
 from moderate_cli.store.partial import ABSENT, PartialSet
+
+RESULT = re.compile(r"(?!.*coinciding)(corrected|kmeans|scores|suspects)")
 
 
 class SetInfo(NamedTuple):
@@ -43,6 +49,8 @@ class SetInfo(NamedTuple):
         Class names by index.
     unreadable
         Path -> reason.
+    oriented
+        Number of images with another EXIF orientation than upright; None if unknown.
     size
         Bytes on disk.
     complete
@@ -64,6 +72,7 @@ class SetInfo(NamedTuple):
     dim: int
     classes: tuple[str, ...]
     unreadable: dict[str, str]
+    oriented: int | None
     size: int
     complete: bool
     done: int
@@ -75,11 +84,13 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     Raises
     ------
     StoreError
-        If there is none.
+        If one is damaged.
     """
     folder = place(path)
     if folder.suffix == ".tar" and not folder.is_dir():
         folder = root_of(os.fspath(path))
+    elif is_pattern(os.fspath(path)):
+        folder = home_of(os.fspath(path))
     # Sets in PATH itself take precedence over --store, which may come from the environment. But a
     # dataset may contain files with our names, so its own store takes precedence over PATH.
     own = folder if store is not None and any(_sets(folder)) else store_folder(folder, store)
@@ -88,9 +99,13 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
         found = [_describe(found, dataset) for found in _sets(candidate)]
         if found:
             return found
-    if not os.path.lexists(folder) and "://" not in os.fspath(path):
-        raise StoreError(f"{os.fspath(path)}: No such file or directory; name a dataset or a store")
-    raise StoreError(f"{os.fspath(path)}: has no features; run `moderate embed` first")
+    return []
+
+
+def results_in(folder: Path) -> tuple[str, ...]:
+    """Return the names of the results in the folder of a feature set, such as "suspects"."""
+    names = (file.stem for file in folder.glob("*.npy") if RESULT.match(file.name))
+    return tuple(sorted(names))
 
 
 def is_dataset(path: str | os.PathLike[str], info: SetInfo) -> bool:
@@ -123,9 +138,11 @@ def _describe(folder: Path, dataset: str) -> SetInfo:
     if store is not None:
         manifest, done = store.manifest, len(store)
         unreadable = {store.paths[row]: reason for row, reason in store.unreadable.items()}
+        tags = store.orientations
+        oriented = int(np.count_nonzero(tags > UPRIGHT)) if tags[store.readable].all() else None
     else:
         manifest, done = _progress(folder)
-        unreadable = {}
+        unreadable, oriented = {}, None
     return SetInfo(
         feature_set=os.fspath(folder),
         dataset=dataset,
@@ -135,12 +152,13 @@ def _describe(folder: Path, dataset: str) -> SetInfo:
         runtime=manifest.runtime,
         precision=manifest.spec.precision,
         dtype=manifest.spec.dtype,
-        preprocessing=asdict(manifest.preprocessing),
+        preprocessing=manifest.preprocessing.facts(),
         rows=manifest.rows,
         dim=manifest.dim,
         classes=manifest.classes,
         unreadable=unreadable,
-        size=sum(file.stat().st_blocks * 512 for file in folder.iterdir()),
+        oriented=oriented,
+        size=sum(size_on_disk(file.stat()) for file in folder.iterdir()),
         complete=not folder.name.endswith(PARTIAL_SUFFIX),
         done=done,
     )

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.dataset.names import STORE
+from moderate_cli.dataset.names import STORE, STORE_LOCK
 from moderate_cli.errors import ArgumentError, StoreError
 from moderate_cli.files.places import place
 from moderate_cli.text import printable
@@ -17,7 +17,7 @@ SUFFIX = STORE  # the store of `data/train` is `data/train.moderate`
 PARTIAL_SUFFIX = ".partial"  # an unfinished set, beside its place
 
 # Beside sets.
-LOCK = "moderate.lock"  # unlikely as a name of a user's file in --store
+LOCK = STORE_LOCK
 CLAIM_SUFFIX = ".claim"  # held by the process that moves a set in place
 
 # In a set.
@@ -26,12 +26,13 @@ LABELS = "labels.npy"
 PATHS = "paths.txt"
 STATS = "stats.npy"
 DIGESTS = "digests.npy"
+ORIENTATIONS = "orientations.npy"  # since 0.4
 UNREADABLE = "unreadable.txt"
 SUMS = "sums.npy"
 DATASET = "dataset.txt"  # path from the store to the dataset
 MANIFEST = "manifest.json"
 # All files that are read completely, except stats: those may change later, so they are sealed.
-SUMMED = (LABELS, PATHS, DIGESTS, UNREADABLE, SUMS)
+SUMMED = (LABELS, PATHS, DIGESTS, ORIENTATIONS, UNREADABLE, SUMS)
 
 # In an unfinished set.
 PLAN = "plan.json"  # its manifest
@@ -43,11 +44,11 @@ JOURNALS = "journal*.jsonl"  # of all processes that write to a set
 # evaluations, files left by killed writers and network file systems, and files that operating
 # systems add.
 OWN_NAMES = {
-    *(FEATURES, LABELS, PATHS, STATS, DIGESTS, SUMS, UNREADABLE, DATASET, MANIFEST),
+    *(FEATURES, LABELS, PATHS, STATS, DIGESTS, ORIENTATIONS, SUMS, UNREADABLE, DATASET, MANIFEST),
     *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),
 }
 OWN_PATTERN = re.compile(
-    r"journal(-[0-9a-f]+)?\.jsonl|(scores|suspects|strangers|coinciding|kmeans)[-\w]*\.npy"
+    r"journal(-[0-9a-f]+)?\.jsonl|(corrected|scores|suspects|strangers|coinciding|kmeans)[-\w]*\.npy"
     r"|\..+\.[0-9a-f]{8}\.moderate-tmp|\.nfs[0-9a-f]+",
     re.DOTALL,
 )
@@ -80,7 +81,10 @@ def place_of(dataset: Dataset, store: Path) -> bytes:
     """Return the relative path from a store to its dataset, so that both can be moved together."""
     if not dataset.source.has_neighbors:
         return os.fsencode(dataset.root)
-    way = os.path.relpath(dataset.home, store)
+    try:
+        way = Path(os.path.relpath(dataset.home, store)).as_posix()
+    except ValueError:  # on another drive of Windows
+        way = dataset.home.as_posix()
     # `z` and `z.tar` have the same root.
     return os.fsencode(f"{way}{dataset.source.suffix}")
 

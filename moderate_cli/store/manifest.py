@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from moderate_cli.dataset.fingerprints import content_digest
-from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, RULE, FeatureSpec, Preprocessing
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, IGNORE, RULE, FeatureSpec, Preprocessing
 
 FORMAT = 3
 # Fields missing in format 2: its pixels are by the first rule, with the limit of the image library.
@@ -80,6 +80,9 @@ class Manifest:
     def to_json(self) -> bytes:
         """Serialize with a sum; names that are not valid UTF-8 are preserved."""
         fields = {"format": self.format, **asdict(self)}
+        fields["preprocessing"] = self.preprocessing.facts()
+        if self.spec.orientation == IGNORE:  # sets of earlier versions lack it
+            del fields["spec"]["orientation"]
         for name in OLDEST.get(self.format, ()):
             del fields[name]
         fields["blake2b"] = content_digest(json.dumps(fields).encode("ascii")).hex()

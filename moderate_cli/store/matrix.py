@@ -9,12 +9,13 @@ which caches pages, share none.
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from moderate_cli.platforms import pwrite, sync
 
 PAGE = 4096  # bytes
 
@@ -48,12 +49,12 @@ class Matrix:
             content = part.data.cast("B")
             offset = self._start + int(run[0]) * self._row_bytes
             while content:
-                written = os.pwrite(self._file.fileno(), content, offset)
+                written = pwrite(self._file.fileno(), content, offset)
                 content, offset = content[written:], offset + written
 
     def sync(self) -> None:
         """Wait until all written rows are on the disk."""
-        getattr(os, "fdatasync", os.fsync)(self._file.fileno())  # macOS has fsync only
+        sync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

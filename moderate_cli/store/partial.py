@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Digests, Features, Labels, Mask, Rows, Stats
+from moderate_cli.arrays import Digests, Features, Labels, Mask, Orientations, Rows, Stats
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sources import is_readable
@@ -25,7 +25,16 @@ from moderate_cli.files.regular import read_regular
 from moderate_cli.store.blocks import rows_of
 from moderate_cli.store.feature_store import cannot_read
 from moderate_cli.store.journal import Finished, read_journals
-from moderate_cli.store.layout import DIGESTS, FEATURES, LABELS, PATHS, PENDING, PLAN, STATS
+from moderate_cli.store.layout import (
+    DIGESTS,
+    FEATURES,
+    LABELS,
+    ORIENTATIONS,
+    PATHS,
+    PENDING,
+    PLAN,
+    STATS,
+)
 from moderate_cli.store.manifest import Manifest
 from moderate_cli.store.stats import as_stats
 
@@ -74,6 +83,11 @@ class PartialSet:
         return self._array(DIGESTS)
 
     @property
+    def orientations(self) -> Orientations:
+        """(n,) tag of each image's EXIF orientation; 0 if unknown."""
+        return self._array(ORIENTATIONS)[:, 0]
+
+    @property
     def features(self) -> Features:
         """(n, d), memory-mapped."""
         return self._array(FEATURES)
@@ -82,8 +96,11 @@ class PartialSet:
     def finished(self) -> Mask:
         """(n,) True for rows that are reused or embedded."""
         finished: Mask = ~self._array(PENDING)
-        for block in self._journals().blocks:
+        journals = self._journals()
+        for block in journals.blocks:
             finished[rows_of(block)] = True
+        for first, last in journals.pieces:  # rows between that are not in it were reused
+            finished[first : last + 1] = True
         return finished
 
     @property
@@ -116,6 +133,7 @@ class PartialSet:
                 and self._read(PATHS) == Paths.of(dataset.paths).content
                 and np.array_equal(self.labels, dataset.labels)
                 and np.array_equal(self.stats[done, :numbers], stats[done, :numbers])
+                and len(self.orientations) == len(dataset)  # else of an earlier version
             )
         except ABSENT:
             return False

@@ -62,11 +62,12 @@ def read_table(folder: Path, network: str) -> npt.NDArray[np.void]:
     return table
 
 
-def recorded_of(store: FeatureStore) -> dict[str, Doubles] | None:
+def recorded_of(store: FeatureStore, labels: Labels | None = None) -> dict[str, Doubles] | None:
     """Return the scores of the images of a feature set: name -> float64 (n,), NaN if unknown.
 
     None if the set is not of a network in the same store. An image is known by its bytes and its
-    class, so that one whose label was corrected has no score.
+    class, so that one whose label was corrected has no score. `labels`, (n,), replace those of the
+    set.
     """
     if store.manifest.spec.backbone != FITTED:
         return None
@@ -75,7 +76,8 @@ def recorded_of(store: FeatureStore) -> dict[str, Doubles] | None:
     except (OSError, ValueError):
         return None
     known = np.ascontiguousarray(table["image"]).view("S32")
-    asked = _keys(store.digests, store.labels, store.manifest.classes)
+    own = store.labels if labels is None else labels
+    asked = _keys(store.digests, own, store.manifest.classes)
     at = np.searchsorted(known, asked).clip(max=len(known) - 1)
     return {name: np.where(known[at] == asked, table[name][at], np.nan) for name in NAMES}
 

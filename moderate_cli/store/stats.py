@@ -17,8 +17,10 @@ from moderate_cli.store.matrix import as_bytes
 
 def keep_stats(folder: Path, manifest: Manifest, stats: Stats) -> None:
     """Write the stats of a set, bound to it."""
+    content = sealed(as_bytes(stats), manifest.identity)
+    del stats  # Windows does not replace a file that is still mapped to memory
     with new_file(folder / STATS) as file:
-        file.write(sealed(as_bytes(stats), manifest.identity))
+        file.write(content)
 
 
 def as_stats(known: Stats) -> Stats:

@@ -1,4 +1,4 @@
-"""Write a feature set block by block, so that a killed run loses at most one block."""
+"""Write a feature set block by block, so that a killed run loses only seconds of work."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from moderate_cli.store.layout import (
     JOURNALS,
     LABELS,
     MANIFEST,
+    ORIENTATIONS,
     PATHS,
     PENDING,
     PLAN,
@@ -51,6 +52,8 @@ from moderate_cli.store.matrix import Matrix
 from moderate_cli.store.partial import PartialSet
 from moderate_cli.store.stats import keep_stats
 from moderate_cli.store.sums import block_sums
+
+MATRICES = (FEATURES, STATS, DIGESTS, ORIENTATIONS)  # filled row by row
 
 
 class Writer:
@@ -74,12 +77,12 @@ class Writer:
         self._set = PartialSet(folder)
         self._paths = paths
         self._manifest = manifest
-        self._matrices = tuple(Matrix(folder / name) for name in (FEATURES, STATS, DIGESTS))
+        self._matrices = tuple(Matrix(folder / name) for name in MATRICES)
         self._journal = Journal(folder / journal)
         self._busy = threading.Lock()
 
     def write(self, block: EmbeddedBlock) -> None:
-        """Write the rows of a block, then add the block to the journal.
+        """Write the rows of a block or of a piece, then add it to the journal.
 
         Raises
         ------
@@ -92,7 +95,8 @@ class Writer:
             _put(self._matrices, block, features)
             for matrix in self._matrices:
                 matrix.sync()
-            self._journal.add(block.block, block.unreadable)
+            piece = None if block.whole else (int(block.rows[0]), int(block.rows[-1]))
+            self._journal.add(block.block, block.unreadable, piece)
 
     def _finite(self, block: EmbeddedBlock) -> Features:
         spec = self._manifest.spec
@@ -117,7 +121,7 @@ class Writer:
             np.save(folder / SUMS, block_sums(self._set.features))
             sums = {name: content_digest(read_regular(folder / name)).hex() for name in SUMMED}
             manifest = replace(self._manifest, sums=sums)
-            keep_stats(folder, manifest, np.asarray(self._set.stats))
+            keep_stats(folder, manifest, self._set.stats)
             with new_file(folder / MANIFEST) as file:
                 file.write(manifest.to_json())
 
@@ -150,6 +154,7 @@ def create(
         Matrix.create(folder / FEATURES, (n, manifest.dim), manifest.spec.dtype),
         Matrix.create(folder / STATS, (n, len(NO_STAT)), np.int64),
         Matrix.create(folder / DIGESTS, (n, DIGEST_SIZE), np.uint8),
+        Matrix.create(folder / ORIENTATIONS, (n, 1), np.uint8),
     )
     pending = np.ones(n, dtype=np.bool_)
     unreadable: dict[int, str] = {}
@@ -170,7 +175,7 @@ def create(
 
 
 def _put(matrices: Iterable[Matrix], block: EmbeddedBlock, features: Features) -> None:
-    values: tuple[Values, ...] = (features, block.stats, block.digests)
+    values: tuple[Values, ...] = (features, block.stats, block.digests, block.orientations[:, None])
     for matrix, rows in zip(matrices, values, strict=True):
         matrix.write(block.rows, rows)
 

@@ -1,10 +1,11 @@
+import ctypes
 import os
 import shutil
 
 import pytest
 
 from moderate_cli.errors import OutputError
-from moderate_cli.files import atomic, temporaries
+from moderate_cli.files import temporaries
 from moderate_cli.files.atomic import first_folder, new_file, new_folder
 from moderate_cli.files.temporaries import remove_stale
 
@@ -100,7 +101,7 @@ def test_an_empty_folder_may_be_filled(tmp_path):
 @pytest.mark.parametrize("exchange", [True, False])
 def test_a_folder_is_replaced_only_if_told(tmp_path, monkeypatch, exchange):
     if not exchange:  # as on a system without renameat2
-        monkeypatch.setattr(atomic.ctypes, "CDLL", lambda *_, **__: object())
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
     fill(tmp_path / "a", "old")
     with pytest.raises(OutputError) as caught:
         fill(tmp_path / "a", "new")
@@ -171,7 +172,7 @@ def test_a_folder_that_was_put_aside_is_removed_if_another_took_its_place(tmp_pa
 @pytest.mark.parametrize("renames", [1, 2])
 def test_no_kill_while_folders_are_exchanged_loses_one(tmp_path, monkeypatch, exchange, renames):
     if not exchange:
-        monkeypatch.setattr(atomic.ctypes, "CDLL", lambda *_, **__: object())
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
     fill(tmp_path / "a", "old")
     real, done = os.rename, []
 
@@ -196,7 +197,7 @@ def test_no_kill_while_folders_are_exchanged_loses_one(tmp_path, monkeypatch, ex
 @pytest.mark.parametrize("exchange", [True, False])
 def test_a_check_that_fails_when_all_is_moved_undoes_it(tmp_path, monkeypatch, exchange):
     if not exchange:
-        monkeypatch.setattr(atomic.ctypes, "CDLL", lambda *_, **__: object())
+        monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
     fill(tmp_path / "a", "old")
     seen = []
 

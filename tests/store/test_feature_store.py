@@ -39,6 +39,7 @@ def test_files_on_disk_are_those_of_the_format(embedded):
         "features.npy",
         "labels.npy",
         "manifest.json",
+        "orientations.npy",
         "paths.txt",
         "stats.npy",
         "sums.npy",
@@ -146,7 +147,9 @@ def test_features_of_another_kind_are_damage_that_is_named(embedded, array, foun
     )
 
 
-@pytest.mark.parametrize("name", ["labels.npy", "paths.txt", "digests.npy", "unreadable.txt"])
+@pytest.mark.parametrize(
+    "name", ["labels.npy", "paths.txt", "digests.npy", "orientations.npy", "unreadable.txt"]
+)
 def test_a_single_bit_that_differs_is_damage(embedded, name):
     store = open_store(embedded.parent / "train.moderate" / "pixels-float32-float32")
     content = (store.folder / name).read_bytes() or b"\0"

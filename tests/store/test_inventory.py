@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -20,9 +21,7 @@ def cluttered(data):
 
 def test_files_of_a_dataset_are_taken_for_no_feature_set(cluttered):
     for path in (cluttered, cluttered / "cat"):
-        with pytest.raises(StoreError) as caught:
-            describe(path)
-        assert str(caught.value) == f"{path}: has no features; run `moderate embed` first"
+        assert describe(path) == []
 
 
 def test_the_store_of_a_cluttered_dataset_is_shown(cluttered):
@@ -56,8 +55,10 @@ def test_a_store_that_is_named_is_shown_whatever_the_environment_says(
     for path in (named, named / SET):
         done = moderate("info", path)
         assert (done.status, done.stderr) == (0, "")
-        first = done.stdout.splitlines()[:2]
-        assert [line.split()[-1] for line in first] == [str(named / SET), str(embedded)]
+        facts = json.loads(moderate("info", path, "--json").stdout)
+        (own,) = facts["feature_sets"]
+        assert (own["feature_set"], own["dataset"]) == (str(named / SET), str(embedded))
+        assert facts["dataset"]["path"] == str(embedded)
 
 
 def test_damage_to_a_set_in_its_store_is_reported(embedded):
@@ -75,6 +76,5 @@ def test_a_missing_path_is_named(moderate, tmp_path):
     assert moderate("info", tmp_path / "nowhere") == (
         1,
         "",
-        f"moderate: error: {tmp_path}/nowhere: No such file or directory; name a dataset or a"
-        " store\n",
+        f"moderate: error: {tmp_path}/nowhere: No such file or directory; name a dataset folder\n",
     )

@@ -41,7 +41,7 @@ def test_lines_are_added_to_those_of_an_earlier_run(tmp_path):
 def test_a_damaged_line_costs_its_block(tmp_path, damage):
     lines = [line_of(REUSED, {}), line_of(0, {}), damage(line_of(1, {5: "is empty"}))]
     (tmp_path / "journal.jsonl").write_text("".join(lines))
-    assert read_journals(tmp_path) == ([0], {})
+    assert read_journals(tmp_path) == ([0], [], {})
 
 
 def test_a_journal_without_its_first_line_is_damaged(tmp_path):

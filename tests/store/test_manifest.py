@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -32,6 +33,14 @@ def test_a_manifest_survives_the_disk():
     assert written({}, summed=True) == MANIFEST.to_json()
     # Names that are not valid UTF-8 can be written all the same.
     assert MANIFEST.to_json().isascii()
+
+
+def test_a_preprocessing_that_gives_up_the_shape_survives_too_and_no_other_names_it():
+    squashed = replace(MANIFEST, preprocessing=replace(MANIFEST.preprocessing, squash=True))
+    assert Manifest.from_json(squashed.to_json()) == squashed
+    assert not squashed.same_features(MANIFEST)
+    assert json.loads(squashed.to_json())["preprocessing"]["squash"] is True
+    assert b"squash" not in MANIFEST.to_json()  # as in sets that were made before
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def block(number, *rows, unreadable=None):
         np.where(np.isin(rows, list(unreadable))[:, None], np.nan, rows[:, None] * [1.0, 10.0]),
         rows[:, None] * np.ones(4, dtype=np.int64),
         (rows[:, None] * np.ones(16)).astype(np.uint8),
+        np.ones(len(rows), dtype=np.uint8),
         unreadable,
         Seconds(),
     )

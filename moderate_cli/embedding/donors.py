@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from moderate_cli.arrays import Digests, Features, Mask, Stats
+from moderate_cli.arrays import Digests, Features, Mask, Orientations, Stats
 from moderate_cli.dataset.paths import Paths, same_paths
 from moderate_cli.dataset.sources import CHECKS, NO_STAT
 from moderate_cli.embedding.request import Request
@@ -29,7 +29,7 @@ class Donor:
 
     Attributes
     ----------
-    manifest, paths, stats, digests, features, unreadable
+    manifest, paths, stats, digests, orientations, features, unreadable
         As in `FeatureStore`.
     finished
         bool (n,), the rows that were written.
@@ -41,6 +41,7 @@ class Donor:
     paths: Paths
     stats: Stats
     digests: Digests
+    orientations: Orientations
     features: Features
     unreadable: Mapping[int, str]
     finished: Mask
@@ -170,6 +171,7 @@ def _complete_at(folder: Path) -> Donor | None:
         store.paths,
         store.stats,
         store.digests,
+        store.orientations,
         store.features,
         store.unreadable,
         np.ones(len(store), dtype=np.bool_),
@@ -180,11 +182,15 @@ def _complete_at(folder: Path) -> Donor | None:
 def _partial_at(folder: Path) -> Donor:
     found = PartialSet(folder)
     finished = found.finished
+    orientations = np.zeros(len(finished), dtype=np.uint8)
+    with contextlib.suppress(*ABSENT):  # of an earlier version
+        orientations = found.orientations
     return Donor(
         found.manifest,
         found.paths,
         found.stats,
         found.digests,
+        orientations,
         found.features,
         found.unreadable,
         finished,

@@ -77,6 +77,8 @@ class Estimate(NamedTuple):
         Folder of the feature set.
     size, free
         Bytes of the set, and free bytes on its disk.
+    dim
+        Number of features of an image.
 
     Examples
     --------
@@ -95,6 +97,7 @@ class Estimate(NamedTuple):
     folder: Path
     size: int
     free: int
+    dim: int
 
 
 class _Sample(NamedTuple):
@@ -108,11 +111,17 @@ class _Sample(NamedTuple):
     way: Way | None = None
 
 
-def measure(dataset: Dataset, options: EmbedOptions, listener: Listener = SILENT) -> Estimate:
-    """Estimate from a sample; takes about `SAMPLE_SECONDS`, once the backbone is loaded."""
+def measure(
+    dataset: Dataset,
+    options: EmbedOptions,
+    listener: Listener = SILENT,
+    *,
+    seconds: float = SAMPLE_SECONDS,
+) -> Estimate:
+    """Estimate from a sample; takes about so many seconds, once the backbone is loaded."""
     request = Request.of(dataset, options)
     done = open_fresh(request, request.folder)
-    found = _Sample(done.manifest.dim) if done is not None else _sampled(request, listener)
+    found = _Sample(done.manifest.dim) if done is not None else _sampled(request, listener, seconds)
     return Estimate(
         images=len(dataset),
         pending=found.pending,
@@ -124,22 +133,35 @@ def measure(dataset: Dataset, options: EmbedOptions, listener: Listener = SILENT
         folder=request.folder,
         size=_set_size(dataset, found.dim, np.dtype(request.spec.dtype).itemsize),
         free=_free(request.folder),
+        dim=found.dim,
     )
 
 
-def _sampled(request: Request, listener: Listener) -> _Sample:
+def count_pending(dataset: Dataset, options: EmbedOptions) -> int:
+    """Count the images without features; all, if that needs the backbone. Takes no sample."""
+    request = Request.of(dataset, options)
+    if open_fresh(request, request.folder) is not None:
+        return 0
+    known = manifest_as_before(request)
+    return len(dataset) if known is None else len(_rows_to_embed(request, known, SILENT))
+
+
+def _sampled(request: Request, listener: Listener, seconds: float) -> _Sample:
     known = manifest_as_before(request)
     rows = None if known is None else _rows_to_embed(request, known, listener)
     if known is not None and rows is not None and not len(rows):
         return _Sample(known.dim)  # without loading torch
     begun = time.perf_counter()
-    from moderate_cli.embedding.engines.local import LocalEngine
+    with listener.progress(f"loading {request.spec.backbone}"):
+        from moderate_cli.embedding.engines.local import LocalEngine
 
-    with contextlib.closing(LocalEngine(request)) as engine:
+        engine = LocalEngine(request)
+    with contextlib.closing(engine):
         start = time.perf_counter() - begun
         if rows is None or known is None or not known.same_features(engine.manifest):
             rows = _rows_to_embed(request, engine.manifest, listener)
-        sample, rate = _measured(engine, rows)
+        with listener.progress("measuring"):
+            sample, rate = _measured(engine, rows, seconds)
         return _Sample(engine.manifest.dim, len(rows), sample, rate, start, _way(engine))
 
 
@@ -159,7 +181,7 @@ def _rows_to_embed(request: Request, manifest: Manifest, listener: Listener) -> 
     return np.flatnonzero(pending)
 
 
-def _measured(engine: LocalEngine, rows: Rows) -> tuple[int, float]:
+def _measured(engine: LocalEngine, rows: Rows, seconds: float) -> tuple[int, float]:
     """Embed a sample from all over the rows; return its size, and images per second."""
     size = engine.network.batch_size
     at = np.linspace(0, len(rows) - 1, min(len(rows), size * SAMPLE_BATCHES)).astype(int)
@@ -169,7 +191,7 @@ def _measured(engine: LocalEngine, rows: Rows) -> tuple[int, float]:
     for block in engine.embed(batches, lambda _images: None):
         counts.append(counts[-1] + len(block.rows))
         times.append(time.perf_counter())
-        if times[-1] - times[0] > SAMPLE_SECONDS:
+        if times[-1] - times[0] > seconds:
             break
     # Of several batches the first does not count: it is slower.
     first = 1 if len(counts) > 2 else 0
@@ -178,11 +200,13 @@ def _measured(engine: LocalEngine, rows: Rows) -> tuple[int, float]:
 
 
 def _set_size(dataset: Dataset, dim: int, itemsize: int) -> int:
-    """Count the bytes of a feature set: features, labels, stats, digests, sums and paths."""
+    """Count the bytes of a feature set: per image, and those of sums and paths."""
     paths = len(Paths.of(dataset.paths).content)
     stat = len(NO_STAT) * 8
     sums = -(-len(dataset) // SUM_ROWS) * DIGEST_SIZE
-    return len(dataset) * (dim * itemsize + 8 + stat + DIGEST_SIZE) + sums + paths
+    label, orientation = 8, 1
+    each = dim * itemsize + label + stat + DIGEST_SIZE + orientation
+    return len(dataset) * each + sums + paths
 
 
 def _free(folder: Path) -> int:

@@ -1,7 +1,7 @@
 """The life of a feature set: it is found; or it is begun, filled and published.
 
 It is filled in a folder `<set>.partial`. Once all rows are written, the folder is renamed to
-`<set>` in one step. A run that is killed loses at most one block of rows.
+`<set>` in one step. A run that is killed loses the work of a few seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
+from moderate_cli.arrays import UPRIGHT
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.cluster import Cluster
@@ -33,13 +36,14 @@ from moderate_cli.errors import ArgumentError, OptionError, StoreError
 from moderate_cli.files.atomic import first_folder, new_folder
 from moderate_cli.files.locks import claim, lock_if_free, turn
 from moderate_cli.listening import SILENT, Listener
-from moderate_cli.notices import Timing
+from moderate_cli.networks.table import IGNORE
+from moderate_cli.notices import Notice, Timing
 from moderate_cli.store.behind import behind
 from moderate_cli.store.blocks import Block, Seconds, blocks_of
 from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.layout import JOURNAL, check_own, claim_file
 from moderate_cli.store.manifest import Manifest
-from moderate_cli.store.partial import PartialSet
+from moderate_cli.store.partial import ABSENT, PartialSet
 from moderate_cli.store.writer import Writer, create, move_in_place, writing
 
 CLAIM_TRIES, CLAIM_PAUSE = 100, 0.1  # seconds
@@ -61,31 +65,46 @@ def bring_up_to_date(
         if store is None and life.begin_known():
             store = life.publish()
         elif store is None:
-            with _open_engine(request, cluster) as engine:
+            with _open_engine(request, cluster, listener) as engine:
+                for notice in engine.notices:
+                    listener.notice(notice)
                 life.begin(engine.manifest)
                 timing = life.fill(engine)
             if timing.images:
                 listener.timed(timing)
             store = life.publish()
+            if store is not None:
+                _tell_turned(store, listener)
     return store
 
 
+def _tell_turned(store: FeatureStore, listener: Listener) -> None:
+    """Tell how many images have an EXIF orientation, if it is ignored."""
+    count = int(np.count_nonzero(store.orientations > UPRIGHT))
+    if count and store.manifest.spec.orientation == IGNORE:
+        listener.notice(Notice("turned", count, len(store)))
+
+
 @contextlib.contextmanager
-def _open_engine(request: Request, cluster: Cluster | None) -> Iterator[Engine]:
+def _open_engine(request: Request, cluster: Cluster | None, listener: Listener) -> Iterator[Engine]:
     """Load the backbone, here or on a cluster, for as long as the context lasts."""
     # torch takes seconds to load, so it is loaded only if there are images to embed.
     if cluster is None:
         from moderate_cli.embedding.engines.hiring import early_helper
 
         with early_helper(request) as helper:
-            from moderate_cli.embedding.engines.local import LocalEngine
+            with listener.progress(f"loading {request.spec.backbone}"):
+                from moderate_cli.embedding.engines.local import LocalEngine
 
-            with contextlib.closing(LocalEngine(request, helper)) as engine:
+                engine = LocalEngine(request, helper)
+            with contextlib.closing(engine):
                 yield engine
     else:
-        from moderate_cli.embedding.engines.ray import connected
+        with contextlib.ExitStack() as held:
+            with listener.progress("connecting to Ray"):
+                from moderate_cli.embedding.engines.ray import connected
 
-        with connected(request, cluster) as on_cluster:
+                on_cluster = held.enter_context(connected(request, cluster))
             yield on_cluster
 
 
@@ -131,7 +150,11 @@ class Life(ABC):
         blocks, total = self._blocks()
         images = sum(len(rows) for _, rows in blocks)
         done, spent, begun = total - images, Seconds(), time.perf_counter()
-        with self._listener.progress("embed") as move, behind(self._writer) as writes:
+        with (
+            self._interruption_told(),
+            self._listener.progress("embed") as move,
+            behind(self._writer) as writes,
+        ):
 
             def on_images(count: int) -> None:
                 nonlocal done
@@ -146,6 +169,19 @@ class Life(ABC):
             writes.finish()
         elapsed = time.perf_counter() - begun
         return Timing(images, elapsed, *spent, writes.seconds, engine.workers)
+
+    @contextlib.contextmanager
+    def _interruption_told(self) -> Iterator[None]:
+        """If the user stops the work, tell how much of it is kept."""
+        try:
+            yield
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                images = len(self._request.dataset)
+                with contextlib.suppress(*ABSENT, StoreError):
+                    kept = images - len(self._partial.pending)
+                    self._listener.notice(Notice("interrupted embedding", kept, images))
+            raise
 
     @abstractmethod
     def publish(self) -> FeatureStore | None:
@@ -165,6 +201,8 @@ class Life(ABC):
         """Begin a set in an empty folder, with the rows that older sets can give."""
         reused = (block for reuse in self._find_reusable(manifest) for block in reuse.blocks())
         create(folder, self._request.dataset, manifest, reused)
+        # Closes their files: Windows does not rename a folder in which one is open.
+        self._reusable = None
 
     def _find_reusable(self, manifest: Manifest) -> list[Reuse]:
         """Find the rows that older sets can give; reads them only once."""
@@ -207,8 +245,11 @@ class Alone(Life):
     def begin(self, manifest: Manifest) -> None:
         """Continue an interrupted set, or start one with the rows of older sets."""
         if not can_resume(self._request, manifest):
+            given = sum(len(reuse.rows) for reuse in self._find_reusable(manifest))
             with new_folder(self._request.partial, may_replace=check_own) as fresh:
                 self._start(fresh, manifest)
+            if 0 < given < manifest.rows:
+                self._listener.notice(Notice("updating", manifest.rows - given, given))
         self._write_to(JOURNAL, manifest)
 
     def _blocks(self) -> tuple[list[Block], int]:

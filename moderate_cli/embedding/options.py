@@ -9,14 +9,15 @@ from functools import cached_property
 from typing import TypedDict
 
 from moderate_cli.dataset.sources import CHECKS
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, check_choice
+from moderate_cli.literals import Check, Decode, Dtype, OnError, Orientation, Precision, Runtime
 from moderate_cli.networks.table import (
     AUTO,
     DEFAULT_BACKBONE,
     DEFAULT_MAX_PIXELS,
-    DEVICES,
     RUNTIMES,
     FeatureSpec,
+    check_device,
     weights_digest,
 )
 from moderate_cli.threads import processors
@@ -31,8 +32,9 @@ class EmbedOptions:
     Attributes
     ----------
     backbone
-        One of `moderate_cli.networks.table.BACKBONES`; or "auto": "fitted" if `fit` has trained a
-        network on the dataset that knows its classes better, else "efficientnet_lite0".
+        One of `moderate_cli.networks.table.BACKBONES`; a model of a library, such as
+        "timm:resnet50.a1_in1k" or "open_clip:ViT-B-32/openai"; or "auto": "fitted" if `fit` has
+        trained a network on the dataset that knows its classes better, else "efficientnet_lite0".
     weights
         File with a state dict of that architecture, of any class count, such as your own
         fine-tuned classifier; None for the backbone's own pretrained weights.
@@ -47,6 +49,8 @@ class EmbedOptions:
         a quarter or an eighth of their size: faster, with slightly different features. "gpu"
         decodes and resizes JPEGs on the GPU that runs the backbone: several times as fast, and of
         pixels that differ slightly; other images as "full" does.
+    orientation
+        "ignore" the EXIF tag, as ImageFolder does; or turn images as it says: "exif".
     max_pixels
         Images with more pixels are unreadable. With a larger limit than before, they are tried
         again.
@@ -63,8 +67,8 @@ class EmbedOptions:
         thousands of images to read; None for one per processor. On a Ray cluster, the processors of
         each worker; None for one, or for an even share per GPU.
     device
-        "auto" (a GPU if there is one), "cpu" or "cuda". On a Ray cluster,
-        `Cluster.gpus_per_worker` decides.
+        "cpu", "cuda", "cuda:1" for the second GPU, "mps" for the GPU of a Mac, or "auto": the
+        first GPU if there is one. On a Ray cluster, `Cluster.gpus_per_worker` decides.
     runtime
         "torch", "openvino", or "auto": OpenVINO on a CPU if it is installed. Their features agree
         to 1e-5 relative, so one set may contain rows of both.
@@ -89,16 +93,17 @@ class EmbedOptions:
     backbone: str = AUTO
     weights: str | os.PathLike[str] | None = None
     store: str | os.PathLike[str] | None = None
-    precision: str = "float32"
-    dtype: str = "float16"
-    decode: str = "full"
+    precision: Precision = "float32"
+    dtype: Dtype = "float16"
+    decode: Decode = "full"
+    orientation: Orientation = "ignore"
     max_pixels: int = DEFAULT_MAX_PIXELS
-    check: str = "stat"
+    check: Check = "stat"
     batch_size: int | None = None
     workers: int | None = None
     device: str = "auto"
-    runtime: str = "auto"
-    on_error: str = "fail"
+    runtime: Runtime = "auto"
+    on_error: OnError = "fail"
 
     def __post_init__(self) -> None:
         for name in ("max_pixels", "batch_size", "workers"):
@@ -107,15 +112,11 @@ class EmbedOptions:
                 raise ArgumentError(f"{name}: {number} is not positive")
         for name, choices in (
             ("check", CHECKS),
-            ("device", DEVICES),
             ("runtime", RUNTIMES),
             ("on_error", ON_ERROR),
         ):
-            value = getattr(self, name)
-            if value not in choices:
-                raise ArgumentError(
-                    f"{name}: {value!r} is unknown; choose one of {', '.join(choices)}"
-                )
+            check_choice(name, getattr(self, name), choices)
+        check_device(self.device)
         # The weights are not read yet; the checks only need to know that they are given.
         given = "given" if self.weights is not None else ""
         self._spec(given)
@@ -138,22 +139,25 @@ class EmbedOptions:
 
     def _spec(self, weights: str) -> FeatureSpec:
         backbone = DEFAULT_BACKBONE if self.backbone == AUTO else self.backbone
-        return FeatureSpec(backbone, weights, self.precision, self.dtype, self.decode)
+        return FeatureSpec(
+            backbone, weights, self.precision, self.dtype, self.decode, self.orientation
+        )
 
 
 class _Keywords(TypedDict, total=False):
     weights: str | os.PathLike[str] | None
     store: str | os.PathLike[str] | None
-    precision: str
-    dtype: str
-    decode: str
+    precision: Precision
+    dtype: Dtype
+    decode: Decode
+    orientation: Orientation
     max_pixels: int
-    check: str
+    check: Check
     batch_size: int | None
     workers: int | None
     device: str
-    runtime: str
-    on_error: str
+    runtime: Runtime
+    on_error: OnError
 
 
 class EmbedKeywords(_Keywords, total=False):

@@ -54,6 +54,7 @@ class Reuse(NamedTuple):
                 donor.features[sources],
                 self.stats[part],
                 donor.digests[sources],
+                donor.orientations[sources],
                 {int(rows[at]): donor.unreadable[int(sources[at])] for at in unreadable},
                 Seconds(),
             )

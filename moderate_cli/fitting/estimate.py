@@ -50,8 +50,9 @@ def measure_fit(
     ModerateError
         As of `fit_network`.
     """
-    from moderate_cli.fitting.learning import seconds_per_image
-    from moderate_cli.networks.devices import explained
+    with listener.progress("loading torch"):
+        from moderate_cli.fitting.learning import seconds_per_image
+        from moderate_cli.networks.devices import explained
 
     found = find_fit(dataset, options.store, how)
     if found is not None and found[1]:
@@ -64,7 +65,8 @@ def measure_fit(
         begun = time.perf_counter()
         training, examples, images = prepared(dataset, how, options, listener, SAMPLE)
         reading = (time.perf_counter() - begun) * images / len(examples.members)
-        each = seconds_per_image(training, examples, images)
+        with listener.progress("measuring"):
+            each = seconds_per_image(training, examples, images)
         training = within(training, images, how, each, goes_on=goes_on)
     return FitEstimate(
         training.network, training.size, training.folds, training.epochs, images, 1 / each,

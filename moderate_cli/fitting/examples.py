@@ -202,11 +202,11 @@ def folds_of(examples: Examples, folds: int, seed: int, before: Fitted | None = 
 def free_memory() -> int:
     """Return how many bytes of main memory are free."""
     try:
-        with open("/proc/meminfo") as file:
+        with open("/proc/meminfo", encoding="ascii") as file:
             lines = dict(line.split(":", 1) for line in file)
         return int(lines["MemAvailable"].split()[0]) << 10
     except (OSError, KeyError, ValueError):
         try:
             return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, ValueError):
+        except (OSError, ValueError, AttributeError):  # Windows has no sysconf
             return DEFAULT_MEMORY

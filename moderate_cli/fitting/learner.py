@@ -15,6 +15,7 @@ from moderate_cli.fitting.dynamics import Dynamics
 from moderate_cli.fitting.examples import Examples
 from moderate_cli.networks.checkpoints import StateDict
 from moderate_cli.networks.classifiers import drop_head, find_head
+from moderate_cli.networks.devices import order_of
 from moderate_cli.networks.fitted import Fitted, Parts, parts_of
 from moderate_cli.training.descent import Descent, computes_in_half, moved
 
@@ -154,7 +155,7 @@ class Learner:
         tail = self._parts().tail
         if self._before is not None:
             tail.load_state_dict(self._before.tails[fold])
-        tail = tail.to(self._training.device).to(memory_format=torch.channels_last)
+        tail = tail.to(self._training.device).to(memory_format=order_of(self._training.device))
         rate, decay = (one[self._pretrained] for one in (RATES, DECAYS))
         descent = Descent(tail, rate, steps, decay=decay, smoothing=SMOOTHING)
         self._ready(tail)
@@ -230,7 +231,7 @@ class Learner:
         return int(np.count_nonzero(found == self._examples.members[rows]))
 
     def _outputs(self, tail: nn.Module, rows: Rows) -> Floats:
-        tail = tail.to(memory_format=torch.channels_last)
+        tail = tail.to(memory_format=order_of(self._training.device))
         with torch.inference_mode():
             found = [self._run(tail, inputs) for inputs in self._plain(rows)]
         outputs: Floats = torch.cat(found).cpu().numpy()
@@ -243,11 +244,12 @@ class Learner:
 
     def _run(self, tail: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         """Return the outputs of a batch, float32 (b, d)."""
-        inputs = inputs.to(self._training.device, non_blocking=True).float()
+        device = self._training.device
+        inputs = inputs.to(device, non_blocking=device.type == "cuda").float()
         if not self._through_stem:
             inputs = (inputs - self._mean) / self._std
-        inputs = inputs.to(memory_format=torch.channels_last)
-        with torch.autocast(self._training.device.type, torch.bfloat16, enabled=self._half):
+        inputs = inputs.to(memory_format=order_of(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
             outputs: torch.Tensor = tail(inputs)
         return outputs.float()
 

@@ -137,6 +137,6 @@ def seconds_per_image(training: Training, examples: Examples, images: int) -> fl
         if step == WARM_UP:
             start = time.perf_counter()
         learner.step(tail, descent, torch.arange(step * size, (step + 1) * size) % n)
-    if training.device.type == "cuda":
-        torch.cuda.synchronize()
+    if training.device.type != "cpu":
+        torch.accelerator.synchronize(training.device)
     return (time.perf_counter() - start) / (TIMED * size)

@@ -109,10 +109,11 @@ def _trained(
     listener: Listener,
 ) -> Fit:
     # torch takes seconds to load, so it is loaded only if there is something to train.
-    from moderate_cli.fitting.checkpoint import Checkpoint
-    from moderate_cli.fitting.learning import learn, seconds_per_image
-    from moderate_cli.networks.devices import explained
-    from moderate_cli.networks.fitted import write_fitted
+    with listener.progress("loading torch"):
+        from moderate_cli.fitting.checkpoint import Checkpoint
+        from moderate_cli.fitting.learning import learn, seconds_per_image
+        from moderate_cli.networks.devices import explained
+        from moderate_cli.networks.fitted import write_fitted
 
     store, data = features.folder.parent, fingerprint(dataset)
     folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features)
@@ -124,7 +125,8 @@ def _trained(
         key = content_digest(repr((FORMAT, how, training, examples.identity)).encode()).hex()
         checkpoint = Checkpoint(store / STATE, key)
         state = checkpoint.read()
-        each = seconds_per_image(training, examples, images)
+        with listener.progress("measuring"):
+            each = seconds_per_image(training, examples, images)
         training = _lasting(training, images, how, before, state, each)
         left = 1 - (state["seen"] / training.images(images) if state else 0)
         seconds = each * left * training.work(images)

@@ -27,11 +27,11 @@ def choose_network(dataset: Dataset, network: str, device: str) -> tuple[str, in
     network
         As in `FitOptions`.
     device
-        "cpu" or "cuda"; a processor trains a narrower network.
+        Type of the device, such as "cpu"; a processor trains a narrower network.
     """
     side = _side(dataset)
     if network == AUTO:
-        own = "resnet9" if device == "cuda" else "resnet9_narrow"
+        own = "resnet9_narrow" if device == "cpu" else "resnet9"
         network = own if side <= SMALL else DEFAULT_BACKBONE
     size = SIZES[0] if side <= (SIZES[0] + SIZES[1]) / 2 else SIZES[1]
     return network, size

@@ -71,7 +71,7 @@ def plain(options: EmbedOptions) -> EmbedOptions:
     """Return the options of features that a command without options computes, too."""
     return replace(
         options, backbone=DEFAULT_BACKBONE, weights=None, precision="float32", dtype="float16",
-        decode="full",
+        decode="full", orientation="ignore",
     )  # fmt: skip
 
 

@@ -1,28 +1,39 @@
 """Bytes of an image file -> uint8 tensor of its pixels.
 
 Pixels are those of `moderate_cli.images.pixels`: mostly PIL's conversion to RGB, as in ImageFolder
-of torchvision (EXIF orientation is ignored). JPEG, by far the most common format, is mostly decoded
-without PIL: the same pixels in half the time.
+of torchvision. Its EXIF orientation is ignored, as there, or used. JPEG, by far the most common
+format, is mostly decoded without PIL: the same pixels in half the time.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
+from moderate_cli.arrays import UPRIGHT
 from moderate_cli.images.jpeg import decode_jpeg, decode_plain_jpeg
 from moderate_cli.images.memory import tried_twice
 from moderate_cli.images.opening import NotNow, opened
+from moderate_cli.images.orientation import orientation_of
 from moderate_cli.images.pixels import to_rgb
 from moderate_cli.images.strips import middle
+from moderate_cli.images.turning import turned
 from moderate_cli.networks.devices import memory_told
-from moderate_cli.networks.table import DEFAULT_MAX_PIXELS
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, EXIF, IGNORE
 
 NEEDS_MEMORY = "needs more memory than there is"
+
+
+class Pixels(NamedTuple):
+    """Pixels of an image, uint8 (3, height, width), and the tag of its EXIF orientation, 1 to 8."""
+
+    whole: torch.Tensor
+    orientation: int
 
 
 def decode(
@@ -47,8 +58,8 @@ def decode(
     """
 
     def attempt(least_room: int) -> torch.Tensor:
-        with opened_pixels(content, enough, max_pixels, least_room) as whole:
-            return whole
+        with opened_pixels(content, enough, max_pixels, least_room) as pixels:
+            return pixels.whole
 
     return tried(attempt)
 
@@ -69,8 +80,11 @@ def opened_pixels(
     least_room: int,
     *,
     strips_cut: bool = False,
-) -> Iterator[torch.Tensor]:
+    orientation: str = IGNORE,
+) -> Iterator[Pixels]:
     """Decode an image, and reserve room for it until the block ends.
+
+    With the orientation `EXIF` its pixels are turned, and strips are not cut.
 
     Raises
     ------
@@ -78,11 +92,14 @@ def opened_pixels(
         As of `opened`; but errors in the block are not attributed to the file.
     """
     with contextlib.ExitStack() as room:
+        tag = UPRIGHT  # a plain JPEG has none
         whole = None if least_room else decode_plain_jpeg(content, enough, max_pixels)
         if whole is None:
             with opened(content, max_pixels, room=room, least_room=least_room) as image:
-                whole = _pixels(image, content, enough, strips_cut=strips_cut)
-        yield whole
+                cut = strips_cut and orientation != EXIF
+                whole = _pixels(image, content, enough, strips_cut=cut)
+                tag = orientation_of(image)
+        yield Pixels(turned(whole, tag) if orientation == EXIF else whole, tag)
 
 
 def _pixels(

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import torch
 
+from moderate_cli.arrays import UPRIGHT
 from moderate_cli.images.gpu_files import File, Held
 from moderate_cli.images.nvjpeg import Decoder, as_tensor
 from moderate_cli.images.preprocessing import ReadImage, read_image
 from moderate_cli.images.resizing import resize_and_crop_all
+from moderate_cli.images.turning import turned
 from moderate_cli.networks.devices import is_gpu_fault
 from moderate_cli.networks.streams import (
     Event,
@@ -23,7 +25,7 @@ from moderate_cli.networks.streams import (
     wait_for,
     working_in,
 )
-from moderate_cli.networks.table import Preprocessing
+from moderate_cli.networks.table import EXIF, Preprocessing
 
 # Pixels that are decoded together: 256 photos of 500 x 375, three bytes each; and parts of so many
 # that may be in the memory of the GPU at once.
@@ -97,7 +99,7 @@ class BatchDecoder:
         places: list[int] = []
         for part in _together(files):
             contents = [as_tensor(content) for at in part if (content := files[at].content)]
-            found = self._in_room(contents, pieces)
+            found = self._in_room(contents, [images[at].orientation for at in part], pieces)
             places += [part[at] for at in found]
             for at in (part[at] for at in range(len(part)) if at not in found):
                 # The reader of the processor has the last word.
@@ -105,7 +107,7 @@ class BatchDecoder:
         return _Begun(images, pieces, places, time.perf_counter() - begun)
 
     def _in_room(
-        self, contents: list[torch.Tensor], pieces: list[Future[torch.Tensor]]
+        self, contents: list[torch.Tensor], tags: list[int], pieces: list[Future[torch.Tensor]]
     ) -> list[int]:
         """Decode one part once there is room, and have it resized; return what was decoded."""
         self._room.acquire()
@@ -116,7 +118,8 @@ class BatchDecoder:
         except BaseException:
             self._room.release()
             raise
-        decoded = list(found.values())
+        turns = self._preprocessing.orientation == EXIF
+        decoded = [(one, tags[at] if turns else UPRIGHT) for at, one in found.items()]
         pieces.append(self._resizes.submit(self._resize, decoded, ready, contents))
         return list(found)
 
@@ -137,12 +140,19 @@ class BatchDecoder:
 
     @torch.inference_mode()
     def _resize(
-        self, images: list[torch.Tensor], ready: Event | None, _contents: list[torch.Tensor]
+        self,
+        decoded: list[tuple[torch.Tensor, int]],
+        ready: Event | None,
+        _contents: list[torch.Tensor],
     ) -> torch.Tensor:
-        """Resize decoded images; they, and the bytes of their files, are kept until it is done."""
+        """Turn and resize decoded images, with their tags.
+
+        They, and the bytes of their files, are kept until it is done.
+        """
         try:
             with working_in(self._resizing):
                 let_wait(ready)
+                images = [turned(one, tag) for one, tag in decoded]
                 pixels = resize_and_crop_all(images, self._preprocessing, self._decoder.device)
                 done = event_now(self._decoder.device)
             wait_for(done)

@@ -10,6 +10,7 @@ from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.sources import FILES, Files, NotAFile, Source, Stat
 from moderate_cli.images.jpeg_frames import ordinary_frame
 from moderate_cli.images.memory import LARGE
+from moderate_cli.images.orientation import orientation_of_jpeg
 from moderate_cli.images.preprocessing import ReadImage, read_image
 from moderate_cli.images.strips import MAX_ASPECT
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, Preprocessing
@@ -56,7 +57,9 @@ def read_file(
     if frame is None or area > min(max_pixels, LARGE) or _is_strip(frame.height, frame.width):
         return File(path, read_image(path, preprocessing, Held(content, found), max_pixels))
     digest = content_digest(content)
-    image = ReadImage(None, "", found, digest, time.perf_counter() - begun, 0.0)
+    image = ReadImage(
+        None, "", found, digest, time.perf_counter() - begun, 0.0, orientation_of_jpeg(content)
+    )
     return File(path, image, content, area)
 
 

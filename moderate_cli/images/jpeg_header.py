@@ -70,8 +70,8 @@ def _is_harmless(marker: int, segment: bytes | bytearray) -> bool:
     match marker & 15:
         case 0:
             return len(segment) >= 7 or not segment.startswith(b"JFIF")
-        case 1:  # PIL reads the resolution there
-            return not segment.startswith(b"Exif\0\0")
+        case 1:  # PIL reads the resolution there, and the orientation
+            return not segment.startswith(b"Exif\0\0") and b"tiff:Orientation" not in segment
         case 2:
             profile = segment.startswith(b"ICC_PROFILE\0")
             return len(segment) >= 14 if profile else not segment.startswith(b"MPF\0")

@@ -54,21 +54,21 @@ def find_decoder(device: str) -> Decoder:
     Parameters
     ----------
     device
-        "auto", "cpu" or "cuda".
+        "auto", "cuda", or the number of a GPU, such as "cuda:1".
 
     Raises
     ------
     ArgumentError
         If there is no GPU, or torchvision cannot decode on it.
     """
-    if device == "cpu":
-        raise ArgumentError("--decode gpu: excludes --device cpu; use --decode full")
+    if device in ("cpu", "mps"):
+        raise ArgumentError(f"--decode gpu: excludes --device {device}; use --decode full")
     if not torch.cuda.is_available():
         raise ArgumentError("--decode gpu: torch finds no GPU; use --decode full --device cpu")
     try:
         import torchvision  # noqa: F401  registers the operator
 
-        decoder = NvJpeg(torch.ops.image.decode_jpegs_cuda)
+        decoder = NvJpeg(torch.ops.image.decode_jpegs_cuda, "cuda" if device == "auto" else device)
         decoder([as_tensor(_some_jpeg())])
     except (ImportError, AttributeError, RuntimeError) as error:
         raise ArgumentError(
@@ -81,10 +81,12 @@ def find_decoder(device: str) -> Decoder:
 class NvJpeg:
     """nvJPEG, by torchvision's operator, which decodes one batch at a time."""
 
-    def __init__(self, operator: Any) -> None:
+    def __init__(self, operator: Any, device: str) -> None:
         self._operator = operator
-        self.name = torch.cuda.get_device_name()
-        self.device = torch.device("cuda", torch.cuda.current_device())
+        number = torch.device(device).index
+        number = torch.cuda.current_device() if number is None else number
+        self.name = torch.cuda.get_device_name(number)
+        self.device = torch.device("cuda", number)
 
     def __call__(self, contents: list[torch.Tensor]) -> list[torch.Tensor]:
         """Decode JPEGs; returns when the processor's part of it is done."""

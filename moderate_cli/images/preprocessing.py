@@ -40,6 +40,8 @@ class ReadImage(NamedTuple):
         BLAKE2b of the bytes; zeros if they cannot be read, or cannot be read now.
     decoding, transforming
         Seconds to read and decode, and to resize and crop.
+    orientation
+        Tag of its EXIF orientation, 1 to 8; 0 if it cannot be read.
     """
 
     pixels: torch.Tensor | None
@@ -48,6 +50,7 @@ class ReadImage(NamedTuple):
     digest: bytes
     decoding: float
     transforming: float
+    orientation: int = 0
 
 
 def read_image(
@@ -67,13 +70,20 @@ def read_image(
     max_pixels
         Maximum of width times height.
     """
-    found, digest, pixels, reason = None, NO_DIGEST, None, ""
+    found, digest, pixels, reason, tag = None, NO_DIGEST, None, "", 0
     start = decoded = time.perf_counter()
     enough = REDUCING_GAP * preprocessing.resize if preprocessing.decode == "reduced" else None
 
     def attempt(least_room: int) -> torch.Tensor:
-        nonlocal decoded
-        with opened_pixels(content, enough, max_pixels, least_room, strips_cut=True) as whole:
+        nonlocal decoded, tag
+        with opened_pixels(
+            content,
+            enough,
+            max_pixels,
+            least_room,
+            strips_cut=True,
+            orientation=preprocessing.orientation,
+        ) as (whole, tag):
             decoded = time.perf_counter()
             with memory_told():
                 return resize_and_crop(whole, preprocessing)
@@ -92,11 +102,11 @@ def read_image(
         reason = NEEDS_MEMORY
     end = time.perf_counter()
     found = found or source.stat(path)
-    return ReadImage(pixels, reason, found, digest, decoded - start, end - decoded)
+    return ReadImage(pixels, reason, found, digest, decoded - start, end - decoded, tag)
 
 
 def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resize the short side, then cut the central square, as torchvision's transforms do.
+    """Resize, then cut the central square, as torchvision's transforms do.
 
     Parameters
     ----------
@@ -108,18 +118,18 @@ def resize_and_crop(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch
     uint8 (3, crop, crop)
     """
     height, width = pixels.shape[1:]
-    short, size = min(height, width), preprocessing.resize
-    longest = MAX_ASPECT * short
+    longest = MAX_ASPECT * min(height, width)
     if max(height, width) > longest:
         pixels = _center(pixels, min(height, longest), min(width, longest))
         height, width = pixels.shape[1:]
-    if short != size:
+    size = preprocessing.resized(height, width)
+    if size != (height, width):
         # A batch of one, in the order of bytes that the image has: with the strides of `unsqueeze`
         # torch would copy the result to another order (pytorch/pytorch issue 68430).
         batch = pixels.as_strided((1, *pixels.shape), (pixels.numel(), *pixels.stride()))
         pixels = functional.interpolate(
             batch,
-            (size * height // short, size * width // short),
+            size,
             mode=preprocessing.interpolation,
             antialias=True,
         )[0]

@@ -26,7 +26,7 @@ MOST_BITS, LARGEST = 22, (1 << 15) - 0.5
 def resize_and_crop_all(
     images: Sequence[torch.Tensor], preprocessing: Preprocessing, device: torch.device
 ) -> torch.Tensor:
-    """Resize the short side of each image, then cut the central square.
+    """Resize each image, then cut the central square.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ class _Weights:
         self, sizes: list[tuple[int, int]], preprocessing: Preprocessing, device: torch.device
     ) -> None:
         self._kernel, self._reach = KERNELS[preprocessing.interpolation]
-        self._crop, resize = preprocessing.crop, preprocessing.resize
-        resized = [tuple(resize * side // min(size) for side in size) for size in sizes]
+        self._crop = preprocessing.crop
+        resized = [preprocessing.resized(*size) for size in sizes]
         self._longest = max(map(max, resized))
         # Pixels that weigh, at most, for one of the result.
         widest = max(one / other for pair in zip(sizes, resized, strict=True)

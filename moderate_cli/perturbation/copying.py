@@ -54,10 +54,11 @@ def write_perturbed(
     check_free(destination)
     ruin: Mapping[str, Ruin] = CORRUPTIONS
     if attack is not None:
-        # torch takes seconds to load.
-        from moderate_cli.perturbation.attacks import load_attack
+        with listener.progress(f"loading {attack.network}"):
+            # torch takes seconds to load.
+            from moderate_cli.perturbation.attacks import load_attack
 
-        ruin = {**CORRUPTIONS, attack.name: load_attack(attack)}
+            ruin = {**CORRUPTIONS, attack.name: load_attack(attack)}
     with new_folder(destination) as folder:
         folders = {os.path.dirname(image.path) for image in planned} | set(dataset.classes)
         for name in folders:

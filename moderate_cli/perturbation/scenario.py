@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -11,11 +10,11 @@ import numpy as np
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError
+from moderate_cli.exporting.moving import moved_paths
 from moderate_cli.networks.table import DEFAULT_BACKBONE
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
 from moderate_cli.selection.counts import exact, round_half_up
 
-LONGEST_NAME = 255  # bytes
 ATTACKS = ("pgd", "fgsm")
 
 
@@ -35,7 +34,7 @@ class Attack(NamedTuple):
     weights
         Its state dict, with the head; None for its pretrained weights.
     device
-        "auto", "cpu" or "cuda".
+        One that `moderate_cli.networks.backbones.find_device` takes.
     """
 
     name: str
@@ -106,37 +105,11 @@ def plan(
     if attack is not None:
         for row in order[corruptions : corruptions + round_half_up(n * attacked)]:
             ruined[row] = attack.name
-    names = _names(dataset, wrong.tolist(), ruined)
+    ruined_rows = (row for row, corruption in enumerate(ruined) if corruption)
+    names = moved_paths(dataset, wrong.tolist(), dict.fromkeys(ruined_rows, ".png"))
     return [
         Perturbed(path, name, label, corruption)
         for path, name, label, corruption in zip(
             dataset.paths, names, wrong.tolist(), ruined, strict=True
         )
     ]
-
-
-def _names(dataset: Dataset, labels: Sequence[int], ruined: Sequence[str]) -> list[str]:
-    """Return the new path of each image; an unchanged image keeps its path."""
-    names, own_labels = list(dataset.paths), dataset.labels.tolist()
-    changed = [row for row, label in enumerate(own_labels) if label != labels[row] or ruined[row]]
-    taken = set(names) - {names[row] for row in changed}
-    for row in changed:
-        own = dataset.classes[own_labels[row]]
-        stem, suffix = os.path.splitext(os.path.relpath(names[row], own))
-        suffix = ".png" if ruined[row] else suffix
-        folder, number = dataset.classes[labels[row]], 0
-        name = os.path.normpath(f"{folder}/{_shortened(stem, suffix)}")
-        while name in taken:
-            number += 1
-            name = os.path.normpath(f"{folder}/{_shortened(stem, f'-{number}{suffix}')}")
-        taken.add(name)
-        names[row] = name
-    return names
-
-
-def _shortened(stem: str, end: str) -> str:
-    """Join a path and its ending; cut the name in between to the longest that file systems take."""
-    parent, name = os.path.split(stem)
-    while name and len(os.fsencode(f"{name}{end}")) > LONGEST_NAME:
-        name = name[:-1]
-    return os.path.join(parent, f"{name}{end}")

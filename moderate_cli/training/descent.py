@@ -70,6 +70,8 @@ class Descent:
 
 def computes_in_half(device: torch.device) -> bool:
     """Whether bfloat16 is fast on a device; some only emulate it."""
+    if device.type == "mps":  # autocast works there in few versions
+        return False
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch may be built without oneDNN.

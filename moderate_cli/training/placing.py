@@ -10,6 +10,12 @@ def placed(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
     A small network waits for its batches otherwise.
     """
-    if device.type == "cpu" or 2 * tensor.nbytes > torch.cuda.mem_get_info(device)[0]:
+    if device.type == "cpu" or 2 * tensor.nbytes > _free(device):
         return tensor
     return tensor.to(device)
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    return torch.cuda.mem_get_info(device)[0]

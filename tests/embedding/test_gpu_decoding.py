@@ -179,3 +179,11 @@ def test_the_default_backbone_is_run_on_them(photos, decoder):
     found = embed(scan(photos), **options)
     full = embed(scan(photos), **{**options, "decode": "full"})
     np.testing.assert_allclose(found.features, full.features, rtol=1e-3, atol=1e-4)
+
+
+def test_a_gpu_that_is_missing_is_named_before_it_is_asked_to_decode(photos, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ArgumentError) as caught:
+        embed(scan(photos), **OPTIONS, device="cuda:9")
+    assert str(caught.value) == "--device cuda:9: torch finds 1 GPU; use cuda:0"

@@ -12,7 +12,8 @@ from moderate_cli.errors import ArgumentError, WeightsError
 
 # Options of the command that say what is done, where or in which part, not how images are embedded.
 OTHERS = {
-    "config", "dry_run", "engine", "gpus_per_worker", "images", "label_column", "num_workers",
+    "config", "dry_run", "engine", "gpus_per_worker", "images", "label_column",
+    "label_pattern", "num_workers",
     "part", "path_column", "ray_address", "verbose",
 }  # fmt: skip
 
@@ -63,7 +64,7 @@ def test_every_choice_of_the_command_is_taken(params):
         ({"batch_size": 0}, "batch_size: 0 is not positive"),
         ({"workers": -1}, "workers: -1 is not positive"),
         ({"check": "inode"}, "check: 'inode' is unknown; choose one of stat, mtime, content"),
-        ({"device": "tpu"}, "device: 'tpu' is unknown; choose one of auto, cpu, cuda"),
+        ({"device": "tpu"}, "device: 'tpu' is unknown; choose one of auto, cpu, cuda, mps, cuda:N"),
         ({"runtime": "onnx"}, "runtime: 'onnx' is unknown; choose one of auto, torch, openvino"),
         ({"on_error": "warn"}, "on_error: 'warn' is unknown; choose one of fail, skip"),
         (

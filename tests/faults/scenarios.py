@@ -138,8 +138,14 @@ def _kill(bench: Bench, name: str, times: int, rng: np.random.Generator) -> Outc
         status, lines = child.wait()
         hit += status != 0
         assert status in (0, -sent), (status, lines)
-        # It says at most that it is done, if the signal came after that.
-        done = ("moderate: Embedded ", "moderate: Copied ")
+        # It says at most what it embeds, and that it is done, if the signal came after that.
+        done = (
+            "moderate: Embedded ",
+            "moderate: Kept ",
+            "moderate: hint: ",
+            "moderate: embedding ",
+            "moderate: interrupted",
+        )
         assert status == 0 or all(line.startswith(done) for line in lines), lines
         _check_old_or_new(bench, trial / job.output, old, new)
         if sent != signal.SIGKILL:

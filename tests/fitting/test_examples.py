@@ -187,7 +187,7 @@ def test_some_of_the_memory_is_free():
 
 
 def test_without_the_file_of_linux_the_system_is_asked(monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError
 
     monkeypatch.setattr("builtins.open", fail)

@@ -491,7 +491,8 @@ def test_without_options_changed_images_are_trained_on_as_before(pictures, train
     found = fit(pictures, **OPTIONS, listener=Told(notice=told))
     assert (found.network, found.folds, found.epochs, found.images) == ("cnn", 2, 1, 21)
     assert trained[-1][2] is not None
-    (notice,) = told
+    updating, notice = told
+    assert updating == Notice("updating", 1, 20)
     options = ("--network cnn", "--epochs 1", "--folds 2")
     assert notice._replace(than=0) == Notice("training on", 21, names=("cnn", *options))
 

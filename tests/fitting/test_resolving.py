@@ -126,9 +126,9 @@ def test_a_report_looks_for_near_duplicates_as_duplicates_does(
     fitted(pictures, **GOOD)
     seen = []
 
-    def find(data, original=api_report.duplicates_in):
+    def find(data, original=api_report.duplicates_in, **options):
         seen.append(data.folder.name.split("-")[0])
-        return original(data)
+        return original(data, **options)
 
     monkeypatch.setattr(api_report, "duplicates_in", find)
     found = report(pictures, tmp_path / "r.html", backbone=backbone, **OPTIONS)

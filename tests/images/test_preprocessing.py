@@ -56,9 +56,10 @@ def test_resize_and_crop_is_that_of_torchvision_to_a_level(photo, size):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.integers(1, 90), st.integers(1, 90), st.sampled_from(["bilinear", "bicubic"]), st.booleans()
-)
-def test_resize_and_crop_has_the_bits_of_torchvision(height, width, interpolation, planes):
+    st.integers(1, 90), st.integers(1, 90), st.sampled_from(["bilinear", "bicubic"]),
+    st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_resize_and_crop_has_the_bits_of_torchvision(height, width, interpolation, planes, squash):
     shape = (3, height, width) if planes else (height, width, 3)
     pixels = torch.randint(0, 256, shape, generator=torch.manual_seed(0), dtype=torch.uint8)
     pixels = pixels if planes else pixels.permute(2, 0, 1)
@@ -66,9 +67,10 @@ def test_resize_and_crop_has_the_bits_of_torchvision(height, width, interpolatio
     if max(height, width) > 8 * min(height, width):
         sides = [min(side, 8 * min(height, width)) for side in (height, width)]
         expected = functional.center_crop(expected, sides)
-    expected = functional.resize(expected, [32], transforms.InterpolationMode(interpolation))
+    size = [32, 32] if squash else [32]
+    expected = functional.resize(expected, size, transforms.InterpolationMode(interpolation))
     expected = functional.center_crop(expected, [24, 24])
-    preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std)
+    preprocessing = Preprocessing(32, 24, interpolation, PLAIN.mean, PLAIN.std, squash=squash)
     assert torch.equal(resize_and_crop(pixels, preprocessing), expected)
 
 

@@ -16,8 +16,8 @@ SIZES = (
 )  # fmt: skip
 
 
-def levels(interpolation, resize=256, crop=224):
-    return Preprocessing(resize, crop, interpolation, (0.0,) * 3, (1.0,) * 3)
+def levels(interpolation, resize=256, crop=224, squash=False):
+    return Preprocessing(resize, crop, interpolation, (0.0,) * 3, (1.0,) * 3, squash=squash)
 
 
 def drawn(sizes, seed=0):
@@ -28,7 +28,9 @@ def drawn(sizes, seed=0):
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("size", [(256, 224), (232, 224), (299, 299), (8, 8)])
+@pytest.mark.parametrize(
+    "size", [(256, 224), (232, 224), (299, 299), (8, 8), (256, 224, True), (384, 384, True)]
+)
 def test_a_batch_has_the_pixels_of_images_that_are_resized_one_by_one(interpolation, size):
     how = levels(interpolation, *size)
     images = drawn(SIZES)

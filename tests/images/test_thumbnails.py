@@ -5,6 +5,7 @@ import struct
 import zlib
 
 import numpy as np
+import pytest
 from conftest import paint
 from PIL import Image
 
@@ -33,18 +34,27 @@ def test_thumbnails_take_no_more_room_than_they_may(tmp_path):
     room = sum(len(one.uri) + len(one.reason) for one in every[:5])
     none = Thumbnail("", "no room for its picture on this page")
     assert thumbnails(dataset, names, 16, room) == [*every[:5], none, none]
+    assert thumbnails(dataset, names, 16, room + 50, 7 * [10]) == [*every[:5], none, none]
+    told = []
+    thumbnails(dataset, names, 16, room, on_progress=lambda *one: told.append(one))
+    assert ([done for done, _ in told], told[-1]) == ([1, 2, 3, 4, 5], (5, 5))
+    assert thumbnails(dataset, names, 16, room + 49, 7 * [10]) == [*every[:4], none, none, none]
 
 
-def test_a_thumbnail_is_the_middle_square(tmp_path):
-    wide = Image.new("RGB", (300, 100), "black")
-    wide.paste("white", (100, 0, 200, 100))
-    wide.save(tmp_path / "wide.png")
-    head, _, content = thumbnail(f"{tmp_path}/wide.png", 10).uri.partition(",")
+def size_of(uri):
+    head, _, content = uri.partition(",")
     assert head == "data:image/webp;base64"
-    (tmp_path / "t.webp").write_bytes(base64.b64decode(content))
-    with Image.open(tmp_path / "t.webp") as found:
-        assert found.size == (10, 10)
-        assert np.asarray(found).min() > 200
+    with Image.open(io.BytesIO(base64.b64decode(content))) as found:
+        return found.size
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((300, 100), (30, 10)), ((40, 80), (15, 30)), ((9, 7), (9, 7))]
+)
+def test_a_thumbnail_is_the_whole_image_and_never_larger(tmp_path, size, drawn):
+    for suffix in ("png", "jpg"):
+        Image.new("RGB", size, "black").save(tmp_path / f"x.{suffix}")
+        assert size_of(thumbnail(f"{tmp_path}/x.{suffix}", 30).uri) == drawn
 
 
 def test_a_transparent_thumbnail_is_composited_on_white(tmp_path):

@@ -11,7 +11,7 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
         0,
         "",
         f"moderate: Wrote 40 images, 4 in a wrong class, 20 ruined -> {tmp_path}/p; perturbed.csv"
-        " lists the changes\n",
+        " lists the changes, with old and new paths\n",
     )
     again = moderate(*args)
     assert again.status == 1

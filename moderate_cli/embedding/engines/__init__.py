@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Protocol
 
+from moderate_cli.notices import Notice
 from moderate_cli.store.blocks import Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
 
@@ -15,6 +16,10 @@ class Engine(Protocol):
     @property
     def manifest(self) -> Manifest:
         """How the features are made."""
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Facts about the backbone that the user should know."""
 
     @property
     def workers(self) -> int:

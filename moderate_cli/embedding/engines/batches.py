@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
@@ -38,10 +39,13 @@ def embed_blocks(
     workers: int,
     on_images: Callable[[int], object],
     crew: Readers | None = None,
+    patience: float = math.inf,
 ) -> Iterator[EmbeddedBlock]:
     """Embed the given rows, block after block.
 
-    A batch never spans two blocks, so the features of a block do not depend on the other blocks.
+    A batch never spans two blocks, so the features of a block do not depend on the other blocks. A
+    block that takes longer than `patience` comes in pieces, which are whole batches: one that goes
+    on from there has the same batches.
 
     Parameters
     ----------
@@ -60,6 +64,8 @@ def embed_blocks(
     crew
         Processes that read, with a slab of `slab_rows`; None for threads. They are stopped if the
         work ends early.
+    patience
+        Seconds.
     """
     size = network.batch_size
     rows_ahead = slab_rows(size, workers)
@@ -87,12 +93,12 @@ def embed_blocks(
             block.forward += time.perf_counter() - begun
             free.append(started.first)
             on_images(started.count)
-            if block.complete:
+            if block.due:
                 yield block.embedded()
 
         try:
             for number, rows in parts:
-                block = Unfinished(number, rows, network.dim)
+                block = Unfinished(number, rows, network.dim, patience)
                 for _ in blocks(len(rows), size):
                     read_ahead()
                     batch = ahead.popleft()
@@ -173,32 +179,42 @@ class _Started:
 class Unfinished:
     """A block, some batches of which are finished."""
 
-    def __init__(self, number: int, rows: Rows, dim: int) -> None:
-        self.facts: list[Facts] = []
+    def __init__(self, number: int, rows: Rows, dim: int, patience: float = math.inf) -> None:
+        self.facts: deque[Facts] = deque()  # of each batch that was not taken
         self.forward = 0.0
-        self._number, self._rows = number, rows
+        self._number, self._rows, self._patience = number, rows, patience
         self._features = np.empty((len(rows), dim), dtype=np.float32)
-        self._finished = 0
+        self._finished = self._taken = self._batches = 0
+        self._since = time.monotonic()
 
     @property
-    def complete(self) -> bool:
-        """Whether it has the features of all its rows."""
-        return self._finished == len(self._rows)
+    def due(self) -> bool:
+        """Whether it is complete, or a piece of it is waiting for long."""
+        late = time.monotonic() - self._since >= self._patience
+        return late or self._finished == len(self._rows)
 
     def put(self, features: Floats) -> None:
         """Add the features of the next batch."""
         self._features[self._finished : self._finished + len(features)] = features
         self._finished += len(features)
+        self._batches += 1
 
     def embedded(self) -> EmbeddedBlock:
-        """Return it, once it is complete."""
-        facts = Facts.joined(self.facts)
-        return EmbeddedBlock(
+        """Take what is finished, and was not taken before."""
+        whole = (self._taken, self._finished) == (0, len(self._rows))
+        rows = self._rows[self._taken : self._finished]
+        facts = Facts.joined([self.facts.popleft() for _ in range(self._batches)])
+        piece = EmbeddedBlock(
             block=self._number,
-            rows=self._rows,
-            features=self._features,
+            rows=rows,
+            features=self._features[self._taken : self._finished],
             stats=facts.stats,
             digests=facts.digests,
-            unreadable={int(self._rows[at]): why for at, why in facts.unreadable.items()},
+            unreadable={int(rows[at]): why for at, why in facts.unreadable.items()},
+            orientations=facts.orientations,
             seconds=Seconds(facts.decoding, facts.transforming, self.forward),
+            whole=whole,
         )
+        self._taken, self._batches, self.forward = self._finished, 0, 0.0
+        self._since = time.monotonic()
+        return piece

@@ -46,6 +46,7 @@ def embed_decoding(
     parts: Sequence[Block],
     network: Network,
     *,
+    device: str,
     max_pixels: int,
     workers: int,
     on_images: Callable[[int], object],
@@ -58,13 +59,15 @@ def embed_decoding(
     ----------
     dataset, parts, network, max_pixels
         As of `moderate_cli.embedding.engines.batches.embed_blocks`.
+    device
+        Name of the network's device.
     workers
         Threads that read files, and decode those that the GPU leaves to them.
     on_images
         Called after each batch, with its number of images.
     """
     top, source = os.fspath(dataset.root), dataset.source
-    decoder = nvjpeg.find_decoder("auto")
+    decoder = nvjpeg.find_decoder(device)
 
     def read(rows: Rows) -> list[File]:
         paths = (f"{top}/{dataset.paths[row]}" for row in rows.tolist())
@@ -86,7 +89,7 @@ def embed_decoding(
             for started in _ahead(lambda one: _Started(*one, network), coming, UNDER_WAY):
                 block = started.finish()
                 on_images(len(started.rows))
-                if block.complete:
+                if block.due:
                     yield block.embedded()
         finally:
             batch_decoder.close()  # first, because it waits for the readers
@@ -159,6 +162,7 @@ def _facts_of(decoded: Decoded) -> Facts:
     return Facts(
         np.array([image.stat for image in images], dtype=np.int64),
         digests.reshape(len(images), DIGEST_SIZE),
+        np.array([image.orientation for image in images], dtype=np.uint8),
         {at: image.reason for at, image in enumerate(images) if image.reason},
         sum(image.decoding for image in images) + decoded.seconds,
         sum(image.transforming for image in images),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Generator, Sequence
 
 from moderate_cli.dataset import Dataset
@@ -15,8 +16,11 @@ from moderate_cli.embedding.request import Request
 from moderate_cli.images import nvjpeg
 from moderate_cli.networks.backbones import find_device, load_network
 from moderate_cli.networks.table import GPU
+from moderate_cli.notices import Notice
 from moderate_cli.store.blocks import BLOCK_ROWS, Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
+
+PATIENCE = 3.0  # seconds of work that an interruption may cost
 
 
 class LocalEngine:
@@ -42,7 +46,8 @@ class LocalEngine:
     def __init__(self, request: Request, helper: Helper | None = None) -> None:
         dataset, options = request.dataset, request.options
         self.workers = options.threads
-        # Before the weights are read, because it may be refused.
+        # Before the weights are read, because they may be refused.
+        on_gpu = find_device(options.device).type != "cpu"
         decoder = nvjpeg.find_decoder(options.device) if request.spec.decode == GPU else None
         network = load_network(
             request.spec,
@@ -64,20 +69,29 @@ class LocalEngine:
             classes=dataset.classes,
             max_pixels=options.max_pixels,
         )
-        self._dataset = dataset
-        on_gpu = find_device(options.device).type != "cpu"
+        self._dataset, self._device = dataset, options.device
         self._may_hire = may_hire(options, on_gpu=on_gpu)
         self._helper = helper
         self._crew: Crew | None = None
 
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Facts about the backbone that the user should know."""
+        name = self.manifest.spec.backbone
+        return [Notice("unconverted", names=(name,))] if self.network.fallback else []
+
     def embed(
         self, blocks: Sequence[Block], on_images: Callable[[int], object]
     ) -> Generator[EmbeddedBlock, None, None]:
-        """Embed blocks, one after another."""
-        yield from self.embed_of(self._dataset, blocks, on_images)
+        """Embed blocks, one after another; slow ones in pieces."""
+        yield from self.embed_of(self._dataset, blocks, on_images, PATIENCE)
 
     def embed_of(
-        self, dataset: Dataset, blocks: Sequence[Block], on_images: Callable[[int], object]
+        self,
+        dataset: Dataset,
+        blocks: Sequence[Block],
+        on_images: Callable[[int], object],
+        patience: float = math.inf,
     ) -> Generator[EmbeddedBlock, None, None]:
         """Embed blocks of another dataset than the request's."""
         if self.network.preprocessing.on_gpu:
@@ -85,6 +99,7 @@ class LocalEngine:
                 dataset,
                 blocks,
                 self.network,
+                device=self._device,
                 max_pixels=self.manifest.max_pixels,
                 workers=self.workers,
                 on_images=on_images,
@@ -98,6 +113,7 @@ class LocalEngine:
             workers=self.workers,
             on_images=on_images,
             crew=self._crew_for(sum(len(rows) for _, rows in blocks)),
+            patience=patience,
         )
 
     def prepare(self, images: int) -> None:

@@ -28,6 +28,7 @@ from moderate_cli.embedding.engines.ray_cluster import (
 )
 from moderate_cli.embedding.request import Request
 from moderate_cli.errors import ClusterError, ModerateError
+from moderate_cli.notices import Notice
 from moderate_cli.store.blocks import Block, EmbeddedBlock
 from moderate_cli.store.manifest import Manifest
 from moderate_cli.threads import take_share
@@ -129,6 +130,11 @@ class RayEngine:
         except BaseException:
             self.dismiss()
             raise
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Facts about the backbone; workers tell none."""
+        return ()
 
     @property
     def manifest(self) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Digests, Stats
+from moderate_cli.arrays import Digests, Orientations, Stats
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE
 from moderate_cli.dataset.sources import NO_STAT, Source
 from moderate_cli.networks.table import Preprocessing
@@ -28,6 +28,8 @@ class Facts(NamedTuple):
     ----------
     stats, digests
         int64 (m, 4) and uint8 (m, 16), of the files.
+    orientations
+        uint8 (m,), tag of the EXIF orientation of each image, 1 to 8; 0 if it cannot be read.
     unreadable
         Position -> reason.
     decoding, transforming
@@ -36,6 +38,7 @@ class Facts(NamedTuple):
 
     stats: Stats
     digests: Digests
+    orientations: Orientations
     unreadable: dict[int, str]
     decoding: float
     transforming: float
@@ -47,6 +50,7 @@ class Facts(NamedTuple):
         return cls(
             np.concatenate([part.stats for part in parts]),
             np.concatenate([part.digests for part in parts]),
+            np.concatenate([part.orientations for part in parts]),
             {
                 start + at: reason
                 for start, part in zip(starts, parts, strict=False)
@@ -113,6 +117,7 @@ def read_images(task: Task, slab: Slab, stopped: Callable[[], bool] = lambda: Fa
     """
     reading, count = task.reading, len(task.names)
     stats = np.empty((count, len(NO_STAT)), dtype=np.int64)
+    orientations = np.empty(count, dtype=np.uint8)
     digests: list[bytes] = []
     unreadable: dict[int, str] = {}
     decoding = transforming = 0.0
@@ -122,14 +127,14 @@ def read_images(task: Task, slab: Slab, stopped: Callable[[], bool] = lambda: Fa
         image = reading.read(name, reading.preprocessing, task.source, reading.max_pixels)
         # Not by torch, which would divide a copy of this size among its own threads.
         slab[task.first + at] = 0 if image.pixels is None else image.pixels.numpy()
-        stats[at] = image.stat
+        stats[at], orientations[at] = image.stat, image.orientation
         digests.append(image.digest)
         if image.pixels is None:
             unreadable[at] = image.reason
         decoding += image.decoding
         transforming += image.transforming
     packed = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(count, DIGEST_SIZE)
-    return Facts(stats, packed, unreadable, decoding, transforming)
+    return Facts(stats, packed, orientations, unreadable, decoding, transforming)
 
 
 def not_read(task: Task, reason: str) -> Facts:
@@ -138,6 +143,7 @@ def not_read(task: Task, reason: str) -> Facts:
     return Facts(
         np.array([task.source.stat(name) for name in task.names], dtype=np.int64),
         np.zeros((count, DIGEST_SIZE), dtype=np.uint8),
+        np.zeros(count, dtype=np.uint8),
         dict.fromkeys(range(count), reason),
         0.0,
         0.0,

@@ -28,19 +28,36 @@ def computes(precision: str) -> bool:
     return any(found.get(name) for name in EXTENSIONS[precision])
 
 
-def check_arithmetic(precision: str) -> None:
-    """Refuse a precision that this processor has no arithmetic for.
+def check_arithmetic(precision: str, device: torch.device) -> None:
+    """Refuse a precision that a device has no arithmetic for.
+
+    All GPUs of CUDA compute in each.
 
     Raises
     ------
     ArgumentError
         With the reason.
     """
-    if not computes(precision):
+    if precision == "float32":
+        return
+    if device.type == "mps" and not _computes_there(precision, device):
+        raise ArgumentError(
+            f"--precision {precision}: this GPU does not compute in it; use --precision float32"
+        )
+    if device.type == "cpu" and not computes(precision):
         raise ArgumentError(
             f"--precision {precision}: this processor has no arithmetic for it, and would take 17"
             " to 20 times as long as in float32; use --precision float32"
         )
+
+
+def _computes_there(precision: str, device: torch.device) -> bool:
+    """Try a convolution, because it depends on the chip and on the version of macOS."""
+    try:
+        one = torch.ones((1, 1, 1, 1), dtype=getattr(torch, precision), device=device)
+        return bool(torch.conv2d(one, one).item() == 1)
+    except (RuntimeError, TypeError):
+        return False
 
 
 def fast_precisions() -> list[str]:

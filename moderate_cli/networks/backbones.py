@@ -13,13 +13,29 @@ import torch
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 
-from moderate_cli.errors import ArgumentError
+from moderate_cli.errors import ArgumentError, ModerateError
 from moderate_cli.networks.classifiers import drop_head, load_classifier
 from moderate_cli.networks.devices import explained
 from moderate_cli.networks.fitted import Fitted, damage_told, read_fitted
+from moderate_cli.networks.open_clip_networks import load_open_clip
 from moderate_cli.networks.openvino_runtime import openvino_start
-from moderate_cli.networks.runtimes import Runtime, choose_runtime, cuda_start, torch_start
-from moderate_cli.networks.table import BACKBONES, FITTED, FeatureSpec, Preprocessing
+from moderate_cli.networks.runtimes import (
+    Normalised,
+    Runtime,
+    Start,
+    choose_runtime,
+    cuda_start,
+    torch_start,
+)
+from moderate_cli.networks.table import (
+    FITTED,
+    FeatureSpec,
+    Preprocessing,
+    check_device,
+    find_backbone,
+)
+from moderate_cli.networks.timm_networks import load_timm
+from moderate_cli.text import clipped, counted, one_line
 from moderate_cli.threads import processors
 
 Floats = npt.NDArray[np.float32]
@@ -30,6 +46,13 @@ PER_PROCESSOR = 8
 # With one thread, torch gives 1 x 1 convolutions of fewer images not to oneDNN, but to a slower
 # routine of its own: EfficientNet-Lite0 and ResNet-50 take 1.5 times as long.
 LEAST_IN_TORCH = 16
+MPS_BATCH = 64  # on the GPU of a Mac, which shares the memory of the processor; not measured
+
+# Relative difference of features that bfloat16 explains; float32 differs by 1e-5.
+LARGEST_ERROR = 0.1
+
+# One of `moderate_cli.networks.table.LIBRARIES` -> what loads its networks.
+FOREIGN = {"timm": load_timm, "open_clip": load_open_clip}
 
 
 @dataclass(frozen=True)
@@ -54,6 +77,8 @@ class Network:
     choose
         For a network that was fitted by folds, `start` returns the features of all folds; this
         returns those of the fold of each image, by the digests of their files. None otherwise.
+    fallback
+        Whether OpenVINO would be faster, but cannot run it.
     """
 
     start: Callable[[torch.Tensor], Callable[[], torch.Tensor]]
@@ -63,6 +88,7 @@ class Network:
     runtime: Runtime
     batch_size: int
     choose: Callable[[Floats, Sequence[bytes]], Floats] | None = None
+    fallback: bool = False
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Compute the features of images."""
@@ -87,7 +113,7 @@ def load_network(
         State dict of the same architecture, with any number of classes; None for the backbone's
         own weights.
     device
-        "auto" (a GPU if there is one), "cpu" or "cuda".
+        One that `find_device` takes.
     runtime
         One of `moderate_cli.networks.table.RUNTIMES`.
     batch_size
@@ -103,7 +129,7 @@ def load_network(
     DeviceError
         If the device fails.
     """
-    target, choose = find_device(device), None
+    target, choose, entry = find_device(device), None, find_backbone(spec.backbone)
     chosen = choose_runtime(runtime, target, spec)
     if spec.backbone == FITTED:
         assert weights is not None  # found, or trained, when the dataset was read
@@ -112,7 +138,11 @@ def load_network(
             module, preprocessing, dim = fitted.module()
         module, source = fuse(module, inplace=True), (fitted.title, spec.weights)
         choose = partial(_of_folds, fitted)
-    elif not BACKBONES[spec.backbone].headed:
+    elif entry.family in FOREIGN:  # whose code the tracer of `fuse` cannot follow
+        module, preprocessing, dim, source = FOREIGN[entry.family](
+            spec.backbone, weights, spec.weights
+        )
+    elif not entry.headed:
         module, preprocessing, dim = _pixels()
         source = ("none", "")
     else:
@@ -120,16 +150,57 @@ def load_network(
         dim = drop_head(module)
         # Folding batch normalization into convolutions saves a third of the time on a CPU.
         module = fuse(module.eval(), inplace=True)
-    preprocessing = replace(preprocessing, decode=spec.decode)
-    size = batch_size or _batch_size(chosen.name)
+    preprocessing = replace(preprocessing, decode=spec.decode, orientation=spec.orientation)
+    size = batch_size or (MPS_BATCH if target.type == "mps" else _batch_size(chosen.name))
     with explained("use a smaller --batch-size or backbone"):
-        if chosen.name == "openvino":
+        start, fallback = None, False
+        if chosen.name == "openvino" and entry.family not in FOREIGN:
             start = openvino_start(module, preprocessing, spec.precision, size)
-        elif target.type == "cuda":
+        elif chosen.name == "openvino":
+            start = _foreign_in_openvino(module, preprocessing, spec, size, runtime)
+            fallback = start is None
+            if fallback:
+                chosen = Runtime("torch", f"OpenVINO cannot run {spec.backbone}")
+                size = batch_size or _batch_size(chosen.name)
+        if start is None and target.type == "cuda":
             start, size = cuda_start(module, preprocessing, target, spec.precision, batch_size)
-        else:
-            start = torch_start(module, preprocessing, spec.precision)
-    return Network(start, preprocessing, dim, source, chosen, size, choose)
+        elif start is None:
+            start = torch_start(module, preprocessing, spec.precision, target)
+    return Network(start, preprocessing, dim, source, chosen, size, choose, fallback)
+
+
+def _foreign_in_openvino(
+    module: nn.Module, preprocessing: Preprocessing, spec: FeatureSpec, size: int, asked: str
+) -> Start | None:
+    """Run a network of another library with OpenVINO; return None if that cannot.
+
+    Its features of two random images are compared with torch's: a conversion follows one image
+    through the code of the network, which may do other things for another number of images.
+
+    Raises
+    ------
+    ArgumentError
+        If it cannot, and was `asked` for by name.
+    """
+    side = preprocessing.crop
+    images = torch.randint(0, 256, (2, 3, side, side), generator=torch.Generator().manual_seed(0))
+    images = images.to(torch.uint8)[:size]
+    try:
+        start = openvino_start(module, preprocessing, spec.precision, size)
+        found = start(images)()
+        with torch.inference_mode():
+            expected = Normalised(module, preprocessing)(images)
+        apart = float((found - expected).norm() / expected.norm())
+        fault = f"features differ by {100 * apart:.0f} %" if not apart < LARGEST_ERROR else ""
+    except (ModerateError, MemoryError):
+        raise
+    except Exception as error:  # of any kind, in code that was not written for it
+        fault = clipped(one_line(error))
+    if fault and asked == "openvino":
+        raise ArgumentError(
+            f"--runtime openvino: cannot run {spec.backbone} ({fault}); use --runtime torch"
+        )
+    return None if fault else start
 
 
 def _of_folds(fitted: Fitted, features: Floats, digests: Sequence[bytes]) -> Floats:
@@ -144,11 +215,25 @@ def _batch_size(runtime: str) -> int:
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device for "auto", "cpu" or "cuda"."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ArgumentError("--device cuda: torch finds no GPU; use --device cpu")
+    """Return the device of a name; for "auto", the best there is: "cuda", "mps", then "cpu".
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such device.
+    """
+    check_device(name)
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind == "cuda" and not gpus:
+        raise ArgumentError(f"--device {name}: torch finds no GPU; use --device cpu")
+    if number and int(number) >= gpus:
+        last = f"cuda:0 to cuda:{gpus - 1}" if gpus > 1 else "cuda:0"
+        raise ArgumentError(f"--device {name}: torch finds {counted(gpus, 'GPU')}; use {last}")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ArgumentError("--device mps: torch finds no GPU of a Mac; use --device cpu")
     return torch.device(name)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from moderate_cli.errors import WeightsError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.regular import check_regular
 from moderate_cli.text import clipped, one_line
 
@@ -80,7 +81,8 @@ def load_file(path: str | os.PathLike[str]) -> Any:
     try:
         check_regular(path)
     except OSError as error:
-        raise WeightsError(f"{shown}: {error.strerror}; name a weights file") from None
+        advice = near_or(path, "name a weights file")
+        raise WeightsError(f"{shown}: {error.strerror}; {advice}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old formats, which are read anyway

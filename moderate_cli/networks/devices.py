@@ -10,8 +10,9 @@ import torch
 from moderate_cli.errors import DeviceError
 from moderate_cli.text import one_line
 
-# Beginnings of errors of CUDA and its libraries; newer versions of torch have a class for them.
-GPU_FAULTS = ("CUDA", "cuDNN", "CUBLAS", "cuBLAS", "HIP", "GET was unable to find an engine")
+# Beginnings of errors of CUDA and its libraries, and of Apple's MPS; newer versions of torch have
+# a class for them.
+GPU_FAULTS = ("CUDA", "MPS", "cuDNN", "CUBLAS", "cuBLAS", "HIP", "GET was unable to find an engine")
 CPU_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -69,6 +70,14 @@ def memory_told() -> Iterator[None]:
         raise MemoryError(one_line(error)) from None
 
 
+def order_of(device: torch.device) -> torch.memory_format:
+    """Return the order of bytes in which networks are fast on a device.
+
+    With the channels last, a processor is twice as fast; MPS is made for the usual order.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
 def is_gpu_fault(error: Exception) -> bool:
-    """Whether CUDA or one of its libraries failed."""
+    """Whether a GPU or one of its libraries failed."""
     return isinstance(error, _ACCELERATOR) or str(error).startswith(GPU_FAULTS)

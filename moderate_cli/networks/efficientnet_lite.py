@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, of plain torch layers.
+"""EfficientNet-Lite, of plain torch layers.
 
 EfficientNet without squeeze-and-excitation and with ReLU6 (Tan and Le, arXiv 1905.11946; the Lite
 variants are TensorFlow's). Its weights come from TensorFlow: there, "SAME" padding adds the odd
@@ -9,23 +9,23 @@ stack of torch convolutions without manual padding; averaging over positions und
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 
-# Expansion, kernel, stride, channels in, channels out, repeats of each stage (arXiv 1905.11946,
-# Table 1).
+# Expansion, kernel, stride, channels, repeats of each stage of Lite0 (arXiv 1905.11946, Table 1).
 STAGES = (
-    (1, 3, 1, 32, 16, 1),
-    (6, 3, 2, 16, 24, 2),
-    (6, 5, 2, 24, 40, 2),
-    (6, 3, 2, 40, 80, 3),
-    (6, 5, 1, 80, 112, 3),
-    (6, 5, 2, 112, 192, 4),
-    (6, 3, 1, 192, 320, 1),
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
 )
-FEATURES = 1280
+STEM, FEATURES = 32, 1280  # channels before and after the stages, of all variants
 
 
 class InvertedResidual(nn.Module):
@@ -50,24 +50,32 @@ class InvertedResidual(nn.Module):
         return out + images if self.adds_input else out
 
 
-class EfficientNetLite0(nn.Module):
-    """Classifier of images with even sides; `classifier` is its head."""
+class EfficientNetLite(nn.Module):
+    """Classifier of images with even sides; `classifier` is its head.
 
-    def __init__(self, classes: int = 1000) -> None:
+    Parameters
+    ----------
+    width, depth
+        Factors of the channels and of the repeats of Lite0's stages; the first and the last stage
+        are not repeated more often.
+    classes
+        Number of classes.
+    """
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0, classes: int = 1000) -> None:
         super().__init__()
-        blocks = [
-            InvertedResidual(
-                expansion,
-                kernel,
-                stride if repeat == 0 else 1,
-                channels_in if repeat == 0 else channels_out,
-                channels_out,
-            )
-            for expansion, kernel, stride, channels_in, channels_out, repeats in STAGES
-            for repeat in range(repeats)
-        ]
+        blocks: list[nn.Module] = []
+        channels = STEM
+        for expansion, kernel, stride, wide, repeats in STAGES:
+            before, channels = channels, _scaled(wide, width)
+            first = InvertedResidual(expansion, kernel, stride, before, channels)
+            more = math.ceil(repeats * depth) - 1 if repeats > 1 else 0
+            blocks += [
+                first,
+                *(InvertedResidual(expansion, kernel, 1, channels, channels) for _ in range(more)),
+            ]
         self.features = nn.Sequential(
-            _convolution(3, STAGES[0][3], 3, 2), *blocks, _convolution(STAGES[-1][4], FEATURES, 1)
+            _convolution(3, STEM, 3, 2), *blocks, _convolution(channels, FEATURES, 1)
         )
         self.classifier = nn.Linear(FEATURES, classes)
 
@@ -75,6 +83,18 @@ class EfficientNetLite0(nn.Module):
         """Map float images (b, 3, h, w), h and w even, to logits (b, classes)."""
         logits: torch.Tensor = self.classifier(self.features(images.flip((2, 3))).mean((2, 3)))
         return logits
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Multiply a number of channels, and round it to a multiple of 8.
+
+    As TensorFlow's EfficientNet rounds; its exception, for numbers that would shrink by more than a
+    tenth, does not occur in these networks.
+
+    >>> [_scaled(channels, 1.1) for channels in (16, 24, 40, 80, 112, 192, 320)]
+    [16, 24, 48, 88, 120, 208, 352]
+    """
+    return int(channels * width + 4) // 8 * 8
 
 
 def _convolution(
@@ -95,13 +115,15 @@ def convert_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tens
 
     Unknown names are not changed; the caller refuses them.
     """
+    last = len({name.split(".")[1] for name in weights if name.startswith("_blocks.")}) + 1
     return {
-        _rename(name): value.flip((2, 3)) if value.ndim == 4 else value
+        _rename(name, last): value.flip((2, 3)) if value.ndim == 4 else value
         for name, value in weights.items()
     }
 
 
-def _rename(name: str) -> str:
+def _rename(name: str, last: int) -> str:
+    """Return the new name; `last` is the number of the last convolution."""
     module, _, parameter = name.rpartition(".")
     match module.split("."):
         case ["_conv_stem"]:
@@ -121,9 +143,9 @@ def _rename(name: str) -> str:
             }.get(layer, layer)
             return f"features.{int(index) + 1}.block.{position}.{parameter}"
         case ["_conv_head"]:
-            return f"features.17.0.{parameter}"
+            return f"features.{last}.0.{parameter}"
         case ["_bn1"]:
-            return f"features.17.1.{parameter}"
+            return f"features.{last}.1.{parameter}"
         case ["_fc"]:
             return f"classifier.{parameter}"
     return name

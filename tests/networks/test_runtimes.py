@@ -105,7 +105,8 @@ def test_openvino_is_refused_where_it_cannot_serve(able, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ArgumentError) as caught:
         chosen("openvino")
-    assert str(caught.value) == "--runtime openvino: is not installed; pip install openvino"
+    told = "--runtime openvino: is not installed; pip install 'moderate-cli[fast]'"
+    assert str(caught.value) == told
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

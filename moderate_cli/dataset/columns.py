@@ -16,8 +16,8 @@ PATHS = (
     *("image_id", "img_id", "id"),
 )
 LABELS = (
-    *("label", "class", "target", "category", "class_name", "label_name", "category_name"),
-    *("fine_label", "class_id", "label_id", "category_id", "class_index", "y"),
+    *("label", "labels", "class", "target", "category", "class_name", "label_name"),
+    *("category_name", "fine_label", "class_id", "label_id", "category_id", "class_index", "y"),
 )
 
 

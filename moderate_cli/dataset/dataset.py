@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.dataset.image_formats import readable_extensions
 from moderate_cli.dataset.layouts import is_part_name, is_split_name
 from moderate_cli.dataset.lists import Listed
@@ -18,11 +19,12 @@ from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sources import FILES, Source
+from moderate_cli.text import counted
 
 FLAT = "."  # the only class of a folder without sub-folders
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """The images of an ImageFolder; row i is `ImageFolder(root).samples[i]`.
 
@@ -49,14 +51,18 @@ class Dataset:
         Files that were ignored or counted twice, and oddities. `moderate_cli.dataset.sentences`
         puts them in words.
     listed
-        The list that has the images and classes, if they are not those of folders.
+        The list or table that has the images and classes, if they are not those of folders.
+    corrections
+        Corrected labels, if any; `labels` are those that the dataset itself has.
+    by_name
+        Whether the classes are those in the names of files.
 
     Examples
     --------
     >>> from moderate_cli import scan
     >>> dataset = scan("data/train")
-    >>> len(dataset), dataset.classes, dataset.paths[0]
-    (8, ('cat', 'dog', 'owl'), 'cat/0.png')
+    >>> dataset.class_to_idx, dataset.paths[0]
+    ({'cat': 0, 'dog': 1, 'owl': 2}, 'cat/0.png')
     """
 
     root: Path
@@ -66,9 +72,24 @@ class Dataset:
     source: Source = FILES
     notices: tuple[Notice, ...] = ()
     listed: Listed | None = None
+    corrections: Corrections | None = None
+    by_name: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def __repr__(self) -> str:
+        """Return the numbers of images and classes, and the path."""
+        images, classes = (
+            counted(len(self), "image"),
+            counted(len(self.classes), "class", "classes"),
+        )
+        return f"Dataset({images}, {classes}, in {self.home})"
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """Class name -> class index, as ImageFolder has it."""
+        return {name: index for index, name in enumerate(self.classes)}
 
     def part(self, rows: npt.NDArray[np.int64]) -> Dataset:
         """Return a dataset of some rows, int64 (m,), renumbered from 0."""
@@ -76,8 +97,30 @@ class Dataset:
         source = self.source.part(f"{self.root}/{path}" for path in paths)
         listed = self.listed and self.listed.part(rows)
         return replace(
-            self, paths=paths, labels=self.labels[rows], source=source, notices=(), listed=listed
-        )
+            self, paths=paths, labels=self.labels[rows], source=source, notices=(), listed=listed,
+            corrections=None,
+        )  # fmt: skip
+
+    @property
+    def corrected_labels(self) -> npt.NDArray[np.int64]:
+        """int64 (n,), the class index of each image, corrected if there are corrections."""
+        return self.labels if self.corrections is None else self.corrections.labels
+
+    @property
+    def corrections_key(self) -> str:
+        """Digits that stand for the corrected labels in keys of results; "" if there are none."""
+        return "" if self.corrections is None else self.corrections.key.hex()[:16]
+
+    def corrected_classes(self) -> dict[int, str]:
+        """Return the corrected class of each image that has one, by row."""
+        if self.corrections is None:
+            return {}
+        changed, labels = self.corrections.changed, self.corrections.labels
+        return {row: self.classes[labels[row]] for row in changed.tolist()}
+
+    def given_classes(self) -> dict[int, str]:
+        """Return the class in the dataset of each image with a corrected class, by row."""
+        return {row: self.classes[self.labels[row]] for row in self.corrected_classes()}
 
     @property
     def home(self) -> Path:
@@ -96,6 +139,11 @@ class Dataset:
         return self.source == FILES
 
     @property
+    def in_class_folders(self) -> bool:
+        """Whether each class is a folder."""
+        return self.listed is None and not self.by_name
+
+    @property
     def flat(self) -> bool:
         """Whether there are no class folders."""
         return self.classes == (FLAT,)
@@ -104,7 +152,7 @@ class Dataset:
     def looks_like_splits(self) -> bool:
         """Whether all class folders with images have names of splits, such as "train"."""
         empty = set(self.empty_classes)
-        return self.listed is None and all(
+        return self.in_class_folders and all(
             is_split_name(name) for name in self.classes if name not in empty
         )
 

@@ -15,6 +15,7 @@ from moderate_cli.dataset.listing import listing
 from moderate_cli.dataset.notices import Survey
 from moderate_cli.dataset.walk import Walk
 from moderate_cli.errors import DatasetError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.places import place
 from moderate_cli.files.regular import open_regular
 
@@ -26,7 +27,8 @@ def scan_folder(root: str) -> Dataset:
     try:
         here = entries_of(top, survey.extensions)
     except OSError as error:
-        raise DatasetError(f"{root}: {error.strerror}; name a dataset folder") from None
+        advice = near_or(root, "name a dataset folder")
+        raise DatasetError(f"{root}: {error.strerror}; {advice}") from None
     return listing(root, top, here, Walk(top, survey), survey)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from moderate_cli.dataset.annotations import annotations_in
 from moderate_cli.dataset.names import suffix_of
 from moderate_cli.dataset.notices import Notice
 
@@ -90,18 +91,29 @@ def layout_notices(
         Texts and tables in class folders: the number of each suffix, and the paths of some.
     """
     names = [shape.name for shape in classes]
+    if len(classes) == 1 or all(map(is_part_name, names)):
+        images = sum(shape.images for shape in classes)
+        found = annotations_in(images, empty, root_files, texts, text_names)
+        if found is not None:
+            yield Notice("objects", images, found)
+            return
     if len(classes) > 1:
         if all(map(is_part_name, names)):
             yield Notice("parts", len(names), tuple(names))
         elif all(map(_of_splits, classes)):
             inside = {name for shape in classes for name in shape.inner}
             yield Notice("splits inside", len(names), (names[0], *sorted(inside)))
+        elif not any(shape.direct for shape in classes):
+            inner = [name for shape in classes for name in shape.inner]
+            # Folders that classes share, such as day1 or images, are parts of them.
+            if len(set(inner)) == len(inner) > len(classes):
+                yield Notice("nested", len(names), (names[0], *classes[0].inner))
         return
     (only,) = classes
     if only.inner and not only.direct:
         yield Notice("deeper", len(only.inner), (only.name, *only.inner))
-    elif found := _labels(only, empty, root_files, texts, text_names):
-        yield Notice("labels", len(found), (only.name, *found))
+    elif labels := _labels(only, empty, root_files, texts, text_names):
+        yield Notice("labels", len(labels), (only.name, *labels))
     elif only.name != "." and is_part_name(only.name):
         yield Notice("parts", 1, (only.name,))
 

@@ -7,30 +7,34 @@ import os
 import posixpath
 from array import array
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import Rows
-from moderate_cli.dataset.columns import find_columns
+from moderate_cli.dataset.columns import Columns, find_columns
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.entries import NO_FOLDER, unlisted
 from moderate_cli.dataset.image_formats import readable_extensions
+from moderate_cli.dataset.label_patterns import class_finder
 from moderate_cli.dataset.list_formats import open_records
-from moderate_cli.dataset.lists import Listed, ListFile
+from moderate_cli.dataset.lists import Listed, refuse_all_different
+from moderate_cli.dataset.multi_label import flags_in, refuse_several, several_columns
+from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.names import is_hidden
-from moderate_cli.dataset.notices import Notice
+from moderate_cli.dataset.notices import Kind, Notice
 from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.records import Records
 from moderate_cli.dataset.sources import file_stat
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
-from moderate_cli.text import counted, printable
+from moderate_cli.text import clipped, counted, printable
 
 UNLISTED = -1  # in place of the position of an image
-MOST_ALONE = 20  # classes of one image each; if there are more, the column has no classes
 
 
-def scan_list(named: ListFile, home: str | None = None) -> Dataset:
+def scan_list(named: NamedDataset, home: str | None = None) -> Dataset:
     """List the images of a list; see `moderate_cli.scan`.
 
     Parameters
@@ -49,26 +53,30 @@ def scan_list(named: ListFile, home: str | None = None) -> Dataset:
     path, shown = place(named.path), os.fspath(named)
     stat = file_stat(os.fspath(path))  # before reading, so that no change is missed
     records = open_records(path, shown)
-    columns = find_columns(records.columns, shown, named.path_column, named.label_column)
+    columns = _columns(named, records, shown)
+    find = None if named.label_pattern is None else class_finder(named.label_pattern)
     top = path.parent if named.images is None else place(named.images)
-    images = _Images(shown, os.fspath(top), os.fspath(named.images or ""))
-    for name, label in records.pairs(*columns):
-        images.add(name, label)
+    inside, folder, by_name = os.fspath(top), os.fspath(named.images or ""), find is not None
+    images = _Images(records, shown, inside, folder, by_name=by_name)
+    for name, label in records.pairs(columns.path, None if find else columns.label):
+        images.add(name, find(name) if find else label)
+    if not len(images) and named.lenient and named.images is not None:
+        return scan_list(replace(named, images=None), home)
     if not len(images):
         raise images.nothing_found(named)
     classes, labels, order = images.sorted()
-    if len(classes) == len(order) > MOST_ALONE:
-        raise DatasetError(
-            f"{shown}: each image has a class of its own"
-            f" ({printable(records.columns[columns.label or 0])}); name the column of classes with"
-            " --label-column"
-        )
+    refuse_several(shown, classes)
+    if classes:
+        refuse_all_different(shown, labels, printable(records.columns[columns.label or 0]))
+    elif columns.label is None and (flags := flags_in(records, columns.path)):
+        raise several_columns(shown, flags)
     listed = Listed(
         path=path,
         rows=images.rows(order),
         home=path if home is None else place(home),
         portable=images.portable,
         labeled=bool(classes),
+        label=None if find else columns.label,
         columns=records.columns if records.has_header else (),
         stat=stat,
     )
@@ -77,19 +85,33 @@ def scan_list(named: ListFile, home: str | None = None) -> Dataset:
     return Dataset(top, classes or (FLAT,), paths, labels, notices=notices, listed=listed)
 
 
+def _columns(named: NamedDataset, records: Records, shown: str) -> Columns:
+    """Find the columns of image and class; of a test set, the usual ones if it lacks the named."""
+    path, label = (
+        None if named.lenient and name not in records.columns else name
+        for name in (named.path_column, named.label_column)
+    )
+    return find_columns(records.columns, shown, path, label)
+
+
 class _Images:
     """The images of a list that exist.
 
     Parameters
     ----------
-    shown
-        Name of the list in errors.
+    records, shown
+        The list, and its name in errors.
     top, named
         Folder that the images are relative to, absolute; and as the user named it, or "".
+    by_name
+        Whether classes are those in names of files.
     """
 
-    def __init__(self, shown: str, top: str, named: str) -> None:
-        self._shown, self._top, self._named = shown, top, named
+    def __init__(
+        self, records: Records, shown: str, top: str, named: str, *, by_name: bool
+    ) -> None:
+        self._shown, self._top, self._named, self._by_name = shown, top, named, by_name
+        self._row = records.place  # number -> where it is in the list
         self._extensions = readable_extensions()
         self._folders: dict[str, _Folder] = {}
         self._classes: dict[str, int] = {}  # in the order of the list; "" for none
@@ -111,7 +133,7 @@ class _Images:
         name = folder.find(base)
         if name is None:
             self._missing += 1
-            self._example = self._example or image or f"row {number + 1}"
+            self._example = self._example or image or self._row(number)
             return
         if label not in self._classes:
             self._add_class(label, number)
@@ -126,11 +148,12 @@ class _Images:
         elif self._own[at] == own:
             self._twice += 1
         else:
-            one, other = (list(self._classes)[which] for which in (self._own[at], own))
+            one, other = (clipped(list(self._classes)[which]) for which in (self._own[at], own))
+            places = " and ".join(map(self._row, (self._rows[at], number)))
             raise DatasetError(
                 f"{self._shown}: {printable(image)} has two classes, {printable(one) or 'none'} and"
-                f" {printable(other) or 'none'} (rows {self._rows[at] + 1} and {number + 1}); keep"
-                " one, or pass --features with --labels"
+                f" {printable(other) or 'none'} ({places}); keep one, or pass --features"
+                " with --labels"
             )
 
     def _add_class(self, label: str, number: int) -> None:
@@ -139,8 +162,8 @@ class _Images:
                 self._classes[label] = len(self._classes)
                 return
         raise DatasetError(
-            f"{self._shown}: row {number + 1} has {label!r}, which is not a class; write a name or"
-            " a number"
+            f"{self._shown}: {self._row(number)} has {label!r}, which is not a class; write a name"
+            " or a number"
         )
 
     def sorted(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64], Rows]:
@@ -180,12 +203,13 @@ class _Images:
             yield Notice("double rows", self._twice)
         without = self._classes.get("")
         if without is not None and len(self._classes) > 1:
-            yield Notice("no class", self._own.count(without))
+            kind: Kind = "no match" if self._by_name else "no class"
+            yield Notice(kind, self._own.count(without), (self._names[self._own.index(without)],))
         rest = [one for folder in self._folders.values() for one in folder.rest(self._extensions)]
         if rest:
             yield Notice("no row", len(rest), (min(rest),))
 
-    def nothing_found(self, named: ListFile) -> DatasetError:
+    def nothing_found(self, named: NamedDataset) -> DatasetError:
         """Return the error for a list of which no image was found."""
         if not self._read:
             return DatasetError(f"{self._shown}: has no rows; name a list of images")
@@ -208,22 +232,22 @@ class _Images:
             path = posixpath.normpath(path)
         if "://" in image:
             raise DatasetError(
-                f"{self._shown}: {printable(image)} (row {number + 1}) is a URL; download the"
-                " images, and list their files"
+                f"{self._shown}: {printable(image)} ({self._row(number)}) is a URL; download"
+                " the images, and list their files"
             )
         if path.startswith("../"):  # perhaps back into the folder
             path = posixpath.relpath(posixpath.join(self._top, path), self._top)
         if path.startswith("../"):
             raise DatasetError(
-                f"{self._shown}: {printable(image)} (row {number + 1}) is outside of {self._top};"
-                " name the folder of all images with --images"
+                f"{self._shown}: {printable(image)} ({self._row(number)}) is outside of"
+                f" {self._top}; name the folder of all images with --images"
             )
         inner, _, name = path.rpartition("/")
         if inner not in self._folders:
             self._folders[inner] = _Folder.listed(self._top, inner, self._shown)
         return self._folders[inner], name
 
-    def _elsewhere(self, named: ListFile) -> str:
+    def _elsewhere(self, named: NamedDataset) -> str:
         """Return a folder beside the list that has the image of which none was found."""
         inner, _, name = self._example.rpartition("/")
         if named.images is not None:

@@ -12,11 +12,12 @@ from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.entries import Entries
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.layouts import ClassShape, layout_notices
-from moderate_cli.dataset.names import alike, is_left_behind
+from moderate_cli.dataset.names import alike, is_left_behind, is_store_of
 from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sentences import ignored
 from moderate_cli.errors import DatasetError
+from moderate_cli.text import printable
 
 SHOWN = 3  # class folders that an error names
 
@@ -67,6 +68,8 @@ def listing(
     """
     candidates = []
     for name in sorted([*here.folders, *here.links]):
+        if is_store_of(name, here.others):
+            continue
         if is_left_behind(name):
             survey.take_folder(name, "classes")
         else:
@@ -108,6 +111,12 @@ def _flat(shown: str, top: str, here: Entries, classes: Classes, survey: Survey)
     survey.take("", here.more, here.others)
     survey.compare("", here.images)
     if not here.images:
+        tars = sorted(name for name in here.others if name.endswith(".tar"))
+        if tars:
+            raise DatasetError(
+                f"{shown}: contains tar files in place of images; pass them, e.g."
+                f" {shown.rstrip('/')}/{printable(tars[0])}, or several with braces"
+            )
         raise DatasetError(
             f"{shown}: contains neither class folders nor images ({' '.join(IMAGE_EXTENSIONS)})"
             f"{_but(survey)}; put images in one folder per class"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -10,33 +12,14 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
 from moderate_cli.dataset.sources import Stat, file_stat
 from moderate_cli.errors import DatasetError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".txt")
-
-
-@dataclass(frozen=True)
-class ListFile(os.PathLike[str]):
-    """A list of images, as a user names it.
-
-    Attributes
-    ----------
-    path
-        The file; its suffix is its format.
-    images
-        Folder that the images are relative to; None for the folder of the list.
-    path_column, label_column
-        Names of the columns of image and class; None for the usual names.
-    """
-
-    path: str
-    images: str | os.PathLike[str] | None = None
-    path_column: str | None = None
-    label_column: str | None = None
-
-    def __fspath__(self) -> str:
-        return self.path
+MOST_ALONE = 20  # classes of one image each; if there are more, the column has no classes
+TABLE = ".parquet"
+WILD = re.compile(r"[*?\[]")  # begins the part of a pattern that is not fixed
+SUFFIXES = (".csv", ".tsv", ".jsonl", TABLE, ".txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +38,8 @@ class Listed:
         Whether paths in the list are relative, so that the list serves a copy of the images.
     labeled
         Whether the list has classes.
+    label
+        Position of the column of classes; None if there is none, or names of files have them.
     columns
         Names of its columns; empty if it has no header.
     stat
@@ -66,6 +51,7 @@ class Listed:
     home: Path
     portable: bool
     labeled: bool
+    label: int | None
     columns: tuple[str, ...]
     stat: Stat
 
@@ -73,8 +59,15 @@ class Listed:
         """Return it for some images, int64 (m,)."""
         return replace(self, rows=self.rows[images])
 
-    def copy(self, images: npt.NDArray[np.int64], file: BinaryIO) -> None:
-        """Write the rows of some images, int64 (m,), as they are and in the list's order.
+    def copy(
+        self,
+        images: npt.NDArray[np.int64],
+        file: BinaryIO,
+        classes: Mapping[int, str] | None = None,
+    ) -> None:
+        """Write the rows of some images, int64 (m,), in the list's order.
+
+        They are as in the list, except for the new class of some images.
 
         Raises
         ------
@@ -84,15 +77,50 @@ class Listed:
         from moderate_cli.dataset.list_formats import open_records
 
         shown = os.fspath(self.path)
-        open_records(self.path, shown).copy(np.sort(self.rows[images]), file)
+        new = {int(self.rows[image]): name for image, name in (classes or {}).items()}
+        rows = np.sort(self.rows[images])
+        relabeled = UNCHANGED if self.label is None else Relabeled(self.label, new)
+        open_records(self.path, shown).copy(rows, file, relabeled)
         if file_stat(shown) != self.stat:
             raise DatasetError(f"{shown}: has changed since it was read; run again")
 
 
-def is_list(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names a list: by its suffix, unless it is a folder.
+def refuse_all_different(shown: str, labels: npt.NDArray[np.int64], column: str) -> None:
+    """Refuse a column in which each image has a class of its own.
 
-    >>> is_list("data/train.csv"), is_list("data/train")
-    (True, False)
+    Parameters
+    ----------
+    shown
+        Name of the list in errors.
+    labels
+        int64 (n,), the class of each image.
+    column
+        Name of the column of classes.
+
+    Raises
+    ------
+    DatasetError
+        If there are more images than `MOST_ALONE`, and no two have the same class.
     """
-    return os.fspath(path).lower().endswith(SUFFIXES) and not os.path.isdir(path)
+    if len(labels) > MOST_ALONE and len(np.unique(labels)) == len(labels):
+        raise DatasetError(
+            f"{shown}: each image has a class of its own ({column}); name the column of classes"
+            " with --label-column"
+        )
+
+
+def is_list(path: str | os.PathLike[str]) -> bool:
+    """Whether a path names a list: by its suffix, unless it is a folder, a URL or a pattern.
+
+    >>> is_list("data/train.csv"), is_list("data/train"), is_list("data/train-*.parquet")
+    (True, False, False)
+    """
+    name = os.fspath(path)
+    if not name.lower().endswith(SUFFIXES) or "://" in name or os.path.isdir(name):
+        return False
+    return not is_pattern(name) or os.path.lexists(name)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name is a pattern of Parquet files, such as `train-*.parquet`."""
+    return WILD.search(name) is not None and name.lower().endswith(TABLE)

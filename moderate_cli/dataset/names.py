@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 # Folders that systems leave behind, with names that do not begin with a dot: archives of macOS,
 # Synology, QNAP, NetApp, Windows and its shares on a Mac, disks of Linux, Python.
@@ -22,6 +22,7 @@ SYSTEM_FILES = frozenset(
 )
 ZONE = ":zone.identifier"  # suffix of a file in which Windows notes the source of a download
 STORE = ".moderate"  # suffix of folders of features
+STORE_LOCK = "moderate.lock"  # a file in each of them; unlikely as a name of a user's file
 OWN = ".moderate-"  # prefix of files that this program leaves in its output folders
 # Texts and tables, which are ignored without a notice.
 TEXTS = frozenset(
@@ -37,6 +38,11 @@ SUFFIX = re.compile(r"\.[^\W\d][\w!@~-]{0,15}")  # but not the end of a number
 def is_left_behind(folder: str) -> bool:
     """Whether a folder is hidden, of a system, or a feature store, and so not a class."""
     return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS or folder.endswith(STORE)
+
+
+def is_store_of(folder: str, files: Collection[str]) -> bool:
+    """Whether a folder is the feature store of one of the files beside it, such as a list."""
+    return folder.endswith(STORE) and folder.removesuffix(STORE) in files
 
 
 def is_hidden(file: str) -> bool:

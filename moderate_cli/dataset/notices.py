@@ -26,10 +26,13 @@ Kind = Literal[
     "labels",  # files that may contain labels, in a dataset of one class
     "parts",  # class folders that are all named like parts of a dataset
     "deeper",  # the only class, and its folders, which may be the classes
+    "objects",  # images with annotations of objects: their format, and an example
+    "nested",  # class folders with images only in their folders; the first, and its folders
     "splits inside",  # splits in each class
     "missing images",  # rows of a list whose image does not exist, with an example
     "double rows",  # rows of a list that repeat an image
     "no class",  # images of a list without a class, which are left out
+    "no match",  # images whose name has no class, with an example
     "no row",  # images in the folders of a list that it does not name, with an example
 ]
 SNIFFED = 1000  # files without a suffix that are opened

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from moderate_cli.arrays import Rows
+from moderate_cli.dataset.image_columns import class_names, labels_of
 from moderate_cli.dataset.records import as_text
+from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled, with_classes
+from moderate_cli.dataset.table_files import Piece, opened
 from moderate_cli.errors import DatasetError
-from moderate_cli.text import one_line, printable
+from moderate_cli.text import printable
 
 
 class Parquet:
@@ -21,71 +21,41 @@ class Parquet:
     has_header = True
 
     def __init__(self, path: Path, shown: str) -> None:
-        try:
-            from pyarrow import ArrowException, parquet
-        except ImportError:
-            raise DatasetError(
-                f"{shown}: needs a missing package; pip install 'moderate-cli[parquet]'"
-            ) from None
-        self._error, self._shown = ArrowException, shown
-        with self._told():
-            self._file = parquet.ParquetFile(path)
-        self.columns = tuple(self._file.schema_arrow.names)
+        self._shown, self._file = shown, opened(path.name, path, shown)
+        self.columns = tuple(self._file.schema.names)
 
     def pairs(self, path: int, label: int | None) -> Iterator[tuple[str, str]]:
         """Yield image and class of each row, by the positions of their columns; "" if missing."""
-        chosen = [self.columns[at] for at in (path, label) if at is not None]
-        self._refuse_nested(chosen)
-        names = _class_names(self._file.schema_arrow.metadata).get(chosen[-1], [])
-        with self._told():
-            for batch in self._file.iter_batches(columns=chosen):
-                found = dict(zip(batch.schema.names, batch.columns, strict=True))
-                paths = found[chosen[0]].to_pylist()
-                labels = paths if label is None else found[chosen[-1]].to_pylist()
-                for one, value in zip(paths, labels, strict=True):
-                    named = isinstance(value, int) and 0 <= value < len(names)
-                    text = as_text(names[value] if named else value)
-                    yield as_text(one), "" if label is None else text
+        if label is None:
+            yield from ((image, "") for image in self._texts(path))
+        else:
+            yield from zip(self._texts(path), self._texts(label, classes=True), strict=True)
 
-    def copy(self, rows: Rows, file: BinaryIO) -> None:
+    def place(self, number: int) -> str:
+        """Return the number of a row, counted from 1: it has no line."""
+        return f"row {number + 1}"
+
+    def copy(self, rows: Rows, file: BinaryIO, relabeled: Relabeled = UNCHANGED) -> None:
         """Write some rows, int64 (m,) ascending, with the same schema."""
-        from pyarrow import parquet
+        names = class_names(self._file.schema).get(self.columns[relabeled.column], [])
 
-        done = 0
-        with self._told(), parquet.ParquetWriter(file, self._file.schema_arrow) as writer:
-            for batch in self._file.iter_batches():
-                part = rows[(rows >= done) & (rows < done + len(batch))]
-                writer.write_batch(batch.take((part - done).tolist()))
-                done += len(batch)
+        def change(part: Piece, own: Rows) -> Piece:
+            return with_classes(part, own.tolist(), relabeled, names)
 
-    def _refuse_nested(self, chosen: Sequence[str]) -> None:
+        for _ in self._file.copy(rows, file, change):
+            pass
+
+    def _texts(self, at: int, *, classes: bool = False) -> Iterator[str]:
+        """Yield the cells of a column as text."""
         from pyarrow import types
 
-        for name in chosen:
-            kind = self._file.schema_arrow.field(name).type
-            if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
-                raise DatasetError(
-                    f"{self._shown}: column {printable(name)} has {kind} in place of text; name"
-                    " another column, or write the images to files"
-                )
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
+        name = self.columns[at]
+        kind = self._file.schema.field(name).type
+        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             raise DatasetError(
-                f"{self._shown}: {os.strerror(error.errno) if error.errno else one_line(error)};"
-                " name a dataset folder or a list"
-            ) from None
-        except self._error as error:
-            raise DatasetError(f"{self._shown}: is not Parquet ({one_line(error)})") from None
-
-
-def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Return the class names that Hugging Face keeps for the numbers in a column."""
-    try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {name: kind["names"] for name, kind in features.items() if "names" in kind}
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return {}
+                f"{self._shown}: column {printable(name)} has {kind} in place of text; name another"
+                " column"
+            )
+        names = class_names(self._file.schema).get(name, []) if classes else []
+        for cells in self._file.cells(name):
+            yield from labels_of(cells, names) if classes else map(as_text, cells.to_pylist())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
 from moderate_cli.arrays import Rows
+from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
 
 PLAIN = ("path", "label")  # columns of a list without a header
 
@@ -27,8 +28,11 @@ class Records(Protocol):
     def pairs(self, path: int, label: int | None) -> Iterator[tuple[str, str]]:
         """Yield image and class of each row, by the positions of their columns; "" if missing."""
 
-    def copy(self, rows: Rows, file: BinaryIO) -> None:
-        """Write some rows, int64 (m,) ascending, as they are, below the header."""
+    def place(self, number: int) -> str:
+        """Return where a row is, by its number from 0, as a text editor shows it."""
+
+    def copy(self, rows: Rows, file: BinaryIO, relabeled: Relabeled = UNCHANGED) -> None:
+        """Write some rows, int64 (m,) ascending, as they are but for labels, below the header."""
 
 
 def as_text(value: Any) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,17 +12,19 @@ from typing import Any
 
 from moderate_cli.dataset.dataset import Dataset
 from moderate_cli.dataset.entries import Entries, sorted_out
+from moderate_cli.dataset.filesystems import HUB, PROTOCOLS, file_system, stat_of
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.dataset.listing import listing
+from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.notices import Notice, Survey
+from moderate_cli.dataset.shards import fixed_part, remote_shards
 from moderate_cli.dataset.sources import NO_STAT, Stat
+from moderate_cli.dataset.table_scanning import scan_tables
 from moderate_cli.errors import DatasetError
 from moderate_cli.text import clipped, one_line
 
-# Fields that change with an object's content, the most reliable first.
-MARKS = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "updated", "created")
-PROTOCOLS = ("s3", "s3a", "gs", "gcs")  # of the extra `remote`
+ON_HUB = f"{HUB}://datasets/"  # without it, names are those of models
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Remote:
     def read(self, name: str) -> tuple[bytes, Stat]:
         """Return the bytes of an object, and its stat; a new stat if its size has changed."""
         try:
-            content: bytes = _file_system(self.protocol).cat_file(name)
+            content: bytes = file_system(self.protocol).cat_file(name)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # each file system raises its own errors
@@ -67,25 +66,32 @@ class Remote:
         return Remote(self.protocol, {name: self.stat(name) for name in names})
 
 
-def scan_remote(url: str) -> Dataset:
-    """List the images below a URL, in the order of ImageFolder, without opening any.
+def scan_remote(named: NamedDataset) -> Dataset:
+    """List the images below a URL, in the order of ImageFolder, or those in tables there.
 
     Raises
     ------
     DatasetError
         If fsspec or its package for the protocol is not installed, or listing fails.
     """
+    url = named.path
     protocol = url.partition("://")[0]
-    with _no_second_error():
-        root, found, fault = _listed(url, protocol)
-    if fault:
-        raise DatasetError(f"{url}: {fault}")
+    if protocol == HUB and not url.startswith(ON_HUB):
+        raise DatasetError(f"{url}: is not a dataset of the hub; name {ON_HUB}OWNER/NAME")
+    root, found = _found(url, protocol)
+    shards = remote_shards(url, root, found)
+    if shards is None and not found and protocol == HUB and "/" in root:  # perhaps a split
+        above, split = root.rsplit("/", 1)
+        _, found = _found(f"{protocol}://{above}", protocol)
+        shards = remote_shards(url, above, found, split)
+    if shards is not None:
+        return scan_tables(shards, named, protocol=protocol, stat=lambda name: stat_of(found[name]))
+    if not found and protocol == HUB:
+        raise DatasetError(f"{url}: does not exist; name {ON_HUB}OWNER/NAME, or a split of it")
     if root in found:
         raise DatasetError(
             f"{url}: is a single object; pass the folder that contains the class folders"
         )
-    if os.fspath(Path(root)) != root or any(info.get("size") is None for info in found.values()):
-        raise DatasetError(f"{url}: the server reports no sizes or full paths, which are needed")
     if not found:
         raise DatasetError(
             f"{url}: contains no images; pass the folder that contains the class folders"
@@ -94,7 +100,25 @@ def scan_remote(url: str) -> Dataset:
     objects = _Objects((name.removeprefix(f"{root}/") for name in found), survey)
     dataset = listing(url, root, objects.entries(""), objects, survey)
     names = [f"{root}/{path}" for path in dataset.paths]
-    return replace(dataset, source=Remote(protocol, {name: _stat(found[name]) for name in names}))
+    return replace(dataset, source=Remote(protocol, {name: stat_of(found[name]) for name in names}))
+
+
+def _found(url: str, protocol: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the root of a URL, and the objects below it.
+
+    Raises
+    ------
+    DatasetError
+        If they cannot be listed.
+    """
+    with _no_second_error():
+        root, found, fault = _listed(url, protocol)
+    if fault:
+        own = "; check the network, or download it and pass its folder"
+        raise DatasetError(f"{url}: {fault}{own if protocol == HUB else ''}")
+    if os.fspath(Path(root)) != root or any(info.get("size") is None for info in found.values()):
+        raise DatasetError(f"{url}: the server reports no sizes or full paths, which are needed")
+    return root, found
 
 
 class _Objects:
@@ -151,11 +175,16 @@ def _listed(url: str, protocol: str) -> tuple[str, dict[str, dict[str, Any]], st
     """Return the root, the objects below it, and an error, if there was one."""
     try:
         try:
-            files = _file_system(protocol)
+            files = file_system(protocol)
         except TypeError:  # for a missing argument, such as a host
             return "", {}, "needs more than a URL; mount it, or use s3:// or gs://"
         root: str = files._strip_protocol(url).rstrip("/")
-        return root, files.find(root, detail=True), ""
+        try:
+            return root, files.find(fixed_part(root), detail=True), ""
+        except FileNotFoundError:
+            if protocol != HUB:
+                raise
+            return root, {}, ""  # perhaps the name of a split
     except ImportError as error:
         ours = protocol in PROTOCOLS or error.name == "fsspec"
         advice = "; pip install 'moderate-cli[remote]'" if ours else ""
@@ -178,18 +207,3 @@ def _no_second_error() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = hook
-
-
-@functools.cache
-def _file_system(protocol: str) -> Any:
-    import fsspec
-
-    # For public buckets it would log, for each image, that there are no credentials.
-    logging.getLogger("gcsfs").setLevel(logging.ERROR)
-    return fsspec.filesystem(protocol, use_listings_cache=False)
-
-
-def _stat(info: Mapping[str, Any]) -> Stat:
-    mark = next((str(info[key]) for key in MARKS if info.get(key) is not None), "")
-    digest = hashlib.blake2b(mark.encode(), digest_size=7).digest()
-    return (int(info["size"]), int.from_bytes(digest, "big"), 0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,9 +130,9 @@ def split_name(name: str) -> tuple[str, str]:
     >>> split_name("photos.2/0001.seg.PNG")
     ('photos.2/0001', 'seg.png')
     """
-    folder, base = os.path.split(name)
+    folder, base = posixpath.split(name)
     stem, _, extension = base.partition(".")
-    return os.path.join(folder, stem), extension.lower()
+    return posixpath.join(folder, stem), extension.lower()
 
 
 def class_order(name: str) -> tuple[bool, int, str, str]:

@@ -11,7 +11,7 @@ from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, HEIF_PACKAGE
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.lists import is_list
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
-from moderate_cli.text import printable
+from moderate_cli.text import clipped, printable
 
 SHOWN = 5
 Notices = Sequence[Notice]
@@ -53,6 +53,11 @@ def sentences(dataset: Dataset, data: str = "DATA", *, clustered: bool = False) 
     if not clustered:
         found.append(_layout(dataset, data.rstrip("/")))
     return [sentence for sentence in found if sentence is not None]
+
+
+def several_labels(dataset: Dataset) -> Sentence | None:
+    """Say that images have several labels each, if files beside them say so."""
+    return next((_objects(notice, "") for notice in _of(dataset.notices, "objects")), None)
 
 
 def ignored(notices: Notices) -> Sentence | None:
@@ -202,6 +207,11 @@ def _rows(notices: Notices) -> Iterator[Sentence]:
                 yield Sentence(f"ignored {_count(notice.count, 'repeated row')}")
             case "no class":
                 yield Sentence(f"ignored {_count(notice.count, 'row')} without a class")
+            case "no match":
+                yield Sentence(
+                    f"ignored {_count(notice.count, 'image')} without a class in the name, such as"
+                    f" {printable(notice.names[0])}"
+                )
             case "no row":
                 yield Sentence(
                     f"not listed: {_count(notice.count, 'image')} in its folders, such as"
@@ -223,13 +233,15 @@ def _layout(dataset: Dataset, data: str) -> Sentence | None:
     if (
         dataset.flat and dataset.listed is None and not dataset.looks_like_class
     ):  # which is refused later, unless --store says that it is meant
-        return Sentence(
-            "has no class folders, so its images form one class",
-            "use --labels kmeans:K to cluster them",
-        )
+        classes = "classes in .cls or .json files" if dataset.source.containers else "class folders"
+        return Sentence(f"has no {classes}, so its images form one class", CLUSTER)
+    used = set(dataset.classes) - set(dataset.empty_classes) - {FLAT}
+    if len(used) == 1:
+        return Sentence(f"all images are in one class, {printable(clipped(min(used)))}", CLUSTER)
     return None
 
 
+CLUSTER = "use --labels kmeans:K to cluster them"
 KMEANS = "use --labels kmeans:K"
 WAYS = f"make one folder per class, or {KMEANS}, or --features with --labels"
 
@@ -260,6 +272,22 @@ def _deeper(notice: Notice, data: str) -> Sentence:
     return Sentence(fact, f"if those are the classes, pass {data}/{name}")
 
 
+def _objects(notice: Notice, _: str) -> Sentence:
+    kind, example = map(printable, notice.names)
+    return Sentence(
+        f"looks like {kind} ({example}), where an image has several labels, not one class",
+        "use --labels kmeans:K to cluster the images, or --features with --labels, or --scores",
+    )
+
+
+def _nested(notice: Notice, data: str) -> Sentence:
+    name, *inner = map(printable, notice.names)
+    return Sentence(
+        f"no class folder has images itself; those of {name} are in its folders {_some(inner)}",
+        f"if those are the classes, pass {data}/{name}",
+    )
+
+
 def _splits_inside(notice: Notice, _: str) -> Sentence:
     name, *inner = map(printable, notice.names)
     return Sentence(
@@ -269,7 +297,9 @@ def _splits_inside(notice: Notice, _: str) -> Sentence:
 
 
 LAYOUTS: dict[Kind, Callable[[Notice, str], Sentence]] = {
+    "objects": _objects,
     "parts": _parts,
+    "nested": _nested,
     "splits inside": _splits_inside,
     "deeper": _deeper,
     "labels": _labels,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from moderate_cli.errors import ModerateError
+from moderate_cli.platforms import READ
 
 # Size in bytes; a number that changes with the content, such as the modification time; and two that
 # change even if the first two were restored: time of the last change to the inode, and inode.
@@ -109,8 +110,7 @@ def read_file(path: str) -> tuple[bytes, Stat]:
     OSError
         If it cannot be read.
     """
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer that may never come.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, READ)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from moderate_cli.errors import DatasetError
+from moderate_cli.platforms import READ, pread
 from moderate_cli.text import one_line
 
 # Errors of `tarfile` for damaged or hostile headers.
@@ -104,7 +105,7 @@ def entries(archive: Archive) -> Iterator[Entry]:
             files[entry.name] = entry
         yield entry
     # `tarfile` stops at a damaged header, as at the end, which is zeros or nothing.
-    rest = os.pread(archive.descriptor, LOOKED_AT, tar.offset)
+    rest = pread(archive.descriptor, LOOKED_AT, tar.offset)
     if rest[: tarfile.BLOCKSIZE].strip(b"\0"):
         raise tarfile.ReadError(f"damaged at byte {tar.offset}")
     after = len(rest) - len(rest.lstrip(b"\0"))
@@ -117,10 +118,10 @@ def entries(archive: Archive) -> Iterator[Entry]:
 def read_pieces(descriptor: int, size: int, pieces: Sequence[Piece]) -> bytes:
     """Read a file from an open tar file."""
     if len(pieces) == 1 and pieces[0].size == size:
-        return os.pread(descriptor, size, pieces[0].offset)
+        return pread(descriptor, size, pieces[0].offset)
     content = bytearray(size)
     for piece in pieces:
-        part = os.pread(descriptor, piece.size, piece.offset)
+        part = pread(descriptor, piece.size, piece.offset)
         content[piece.start : piece.start + len(part)] = part
     return bytes(content)
 
@@ -141,7 +142,7 @@ def copy_entry(archive: Archive, entry: Entry, out: tarfile.TarFile) -> None:
 
 def _without_waiting(path: str, flags: int) -> int:
     """Open a file without waiting for the writer of a FIFO."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | READ)
 
 
 def _open(file: BinaryIO) -> tarfile.TarFile:

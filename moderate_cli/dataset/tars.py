@@ -21,6 +21,7 @@ from moderate_cli.dataset.sources import NO_STAT, Stat, as_stat, file_stat
 from moderate_cli.dataset.tarfiles import Entry, Piece, copy_entry, entries, opened, read_pieces
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
+from moderate_cli.platforms import READ
 
 
 class Member(NamedTuple):
@@ -69,7 +70,7 @@ class Tars:
     def read(self, name: str) -> tuple[bytes, Stat]:
         """Return the bytes of an image, and its stat; -1 if its tar file has changed."""
         member = self.members[name]
-        descriptor = os.open(member.shard, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(member.shard, READ)
         try:
             pieces = member.pieces or (Piece(0, member.offset, member.size),)
             content = read_pieces(descriptor, member.size, pieces)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO
 
@@ -16,19 +16,23 @@ from moderate_cli.arrays import Rows
 from moderate_cli.dataset.columns import looks_like_header
 from moderate_cli.dataset.image_formats import readable_extensions
 from moderate_cli.dataset.records import PLAIN, as_text
+from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
 from moderate_cli.errors import DatasetError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.regular import open_regular
 from moderate_cli.text import one_line
 
 DELIMITERS = ",;\t"
+COMMENT = "#"  # of lists such as that of Oxford-IIIT Pet
 MARK = "\ufeff"  # byte order mark, with which texts of Windows may begin
 
 
 class Row(NamedTuple):
-    """The cells of a row, and its text with the end of the line."""
+    """The cells of a row, its text with the end of the line, and the number of its last line."""
 
     cells: Sequence[Any]
     text: str
+    line: int
 
 
 class _Text:
@@ -54,14 +58,18 @@ class _Text:
 
     def pairs(self, path: int, label: int | None) -> Iterator[tuple[str, str]]:
         with _told(self._shown):
-            for number, row in enumerate(self._rows(), 1):
+            for row in self._rows():
                 label_cell = "" if label is None else row.cells[label]
                 try:
                     yield as_text(row.cells[path]), as_text(label_cell)
                 except TypeError as error:
-                    raise DatasetError(f"{self._shown}: row {number} {error}") from None
+                    raise DatasetError(f"{self._shown}: line {row.line} {error}") from None
 
-    def copy(self, rows: Rows, file: BinaryIO) -> None:
+    def place(self, number: int) -> str:
+        with _told(self._shown):
+            return f"line {next(islice(self._rows(), number, None)).line}"
+
+    def copy(self, rows: Rows, file: BinaryIO, relabeled: Relabeled = UNCHANGED) -> None:
         chosen = iter(rows.tolist())
         with _told(self._shown):
             if self.has_header:
@@ -69,18 +77,24 @@ class _Text:
             wanted = next(chosen, None)
             for number, row in enumerate(self._rows()):
                 if number == wanted:
-                    file.write(_ended(row.text))
+                    new = relabeled.classes.get(number)
+                    text = row.text if new is None else self._with(row, relabeled.column, new)
+                    file.write(_ended(text))
                     wanted = next(chosen, None)
+
+    def _with(self, row: Row, column: int, value: str) -> str:
+        """Return the text of a row with another value in a column."""
+        raise NotImplementedError
 
     def _rows(self) -> Iterator[Row]:
         """Yield the rows below the header."""
         rows = self._all_rows()
         if self.has_header:
             next(rows)
-        for number, row in enumerate(rows, 1):
+        for row in rows:
             if len(row.cells) != len(self.columns):
                 raise DatasetError(
-                    f"{self._shown}: row {number} has {len(row.cells)} fields instead of"
+                    f"{self._shown}: line {row.line} has {len(row.cells)} fields instead of"
                     f" {len(self.columns)}; correct it"
                 )
             yield row
@@ -92,7 +106,7 @@ class _Text:
         ):
             lines = _Lines(file)
             for cells in self._parsed(lines):
-                yield Row(cells, lines.taken())
+                yield Row(cells, lines.taken(), lines.number)
 
 
 class Delimited(_Text):
@@ -111,8 +125,22 @@ class Delimited(_Text):
     def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
         first = next(lines, "")
         is_tsv = self._path.suffix.lower() == ".tsv"
-        delimiter = "\t" if is_tsv else max(DELIMITERS, key=first.count)
-        return filter(None, csv.reader(chain((first,), lines), delimiter=delimiter, strict=True))
+        self._delimiter = "\t" if is_tsv else max(DELIMITERS, key=first.count)
+        every = chain((first,), lines)
+        return filter(None, csv.reader(every, delimiter=self._delimiter, strict=True))
+
+    def _with(self, row: Row, column: int, value: str) -> str:
+        text, cells = io.StringIO(), list(row.cells)
+        cells[column] = value
+        end = row.text[len(row.text.rstrip("\r\n")) :]
+        # Python before 3.13 does not quote a carriage return.
+        odd = any("\r" in cell for cell in cells)
+        plain = csv.writer(text, delimiter=self._delimiter, lineterminator=end)
+        quoted = csv.writer(
+            text, delimiter=self._delimiter, lineterminator=end, quoting=csv.QUOTE_ALL
+        )
+        (quoted if odd else plain).writerow(cells)
+        return text.getvalue()
 
 
 class Plain(_Text):
@@ -120,11 +148,18 @@ class Plain(_Text):
 
     def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
         ends = "|".join(map(re.escape, readable_extensions()))
-        # Names may contain spaces, so a path ends with the suffix of an image, if it has one.
-        line_of = re.compile(rf"(.+?(?:{ends})|\S+)(?:[\s,;]+(.*))?", re.IGNORECASE)
+        # Names may contain spaces, so a path ends with the suffix of an image, if it has one. After
+        # a tab, the class ends with the next one: Tiny-ImageNet adds the box of an object.
+        line_of = re.compile(
+            rf"(.+?(?:{ends})|\S+)(?:\t([^\t]*)(?:\t.*)?|[\s,;]+(.*))?", re.IGNORECASE
+        )
         for line in lines:
-            if found := line_of.fullmatch(line.strip()):
-                yield found[1], found[2] or ""
+            text = line.strip()
+            if not text.startswith(COMMENT) and (found := line_of.fullmatch(text)):
+                yield found[1], found[2] or found[3] or ""
+
+    def _with(self, row: Row, column: int, value: str) -> str:
+        return " ".join([str(row.cells[0]), value] if column else [value, str(row.cells[1])])
 
 
 class JsonLines(_Text):
@@ -145,6 +180,12 @@ class JsonLines(_Text):
             self.columns = self.columns or tuple(fields)
             yield [fields.get(name) for name in self.columns]
 
+    def _with(self, row: Row, column: int, value: str) -> str:
+        fields, name = json.loads(row.text.removeprefix(MARK)), self.columns[column]
+        is_number = isinstance(fields.get(name), int) and value.isdecimal()
+        fields[name] = int(value) if is_number else value
+        return json.dumps(fields)
+
 
 class _Lines:
     """Lines of a text, which are kept until they are taken."""
@@ -152,7 +193,7 @@ class _Lines:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._kept: list[str] = []
-        self._begun = False
+        self.number = 0  # of the last one
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -160,9 +201,8 @@ class _Lines:
     def __next__(self) -> str:
         line = next(self._file)
         self._kept.append(line)
-        if not self._begun:
-            self._begun, line = True, line.removeprefix(MARK)
-        return line
+        self.number += 1
+        return line.removeprefix(MARK) if self.number == 1 else line
 
     def taken(self) -> str:
         """Return the text of the lines since the last call."""
@@ -188,6 +228,5 @@ def _told(shown: str) -> Iterator[None]:
     except csv.Error as error:
         raise DatasetError(f"{shown}: is not CSV ({one_line(error)}); correct it") from None
     except OSError as error:
-        raise DatasetError(
-            f"{shown}: {error.strerror or one_line(error)}; name a dataset folder or a list"
-        ) from None
+        advice = near_or(shown, "name a dataset folder or a list")
+        raise DatasetError(f"{shown}: {error.strerror or one_line(error)}; {advice}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moderate_cli.dataset.entries import NO_FOLDER, NOTHING, Entries, entries_of, unlisted
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
-from moderate_cli.dataset.names import is_left_behind
+from moderate_cli.dataset.names import is_left_behind, is_store_of
 from moderate_cli.dataset.notices import Notice, Survey
 
 Identity = tuple[int, int]  # device and inode
@@ -103,6 +103,8 @@ class Walk:
     def _count(self, folder: str, here: Entries) -> None:
         """Count the files of a folder."""
         for inner in filter(is_left_behind, (*here.folders, *here.links)):
+            if is_store_of(inner, here.others):
+                continue
             listed = _holds_images(f"{self.top}/{folder}/{inner}")
             self.survey.take_folder(inner, "rows" if listed else "")
         if here.others or here.more:

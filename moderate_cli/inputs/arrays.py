@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Mask, blocks, release
 from moderate_cli.errors import ArrayError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.npy import MISSING, advice_on, read_array
 
 Array = str | os.PathLike[str] | npt.NDArray[Any]
@@ -113,7 +114,8 @@ def _read_file(name: str) -> npt.NDArray[Any]:
     try:
         return read_array(name)
     except MISSING as error:
-        raise ArrayError(f"{name}: {error.strerror or error}; pass a .npy file") from None
+        advice = near_or(name, "pass a .npy file")
+        raise ArrayError(f"{name}: {error.strerror or error}; {advice}") from None
     except OSError as error:
         reason = error.strerror or error
         raise ArrayError(f"{name}: cannot be read ({reason}); {advice_on(error)}") from None

@@ -6,8 +6,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from moderate_cli.arrays import Labels
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.dataset.correcting import read_corrections
+from moderate_cli.dataset.corrections import Corrections
+from moderate_cli.dataset.sentences import several_labels
 from moderate_cli.embedding import Cluster, bring_up_to_date
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, UnreadableImages
 from moderate_cli.fitting.resolving import resolve
@@ -26,6 +31,7 @@ def feature_sets_of(
     check: Callable[[Labels, Sequence[str]], None] | None = None,
     part: tuple[int, int] | None = None,
     cluster: Cluster | None = None,
+    labeled: bool = True,
 ) -> tuple[Dataset, list[FeatureStore]]:
     """List a dataset and bring its feature sets up to date, one per backbone.
 
@@ -39,6 +45,8 @@ def feature_sets_of(
         Called with labels and names of classes before anything is embedded; may raise an error.
     part, cluster
         As in `moderate_cli.embed`; with a part, incomplete sets are not returned.
+    labeled
+        Whether each image must have a class.
 
     Raises
     ------
@@ -49,21 +57,28 @@ def feature_sets_of(
     """
     assert inputs.data is not None
     data, folder, clustered = inputs.data, inputs.embedding.store, inputs.clusters is not None
-    dataset, name = listed(data), name_of(data)
+    with listener.progress("listing images", delay=1.0):
+        dataset = listed(data)
+    name = name_of(data)
     if dataset.looks_like_class and not clustered and folder is None:
         raise DatasetError(
             f"{name}: looks like one class of {dataset.root.parent}; pass that, or --store DIR to"
             " treat this folder as a dataset"
         )
-    if dataset.listed is not None and not dataset.listed.labeled and not clustered:
+    if labeled and not clustered and (several := several_labels(dataset)) is not None:
+        raise DatasetError(f"{name}: {several}")
+    if dataset.listed is not None and not dataset.listed.labeled and labeled and not clustered:
         columns = some(list(map(printable, dataset.listed.columns)))
         told = f" (its columns: {columns}); name it with --label-column" if columns else "; add one"
         raise DatasetError(f"{name}: has no column of classes{told}, or use --labels kmeans:K")
+    if inputs.corrections is not None:
+        dataset = _corrected(dataset, inputs.corrections, name, listener)
     listener.listed(
         dataset, name=name, store=store_folder(dataset.home, folder), clustered=clustered
     )
     if check is not None:
-        check(dataset.labels, dataset.classes)
+        left = slice(None) if dataset.corrections is None else ~dataset.corrections.left_out
+        check(dataset.corrected_labels[left], dataset.classes)
     stores = []
     inputs = inputs.without_own() if clustered else inputs
     may_fit, used = part is None and cluster is None, set[str]()
@@ -76,14 +91,37 @@ def feature_sets_of(
         if store is not None:
             stores.append(store)
     if stores:
-        _refuse_unreadable(name, stores, inputs.embedding.on_error, listener)
+        top = name.rstrip("/") if dataset.listed is None else os.fspath(dataset.root)
+        _refuse_unreadable(name, top, stores, inputs.embedding.on_error, listener)
         # Share the lists, so that millions of images are in memory only once.
         dataset = replace(dataset, paths=stores[0].paths, labels=stores[0].labels)
     return dataset, stores
 
 
+def _corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:
+    """Return the dataset with corrected labels."""
+    if dataset.flat:
+        raise DatasetError(
+            f"{file}: {name} has no classes to correct; pass {file} as DATA, with --images {name}"
+        )
+    found = read_corrections(
+        file, dataset.paths, dataset.labels, dataset.classes, name=name, root=str(dataset.root)
+    )
+    tell_of_corrections(found, listener)
+    return replace(dataset, corrections=found)
+
+
+def tell_of_corrections(found: Corrections, listener: Listener) -> None:
+    """Notify of the number of corrected labels, and of paths that are not in the dataset."""
+    left_out = int(np.count_nonzero(found.left_out))
+    listener.notice(Notice("corrections", len(found.changed), left_out, names=(found.name,)))
+    if found.unknown:
+        names = (found.name, found.unknown[0])
+        listener.notice(Notice("unknown corrections", len(found.unknown), names=names))
+
+
 def _refuse_unreadable(
-    name: str, stores: Sequence[FeatureStore], on_error: str, listener: Listener
+    name: str, top: str, stores: Sequence[FeatureStore], on_error: str, listener: Listener
 ) -> None:
     """Refuse a dataset with unreadable images, or notify of them, as `on_error` says.
 
@@ -91,6 +129,8 @@ def _refuse_unreadable(
     ----------
     name
         The dataset's name, as the user wrote it.
+    top
+        The folder that paths are relative to.
     stores
         Its feature sets, one per backbone.
     on_error
@@ -107,7 +147,7 @@ def _refuse_unreadable(
     """
     images = len(stores[0])
     reasons = {
-        f"{name.rstrip('/')}/{store.paths[row]}": reason
+        f"{top}/{store.paths[row]}": reason
         for store in stores
         for row, reason in store.unreadable.items()
     }
@@ -144,8 +184,18 @@ def listed(data: Data | FeatureStore) -> Dataset:
     return dataset
 
 
+def same_data(one: Data | FeatureStore, other: Data | FeatureStore) -> bool:
+    """Whether two names are of one dataset."""
+    names = [name_of(one), name_of(other)]
+    if any("://" in name for name in names):
+        return names[0].rstrip("/") == names[1].rstrip("/")
+    return os.path.realpath(names[0]) == os.path.realpath(names[1])
+
+
 def name_of(data: Data | FeatureStore) -> str:
     """Return the dataset's name, as the user wrote it."""
     if isinstance(data, FeatureStore):
         return os.fspath(data.folder)
-    return os.fspath(data.home) if isinstance(data, Dataset) else os.fspath(data)
+    if isinstance(data, (str, os.PathLike)):
+        return os.fspath(data)
+    return os.fspath(data.home if isinstance(data, Dataset) else data.root)

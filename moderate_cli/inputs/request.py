@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.image_folders import ImageFolder
+from moderate_cli.dataset.lists import SUFFIXES, is_list
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, FITTED
 from moderate_cli.scoring import CRITERIA, Scores
 from moderate_cli.store import FeatureStore
-from moderate_cli.text import clipped
+from moderate_cli.text import clipped, one_of
 
-Data = str | os.PathLike[str] | Dataset  # arguments and result of `scan`
+Data = str | os.PathLike[str] | Dataset | ImageFolder  # arguments and result of `scan`
 
 CLUSTERED = re.compile(r"kmeans:([1-9][0-9]{0,39})")
 
@@ -31,7 +34,8 @@ class Inputs:
     features
         Feature matrices (n, d), or `.npy` files; several are ranked together.
     labels
-        Class of each row, int (n,), or a `.npy` file; or "kmeans:K" to cluster the features.
+        Of `features` or `scores`: class of each row, int (n,), or a `.npy` file. Of `data`: a table
+        of corrected labels, such as `corrected.csv`. Or "kmeans:K" to cluster the features.
     scores
         A score for each image, (n,), or a `.npy` file.
     backbones
@@ -63,8 +67,7 @@ class Inputs:
         if len(given) > 1:
             raise OptionError("use {} or {}, not both", *given[:2])
         if self.data is not None and self.labels is not None and not self.clusters:
-            named = ("labels", self.labels if isinstance(self.labels, str) else None)
-            raise OptionError("use {} or {}, not both", "data", named)
+            self._check_corrections()
         if isinstance(self.scores, Scores) and self.labels is not None:
             raise ArgumentError("scores: have the classes of their images; leave out labels")
         if self.scores is not None and self.clusters:
@@ -80,6 +83,26 @@ class Inputs:
         for name in self.backbones:
             if self.backbones.count(name) > 1:
                 raise OptionError("{} is given twice", ("backbone", name))
+
+    def _check_corrections(self) -> None:
+        """Refuse labels beside a dataset that are not a table of images."""
+        if not isinstance(self.labels, (str, os.PathLike)):
+            raise OptionError("use {} or {}, not both", "data", "labels")
+        if not is_list(self.labels):
+            named = ("labels", os.fspath(self.labels))
+            raise OptionError(
+                "with {}, {} is neither kmeans:K nor a table of corrected labels"
+                f" ({one_of(SUFFIXES)})",
+                "data",
+                named,
+            )
+
+    @property
+    def corrections(self) -> str | None:
+        """The file of corrected labels, if any."""
+        if self.data is None or self.labels is None or self.clusters:
+            return None
+        return os.fspath(cast(str, self.labels))
 
     @property
     def clusters(self) -> int | None:

@@ -10,6 +10,8 @@ import numpy as np
 
 from moderate_cli.arrays import Features, Labels, Mask, Rows
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.correcting import read_corrections
+from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.errors import ArrayError
 from moderate_cli.inputs.arrays import (
     as_name,
@@ -20,7 +22,7 @@ from moderate_cli.inputs.arrays import (
     read_scores,
     readable_rows,
 )
-from moderate_cli.inputs.datasets import feature_sets_of
+from moderate_cli.inputs.datasets import feature_sets_of, tell_of_corrections
 from moderate_cli.inputs.request import Inputs
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Notice
@@ -132,7 +134,12 @@ class Source:
 
 
 def open_source(
-    inputs: Inputs, *, seed: int = 0, check: Check | None = None, listener: Listener = SILENT
+    inputs: Inputs,
+    *,
+    seed: int = 0,
+    check: Check | None = None,
+    labeled: bool = True,
+    listener: Listener = SILENT,
 ) -> Source:
     """Read the inputs, and bring the features of a dataset up to date.
 
@@ -145,6 +152,8 @@ def open_source(
     check
         Called with the labels, int64 (n,), and the names of the classes before anything is
         embedded, even if clusters replace these classes; may raise an error.
+    labeled
+        Whether each image of a dataset must have a class.
     listener
         Hears progress and notices.
 
@@ -160,17 +169,35 @@ def open_source(
         source = _of_arrays(inputs, listener)
         check(source.labels, ())
     elif isinstance(inputs.data, FeatureStore):
-        source = Source((LabeledFeatures.of(inputs.data),), stores=(inputs.data,))
-        check(source.labels, inputs.data.manifest.classes)
+        source = _of_store(inputs.data, inputs.corrections, check, listener)
     else:
-        dataset, stores = feature_sets_of(inputs, listener=listener, check=check)
-        sets = tuple(map(LabeledFeatures.of, stores))
+        dataset, stores = feature_sets_of(inputs, listener=listener, check=check, labeled=labeled)
+        sets = tuple(map(_features_by(dataset.corrections), stores))
         source = Source(sets, dataset=dataset, stores=tuple(stores))
     source = _clustered(source, inputs.clusters, seed)
     if inputs.clusters is not None:
         source.check_finite()
     warn_of_coinciding(source.sets, listener)
     return source
+
+
+def _of_store(store: FeatureStore, file: str | None, check: Check, listener: Listener) -> Source:
+    classes, labels, corrections = store.manifest.classes, store.labels, None
+    if file is not None:
+        name = str(store.folder)
+        corrections = read_corrections(file, store.paths, labels, classes, name=name)
+        tell_of_corrections(corrections, listener)
+        labels = corrections.labels[~corrections.left_out]
+    check(labels, classes)
+    return Source((_features_by(corrections)(store),), stores=(store,))
+
+
+def _features_by(corrections: Corrections | None) -> Callable[[FeatureStore], LabeledFeatures]:
+    """Return the function that reads features with the labels of a store, or corrected ones."""
+    if corrections is None or not corrections.key:
+        return LabeledFeatures.of
+    labels, left_out, key = corrections.labels, corrections.left_out, corrections.key
+    return lambda store: LabeledFeatures.corrected(store, labels, left_out, key)
 
 
 def _of_scores(inputs: Inputs, check: Check, listener: Listener) -> Source:

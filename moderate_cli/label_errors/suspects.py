@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from moderate_cli.scoring import ridge
 from moderate_cli.scoring.criteria import check_labeled
 from moderate_cli.scoring.ridge import Ridge
 from moderate_cli.selection.counts import kept_count
+from moderate_cli.text import counted
 from moderate_cli.threads import in_threads, one_blas_thread
 
 Progress = Callable[[int, int], None]
@@ -33,7 +35,8 @@ BLOCK_ROWS, OUTPUTS = 1024, 1 << 21  # in each thread
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
 
 
-class Suspects(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class Suspects:
     """The probability of each image that its label is wrong, in row order.
 
     Attributes
@@ -51,14 +54,24 @@ class Suspects(NamedTuple):
     Examples
     --------
     >>> found = Suspects(np.array([0.9, 0.1, 0.6]), np.array([1, 0, 0]))
-    >>> found.most_probable(), found.noise_rate
-    (array([0, 2]), 0.5333333333333333)
+    >>> found
+    Suspects(2 suspects of 3 images, noise 0.53)
+    >>> found.most_probable()
+    array([0, 2])
     """
 
     probability: Doubles
     looks_like: npt.NDArray[np.int64]
     accuracy: float = math.nan
     hardly_known: bool = False
+
+    def __len__(self) -> int:
+        return len(self.probability)
+
+    def __repr__(self) -> str:
+        """Return the numbers of images and of suspects, and the label noise."""
+        suspects, images = counted(len(self.most_probable()), "suspect"), len(self)
+        return f"Suspects({suspects} of {counted(images, 'image')}, noise {self.noise_rate:.2g})"
 
     @property
     def noise_rate(self) -> float:

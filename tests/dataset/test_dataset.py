@@ -113,8 +113,8 @@ def test_images_without_class_folders_are_of_one_class(tmp_path):
         ),
         (
             ("a.tar", "b.tar", ".git/HEAD"),
-            "{}: contains neither class folders nor images (.jpg .jpeg .png .ppm .bmp .pgm .tif"
-            " .tiff .webp), but 2 .tar, 1 folder .git; put images in one folder per class",
+            "{0}: contains tar files in place of images; pass them, e.g. {0}/a.tar, or several with"
+            " braces",
         ),
         (
             ("d/1.txt", "c/1.txt", "b/1.txt", "a/1.txt", "1.jpg"),

@@ -1,10 +1,16 @@
 """Folders that are laid out in another way than one of class folders."""
 
 import pytest
+from shown import without_closing
 
 from moderate_cli.dataset import scan
 
 WAYS = "make one folder per class, or use --labels kmeans:K, or --features with --labels"
+CLUSTER = "use --labels kmeans:K to cluster them"
+SEVERAL = (
+    "where an image has several labels, not one class; use --labels kmeans:K to cluster the images,"
+    " or --features with --labels, or --scores"
+)
 LIST = "pass {}/{} if it lists the classes, or use --labels kmeans:K"
 
 
@@ -32,7 +38,7 @@ def made(root, names):
         # COCO.
         (
             "annotations.json images/1.jpg",
-            f"all images are in one class, images; not read: annotations.json; {WAYS}",
+            f"looks like COCO (annotations.json), {SEVERAL}",
         ),
         (
             "annotations/instances.json train2017/1.jpg val2017/1.jpg",
@@ -42,24 +48,27 @@ def made(root, names):
         # Pascal VOC, without and with masks.
         (
             "JPEGImages/1.jpg JPEGImages/2.jpg Annotations/1.xml Annotations/2.xml ImageSets/x.txt",
-            "all images are in one class, JPEGImages; not read: Annotations/, ImageSets/,"
-            f" 2 .xml beside the images; {WAYS}",
+            f"looks like Pascal VOC (Annotations/1.xml), {SEVERAL}",
         ),
         (
             "JPEGImages/1.jpg Annotations/1.xml SegmentationClass/1.png",
-            "its folders are used as classes, but have names of parts of a dataset: JPEGImages,"
-            f" SegmentationClass; {WAYS}",
+            f"looks like Pascal VOC (Annotations/1.xml), {SEVERAL}",
         ),
         # YOLO.
         (
             "data.yaml images/1.jpg images/2.jpg labels/1.txt labels/2.txt",
-            f"all images are in one class, images; not read: data.yaml, labels/, 2 .txt beside the"
-            f" images; {WAYS}",
+            f"looks like YOLO (data.yaml), {SEVERAL}",
         ),
         (
             "images/train/1.jpg images/val/1.jpg labels/train/1.txt",
-            "all images are in one class, images, in its folders train, val; pass one of them, e.g."
-            " DATA/images/train",
+            f"looks like YOLO (labels/), {SEVERAL}",
+        ),
+        # One class, and folders that may be the classes.
+        ("cat/1.jpg empty/notes.txt", "all images are in one class, cat; " + CLUSTER),
+        (
+            "data/train/1.jpg data/val/1.jpg out/x/1.jpg",
+            "no class folder has images itself; those of data are in its folders train, val; if"
+            " those are the classes, pass DATA/data",
         ),
         # Labels beside each image, or in a table of theirs, in a flat folder.
         (
@@ -103,10 +112,9 @@ def test_another_layout_is_recognized_with_advice(tmp_path, names, told):
 @pytest.mark.parametrize(
     "names",
     [
-        "cat/1.jpg",
-        "cat/1.jpg README.md LICENSE LICENSE.txt requirements.txt",
+        "cat/1.jpg dog/1.jpg README.md LICENSE LICENSE.txt requirements.txt",
         "cat/1.jpg dog/1.jpg labels.csv annotations.json dataset_info.json cat/1.txt",
-        "cat/1.jpg empty/notes.txt",
+        "cat/1.jpg dog/1.jpg empty/notes.txt",
         "images/1.jpg paintings/1.jpg",
         "mask/1.jpg no_mask/1.jpg",
         "cat/1.jpg cat/train/1.jpg cat/test/1.jpg dog/1.jpg",
@@ -130,7 +138,7 @@ def test_a_command_goes_on_with_one_class_and_says_so(data, moderate):
     advice = LIST.format(data, "labels.csv")
     told = f"{data}: all images are in one class, images; not read: labels.csv; {advice}"
     done = moderate("select", "-r", "0.5", data)
-    assert (done.status, done.stderr) == (0, f"moderate: warning: {told}\n")
+    assert (done.status, without_closing(done.stderr)) == (0, f"moderate: warning: {told}\n")
     assert done.stdout == "images/0.png\nimages/1.png\nimages/3.png\n"
     done = moderate("select", "-r", "0.4", data, "--labels", "kmeans:2")
     assert (done.status, "all images" in done.stderr) == (0, False)

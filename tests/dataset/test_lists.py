@@ -176,19 +176,19 @@ WRONG = {
         "label,x\ncat,1\n": "has no column of paths (its columns: label, x); name it with"
         " --path-column",
         "path,path\na,b\n": "has two columns 'path'; rename one",
-        "path,label\ncat/0.png,cat,1\n": "row 1 has 3 fields instead of 2; correct it",
-        "path,label\n../other/cat/0.png,cat\n": "../other/cat/0.png (row 1) is outside of {top};"
+        "path,label\ncat/0.png,cat,1\n": "line 2 has 3 fields instead of 2; correct it",
+        "path,label\n../other/cat/0.png,cat\n": "../other/cat/0.png (line 2) is outside of {top};"
         " name the folder of all images with --images",
-        "path,label\n/etc/passwd,cat\n": "/etc/passwd (row 1) is outside of {top}; name the folder"
+        "path,label\n/etc/passwd,cat\n": "/etc/passwd (line 2) is outside of {top}; name the folder"
         " of all images with --images",
-        "path,label\nhttps://a/b.png,cat\n": "https://a/b.png (row 1) is a URL; download"
+        "path,label\nhttps://a/b.png,cat\n": "https://a/b.png (line 2) is a URL; download"
         " the images, and list their files",
         "path,label\nx.png,cat\n": "none of its 1 image is in its folder (x.png); name their folder"
         " with --images",
         "path,label\n0.png,cat\n": "none of its 1 image is in its folder (0.png); pass --images"
         " {top}/cat",
-        "path,label\ncat/0.png,cat\ncat/0.png,dog\n": "cat/0.png has two classes, cat and dog (rows"
-        " 1 and 2); keep one, or pass --features with --labels",
+        "path,label\ncat/0.png,cat\ncat/0.png,dog\n": "cat/0.png has two classes, cat and dog (line"
+        " 2 and line 3); keep one, or pass --features with --labels",
         "cat/0.png,cat,1\n": "has no header, and 3 columns instead of path and label; add a header",
         'path,label\ncat/0.png,"cat\n': None,
         "path,label\ncaf\xe9/0.png,cat\n": "is not UTF-8 (byte 0xe9); convert it, e.g. with iconv"
@@ -196,11 +196,11 @@ WRONG = {
     },
     "l.jsonl": {
         '["cat/0.png"]\n': "line 1 is not a JSON object; correct it",
-        '{"path": "cat/0.png", "label": "\\ud800"}\n': "row 1 has '\\ud800', which is not a class;"
+        '{"path": "cat/0.png", "label": "\\ud800"}\n': "line 1 has '\\ud800', which is not a class;"
         " write a name or a number",
         '{"path": "\\u0000/0.png", "label": 1}\n': None,
         "{oops\n": "line 1 is not a JSON object; correct it",
-        '{"path": "cat/0.png", "label": ["a", "b"]}\n': "row 1 has several values in a cell; an"
+        '{"path": "cat/0.png", "label": ["a", "b"]}\n': "line 1 has several values in a cell; an"
         " image has one class here, so pass --features with --labels, or --scores",
     },
     "l.parquet": {"PAR1 but not really": None},
@@ -233,13 +233,6 @@ def test_a_column_that_has_no_classes_is_refused(data):
         scan(data / "l.csv")
 
 
-def test_images_with_their_bytes_in_parquet_are_refused(data):
-    images = [{"bytes": b"png", "path": "0.png"}]
-    parquet.write_table(pyarrow.table({"image": images, "label": [0]}), data / "l.parquet")
-    with pytest.raises(DatasetError, match=r"column image has struct<.*> in place of text; name"):
-        scan(data / "l.parquet")
-
-
 def test_a_list_without_classes_can_be_clustered(data, moderate):
     (data / "l.csv").write_text("path,width,x\ncat/0.png,9,1\ncat/4.png,9,2\n")
     refused = moderate("select", "train/l.csv", "--ratio", "1")
@@ -253,7 +246,7 @@ def test_a_list_without_classes_can_be_clustered(data, moderate):
 
 def test_options_of_lists_need_a_list(data, moderate):
     refused = moderate("select", "train", "--ratio", "1", "--label-column", "x")
-    assert "--label-column needs a list of images as DATA, such as train.csv" in refused.stderr
+    assert "--label-column needs a list of images, such as train.csv, not train" in refused.stderr
 
 
 def test_a_copy_has_the_images_and_their_rows(data, rows, tmp_path):
@@ -341,3 +334,71 @@ def test_evaluate_reads_its_test_set_from_a_list(pictures, moderate):
         "0.5", "--seeds", "1", "--strategy", "random",
     )  # fmt: skip
     assert "random" in done.stdout
+
+
+def test_a_test_list_may_have_columns_and_a_folder_of_its_own(pictures, moderate, monkeypatch):
+    monkeypatch.chdir(pictures.parent)
+    for name in "abcd":
+        shutil.copytree(pictures / name, f"test/{name}")
+    names = [f"{name}/{at}.png,{name}" for name in "abcd" for at in range(5)]
+    Path("train.csv").write_text("\n".join(["where,what", *names]))
+    Path("test/test.csv").write_text("\n".join(["image,label", *names]))
+    done = moderate(
+        "evaluate", "train.csv", "--test", "test/test.csv", "--images", "train", "--path-column",
+        "where", "--label-column", "what", "--ratio", "0.5", "--strategy", "random",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+    # Class folders as a test set have no columns.
+    done = moderate(
+        "evaluate", "train.csv", "--test", "test", "--images", "train", "--path-column", "where",
+        "--ratio", "0.5", "--strategy", "random",
+    )  # fmt: skip
+    assert done.status == 0, done.stderr
+
+
+def test_a_copy_is_not_put_among_the_listed_images(data, rows, moderate, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    written(data / "l.csv", rows)
+    for folder in ("train/cat/out", "train/dog/a/b"):
+        refused = moderate("select", "train/l.csv", "--ratio", "1", "--copy-to", folder)
+        assert refused.stderr == (
+            f"moderate: error: {folder}: is inside the folder of the listed images; choose a folder"
+            " outside it\n"
+        )
+    shutil.move("train/l.csv", "l.csv")
+    args = ("select", "l.csv", "--images", "train", "--ratio", "1", "--copy-to")
+    assert moderate(*args, "train/out").status == 1
+    assert moderate(*args, "out").status == 0
+
+
+def test_a_store_beside_a_list_is_no_ignored_folder(data, rows, moderate):
+    embed(scan(written(data / "l.csv", rows)), **PIXELS)
+    assert (data / "l.csv.moderate").is_dir()
+    assert scan(data).notices == ()
+    (data / "old.moderate").mkdir()
+    assert [one.names for one in scan(data).notices] == [("old.moderate",)]
+
+
+def test_long_names_of_classes_are_cut_in_messages(data, moderate):
+    names = [f"{'x' * 5000}{number}" for number in range(4)]
+    rows = [f"cat/{number}.png,{name}" for number, name in enumerate(names)]
+    (data / "l.csv").write_text("\n".join(["path,label", *rows]))
+    for args in (("--dry-run",), ("--scope", "global", "--min-per-class", "0")):
+        done = moderate("select", "train/l.csv", "--count", "2", *args)
+        assert max(map(len, (done.stdout + done.stderr).splitlines())) < 800, args
+    (data / "l.csv").write_text("\n".join(["path,label", *rows, f"cat/0.png,{names[1]}"]))
+    assert len(moderate("select", "train/l.csv", "--count", "2").stderr) < 600
+
+
+def test_duplicates_against_the_dataset_itself_are_refused(data, moderate):
+    for other in ("train", "train/", f"{data}/../train"):
+        refused = moderate("duplicates", "train", "--against", other)
+        assert refused.status == 2
+        assert "is the dataset itself; leave it out to find near duplicates in it" in refused.stderr
+    assert not (data.parent / "train.moderate").exists()  # refused before the work
+
+
+def test_metadata_may_have_a_column_of_another_name(data):
+    names = ["file_name,label,kind", "0.png,a,x", "1.png,a,y", "2.png,b,x"]
+    (data / "cat" / "metadata.csv").write_text("\n".join(names))
+    assert scan(data / "cat", label_column="kind").classes == ("x", "y")

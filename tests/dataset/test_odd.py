@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from shown import without_closing
 from torchvision.datasets import ImageFolder
 
 from moderate_cli.dataset import Notice, scan
@@ -90,7 +91,7 @@ def test_a_clean_dataset_is_not_spoken_of(data, moderate):
         (data / name).touch()
     assert scan(data).notices == ()
     done = moderate("select", "-r", "1", data)
-    assert (done.status, done.stderr) == (0, "")
+    assert (done.status, without_closing(done.stderr)) == (0, "")
 
 
 def test_an_export_has_the_classes_of_the_odd_dataset_and_nothing_odd(here, moderate):
@@ -128,23 +129,24 @@ def test_info_describes_a_dataset_as_it_is_now(here, moderate):
     told = moderate("info", "train").stdout
     notes = [line.removeprefix("train: ") for line in NOTES.splitlines()[1:]]
     assert [line for line in told.splitlines() if line.startswith("note ")] == [
-        f"note {number}          {note}" for number, note in enumerate(notes, 1)
+        f"{f'note {number}':9}{note}" for number, note in enumerate(notes, 1)
     ]
-    (facts,) = map(json.loads, moderate("info", "train", "--json").stdout.splitlines())
+    facts = json.loads(moderate("info", "train", "--json").stdout)["dataset"]
     assert facts["notices"][0] == {
         "kind": "suffix", "count": 2, "names": [".heic"], "shifts": ""
     }  # fmt: skip
     assert len(facts["notices"]) == len(scan("train").notices) == 19
-    assert "note" not in moderate("info", "train.moderate").stdout
+    assert facts["oddities"] == notes
 
 
 def test_info_shows_the_features_of_a_dataset_that_is_gone(embedded, moderate):
     embedded.rename(embedded.with_name("moved"))
     told = moderate("info", embedded)
     assert told.status == 0
-    assert told.stdout.splitlines()[-1] == (
-        f"note 1          {embedded}: No such file or directory; name a dataset folder"
+    assert told.stdout.splitlines()[0] == (
+        f"dataset  {embedded}: No such file or directory; name a dataset folder"
     )
+    assert told.stdout.splitlines()[-1].endswith("complete")
 
 
 def test_the_report_warns_of_it(here, moderate):

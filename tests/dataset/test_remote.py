@@ -158,7 +158,7 @@ def test_want_of_memory_makes_no_object_unreadable(monkeypatch):
         def cat_file(self, _name):
             raise MemoryError
 
-    monkeypatch.setattr(remote, "_file_system", lambda _protocol: Full())
+    monkeypatch.setattr(remote, "file_system", lambda _protocol: Full())
     with pytest.raises(MemoryError):
         remote.Remote("s3", {}).read("bucket/1.png")
 
@@ -167,8 +167,8 @@ def test_the_extra_is_advised_only_for_its_protocols(monkeypatch):
     def missing(_protocol):
         raise ImportError("Install huggingface_hub to access HfFileSystem")
 
-    monkeypatch.setattr(remote, "_file_system", missing)
-    for url, advice in (("hf://x", ""), (URL, "; pip install 'moderate-cli[remote]'")):
+    monkeypatch.setattr(remote, "file_system", missing)
+    for url, advice in (("abfs://x", ""), (URL, "; pip install 'moderate-cli[remote]'")):
         with pytest.raises(DatasetError) as caught:
             scan(url)
         assert str(caught.value) == (
@@ -178,7 +178,7 @@ def test_the_extra_is_advised_only_for_its_protocols(monkeypatch):
 
 
 def test_without_fsspec_the_line_says_how_to_install_it(monkeypatch):
-    remote._file_system.cache_clear()
+    remote.file_system.cache_clear()
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(DatasetError) as caught:
         scan(URL)
@@ -209,7 +209,7 @@ def test_a_remote_listing_ignores_the_same_files_as_a_local_one(tmp_path, monkey
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    monkeypatch.setattr(remote, "_file_system", lambda _protocol: Listed(*names))
+    monkeypatch.setattr(remote, "file_system", lambda _protocol: Listed(*names))
     far, here = scan("s3://bucket/data"), scan(tmp_path)
     assert list(far.paths) == list(here.paths) == [
         "B/1.png", "a/1.jpg", "a/2.gif", "a/deep/4.JPG", "a/deep/4.jpg", "b/1.jpg", "b/c/1.jpg",
@@ -224,7 +224,7 @@ def test_a_remote_listing_ignores_the_same_files_as_a_local_one(tmp_path, monkey
 
 def test_a_remote_folder_without_class_folders_is_of_one_class(monkeypatch):
     monkeypatch.setattr(
-        remote, "_file_system", lambda _protocol: Listed("2.jpg", "1.gif", "labels.csv", ".x/1.jpg")
+        remote, "file_system", lambda _protocol: Listed("2.jpg", "1.gif", "labels.csv", ".x/1.jpg")
     )
     dataset = scan("s3://bucket/data")
     assert (list(dataset.paths), dataset.flat) == (["1.gif", "2.jpg"], True)

@@ -84,7 +84,8 @@ def test_features_lie_beside_the_tars(shards, moderate):
     folder = shards / "train-000..002.moderate" / "pixels-float32-float32"
     assert done == (0, "", f"moderate: Embedded 8 images, 192 features each -> {folder}\n")
     assert grays(pixels(PATTERN)) == [0, 51, 102, 153, 255, 0, 255, 51]
-    assert moderate("info", PATTERN).stdout.startswith(f"feature set     {folder}\n")
+    (own,) = json.loads(moderate("info", PATTERN, "--json").stdout)["feature_sets"]
+    assert (own["feature_set"], own["up_to_date"]) == (str(folder), True)
 
 
 def test_the_index_lists_keys(shards, moderate):
@@ -97,7 +98,11 @@ def test_the_index_lists_keys(shards, moderate):
 def test_kept_samples_go_to_tars_that_webdataset_reads(shards, moderate, tmp_path):
     kept = moderate("select", "-r", "0.5", "--scope", "class", PATTERN).stdout.split()
     done = moderate("select", "-r", "0.5", "--scope", "class", PATTERN, "--copy-to", "out")
-    assert done == (0, "", "moderate: Copied 4 of 8 images -> out\n")
+    assert (done.status, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[0] == (
+        "moderate: Kept 4 of 8 images in 3 classes (50 % of the 8; 0 dropped first) with moderate"
+        " -> out"
+    )
     assert sorted(os.listdir("out")) == [
         ".moderate-export", "train-000.tar", "train-001.tar", "train-002.tar"
     ]  # fmt: skip
@@ -548,8 +553,9 @@ def test_ignored_files_are_counted_and_named(tmp_path, monkeypatch, moderate):
 
 def test_a_clean_tar_says_nothing(tmp_path, monkeypatch, moderate):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path / "a.tar", {"1.png": png(1), "1.cls": b"1", "1.txt": b"a caption"})
-    assert moderate("score", "a.tar") == (0, "0\t1\n", "")
+    files = {"1.png": png(1), "1.cls": b"1", "1.txt": b"a caption"}
+    write(tmp_path / "a.tar", files | {"2.png": png(1), "2.cls": b"2"})
+    assert moderate("score", "a.tar") == (0, "0\t1\n0\t2\n", "")
 
 
 def test_classes_are_read_whatever_bytes_they_are(tmp_path):

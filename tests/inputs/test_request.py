@@ -19,7 +19,11 @@ F, Y = np.zeros((3, 2)), np.array([0, 1, 1])
         ({"data": "d", "scores": "s.npy"}, "use data or scores, not both"),
         ({"features": (F,), "labels": Y, "scores": F[:, 0]}, "use features or scores, not both"),
         ({"data": "d", "labels": Y}, "use data or labels, not both"),
-        ({"data": "d", "labels": "y.npy"}, "use data or labels='y.npy', not both"),
+        (
+            {"data": "d", "labels": "y.npy"},
+            "with data, labels='y.npy' is neither kmeans:K nor a table of corrected labels"
+            " (.csv, .tsv, .jsonl, .parquet or .txt)",
+        ),
         ({"features": (F,)}, "features needs labels"),
         (
             {"scores": F[:, 0], "labels": "kmeans:3"},
@@ -103,6 +107,6 @@ def test_one_set_of_features_is_enough():
 
 def test_an_option_is_spelled_as_who_reads_it_writes_it():
     with pytest.raises(OptionError) as caught:
-        Inputs(data="d", labels="y.npy")
+        Inputs(scores=F[:, 0], labels="kmeans:3")
     shown = caught.value.spelled(lambda name, value: f"--{name} {value}" if value else name.upper())
-    assert shown == "use DATA or --labels y.npy, not both"
+    assert shown == "--labels kmeans:3 needs FEATURES, not SCORES"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from conftest import draw, paint
 from labels import CLASSES, clusters, mislabel
+from shown import without_closing
 
 from moderate_cli import open_store, results, score, select_scores
 from moderate_cli.errors import ArgumentError
@@ -165,14 +166,23 @@ def test_suspects_are_listed(mixed, moderate, tmp_path):
     path, label, other, probability = done.stdout.rstrip("\n").split("\t")
     assert (path, label, other) == ("e/x.png", "e", "a")
     assert float(probability) > 0.5
-    assert done.stderr == "moderate: 1 likely label error; estimated label noise about 1 %\n"
+    assert done.stderr == (
+        "moderate: 1 likely label error; estimated label noise about 1 %, which hard images alone"
+        " can cause\n"
+    )
     assert len(moderate("suspects", mixed, "--fraction", "0.1").stdout.splitlines()) == 15
-    header = ["path", "class", "looks_like", "probability"]
-    moderate("suspects", mixed, "-o", tmp_path / "s.csv")
-    with (tmp_path / "s.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [header, [path, label, other, probability]]
+    header = ["path", "given", "seen", "probability", "label"]
+    table = tmp_path / "s.csv"
+    done = moderate("suspects", mixed, "-o", table)
+    assert done.stderr.splitlines()[1] == (
+        f"moderate: Wrote 1 image -> {table}; correct its column label, then pass --labels {table}"
+    )
+    with table.open(newline="") as file:
+        assert list(csv.reader(file)) == [header, [path, label, other, probability, label]]
+    moderate("suspects", mixed, "-o", tmp_path / "s.txt")
+    assert (tmp_path / "s.txt").read_text() == f"{path}\t{label}\t{other}\t{probability}\n"
     moderate("suspects", mixed, "-o", tmp_path / "s.json")
-    row = dict(zip(header, (path, label, other, float(probability)), strict=True))
+    row = dict(zip(header, (path, label, other, float(probability), label), strict=True))
     assert json.loads((tmp_path / "s.json").read_text()) == [row]
 
 
@@ -183,7 +193,7 @@ def test_suspects_are_dropped_before_the_selection(mixed, moderate):
     done = moderate("select", "-r", "1", "--drop-suspects", "auto", mixed)
     assert "e/x.png" not in done.stdout
     assert len(done.stdout.splitlines()) == 150
-    assert done.stderr == DROPPED
+    assert without_closing(done.stderr) == DROPPED
     done = moderate("select", "-r", "1", "--drop-suspects", "auto", "--invert", mixed)
     assert done.stdout == "e/x.png\n"
     done = moderate("select", "-r", "0.5", "--drop-suspects", "0.2", mixed)
@@ -198,9 +208,14 @@ def test_the_list_and_the_estimate_agree_or_say_why_not():
 
     assert said(*[0.002] * 50) == "no likely label errors; the labels look right"
     assert said(*[0.9] * 3, *[0.004] * 97) == (
-        "3 likely label errors; estimated label noise about 3 %"
+        "3 likely label errors; estimated label noise about 3 %, which hard images alone can cause"
     )
-    assert said(0.9, *[0.0] * 999) == "1 likely label error; estimated label noise less than 1 %"
+    assert said(*[0.9] * 20, *[0.004] * 80) == (
+        "20 likely label errors; estimated label noise at least about 18 %"
+    )
+    assert said(0.9, *[0.0] * 999).startswith(
+        "1 likely label error; estimated label noise less than 1 %, "
+    )
     sums = "with a probability above 0.5; all probabilities add up to about"
     assert said(*[0.1] * 20) == (
         f"no likely label errors {sums} 10 % of the labels, but no single image is likely wrong"
@@ -302,11 +317,12 @@ def test_a_long_search_for_suspects_shows_how_far_it_is(args, mixed, moderate, m
     monkeypatch.chdir(mixed.parent)
     monkeypatch.setattr("moderate_cli.reporting.page._bundle", lambda: "")
     monkeypatch.setattr(results, "find_suspects", watched)
-    monkeypatch.setattr("moderate_cli.cli.console.LINE_EVERY", 0.0)
+    for name, seconds in (("FIRST_LINE", 0.0), ("LINE_EVERY", 0.0), ("TICK", 3600.0)):
+        monkeypatch.setattr(f"moderate_cli.cli.progress.{name}", seconds)
     done = moderate(*args, mixed)
     lines = [line for line in done.stderr.splitlines() if line.startswith("moderate: suspects: ")]
     assert (seen[0], seen[-1], len(lines)) == (0.1, 1, len(seen))
-    assert lines[-1] == "moderate: suspects: 10 of 10"
+    assert lines[-1].startswith("moderate: suspects: 10 of 10 steps")
 
 
 def test_own_features_have_suspects_too(moderate, tmp_path, rng):
@@ -342,6 +358,10 @@ def test_a_selection_warns_of_many_label_errors_in_it_once_they_are_known(
     assert hint not in moderate(*args).stderr
     assert len(moderate("suspects", data).stdout.splitlines()) == 4 * wrong
     assert (hint in moderate(*args).stderr) == warned
+    some = (*args[:2], "0.96", data)
+    use = "label errors: use --strategy adaptive, look at `moderate suspects DATA`, or"
+    assert (use in moderate(*some).stderr) == warned
+    assert use not in moderate(*some, "--strategy", "adaptive").stderr
     assert "label errors" not in moderate(*args[:2], "0.2", "--strategy", "adaptive", data).stderr
     assert hint not in moderate(*args, "--drop-suspects", "auto").stderr
 
@@ -376,6 +396,6 @@ def test_a_dataset_of_one_class_has_none(tmp_path, moderate):
         paint(tmp_path / "one" / "a" / f"{image}.png", image)
     done = moderate("suspects", tmp_path / "one")
     assert (done.status, done.stdout) == (2, "")
-    assert done.stderr == (
+    assert done.stderr.endswith(
         "moderate: error: suspects: there is only one class, so no label can be wrong\n"
     )

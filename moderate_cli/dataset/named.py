@@ -1,0 +1,35 @@
+"""A dataset as a user names it: a path or URL, and the options to read it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NamedDataset(os.PathLike[str]):
+    """A path or URL, with the options of `moderate_cli.scan`.
+
+    Attributes
+    ----------
+    path
+        The path or URL.
+    images
+        Folder that the images of a list are relative to; None for the folder of the list.
+    path_column, label_column
+        Names of the columns of image and class in a list or table; None for the usual names.
+    label_pattern
+        Regular expression that finds the class in a file name; None for class folders or columns.
+    lenient
+        Whether options that do not fit are ignored: those of a dataset, for a test set beside it.
+    """
+
+    path: str
+    images: str | os.PathLike[str] | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    label_pattern: str | None = None
+    lenient: bool = False
+
+    def __fspath__(self) -> str:
+        return self.path

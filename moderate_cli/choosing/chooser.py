@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from moderate_cli.arrays import Labels
-from moderate_cli.choosing.preparing import Prepared, Preparer
+from moderate_cli.choosing.earlier import Earlier
+from moderate_cli.choosing.preparing import PATIENCE, Prepared, Preparer
 from moderate_cli.choosing.selection import Selection
 from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs, Source
@@ -13,7 +14,7 @@ from moderate_cli.label_errors.suspects import Suspects, check_suspectable
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores, check_compared
-from moderate_cli.selection import AUTO, Choice, kept_count
+from moderate_cli.selection import Choice, kept_count
 from moderate_cli.selection.choice import Dropped
 from moderate_cli.selection.selecting import choose_from
 
@@ -35,20 +36,26 @@ class Chooser:
         self._scores: dict[tuple[str, str, str, int], Scores] = {}
         self._noise_rates: dict[tuple[float | None, int, Dropped], float] = {}
 
-    def choose(self, choice: Choice) -> Selection:
-        """Select images by a strategy other than "auto".
+    def choose(self, choice: Choice, earlier: Earlier | None = None) -> Selection:
+        """Select images; keep those of an earlier selection in any case.
 
         Raises
         ------
         ArgumentError
-            If there are too few images or classes.
+            If there are too few images or classes, or more earlier ones than are to be kept.
         """
         prepared, scores = self.prepare(choice), self._score(choice)
+        fixed = None
+        if earlier is not None:
+            fixed = earlier.mask
+            prepared = prepared.keeping(fixed)
+            earlier.check(choice, kept_count(prepared.images, choice.ratio, choice.count))
         values = np.where(prepared.eligible, scores.values, np.nan)
         features = self.source.features if choice.entry.within_classes else None
         rate = self._noise_rate(choice) if choice.entry.adapts else 0.0
-        mask = choose_from(choice, values, scores.labels, features, rate)
-        return Selection(self.source, choice, scores, prepared, mask)
+        with self._listener.progress("select", delay=PATIENCE):
+            mask = choose_from(choice, values, scores.labels, features, rate, fixed)
+        return Selection(self.source, choice, scores, prepared, mask, earlier=earlier)
 
     def prepare(self, choice: Choice) -> Prepared:
         """Drop suspects and near duplicates, as asked for."""
@@ -78,7 +85,8 @@ class Chooser:
     def _score(self, choice: Choice) -> Scores:
         key = (choice.scored_by, choice.center, choice.metric, choice.seed)
         if key not in self._scores:
-            self._scores[key] = self.source.score(*key)
+            with self._listener.progress("score", delay=PATIENCE):
+                self._scores[key] = self.source.score(*key)
         return self._scores[key]
 
 
@@ -93,16 +101,14 @@ def check(choice: Choice, inputs: Inputs) -> None:
     choice.check_effects()
     inputs.check_criterion(choice.scored_by)
     strategy = ("strategy", choice.strategy)
-    if choice.strategy == AUTO or choice.entry.within_classes:
+    if choice.entry.within_classes:
         inputs.check_single(strategy)
     if choice.dedup is not None:
         inputs.check_single("dedup")
     if choice.dropped is not None:
         inputs.check_single("drop_suspects")
-    clustered = inputs.clusters is not None
-    if clustered and (choice.strategy == AUTO or choice.dropped is not None):
-        one = strategy if choice.strategy == AUTO else "drop_suspects"
-        raise OptionError("use {} or {}, not both", one, ("labels", inputs.labels))
+    if inputs.clusters is not None and choice.dropped is not None:
+        raise OptionError("use {} or {}, not both", "drop_suspects", ("labels", inputs.labels))
 
 
 def check_labels(choice: Choice, labels: Labels, *, clustered: bool = False) -> None:
@@ -131,7 +137,7 @@ def check_labels(choice: Choice, labels: Labels, *, clustered: bool = False) -> 
 
 def _check_compared(choice: Choice, labels: Labels) -> None:
     """Refuse a single class, before any image is read, if classes are compared."""
-    if choice.strategy != AUTO and choice.entry.adapts and np.all(labels == labels[:1]):
+    if choice.entry.adapts and np.all(labels == labels[:1]):
         raise OptionError(
             "{} compares classes, and there is only one; choose another, or pass {}",
             ("strategy", choice.strategy),

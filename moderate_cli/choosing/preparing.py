@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
@@ -40,6 +40,18 @@ class Prepared:
     eligible: Mask
     left_out: Mapping[str, LeftOut]
     duplicates: Duplicates | None = None
+
+    @property
+    def images(self) -> int:
+        """The number of remaining images."""
+        return int(np.count_nonzero(self.eligible))
+
+    def keeping(self, fixed: Mask) -> Prepared:
+        """Return it with images that are kept in any case, bool (n,), though they were dropped."""
+        kept = {
+            why: one._replace(rows=one.rows[~fixed[one.rows]]) for why, one in self.left_out.items()
+        }
+        return replace(self, eligible=self.eligible | fixed, left_out=kept)
 
 
 class Preparer:

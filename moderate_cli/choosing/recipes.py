@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
@@ -17,12 +20,17 @@ from moderate_cli.store import FeatureStore
 
 AMOUNTS = ("ratio", "count")
 DEFAULTS = {field.name: field.default for field in fields(Choice)}
-FEATURES = ("precision", "dtype", "decode")
+FEATURES = ("precision", "dtype", "decode", "orientation")
 # All that a recipe may set, as on the command line.
 OPTIONS = {name.replace("_", "-") for name in DEFAULTS} | {"backbone", "labels", *FEATURES}
 
 
-def recipe_of(source: Source, choice: Choice, counts: Mapping[str, list[int]]) -> Recipe | None:
+def recipe_of(
+    source: Source,
+    choice: Choice,
+    counts: Mapping[str, list[int]],
+    earlier: Mapping[str, Any] | None = None,
+) -> Recipe | None:
     """Return how a selection from a dataset was made; None for one from arrays.
 
     Parameters
@@ -31,6 +39,8 @@ def recipe_of(source: Source, choice: Choice, counts: Mapping[str, list[int]]) -
         The images, and the options of the selection.
     counts
         Class name -> number of images, and number of kept images.
+    earlier
+        The earlier selection whose images were kept in any case, if any.
     """
     dataset, stores = source.dataset, source.stores
     if dataset is None or not stores:
@@ -38,6 +48,7 @@ def recipe_of(source: Source, choice: Choice, counts: Mapping[str, list[int]]) -
     facts = {
         "moderate": _version(),
         "options": dict(_options(choice)) | _clusters(source) | _features(stores),
+        **_corrections(dataset),
         "weights": {
             store.manifest.spec.backbone: store.manifest.weights_sha256 for store in stores
         },
@@ -48,6 +59,8 @@ def recipe_of(source: Source, choice: Choice, counts: Mapping[str, list[int]]) -
             "classes": counts,
         },
     }
+    if earlier is not None:
+        facts["kept_from"] = earlier
     return Recipe(facts, stores[0].digests)
 
 
@@ -71,6 +84,16 @@ def _clusters(source: Source) -> dict[str, str]:
     """Return the option of the clusters that replace the classes, if they do."""
     first = source.sets[0]
     return {"labels": f"kmeans:{len(first.classes)}"} if first.labeling else {}
+
+
+def _corrections(dataset: Dataset) -> dict[str, Any]:
+    """Return the file that corrected the labels, and how many, if any."""
+    found = dataset.corrections
+    if found is None or not found.key:
+        return {}
+    left_out = int(np.count_nonzero(found.left_out))
+    counts = {"corrected": len(found.changed), "left_out": left_out}
+    return {"corrections": {"file": Path(found.name).name, "blake2b": found.digest, **counts}}
 
 
 def _features(stores: tuple[FeatureStore, ...]) -> dict[str, Any]:

@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Mask, Rows
+from moderate_cli.arrays import Doubles, Mask, Rows
+from moderate_cli.choosing.earlier import Earlier
+from moderate_cli.choosing.fates import records_of
 from moderate_cli.choosing.preparing import Prepared
 from moderate_cli.choosing.recipes import recipe_of
+from moderate_cli.choosing.subsets import subset_of
 from moderate_cli.dataset import Dataset
+from moderate_cli.exporting.html import html_table
+from moderate_cli.exporting.manifests import Record
 from moderate_cli.exporting.recipes import Recipe
+from moderate_cli.exporting.tables import Table
 from moderate_cli.inputs import Source
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores
 from moderate_cli.selection import Choice, emptied_classes
 from moderate_cli.selection.selecting import choose_from
-from moderate_cli.text import counted
+from moderate_cli.selection.weights import class_weights
+from moderate_cli.text import counted, share_of
+
+if TYPE_CHECKING:
+    from moderate_cli.charts.distribution import Chart
 
 
 class ClassCount(NamedTuple):
@@ -40,7 +50,7 @@ class Selection:
     source
         All images, and their features.
     choice
-        Options of the selection; with the strategy that "auto" chose.
+        Options of the selection.
     scores
         Scores of all images; NaN for unreadable ones.
     prepared
@@ -51,13 +61,15 @@ class Selection:
         Facts that the user should know.
     is_inverted
         Whether it has the images that were not chosen.
+    earlier
+        Images of an earlier selection, which were kept in any case.
 
     Examples
     --------
     >>> from moderate_cli import select
     >>> selection = select("data/train", ratio=0.5, scope="class", backbone="pixels")
     >>> selection
-    Selection: 4 of 8 images in 3 classes, strategy moderate, criterion center
+    Selection(4 of 8 images in 3 classes, strategy moderate, criterion center)
     >>> selection.classes[0]
     ClassCount(name='cat', images=5, kept=2)
     """
@@ -69,6 +81,7 @@ class Selection:
     mask: Mask
     notices: tuple[Notice, ...] = ()
     is_inverted: bool = False
+    earlier: Earlier | None = None
 
     def __repr__(self) -> str:
         """Return the number of kept images, and how they were selected."""
@@ -77,8 +90,33 @@ class Selection:
         criterion = self.choice.scored_by if given is None else given.criterion
         scores = f"criterion {criterion}" if criterion else "given scores"
         return (
-            f"Selection: {len(self.rows)} of {images} images in {classes},"
-            f" strategy {self.choice.strategy}, {scores}"
+            f"Selection({len(self.rows)} of {images} images in {classes},"
+            f" strategy {self.choice.strategy}, {scores})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the numbers of images and of kept images per class, for a notebook."""
+        return html_table(repr(self), Table(("class", "images", "kept"), self.classes))
+
+    @property
+    def summary(self) -> str:
+        """The number of kept images, and which share of which images they are.
+
+        Examples
+        --------
+        >>> from moderate_cli import select
+        >>> select("data/train", ratio=0.5, backbone="pixels").summary
+        '4 of 8 images in 3 classes (50 % of the 8; 0 dropped first) with moderate'
+        """
+        images = int(np.count_nonzero(self.source.readable))
+        left = self.prepared.images
+        classes = counted(len({one.name for one in self.classes}), "class", "classes")
+        which = f"{left}" if left == images else f"{left} left"
+        share = f"{share_of(len(self.rows), left)} of the {which}; {images - left} dropped first"
+        chosen = "not kept by" if self.is_inverted else "with"
+        return (
+            f"{len(self.rows)} of {counted(images, 'image')} in {classes} ({share}) {chosen}"
+            f" {self.choice.strategy}"
         )
 
     def __array__(
@@ -96,6 +134,37 @@ class Selection:
     def paths(self) -> list[str]:
         """The paths of the kept images, relative to the dataset; row numbers for arrays."""
         return list(self.scores.names(self.rows))
+
+    @property
+    def weights(self) -> Doubles:
+        """float64 (k,), by which each class counts as among all readable images; the mean is 1.
+
+        For a weighted loss, or `torch.utils.data.WeightedRandomSampler`
+        (`moderate_cli.selection.weights`).
+        """
+        return class_weights(self.scores.labels, self.source.readable, self.mask)
+
+    def subset(self, images: Any) -> Any:
+        """Return the kept images of a dataset that you train on, in the order of `rows`.
+
+        Parameters
+        ----------
+        images
+            A dataset of torchvision or timm, whose images are found by their paths, whatever its
+            order. Or one of Hugging Face, or any other with a length, whose rows are those of the
+            folder or list that was selected from.
+
+        Returns
+        -------
+        torch.utils.data.Subset, or a `datasets.Dataset` of one
+
+        Raises
+        ------
+        ArgumentError
+            If kept images are missing in it, its rows are of other classes, or labels of kept
+            images were corrected, so that its own are wrong.
+        """
+        return subset_of(images, self.scores, self.rows, self.dataset)
 
     @property
     def dataset(self) -> Dataset | None:
@@ -128,7 +197,21 @@ class Selection:
         if self.is_inverted:
             return None
         counts = {one.name: [one.images, one.kept] for one in self.classes}
-        return recipe_of(self.source, self.choice, counts)
+        earlier = None if self.earlier is None else self.earlier.facts
+        return recipe_of(self.source, self.choice, counts, earlier)
+
+    def chart(self) -> Chart:
+        """Return a histogram of scores, kept and dropped; needs the `report` extra."""
+        return self.scores.chart(self.mask)
+
+    def records(self, split: str | None = None) -> Iterator[Record]:
+        """Yield what became of each image, in row order, for `moderate_cli.write_manifest`.
+
+        `split` names the split that the dataset is; None takes the dataset's own name, if it is
+        one of splits, such as "train". An inverted selection has the same records.
+        """
+        kept = self.inverted().mask if self.is_inverted else self.mask
+        return records_of(self.source, self.choice, self.scores, self.prepared, kept, split)
 
     def inverted(self) -> Selection:
         """Return the readable images that are not kept."""
@@ -148,7 +231,10 @@ class Selection:
         if self.choice.within_classes or self.choice.min_per_class == 0:
             return []
         scores = self._eligible
-        plain = choose_from(replace(self.choice, min_per_class=0), scores.values, scores.labels)
+        fixed = None if self.earlier is None else self.earlier.mask
+        plain = choose_from(
+            replace(self.choice, min_per_class=0), scores.values, scores.labels, fixed=fixed
+        )
         return sorted(set(emptied_classes(scores, plain)) - set(self.lost))
 
     def of_classes(self) -> Iterator[Notice]:

@@ -7,6 +7,7 @@ from moderate_cli.exporting.index import (
     index_formats,
     write_index,
 )
+from moderate_cli.exporting.manifests import MANIFEST_FORMATS, write_manifest
 from moderate_cli.exporting.scores import SCORE_FORMATS, score_lines, write_scores
 from moderate_cli.exporting.suffixes import check_output
 from moderate_cli.exporting.tables import TABLE_FORMATS, Table, formatted, table_bytes, write_table
@@ -14,6 +15,7 @@ from moderate_cli.exporting.tables import TABLE_FORMATS, Table, formatted, table
 __all__ = [
     "INDEX_FORMATS",
     "LINKS",
+    "MANIFEST_FORMATS",
     "SCORE_FORMATS",
     "TABLE_FORMATS",
     "Table",
@@ -25,6 +27,7 @@ __all__ = [
     "score_lines",
     "table_bytes",
     "write_index",
+    "write_manifest",
     "write_scores",
     "write_table",
 ]

@@ -8,8 +8,9 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,45 +19,56 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset, scan
+from moderate_cli.dataset.image_folders import ImageFolder
 from moderate_cli.dataset.sources import NotAFile, read_file
-from moderate_cli.dataset.tars import Tars, write_tars
+from moderate_cli.dataset.tables import Tables
+from moderate_cli.dataset.tars import Tars
 from moderate_cli.errors import ArgumentError, OutputError, check_choice
+from moderate_cli.exporting.cards import drop_sizes
+from moderate_cli.exporting.containers import Counts, check_containers, write_containers
+from moderate_cli.exporting.moving import moved_paths
 from moderate_cli.exporting.trees import rest_of
 from moderate_cli.files.atomic import new_file, new_folder
 from moderate_cli.files.destinations import check_room, is_taken
 from moderate_cli.files.places import place
 from moderate_cli.guard import Guard
-from moderate_cli.listening import SILENT, Listener
-from moderate_cli.text import one_line, printable
+from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.literals import Link as LinkName
+from moderate_cli.platforms import open_folder
+from moderate_cli.text import clipped, one_line, printable
 from moderate_cli.threads import in_threads
 
 PART = 500  # files that one thread copies between two reports of progress
 MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
+# Whether links are made in an open folder, so that a name is not looked up from the root.
+BY_FOLDER = {os.link, os.symlink} <= os.supports_dir_fd
+# Errors of file systems without links, and of Windows, which has them for developers only.
+NO_LINKS = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 MARK_TITLE = "moderate export 3"  # its first line; of earlier versions, a number of files
 
 
-Counts = Generator[int, None, None]
-
-
 def export(
-    data: str | os.PathLike[str] | Dataset,
+    data: str | os.PathLike[str] | Dataset | ImageFolder,
     kept: npt.ArrayLike,
     destination: str | os.PathLike[str],
     *,
-    link: str = "none",
+    link: LinkName = "none",
     force: bool = False,
     tree: str | os.PathLike[str] | None = None,
+    progress: bool = False,
     listener: Listener = SILENT,
 ) -> None:
     """Write the kept images to a new folder with the same classes, completely or not at all.
 
-    For a dataset in tar files, the folder gets tar files of the same names; for that of a list, the
-    images at their paths and the rows of the list.
+    For a dataset in tar files or tables, the folder gets files of the same names; for that of a
+    list, the images at their paths and the rows of the list. Images with a corrected label are
+    written to the folder of that class.
 
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`. It is never changed.
+        A `Dataset`, such as that of a `Selection`, or a path or URL as for `scan`. It is never
+        changed.
     kept
         bool (n,), such as a `Selection` of it.
     destination
@@ -68,8 +80,10 @@ def export(
     tree
         Folder that contains the dataset, such as `data` with `data/train`. The new folder is one
         like it: all else in it, such as `data/val`, is copied or linked as it is.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
-        Told how far the work is.
+        Hears progress.
 
     Raises
     ------
@@ -83,8 +97,12 @@ def export(
     >>> selection = select("data/train", ratio=0.5, backbone="pixels")
     >>> export("data/train", selection, "data/train-half")
     """
+    listener = with_bars(listener, progress)
     check_choice("link", link, LINKS)
     dataset, mask = data if isinstance(data, Dataset) else scan(data), np.asarray(kept)
+    selected = getattr(kept, "dataset", None)  # of a `Selection`, maybe with corrected labels
+    if isinstance(selected, Dataset) and dataset.corrections is None:
+        dataset = replace(dataset, corrections=selected.corrections)
     if mask.dtype != bool or mask.shape != (len(dataset),):
         raise ArgumentError(f"kept: is not a mask, a bool array of shape ({len(dataset)},)")
     shown, source, rows = os.fspath(destination), dataset.source, np.flatnonzero(mask)
@@ -95,18 +113,20 @@ def export(
     guard.check_folder(destination, replace=force)
     check_destination(destination, force=force)
     inner = "" if tree is None else _inside(tree, dataset)
-    if isinstance(source, Tars):
-        if link != "none":
-            raise ArgumentError(f"link: {link!r} needs images in folders, not in tar files")
-        _check_names(source, shown)
+    inside = isinstance(source, (Tars, Tables))
+    if inside:
+        check_containers(dataset, link, shown)
+        _check_uncorrected(dataset, rows)
     elif listed is not None:
         if not listed.portable:
             raise OutputError(
                 f"{shown}: the paths in {listed.path.name} are absolute, so it would not list the"
                 " copies; -o lists the kept images"
             )
+    elif dataset.in_files and dataset.by_name:
+        _check_uncorrected(dataset, rows)
     elif dataset.in_files:
-        _check_classes(dataset, set(dataset.labels[rows].tolist()), shown)
+        _check_classes(dataset, set(dataset.corrected_labels[rows].tolist()), shown)
     else:
         raise OutputError(
             f"{shown}: images of {dataset.root} are not on this machine; -o lists the kept ones"
@@ -114,31 +134,35 @@ def export(
     with new_folder(destination, may_replace=check_replaceable if force else None) as whole:
         folder = whole / inner
         folder.mkdir(parents=True, exist_ok=True)
-        if isinstance(source, Tars):
-            written = _write_tars(source, {dataset.paths[row] for row in rows.tolist()}, folder)
+        if inside:
+            written = write_containers(dataset, rows, folder)
         else:
             written = _write_files(dataset, rows, folder, link)
         # Closed on errors, so that no thread writes to a folder that is being removed.
         with listener.progress("copy") as move, closing(written) as counts:
             for done in counts:
                 move(done, len(rows))
-        if listed is not None:
+        if listed is not None and not inside:
             with new_file(folder / listed.path.name) as file:
-                listed.copy(rows, file)
+                listed.copy(rows, file, dataset.corrected_classes())
         if tree is not None:
-            _write_rest(place(tree), dataset.root, whole, link)
+            _write_rest(place(tree), dataset, whole, link)
+            if isinstance(source, Tables):
+                drop_sizes(whole)
         mark(whole)
 
 
 def _inside(tree: str | os.PathLike[str], dataset: Dataset) -> str:
     """Return the path of a dataset in a tree."""
-    top = place(tree)
-    if not dataset.in_files or dataset.home != dataset.root or top not in dataset.root.parents:
+    top, root = place(tree), dataset.root
+    folders = dataset.in_files and dataset.home == root
+    tables = isinstance(dataset.source, Tables) and top in dataset.home.parents
+    if not (folders and top in root.parents) and not tables:
         raise ArgumentError(f"tree: {os.fspath(tree)} does not contain the folder {dataset.home}")
-    return os.path.relpath(dataset.root, top)
+    return os.path.relpath(root, top)
 
 
-def _write_rest(tree: Path, dataset: Path, folder: Path, link: str) -> None:
+def _write_rest(tree: Path, dataset: Dataset, folder: Path, link: str) -> None:
     """Put all else of a tree into a folder."""
     for branch in rest_of(tree, dataset):
         target = folder / branch.path
@@ -148,38 +172,42 @@ def _write_rest(tree: Path, dataset: Path, folder: Path, link: str) -> None:
 
 def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
     """Put images into a folder; yield the number done, part by part."""
-    for name in dataset.classes if dataset.listed is None else ():
+    for name in dataset.classes if dataset.in_class_folders else ():
         (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder itself
-    parts = list(_parts(dataset.paths[row] for row in rows.tolist()))
-    for parent in {parent for parent, _ in parts}:
+    paths: Sequence[str] = dataset.paths
+    if dataset.corrections is not None and dataset.listed is None:
+        paths = moved_paths(dataset, dataset.corrected_labels.tolist())
+    yield from copy_to_paths(dataset, [(row, paths[row]) for row in rows.tolist()], folder, link)
+
+
+def copy_to_paths(
+    dataset: Dataset, images: Iterable[tuple[int, str]], folder: Path, link: str
+) -> Counts:
+    """Put images, each a row and its new path, into a folder; yield the number done."""
+    parts = list(_parts((dataset.paths[row], path) for row, path in images))
+    for parent in {parent for _, parent, _ in parts}:
         (folder / parent).mkdir(parents=True, exist_ok=True)
 
-    def work(part: tuple[str, list[tuple[str, str]]]) -> int:
-        parent, names = part
-        return copy_files(dataset.root / parent, folder / parent, names, link)
+    def work(part: tuple[str, str, list[tuple[str, str]]]) -> int:
+        source, target, names = part
+        return copy_files(dataset.root / source, folder / target, names, link)
 
     with closing(in_threads(work, parts)) as counts:
         yield from itertools.accumulate(counts)
 
 
-def _write_tars(source: Tars, keys: set[str], folder: Path) -> Counts:
-    """Write tar files with the samples of these keys; yield the number done."""
-    for done, _ in enumerate(write_tars(source, keys, folder), 1):
-        yield done
-
-
-def _parts(paths: Iterable[str]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield parts of the images: a folder, and for each file its name, twice: old and new."""
-    for parent, group in itertools.groupby(paths, os.path.dirname):
-        names = [os.path.basename(path) for path in group]
+def _parts(paths: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+    """Yield parts of the images: their old and new folder, and old and new name of each file."""
+    split = ((*os.path.split(old), *os.path.split(new)) for old, new in paths)
+    for (source, target), group in itertools.groupby(split, lambda one: (one[0], one[2])):
+        names = [(old, new) for _, old, _, new in group]
         for part in blocks(len(names), PART):
-            yield parent, [(name, name) for name in names[part]]
+            yield source, target, names[part]
 
 
 def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
     """Link or copy files of one folder to another, each under a new name; count them."""
-    # Relative to an open folder, a name is not looked up from the root.
-    folders = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in (source, target)]
+    folders = [open_folder(folder) for folder in (source, target)]
     try:
         for name, new in names:
             try:
@@ -188,6 +216,8 @@ def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], lin
                 reason = f"cannot be exported ({error.strerror or one_line(error)})"
                 if error.errno == errno.EXDEV:
                     reason = "a hard link cannot lead to another file system; use --link symbolic"
+                elif link != "none" and error.errno in NO_LINKS:
+                    reason = f"cannot be linked ({error.strerror}); use --link none"
                 raise OutputError(f"{source / name}: {reason}") from None
     finally:
         for folder in folders:
@@ -201,11 +231,17 @@ def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
 
 def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
     # To the file behind a symbolic link: from its new place the link might lead nowhere.
-    os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
+    if BY_FOLDER:
+        os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
+    else:
+        os.link(os.path.realpath(source), target)
 
 
 def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
-    os.symlink(source, target.name, dir_fd=to)
+    if BY_FOLDER:
+        os.symlink(source, target.name, dir_fd=to)
+    else:
+        os.symlink(source, target)
 
 
 def check_destination(destination: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -320,9 +356,20 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
         stack += [f"{parent}{name}/" for name in reversed(folders)]
 
 
-def _check_names(source: Tars, shown: str) -> None:
-    if len({os.path.basename(shard) for shard in source.shards}) < len(source.shards):
-        raise OutputError(f"{shown}: two of the tar files have the same name; rename one")
+def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:
+    """Refuse corrected labels where the files to be copied, or their names, have the classes.
+
+    Raises
+    ------
+    OutputError
+        If one of these rows has one.
+    """
+    corrections = dataset.corrections
+    if corrections is not None and np.isin(corrections.changed, rows).any():
+        raise OutputError(
+            f"{corrections.name}: corrected labels cannot be written to copies of tar files, tables"
+            " or file names; -o lists the kept images with their corrected classes"
+        )
 
 
 def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
@@ -335,7 +382,7 @@ def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
     if lost:
         raise OutputError(
             f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, e.g."
-            f" {lost[0]!r}, and ImageFolder's class indices would shift; keep more images"
+            f" {clipped(lost[0])!r}, and ImageFolder's class indices would shift; keep more images"
         )
 
 

@@ -29,8 +29,13 @@ class Kept(NamedTuple):
 
     scores: Scores
     rows: Rows
-    listed: Listed | None = None
+    dataset: Dataset | None = None
     recipe: Recipe | None = None
+
+    @property
+    def listed(self) -> Listed | None:
+        """The list of the dataset, if it has one."""
+        return None if self.dataset is None else self.dataset.listed
 
     @property
     def numbers(self) -> Rows:
@@ -55,8 +60,9 @@ def write_index(
     Parameters
     ----------
     destination
-        `.txt`: one path per line. `.csv`: path, class, score. `.json`: the same with row numbers
-        and counts. `.npy`: int64 row numbers in ascending order.
+        `.txt`: one path per line. `.csv`: path, class, score. `.json`: the same with row numbers,
+        counts, and the class that the dataset gives where it was corrected. `.npy`: int64 row
+        numbers in ascending order.
     scores
         Names and scores of all images.
     kept
@@ -91,7 +97,7 @@ def write_index(
         if nul and Path(destination).suffix.lower() == ".txt":
             file.write(index_bytes(scores, rows, nul=True))
         else:
-            writer(file, Kept(scores, rows, listed, recipe))
+            writer(file, Kept(scores, rows, dataset, recipe))
 
 
 def index_formats(data: str | os.PathLike[str] | None) -> Mapping[str, Writer]:
@@ -125,8 +131,11 @@ def _write_index_json(file: BinaryIO, kept: Kept) -> None:
     head: dict[str, Any] = {"kept": len(rows), "of": len(kept.scores)}
     head |= {} if recipe is None else {"recipe": recipe.facts}
     file.write(json.dumps({**head, "images": []}, indent=1).removesuffix("]\n}").encode("ascii"))
+    given = {} if kept.dataset is None else kept.dataset.given_classes()
     for at, (path, name, value) in enumerate(_records(kept.scores, rows)):
         image = {"row": int(numbers[at]), "path": path, "class": name, "score": value}
+        if rows[at] in given:
+            image["given"] = given[rows[at]]
         if recipe is not None:
             image["blake2b"] = recipe.digests[rows[at]].tobytes().hex()
         text = textwrap.indent(json.dumps(image, indent=1), "  ")
@@ -139,8 +148,9 @@ def _write_index_npy(file: BinaryIO, kept: Kept) -> None:
 
 
 def _write_of_list(file: BinaryIO, kept: Kept) -> None:
+    assert kept.dataset is not None
     assert kept.listed is not None
-    kept.listed.copy(kept.rows, file)
+    kept.listed.copy(kept.rows, file, kept.dataset.corrected_classes())
 
 
 def write_csv(file: BinaryIO, scores: Scores, rows: Rows) -> None:

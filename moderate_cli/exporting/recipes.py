@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from moderate_cli.arrays import Digests
 from moderate_cli.errors import ArgumentError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.regular import read_regular
 from moderate_cli.text import one_line
 
@@ -31,7 +32,10 @@ class Recipe:
 
 
 class KeptImage(NamedTuple):
-    """A kept image in a `kept.json`: path, class, and BLAKE2b in hexadecimal digits, or ""."""
+    """A kept image in a `kept.json`: path, class, and BLAKE2b in hexadecimal digits, or "".
+
+    The class is that of the dataset, before labels were corrected.
+    """
 
     path: str
     class_name: str
@@ -68,10 +72,17 @@ class Published(NamedTuple):
             found.append(f"the dataset has {ours['images']} images, not {theirs['images']}")
         elif ours["blake2b"] != theirs["blake2b"]:
             found.append("images of the dataset differ")
+        if now.get("corrections") != self.facts.get("corrections"):
+            file = self.facts.get("corrections", {}).get("file")
+            found.append(
+                f"its labels were corrected (pass --labels {file})" if file else "labels differ"
+            )
         if now["weights"] != self.facts["weights"]:
             found.append(f"weights of {' and '.join(now['weights'])} differ")
         if now["moderate"] != self.facts["moderate"]:
             found.append(f"it was made by version {self.facts['moderate']}")
+        if "kept_from" in self.facts and now.get("kept_from") != self.facts["kept_from"]:
+            found.append("it keeps images of an earlier selection, which --keep-from names")
         return found
 
 
@@ -87,7 +98,11 @@ def read_published(path: str | os.PathLike[str]) -> Published:
     try:
         content = json.loads(read_regular(shown))
         images = [
-            KeptImage(str(one["path"]), str(one["class"]), str(one.get("blake2b", "")))
+            KeptImage(
+                str(one["path"]),
+                str(one.get("given", one["class"])),
+                str(one.get("blake2b", "")),
+            )
             for one in content["images"]
         ]
         paths = {os.fsencode(one.path) for one in images}
@@ -98,7 +113,8 @@ def read_published(path: str | os.PathLike[str]) -> Published:
             raise ValueError(facts)
         return Published(images, int(content["of"]), facts)
     except OSError as error:
-        raise ArgumentError(f"{shown}: {error.strerror or one_line(error)}") from None
+        advice = near_or(shown, "name a kept.json")
+        raise ArgumentError(f"{shown}: {error.strerror or one_line(error)}; {advice}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ArgumentError(
             f"{shown}: is not a list of kept images that -o kept.json wrote"

@@ -11,6 +11,7 @@ from moderate_cli.dataset.image_formats import HEAD, format_of
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.files.destinations import check_file
 from moderate_cli.files.regular import open_regular
+from moderate_cli.text import resembling
 
 PICTURES = (".png", ".svg")  # formats of charts
 Format = TypeVar("Format")
@@ -28,8 +29,10 @@ def check_output(destination: str | os.PathLike[str], formats: Mapping[str, Form
     """
     suffix = Path(destination).suffix.lower()
     if suffix not in formats:
+        near = " or ".join(resembling(suffix, formats))
+        use = f"did you mean {near}? Use" if near and suffix else "use"
         known = ", ".join(formats)
-        raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; use one of {known}")
+        raise ArgumentError(f"{os.fspath(destination)}: unknown suffix; {use} one of {known}")
     check_file(destination)
     if suffix not in PICTURES and os.path.isfile(destination):
         with open_regular(destination) as file:

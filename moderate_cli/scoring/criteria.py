@@ -13,6 +13,8 @@ import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows, blocks, copy_rows
 from moderate_cli.errors import ArgumentError, check_choice, check_seed
+from moderate_cli.literals import Center, Metric
+from moderate_cli.literals import Criterion as CriterionName
 from moderate_cli.scoring.centers import CENTERS, METRICS, center_distances
 from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
 from moderate_cli.scoring.margins import held_out_margins
@@ -65,9 +67,9 @@ def score_features(
     features: Features,
     labels: Labels,
     *,
-    criterion: str = "center",
-    center: str = "mean",
-    metric: str = "euclidean",
+    criterion: CriterionName = "center",
+    center: Center = "mean",
+    metric: Metric = "euclidean",
     seed: int = 0,
     readable: Mask | None = None,
 ) -> Doubles:

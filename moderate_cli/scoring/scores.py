@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Rows, blocks
+from moderate_cli.arrays import Doubles, Mask, Rows, blocks
+from moderate_cli.charts.distribution import distribution
+from moderate_cli.text import counted
+
+if TYPE_CHECKING:
+    from moderate_cli.charts.distribution import Chart
 
 ROWS_AT_ONCE = 1 << 16  # in memory as Python numbers, which take 40 bytes each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
     """The score of each image, in row order.
 
@@ -34,6 +40,8 @@ class Scores:
     --------
     >>> from moderate_cli import score
     >>> scores = score("data/train", backbone="pixels")
+    >>> scores
+    Scores(8 images, 3 classes, median 4.71)
     >>> len(scores), scores.class_name(scores.labels[7]), scores.values[7]
     (8, 'owl', np.float64(0.0))
     """
@@ -46,6 +54,27 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        """Return the numbers of images and classes, and the median."""
+        readable = self.values[~np.isnan(self.values)]
+        median = f", median {np.median(readable):.3g}" if len(readable) else ""
+        classes = counted(len(np.unique(self.labels)), "class", "classes")
+        return f"Scores({counted(len(self), 'image')}, {classes}{median})"
+
+    @property
+    def measure(self) -> str:
+        """The name of the score, in words."""
+        if self.criterion == "center":
+            return "distance to the class center"
+        return f"{self.criterion} score".lstrip()
+
+    def chart(self, kept: Mask | None = None) -> Chart:
+        """Return a histogram as an Altair chart; needs the `report` extra.
+
+        With a mask, bool (n,), kept images have another color.
+        """
+        return distribution(self.values, self.measure, kept)
 
     def names(self, rows: Rows) -> Iterator[str]:
         """Yield the paths of rows; the row numbers if there are no paths."""

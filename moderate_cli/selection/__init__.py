@@ -5,7 +5,6 @@ from moderate_cli.selection.counts import BALANCES, exact, kept_count, quotas, w
 from moderate_cli.selection.pool import class_shares
 from moderate_cli.selection.selecting import emptied_classes, select_scores
 from moderate_cli.selection.strategies import (
-    AUTO,
     RECOMMENDED,
     STRATEGIES,
     Follow,
@@ -17,7 +16,6 @@ from moderate_cli.selection.strategies import (
 from moderate_cli.selection.windows import MEDIAN
 
 __all__ = [
-    "AUTO",
     "BALANCES",
     "MEDIAN",
     "RECOMMENDED",

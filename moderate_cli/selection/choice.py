@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import Literal, TypedDict
 
 from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed, check_whole
+from moderate_cli.literals import Balance, Center, Criterion, Metric, Scope, StrategyName
 from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.selection.conflicts import conflicts, without_effect
 from moderate_cli.selection.counts import BALANCES, exact
-from moderate_cli.selection.strategies import AUTO, STRATEGIES, Strategy
+from moderate_cli.selection.strategies import STRATEGIES, Strategy
 from moderate_cli.selection.windows import MEDIAN
 
 SCOPES = ("global", "class")
@@ -25,12 +26,12 @@ class ChoiceKeywords(TypedDict, total=False):
 
     ratio: Number | None
     count: int | None
-    strategy: str
-    criterion: str | None
-    center: str
-    metric: str
-    scope: str
-    balance: str
+    strategy: StrategyName
+    criterion: Criterion | None
+    center: Center
+    metric: Metric
+    scope: Scope
+    balance: Balance
     quantile: Number
     min_per_class: int
     dedup: float | None
@@ -47,7 +48,7 @@ class Choice:
     ratio, count
         Amount to keep, one of the two: a fraction in (0, 1], or a number of images, at least 1.
     strategy
-        A key of `STRATEGIES`, or `AUTO`.
+        A key of `STRATEGIES`.
     criterion
         A key of `moderate_cli.scoring.CRITERIA`; None for the strategy's own.
     center, metric
@@ -65,7 +66,7 @@ class Choice:
         (0, 1]. None keeps them.
     drop_suspects
         Drop likely label errors first: "auto" (probability above 0.5) or a fraction in (0, 1).
-        None or "nothing" keeps them.
+        None or "nothing" keeps them. The ratio is of the remaining images.
     seed
         Random seed.
 
@@ -84,12 +85,12 @@ class Choice:
 
     ratio: Number | None = None
     count: int | None = None
-    strategy: str = "moderate"
-    criterion: str | None = None
-    center: str = "mean"
-    metric: str = "euclidean"
-    scope: str = "class"
-    balance: str = "proportional"
+    strategy: StrategyName = "moderate"
+    criterion: Criterion | None = None
+    center: Center = "mean"
+    metric: Metric = "euclidean"
+    scope: Scope = "class"
+    balance: Balance = "proportional"
     quantile: Number = MEDIAN
     min_per_class: int = 1
     dedup: float | None = None
@@ -97,7 +98,7 @@ class Choice:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("strategy", self.strategy, (*STRATEGIES, AUTO), WHERE)
+        check_choice("strategy", self.strategy, STRATEGIES, WHERE)
         if self.criterion is not None:
             check_choice("criterion", self.criterion, CRITERIA)
         check_choice("center", self.center, CENTERS)
@@ -133,7 +134,7 @@ class Choice:
 
     @property
     def entry(self) -> Strategy:
-        """The entry of the strategy, unless that is `AUTO`."""
+        """The entry of the strategy."""
         return STRATEGIES[self.strategy]
 
     @property
@@ -149,9 +150,7 @@ class Choice:
     @property
     def scored_by(self) -> str:
         """The criterion: `criterion`, or the strategy's own."""
-        if self.criterion is not None:
-            return self.criterion
-        return STRATEGIES[self.strategy].criterion if self.strategy != AUTO else "center"
+        return self.criterion or self.entry.criterion
 
     @property
     def dropped(self) -> Dropped:

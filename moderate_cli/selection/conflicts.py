@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection.counts import exact
-from moderate_cli.selection.strategies import AUTO, STRATEGIES
+from moderate_cli.selection.strategies import STRATEGIES
 from moderate_cli.selection.windows import MEDIAN
 
 CENTERED = {"center": "mean", "metric": "euclidean"}  # options of some criteria, with defaults
@@ -49,13 +49,11 @@ def conflicts(asked: Mapping[str, Any]) -> Iterator[Conflict]:
     criterion = asked.get("criterion")
     if asked.get("ratio") is not None and asked.get("count") is not None:
         yield Conflict("ratio", "count", "both")
-    if scope == "global" and (strategy == AUTO or STRATEGIES[strategy].within_classes):
-        # With auto it is no error: strategies that compare features are not tried.
-        yield Conflict("strategy", "scope", fatal=strategy != AUTO)
+    if scope == "global" and STRATEGIES[strategy].within_classes:
+        yield Conflict("strategy", "scope")
     if strategy != "moderate" and exact(asked.get("quantile", MEDIAN)) != MEDIAN:
         yield Conflict("strategy", "quantile")
-    adapts = strategy != AUTO and STRATEGIES[strategy].adapts
-    if adapts and criterion not in (None, STRATEGIES[strategy].criterion):
+    if STRATEGIES[strategy].adapts and criterion not in (None, STRATEGIES[strategy].criterion):
         yield Conflict("strategy", "criterion")  # it adapts to the accuracy, the sign of its own
     if asked.get("balance", "proportional") != "proportional" and scope == "global":
         yield Conflict("balance", "scope")
@@ -72,8 +70,7 @@ def without_effect(asked: Mapping[str, Any]) -> Iterator[Conflict]:
     [Conflict(one='strategy', other='center', wins='one', fatal=True)]
     """
     strategy, criterion = asked.get("strategy", "moderate"), asked.get("criterion")
-    own = "center" if strategy == AUTO else STRATEGIES[strategy].criterion
-    if not CRITERIA[criterion or own].centered:
+    if not CRITERIA[criterion or STRATEGIES[strategy].criterion].centered:
         for name, default in CENTERED.items():
             if asked.get(name, default) != default:
                 yield Conflict("criterion" if criterion else "strategy", name)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Counts, Labels, Rows, Values
+from moderate_cli.arrays import Counts, Labels, Mask, Rows, Values
 from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.counts import kept_count, members_of, quotas
 from moderate_cli.selection.floors import attainable
@@ -50,6 +50,37 @@ def pool_of(choice: Choice, values: Values, labels: Labels) -> Pool:
     members, sizes = members_of(labels[rows])
     floors = np.minimum(sizes, attainable(sizes, min(choice.min_per_class, len(rows)), k))
     return Pool(rows, values, members, sizes, floors, k)
+
+
+def rest_of(pool: Pool, fixed: Mask, balance: str) -> tuple[Pool, Counts]:
+    """Return the images to choose among, and the number to choose of each class.
+
+    Parameters
+    ----------
+    pool
+        All images.
+    fixed
+        bool (m,), those that are kept in any case, at most `pool.k`.
+    balance
+        A key of `BALANCES`. A class of which more are fixed than its share gives up no image; the
+        others get less.
+
+    Examples
+    --------
+    >>> pool = pool_of(Choice(count=4), np.arange(8.0), np.array([5, 5, 5, 5, 5, 5, 6, 6]))
+    >>> rest, shares = rest_of(pool, np.arange(8) > 5, "proportional")
+    >>> rest.k, shares
+    (2, array([2, 0]))
+    """
+    rows, values, members, sizes, floors, k = pool
+    own = np.bincount(members[fixed], minlength=len(sizes)).astype(sizes.dtype)
+    least = np.maximum(floors, own)
+    if least.sum() > k:  # there is no room for the minimum of each class
+        least = own
+    shares = quotas(sizes, k, least, balance) - own
+    missing, left = np.maximum(floors - own, 0), k - int(own.sum())
+    rest = Pool(rows[~fixed], values[~fixed], members[~fixed], sizes - own, missing, left)
+    return rest, shares
 
 
 def class_shares(choice: Choice, values: Values, labels: Labels) -> tuple[Labels, Counts]:

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Features, Mask, Rows, Values, release
+from moderate_cli.arrays import Counts, Features, Mask, Rows, Values, release
 from moderate_cli.errors import ArgumentError
+from moderate_cli.literals import Balance, Criterion, Scope, StrategyName
 from moderate_cli.scoring import Scores
 from moderate_cli.selection.adaptive import surest, surest_share
 from moderate_cli.selection.choice import Choice
-from moderate_cli.selection.counts import quotas
 from moderate_cli.selection.floors import raise_to_floors
 from moderate_cli.selection.picking import pick_from_class
-from moderate_cli.selection.pool import Pool, pool_of
-from moderate_cli.selection.strategies import AUTO, Order, Strategy, Window
+from moderate_cli.selection.pool import Pool, pool_of, rest_of
+from moderate_cli.selection.strategies import Order, Strategy, Window
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 from moderate_cli.threads import in_threads, one_blas_thread
 
@@ -34,13 +34,13 @@ def select_scores(
     *,
     ratio: float | str | Fraction | None = None,
     count: int | None = None,
-    strategy: str = "moderate",
-    scope: str = "class",
+    strategy: StrategyName = "moderate",
+    scope: Scope = "class",
     quantile: float | str | Fraction = MEDIAN,
-    balance: str = "proportional",
+    balance: Balance = "proportional",
     min_per_class: int = 1,
     features: npt.NDArray[np.floating[Any]] | None = None,
-    criterion: str | None = None,
+    criterion: Criterion | None = None,
     noise_rate: float = 0.0,
     seed: int = 0,
 ) -> Mask:
@@ -104,8 +104,6 @@ def select_scores(
         ratio, count, strategy, criterion, scope=scope, quantile=quantile, balance=balance,
         min_per_class=min_per_class, seed=seed,
     )  # fmt: skip
-    if strategy == AUTO:
-        raise ArgumentError("strategy: auto needs features and labels; use select(...)")
     if criterion is None:
         _check_criterion(asked.entry, scores.criterion if isinstance(scores, Scores) else "")
     if asked.entry.within_classes:
@@ -122,14 +120,25 @@ def choose_from(
     labels: Values,
     features: Features | None = None,
     noise_rate: float = 0.0,
+    fixed: Mask | None = None,
 ) -> Mask:
-    """Select as `select_scores`, but without checking arguments: bool (n,)."""
+    """Select as `select_scores`, but without checking arguments: bool (n,).
+
+    `fixed`, bool (n,), are images with a score that are kept in any case, at most as many as are
+    kept at all; the strategy selects the others.
+    """
     pool = pool_of(asked, values, labels)
+    right = float(np.mean(pool.values < 0))  # of the margin: where the head predicts the label
+    if fixed is None:
+        fixed = np.zeros(len(labels), dtype=np.bool_)
+    rest, shares = rest_of(pool, fixed[pool.rows], asked.balance)
+    if not rest.k:
+        return fixed.copy()
     if asked.within_classes:
-        inside = _by_class(asked, pool, features, noise_rate)
+        inside = _by_class(asked, rest, shares, features, (right, noise_rate))
     else:
-        inside = _globally(asked, pool)
-    return _mask(pool.rows[inside], len(labels))
+        inside = _globally(asked, rest)
+    return _mask(rest.rows[inside], len(labels)) | fixed
 
 
 def _globally(asked: Choice, pool: Pool) -> Mask:
@@ -143,20 +152,24 @@ def _globally(asked: Choice, pool: Pool) -> Mask:
     return raise_to_floors(_mask(order[:k], len(values)), members, floors, order)
 
 
-def _by_class(asked: Choice, pool: Pool, features: Features | None, noise_rate: float) -> Mask:
-    """Select a share per class."""
-    rows, values, members, sizes, floors, k = pool
-    shares = quotas(sizes, k, floors, asked.balance)
+def _by_class(
+    asked: Choice,
+    pool: Pool,
+    shares: Counts,
+    features: Features | None,
+    known: tuple[float, float],
+) -> Mask:
+    """Select a share per class; `known` are the accuracy of the head and the label noise."""
+    rows, values, members, sizes, _, _ = pool
     function = asked.entry.function
     if isinstance(function, Window):
         return class_windows(values, members, shares, sizes, _quantile(asked, function))
     groups = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
-    right = float(np.mean(values < 0))  # of the margin: where the head predicts the label
 
     def select_from(number: int) -> Rows:
         own, share = groups[number], int(shares[number])
         if asked.entry.adapts:
-            own = own[surest(values[own], share, surest_share(share, right, noise_rate))]
+            own = own[surest(values[own], share, surest_share(share, *known))]
         if isinstance(function, Order):
             rng = np.random.default_rng((asked.seed, number))
             return own[function.function(values[own], share, rng)[:share]]

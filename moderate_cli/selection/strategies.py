@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Points, Rows, Values
+from moderate_cli.literals import StrategyName
 from moderate_cli.selection.coverage import facility_location, k_center
 from moderate_cli.selection.following import Picked
 from moderate_cli.selection.graph import graph
@@ -90,7 +91,29 @@ class Strategy:
         return isinstance(self.function, (Pick, Follow))
 
 
-_ENTRIES = (
+_ENTRIES = (  # the recommended one first
+    Strategy(
+        "adaptive",
+        "a varied sample of the surest images of each class; the fewer are kept and the harder the"
+        " classes are to tell apart, the surer",
+        "any data: the recommended strategy",
+        "features that do not know the classes",
+        Follow(adaptive),
+        "this project",
+        criterion="margin",
+        adapts=True,
+    ),
+    Strategy(
+        "adaptive",
+        "a varied sample of the surest images of each class; the fewer are kept and the harder the"
+        " classes are to tell apart, the surer",
+        "any data: the recommended strategy",
+        "features that do not know the classes",
+        Follow(adaptive),
+        "this project",
+        criterion="margin",
+        adapts=True,
+    ),
     Strategy(
         "moderate",
         "a window of scores around the median, or another `--quantile`",
@@ -134,17 +157,6 @@ _ENTRIES = (
         "scores that say little about the images",
         Order(stratified, by_rank=True),
         "CCS: Zheng et al., ICLR 2023",
-    ),
-    Strategy(
-        "adaptive",
-        "a varied sample of the surest images of each class; the fewer are kept and the harder the"
-        " classes are to tell apart, the surer",
-        "any data: the recommended strategy",
-        "features that do not know the classes",
-        Follow(adaptive),
-        "this project",
-        criterion="margin",
-        adapts=True,
     ),
     Strategy(
         "matching",
@@ -197,12 +209,4 @@ _ENTRIES = (
 )
 STRATEGIES = {entry.name: entry for entry in _ENTRIES}
 
-RECOMMENDED = "adaptive"  # in examples, and where strategies are compared
-
-AUTO = "auto"  # takes `RECOMMENDED`, unless another strategy is better on held-out images
-AUTO_KEEPS = (
-    f"`{RECOMMENDED}`, or a strategy that beats it beyond the error, by linear-probe"
-    " accuracy on held-out images"
-)
-AUTO_FOR = "data that you know little about"
-AUTO_NOT = "networks trained from scratch: a linear probe undervalues diversity"
+RECOMMENDED: StrategyName = "adaptive"  # the one name that examples, hints and comparisons give

@@ -106,7 +106,11 @@ CLUSTERS = {"features": (F,), "labels": "kmeans:2"}
             {"strategy": "graph"},
             "strategy='graph' needs features, not scores",
         ),
-        ({"scores": F[:, 0]}, {"strategy": "auto"}, "strategy='auto' needs features, not scores"),
+        (
+            {"scores": F[:, 0]},
+            {"strategy": "adaptive"},
+            "strategy='adaptive' needs features, not scores",
+        ),
         ({"scores": F[:, 0]}, {"dedup": 0.9}, "dedup needs features, not scores"),
         (
             {"scores": F[:, 0]},
@@ -128,7 +132,6 @@ CLUSTERS = {"features": (F,), "labels": "kmeans:2"}
             {"drop_suspects": 0.1},
             "drop_suspects takes only one backbone",
         ),
-        (CLUSTERS, {"strategy": "auto"}, "use strategy='auto' or labels='kmeans:2', not both"),
         (CLUSTERS, {"drop_suspects": 0.1}, "use drop_suspects or labels='kmeans:2', not both"),
     ],
 )
@@ -145,7 +148,7 @@ def test_a_choice_that_inputs_cannot_give_is_refused(inputs, options, message):
         ({"features": (F, F), "labels": Y}, {"strategy": "hard", "criterion": "margin"}),
         (CLUSTERS, {"strategy": "herding", "dedup": 0.9}),
         (CLUSTERS, {"strategy": "adaptive", "drop_suspects": "nothing"}),
-        ({"data": "d"}, {"strategy": "auto", "dedup": 0.9, "drop_suspects": "auto"}),
+        ({"data": "d"}, {"strategy": "adaptive", "dedup": 0.9, "drop_suspects": "auto"}),
     ],
 )
 def test_a_choice_that_inputs_can_give_passes(inputs, options):

@@ -26,7 +26,7 @@ def test_a_selection_of_arrays_names_rows():
     assert found.paths == ["1", "5"]
     assert found.dataset is None
     assert (
-        repr(found) == "Selection: 2 of 8 images in 2 classes, strategy moderate, criterion center"
+        repr(found) == "Selection(2 of 8 images in 2 classes, strategy moderate, criterion center)"
     )
     assert found.classes == [ClassCount("0", 5, 1), ClassCount("1", 3, 1)]
 
@@ -36,7 +36,7 @@ def test_a_selection_of_a_dataset_names_paths(embedded):
     found = moderate_cli.select(embedded, count=2, strategy="easy", min_per_class=0, **options)
     assert found.paths == ["cat/2.png", "dog/0.png"]
     assert found.dataset.classes == ("cat", "dog", "owl")
-    assert repr(found) == "Selection: 2 of 8 images in 3 classes, strategy easy, criterion center"
+    assert repr(found) == "Selection(2 of 8 images in 3 classes, strategy easy, criterion center)"
     assert found.classes == [
         ClassCount("cat", 5, 1), ClassCount("dog", 2, 1), ClassCount("owl", 1, 0)
     ]  # fmt: skip
@@ -44,10 +44,10 @@ def test_a_selection_of_a_dataset_names_paths(embedded):
 
 def test_scores_of_ones_own_are_not_called_distances():
     found = moderate_cli.select(scores=np.array([0.1, 0.9, 0.5]), count=1)
-    assert repr(found) == "Selection: 1 of 3 images in 1 class, strategy moderate, given scores"
+    assert repr(found) == "Selection(1 of 3 images in 1 class, strategy moderate, given scores)"
     own = Scores(np.array([0.1, 0.9]), np.array([0, 1]), criterion="aum")
     found = moderate_cli.select(scores=own, ratio=1)
-    assert repr(found) == "Selection: 2 of 2 images in 2 classes, strategy moderate, criterion aum"
+    assert repr(found) == "Selection(2 of 2 images in 2 classes, strategy moderate, criterion aum)"
 
 
 def test_an_array_of_a_selection_is_its_mask():
@@ -66,7 +66,7 @@ def test_unreadable_images_are_in_no_count():
     features[3] = np.nan
     found = selected(features, ratio=1)
     assert found.classes == [ClassCount("0", 4, 4), ClassCount("1", 3, 3)]
-    assert repr(found).startswith("Selection: 7 of 7 images in 2 classes")
+    assert repr(found).startswith("Selection(7 of 7 images in 2 classes")
     assert found.inverted().rows.tolist() == []
 
 

@@ -583,7 +583,8 @@ def test_an_export_with_empty_classes_says_what_image_folder_needs(embedded, mod
     (embedded / "bee").mkdir()
     done = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
     assert done.stderr.splitlines()[-2:] == [
-        f"moderate: Copied 8 of 8 images -> {tmp_path}/out",
         f"moderate: warning: {tmp_path}/out: has empty classes; ImageFolder needs allow_empty=True",
+        "moderate: Kept 8 of 8 images in 3 classes (100 % of the 8; 0 dropped first) with moderate"
+        f" -> {tmp_path}/out",
     ]
     assert len(ImageFolder(tmp_path / "out", allow_empty=True)) == 8

@@ -34,7 +34,10 @@ def test_one_split_is_pruned_and_all_else_is_copied(tree, moderate, monkeypatch)
     monkeypatch.chdir(tree.parent)
     done = moderate("select", "data", "--split", "train", "--count", "3", "--copy-to", "small")
     assert done.stdout == ""
-    assert done.stderr.endswith("moderate: Copied 3 of 8 images, and all else in data -> small\n")
+    assert done.stderr.splitlines()[0] == (
+        "moderate: Kept 3 of 8 images in 3 classes (38 % of the 8; 0 dropped first) with moderate,"
+        " and all else in data -> small"
+    )
     kept = select(tree / "train", count=3, backbone="pixels").paths
     val = [f"val/{name}" for name in files_of(tree / "val")]
     assert files_of("small") == sorted(
@@ -47,6 +50,37 @@ def test_one_split_is_pruned_and_all_else_is_copied(tree, moderate, monkeypatch)
     )
     assert again.status == 0
     assert len(files_of("small")) == len(kept) + 1 + len(val) + 2
+
+
+def test_a_list_alone_copies_nothing_else(tree, moderate, monkeypatch):
+    monkeypatch.chdir(tree.parent)
+    done = moderate("select", "data", "--split", "train", "--count", "3", "-o", "a.txt")
+    assert done.stderr.splitlines()[0].endswith(" with moderate -> a.txt")
+
+
+def test_the_hint_names_the_split_so_that_its_command_copies_the_tree(tree, moderate, monkeypatch):
+    monkeypatch.chdir(tree.parent)
+    args = ("--split", "train", "--count", "3", "--link", "hard", "--copy-to", "small")
+    hint = moderate("select", "data", *args).stderr.splitlines()[-1]
+    assert " use: moderate select --count 3 --strategy adaptive data --" in hint
+    assert hint.endswith(" --split train --copy-to small --link hard --force")
+    done = moderate(*hint.partition(" use: moderate ")[2].split())
+    assert done.status == 0
+    assert " with adaptive, and all else in data -> small\n" in done.stderr
+    assert os.path.samefile("small/data.yaml", "data/data.yaml")
+
+
+def test_a_store_of_any_name_is_not_copied(tree, tmp_path, moderate):
+    store = tree / "features"
+    moderate("embed", tree / "train", "--store", store)
+    assert (store / "moderate.lock").is_file()
+    shutil.copytree(store, tree / "val", dirs_exist_ok=True)  # where images are, too
+    selection = select(tree / "train", count=3, backbone="pixels")
+    export(tree / "train", selection, tmp_path / "small", tree=tree)
+    assert sorted(os.listdir(tmp_path / "small")) == [
+        ".moderate-export", "data.yaml", "train", "val",
+    ]  # fmt: skip
+    assert files_of(tmp_path / "small" / "val") == files_of(tree / "val")
 
 
 @pytest.mark.parametrize("link", ["hard", "symbolic"])

@@ -5,12 +5,12 @@ from fractions import Fraction
 import pytest
 
 from moderate_cli.errors import ArgumentError, OptionError
-from moderate_cli.selection import AUTO, STRATEGIES, Choice
+from moderate_cli.selection import STRATEGIES, Choice
 from moderate_cli.selection.conflicts import Conflict, conflicts
 
 WITHIN = [name for name, entry in STRATEGIES.items() if entry.within_classes]
 ANYWHERE = [name for name in STRATEGIES if name not in WITHIN]
-NAMES = ", ".join([*STRATEGIES, "auto"])
+NAMES = ", ".join(STRATEGIES)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,6 @@ def test_values_out_of_range_are_refused(options, message):
         {"ratio": 0.5, "dedup": 1},
         {"ratio": 0.5, "drop_suspects": "nothing"},
         {"ratio": 0.5, "drop_suspects": "1/1000"},
-        {"ratio": 0.5, "strategy": AUTO, "drop_suspects": "auto"},
     ],
 )
 def test_values_at_the_ends_of_their_range_are_taken(options):
@@ -96,7 +95,6 @@ def test_values_at_the_ends_of_their_range_are_taken(options):
             {"strategy": "random", "quantile": 0.4},
             "use strategy='random' or quantile=0.4, not both",
         ),
-        ({"strategy": AUTO, "quantile": 0}, "use strategy='auto' or quantile=0, not both"),
         (
             {"strategy": "adaptive", "criterion": "el2n"},
             "use strategy='adaptive' or criterion='el2n', not both",
@@ -113,19 +111,18 @@ def test_options_that_exclude_each_other_are_refused(options, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("strategy", [*STRATEGIES, AUTO])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_strategy_that_compares_features_knows_no_other_scope(strategy):
     found = list(conflicts({"strategy": strategy, "scope": "global"}))
     if strategy in ANYWHERE:
         assert found == []
     else:
-        # auto only leaves such strategies out.
-        assert found == [Conflict("strategy", "scope", "one", strategy != AUTO)]
+        assert found == [Conflict("strategy", "scope")]
     assert list(conflicts({"strategy": strategy, "scope": "class"})) == []
     assert list(conflicts({"strategy": strategy})) == []
 
 
-@pytest.mark.parametrize("strategy", [*STRATEGIES, AUTO])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_only_the_window_of_moderate_can_be_moved(strategy):
     found = list(conflicts({"strategy": strategy, "quantile": "0.25"}))
     assert found == ([] if strategy == "moderate" else [Conflict("strategy", "quantile")])
@@ -153,20 +150,19 @@ def test_all_conflicts_are_found():
 
 
 def test_each_class_has_its_share_unless_the_user_chooses_otherwise():
-    for strategy in (*STRATEGIES, AUTO):
+    for strategy in STRATEGIES:
         assert Choice(ratio=1, strategy=strategy) == Choice(
             ratio=1, strategy=strategy, scope="class"
         )
         assert Choice(ratio=1, strategy=strategy).within_classes
-    for strategy in (*ANYWHERE, AUTO):
+    for strategy in ANYWHERE:
         assert not Choice(ratio=1, strategy=strategy, scope="global").within_classes
 
 
 def test_the_criterion_is_the_users_or_that_of_the_strategy():
     assert Choice(ratio=1).scored_by == "center"
     assert Choice(ratio=1, strategy="adaptive").scored_by == "margin"
-    assert Choice(ratio=1, strategy=AUTO).scored_by == "center"
-    for strategy in STRATEGIES.keys() - {"adaptive"} | {AUTO}:
+    for strategy in STRATEGIES.keys() - {"adaptive"}:
         assert Choice(ratio=1, strategy=strategy, criterion="aum").scored_by == "aum"
 
 
@@ -181,7 +177,7 @@ def test_the_criterion_is_the_users_or_that_of_the_strategy():
     ],
 )
 def test_suspects_are_dropped_only_if_the_user_says_so(drop_suspects, dropped):
-    for strategy in (*STRATEGIES, AUTO):
+    for strategy in STRATEGIES:
         choice = Choice(ratio=1, strategy=strategy, drop_suspects=drop_suspects)
         assert choice.dropped == dropped
 

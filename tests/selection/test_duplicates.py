@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import paint
 from PIL import Image
+from shown import without_closing
 
 from moderate_cli.errors import ArgumentError
 from moderate_cli.selection import duplicates
@@ -110,7 +111,7 @@ def test_duplicates_are_listed_and_torn_pairs_named(twins, moderate, tmp_path):
 def test_dedup_keeps_the_first_of_each_group_and_one_of_each_class(twins, moderate):
     done = moderate("select", "-r", "1", "--dedup", "0.99", twins)
     assert done.stdout == "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n"
-    assert done.stderr.splitlines() == [
+    assert without_closing(done.stderr).splitlines() == [
         "moderate: 2 near duplicates of 2 images",
         "moderate: warning: 1 pair of near duplicates has different labels, so one label is wrong:"
         " dog/0.png and cat/0.png",
@@ -119,7 +120,7 @@ def test_dedup_keeps_the_first_of_each_group_and_one_of_each_class(twins, modera
     ]
     done = moderate("select", "-r", "1", "--dedup", "0.99", "--min-per-class", "0", twins)
     assert done.stdout == "cat/0.png\ncat/1.png\nowl/0.png\n"
-    assert done.stderr.splitlines()[2:] == [
+    assert without_closing(done.stderr).splitlines()[2:] == [
         "moderate: warning: 1 class had nothing but near duplicates, so no image is left: dog 1;"
         " --min-per-class 1 keeps one of each"
     ]
@@ -139,7 +140,9 @@ def test_own_features_can_be_deduplicated(moderate, tmp_path):
     args = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     done = moderate("select", "-r", "1", "--dedup", "0.9", *args)
     assert done.stdout == "0\n1\n3\n"
-    assert done.stderr.endswith("has different labels, so one label is wrong: 2 and 0\n")
+    assert without_closing(done.stderr).endswith(
+        "has different labels, so one label is wrong: 2 and 0\n"
+    )
 
 
 def test_a_tab_in_a_name_needs_csv(twins, moderate):

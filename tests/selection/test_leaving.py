@@ -1,15 +1,14 @@
 """Images that are left out before the selection: every strategy with every way to do so."""
 
-import re
 from collections import Counter
 from fractions import Fraction
 from itertools import cycle, product
 
 import numpy as np
 import pytest
+from shown import without_closing
 
 from moderate_cli import results
-from moderate_cli.evaluation import auto
 from moderate_cli.evaluation.cells import FULL, Cell
 from moderate_cli.evaluation.pools import Pool
 from moderate_cli.inputs import Source
@@ -52,7 +51,6 @@ def arrays(tmp_path, monkeypatch):
 
     plain = results.find_suspects
     monkeypatch.setattr(results, "find_suspects", once)
-    monkeypatch.setattr(auto, "SEEDS", 2)
     return ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
 
 
@@ -75,7 +73,7 @@ AMOUNTS = {
 }
 
 
-def left_out(way, strategy, preset, least):
+def left_out(way, preset, least):
     """Rows that go, by hand: of each class as many as leave it the least it keeps."""
     dropped = next((value for value in way if value in SUSPECTS), None)
     if dropped is None and preset == "noisy-labels":
@@ -90,7 +88,7 @@ def left_out(way, strategy, preset, least):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("strategy", [*STRATEGIES, "auto"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_goes_with_every_way_to_leave_images_out(
     strategy, way, arrays, moderate, monkeypatch
 ):
@@ -100,7 +98,7 @@ def test_every_strategy_goes_with_every_way_to_leave_images_out(
         args = ["select", *amount, "--strategy", strategy, "--balance", balance, *WAYS[way]]
         args += ["--scope", scope] if scope else []
         args += ["--config", preset] if preset else []
-        within = strategy != "auto" and STRATEGIES[strategy].within_classes
+        within = STRATEGIES[strategy].within_classes
         if scope == "global" and (within or balance != "proportional"):
             with monkeypatch.context() as patch:
                 patch.setattr("moderate_cli.api.select.open_source", None)  # before any work
@@ -111,11 +109,8 @@ def test_every_strategy_goes_with_every_way_to_leave_images_out(
             continue
         done = moderate(*args, *arrays)
         assert done.status == 0, (args, done.stderr)
-        taken = strategy
-        if strategy == "auto":
-            taken = re.search(r"--strategy auto chose ([a-z-]+)", done.stderr)[1]
         least = 0 if preset == "released-code" else 1
-        left = set(range(82)) - left_out(WAYS[way], taken, preset, least)
+        left = set(range(82)) - left_out(WAYS[way], preset, least)
         kept = list(map(int, done.stdout.split()))
         assert len(kept) == len(set(kept)) == AMOUNTS[amount](len(left)), args
         assert set(kept) <= left, args
@@ -131,13 +126,13 @@ def test_suspects_are_those_that_were_planted():
 def test_images_that_stay_for_their_class_are_counted(arrays, moderate):
     args = ("select", "-r", "1", *arrays)
     done = moderate(*args, "--drop-suspects", "0.1")
-    assert done.stderr.splitlines() == [
+    assert without_closing(done.stderr).splitlines() == [
         "moderate: dropped 7 likely label errors; selecting from the remaining 75 images",
         "moderate: did not drop 1 likely label error, so that each class keeps --min-per-class 1:"
         " 4 1",
     ]
     done = moderate(*args, "--dedup", "0.9999", "--min-per-class", "20")
-    assert done.stderr.splitlines() == [
+    assert without_closing(done.stderr).splitlines() == [
         "moderate: 5 near duplicates of 5 images",
         "moderate: warning: 2 pairs of near duplicates have different labels, so one label of each"
         " is wrong: 80 and 1, 81 and 0",
@@ -147,7 +142,7 @@ def test_images_that_stay_for_their_class_are_counted(arrays, moderate):
     assert len(done.stdout.split()) == 82
     # Without a floor all of a class may go, and that is said.
     done = moderate(*args, "--drop-suspects", "0.1", "--min-per-class", "0")
-    assert done.stderr.splitlines() == [
+    assert without_closing(done.stderr).splitlines() == [
         "moderate: dropped 8 likely label errors; selecting from the remaining 74 images",
         "moderate: warning: 1 class had nothing but likely label errors, so no image is left: 4 2;"
         " --min-per-class 1 keeps one of each",
@@ -180,27 +175,9 @@ def test_an_evaluation_leaves_out_the_same_images_as_select():
     assert not set(WRONG) & set(most.tolist())
 
 
-def test_auto_says_once_how_many_suspects_are_dropped(arrays, moderate, monkeypatch):
-    monkeypatch.setattr(auto, "CANDIDATES", (("herding", "0.5"),))
-    args = ("select", "-r", "0.1,1/2", "--strategy", "auto", "--drop-suspects", "auto", "-n")
-    done = moderate(*args, *arrays)
-    assert done.status == 0
-    *dropped, first, second = done.stderr.splitlines()
-    assert dropped == [
-        "moderate: dropped 4 likely label errors; selecting from the remaining 78 images",
-        "moderate: did not drop 1 likely label error, so that each class keeps --min-per-class 1:"
-        " 4 1",
-    ]
-    for line in (first, second):
-        assert re.fullmatch(
-            r"moderate: --strategy auto chose herding \(\d+\.\d % held-out accuracy\)", line
-        )
-
-
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--strategy", "auto"), "evaluation needs two classes, and there is only one"),
         (
             ("--drop-suspects", "0.1"),
             "suspects: there is only one class, so no label can be wrong",

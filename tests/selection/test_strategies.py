@@ -269,7 +269,7 @@ def test_the_graph_spreads_over_clusters(rng):
     [
         (
             {"strategy": "best"},
-            f"strategy: 'best' is unknown; choose one of {', '.join([*STRATEGIES, 'auto'])}",
+            f"strategy: 'best' is unknown; choose one of {', '.join(STRATEGIES)}",
         ),
         (
             {"strategy": "easy", "quantile": 0.3},
@@ -291,7 +291,6 @@ def test_the_graph_spreads_over_clusters(rng):
             {"strategy": "matching", "features": np.zeros(3)},
             "features (3,) and scores (3,) do not match",
         ),
-        ({"strategy": "auto"}, "strategy: auto needs features and labels; use select(...)"),
         ({"seed": -1}, "seed: -1 is not in [0, 4294967295]"),
     ],
 )

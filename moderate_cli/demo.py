@@ -1,4 +1,4 @@
-"""A small dataset of drawn pictures, a few of them mislabeled or ruined."""
+"""A small dataset of drawn pictures, some of them mislabeled or ruined, and a clean test set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from moderate_cli.arrays import Doubles
 
 SIDE = 128
 PER_CLASS = 60
-PLANTED_PER_CLASS = 4
+MISLABELED, RUINED = 9, 4  # per class
+TEST_PER_CLASS = 20
 
 Color = tuple[int, int, int]
 Random = np.random.Generator
@@ -37,20 +38,21 @@ class Drawing(NamedTuple):
 def draw_dataset(root: Path, seed: int = 0) -> Drawing:
     """Draw an ImageFolder of `PER_CLASS` pictures per class, determined by the seed.
 
-    In each class, `PLANTED_PER_CLASS` pictures show another class, and the same number are ruined.
+    In each class, `MISLABELED` pictures show another class that looks alike, as the errors of
+    people do, and `RUINED` are ruined.
     """
     random = np.random.default_rng(seed)
-    names = list(SHAPES)
     mislabeled, ruined = set(), set()
-    for label, name in enumerate(names):
+    for name in SHAPES:
         (root / name).mkdir(parents=True)
-        planted = random.permutation(PER_CLASS)[: 2 * PLANTED_PER_CLASS].tolist()
-        wrong, broken = set(planted[:PLANTED_PER_CLASS]), set(planted[PLANTED_PER_CLASS:])
+        alike = [other for group in ALIKE if name in group for other in group if other != name]
+        planted = random.permutation(PER_CLASS)[: MISLABELED + RUINED].tolist()
+        wrong, broken = set(planted[:MISLABELED]), set(planted[MISLABELED:])
         for number in range(PER_CLASS):
             path = f"{name}/{number:02d}.jpg"
             shown = name
             if number in wrong:
-                shown = names[(label + int(random.integers(1, len(names)))) % len(names)]
+                shown = alike[int(random.integers(len(alike)))]
                 mislabeled.add(path)
             picture = _draw(SHAPES[shown], random)
             if number in broken:
@@ -60,19 +62,37 @@ def draw_dataset(root: Path, seed: int = 0) -> Drawing:
     return Drawing(frozenset(mislabeled), frozenset(ruined))
 
 
+def draw_test_set(root: Path, seed: int = 1) -> None:
+    """Draw an ImageFolder of `TEST_PER_CLASS` pictures per class, all with the right label."""
+    random = np.random.default_rng(seed)
+    for name, shape in SHAPES.items():
+        (root / name).mkdir(parents=True)
+        for number in range(TEST_PER_CLASS):
+            _draw(shape, random).save(root / name / f"{number:02d}.jpg", quality=90)
+
+
 def _draw(shape: Shape, random: Random) -> Image.Image:
-    """Draw a rotated shape, dark on bright or bright on dark, with shading and noise."""
-    dark, bright = random.integers(20, 110, 3), random.integers(150, 240, 3)
+    """Draw a rotated shape, dark on bright or bright on dark, with shading, clutter and noise."""
+    dark, bright = random.integers(20, 120, 3), random.integers(130, 240, 3)
     back, front = (dark, bright) if random.random() < 0.5 else (bright, dark)
     canvas = Image.new("RGB", (2 * SIDE, 2 * SIDE), _color(back))
-    shape(ImageDraw.Draw(canvas), _color(front), random)
+    draw = ImageDraw.Draw(canvas)
+    shape(draw, _color(front), random)
+    _clutter(draw, random)
     turned = canvas.rotate(
-        float(random.uniform(-20, 20)), Image.Resampling.BICUBIC, fillcolor=_color(back)
+        float(random.uniform(-40, 40)), Image.Resampling.BICUBIC, fillcolor=_color(back)
     )
     levels = np.asarray(turned.resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float64)
     top, bottom = random.uniform(0.75, 1.15, 2)
     light = np.linspace(top, bottom, SIDE)[:, None, None]
-    return _picture(levels * light + random.normal(0, random.uniform(2, 12), levels.shape))
+    return _picture(levels * light + random.normal(0, random.uniform(10, 60), levels.shape))
+
+
+def _clutter(draw: ImageDraw.ImageDraw, random: Random) -> None:
+    """Draw a few bars over the picture."""
+    for _ in range(int(random.integers(4, 11))):
+        x, y, width, height = (2 * SIDE * random.random(4) * (1, 1, 0.6, 0.6)).tolist()
+        draw.rectangle((x, y, x + width, y + height), fill=_color(random.integers(20, 240, 3)))
 
 
 def _color(levels: npt.NDArray[np.int64]) -> Color:
@@ -98,8 +118,8 @@ def _star(draw: ImageDraw.ImageDraw, color: Color, random: Random) -> None:
     draw.polygon(
         [
             (
-                x + radius * (1.0, 0.4)[point % 2] * math.sin(math.pi * point / 5),
-                y - radius * (1.0, 0.4)[point % 2] * math.cos(math.pi * point / 5),
+                x + radius * (1.0, 0.7)[point % 2] * math.sin(math.pi * point / 5),
+                y - radius * (1.0, 0.7)[point % 2] * math.cos(math.pi * point / 5),
             )
             for point in range(10)
         ],
@@ -126,7 +146,7 @@ def _dots(draw: ImageDraw.ImageDraw, color: Color, random: Random) -> None:
     for row in range(10):
         for column in range(10):
             x, y = (column + 0.5) * step, (row + 0.5) * step
-            draw.ellipse((x - step / 4, y - step / 4, x + step / 4, y + step / 4), fill=color)
+            draw.ellipse((x - step / 3, y - step / 3, x + step / 3, y + step / 3), fill=color)
 
 
 def _place(random: Random) -> tuple[float, float, float]:
@@ -156,6 +176,7 @@ SHAPES: dict[str, Shape] = {
     "stripes": _stripes,
     "triangle": _triangle,
 }
+ALIKE = (("checkers", "dots", "stripes"), ("disc", "star", "triangle"))
 RUINS: tuple[Callable[[Image.Image, Random], Image.Image], ...] = (
     _drown_in_noise,
     _black_out,

@@ -37,7 +37,9 @@ def class_chart(classes: Sequence[ClassBar]) -> alt.LayerChart | alt.FacetChart:
     )
     base = alt.Chart(alt.InlineData(values=rows, name="classes")).encode(y)
     return alt.layer(
-        base.mark_bar(color=DROPPED).encode(alt.X("images:Q", title="images")),
+        base.mark_bar(color=DROPPED).encode(
+            alt.X("images:Q", title="images", axis=alt.Axis(tickCount=5))
+        ),
         base.mark_bar(color=KEPT).encode(alt.X("kept:Q")),
         base.mark_text(align="left", dx=5, fontSize=10, color="#444").encode(
             alt.X("images:Q"), text="text:N"

@@ -16,7 +16,8 @@ SUFFIXES = (".png", ".svg")
 # Colors that readers with any color vision can tell apart (Okabe and Ito, 2008), and marks.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8F98")
 MARKS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-KEPT, DROPPED, REFERENCE, INK = COLORS[0], "#C3CAD4", "#8A8F98", "#333333"
+KEPT, DROPPED, SUSPECT = COLORS[0], "#C3CAD4", COLORS[1]
+REFERENCE, INK = "#8A8F98", "#333333"
 
 MODULES = ("altair", "jinja2", "vl_convert")
 PIXELS_PER_INCH = 300
@@ -45,8 +46,7 @@ def check_drawable(destination: str | os.PathLike[str]) -> None:
     """
     if not all(map(importlib.util.find_spec, MODULES)):
         raise OutputError(
-            f"{os.fspath(destination)}: needs the `report` extra;"
-            " pip install altair jinja2 vl-convert-python"
+            f"{os.fspath(destination)}: needs missing packages; pip install 'moderate-cli[report]'"
         )
 
 

@@ -1,34 +1,30 @@
-"""Histogram of scores: kept and dropped images, and the selection window."""
+"""Histogram of scores: kept and dropped images, and suspects."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from moderate_cli.charts.drawing import DROPPED, KEPT, REFERENCE
+from moderate_cli.charts.drawing import DROPPED, INK, KEPT, SUSPECT
 
 if TYPE_CHECKING:
     import altair as alt
 
+FATES = {"kept": KEPT, "dropped": DROPPED, "suspect": SUSPECT}
+
 
 class Bin(NamedTuple):
-    """A range of scores, with the numbers of images kept and dropped in it."""
+    """A range of scores, with its numbers of images: kept, dropped, and suspects of either kind."""
 
     low: float
     high: float
     kept: int
     dropped: int
-
-
-class Band(NamedTuple):
-    """The lowest and the highest score in a window."""
-
-    low: float
-    high: float
+    suspect: int = 0
 
 
 def score_chart(
-    bins: Sequence[Bin], band: Band | None, median: float, measure: str
+    bins: Sequence[Bin], median: float, measure: str
 ) -> alt.LayerChart | alt.FacetChart:
     """Return the chart.
 
@@ -36,8 +32,6 @@ def score_chart(
     ----------
     bins
         From the lowest score to the highest.
-    band
-        The window, if there is one.
     median
         Of all scores.
     measure
@@ -45,39 +39,37 @@ def score_chart(
     """
     import altair as alt
 
+    ends = [bins[0].low, bins[-1].high]
     x = alt.X(
         "low:Q",
         bin="binned",
         title=measure,
         axis=alt.Axis(tickCount=8),
-        scale=alt.Scale(nice=False),
+        scale=alt.Scale(nice=False, domain=ends),
     )
-    fates = alt.Scale(domain=["kept", "dropped"], range=[KEPT, DROPPED])
+    shown = [name for name in FATES if any(getattr(one, name) for one in bins)]
+    fates = alt.Scale(domain=shown, range=[FATES[name] for name in shown])
     tooltip = [alt.Tooltip("low:Q", title="from"), alt.Tooltip("high:Q", title="to")]
     bars = (
         alt.Chart(alt.InlineData(values=[one._asdict() for one in bins], name="bins"))
-        .transform_fold(["kept", "dropped"], as_=["fate", "images"])
+        .transform_fold(list(FATES), as_=["fate", "images"])
         .mark_bar(binSpacing=1)
         .encode(
             x,
             alt.X2("high:Q"),
             alt.Y("images:Q", title="images", axis=alt.Axis(tickCount=5)),
-            alt.Color("fate:N", title=None, scale=fates, legend=alt.Legend(orient="top", offset=4)),
+            alt.Color(
+                "fate:N", title=None, scale=fates, legend=alt.Legend(orient="top", offset=22)
+            ),
             alt.Order("fate:N", sort="descending"),
             tooltip=[*tooltip, "fate:N", "images:Q"],
         )
     )
-    layers: list[alt.Chart] = []
-    if band is not None:
-        window = alt.Chart(alt.InlineData(values=[band._asdict()], name="band"))
-        layers.append(window.mark_rect(color=KEPT, opacity=0.2).encode(x, alt.X2("high:Q")))
-    middle = [{"low": median, "text": "median"}]
-    line = alt.Chart(alt.InlineData(values=middle, name="median")).encode(alt.X("low:Q"))
+    middle = alt.InlineData(values=[{"low": median, "text": "median"}], name="median")
+    line = alt.Chart(middle).encode(alt.X("low:Q"))
     return alt.layer(
-        *layers,
         bars,
-        line.mark_rule(color=REFERENCE, strokeDash=[4, 3]),
-        line.mark_text(align="left", baseline="top", dx=4, y=0, color=REFERENCE).encode(
-            text="text:N"
-        ),
+        line.mark_rule(color=INK, strokeDash=[4, 3]),
+        # Above the frame, where no bar is.
+        line.mark_text(baseline="bottom", y=-4, color=INK).encode(text="text:N"),
     )

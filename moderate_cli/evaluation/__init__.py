@@ -1,6 +1,5 @@
 """Evaluation: train a classifier on each strategy's selection, and compare accuracies."""
 
-from moderate_cli.evaluation.auto import best_choice
 from moderate_cli.evaluation.cells import FULL, Cell, Result
 from moderate_cli.evaluation.comparison import Comparison
 from moderate_cli.evaluation.judging import Learner, ProbeLearner, judge
@@ -13,7 +12,6 @@ __all__ = [
     "Learner",
     "ProbeLearner",
     "Result",
-    "best_choice",
     "check_comparable",
     "judge",
 ]

@@ -59,7 +59,7 @@ class Cell(NamedTuple):
             base,
             ratio=self.ratio,
             count=None,
-            strategy="random" if self.strategy == FULL else self.strategy,
+            strategy="random" if self.strategy == FULL else self.strategy,  # type: ignore[arg-type]
             quantile=self.quantile,
             drop_suspects=self.drop_suspects or None,
             seed=self.seed,

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from moderate_cli.charts.curves import Point, curves
+from moderate_cli.evaluation.about import About
 from moderate_cli.evaluation.cells import FULL, Cell, Result
 from moderate_cli.evaluation.estimates import (
     FEWEST_SEEDS,
+    PAIRED,
     Estimate,
     Line,
     nearest,
     smallest_within,
     summarize,
 )
+from moderate_cli.evaluation.verdict import Pick, in_points, picks, say_picks, to_paste
+from moderate_cli.exporting.html import html_table
 from moderate_cli.exporting.tables import Table
 from moderate_cli.selection import Choice, exact
-from moderate_cli.text import aligned
+from moderate_cli.text import aligned, counted, named
 
 if TYPE_CHECKING:
     import altair as alt
 
-HEADER = ("strategy", "label filter", "ratio", "images", "accuracy", "vs random", "worst class")
+FILTER = "label filter"
+HEADER = ("strategy", FILTER, "ratio", "images", "accuracy", "vs random", "worst class", "")
+WIDTH = 80  # of the verdict
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +48,8 @@ class Comparison:
     held_out
         Whether the test images were held out of the data; it decides what an interval is about
         (`moderate_cli.evaluation.estimates`).
+    about
+        What it is about, for readers.
 
     Examples
     --------
@@ -54,10 +62,56 @@ class Comparison:
     results: Mapping[Cell, Result]
     base: Choice
     held_out: bool = False
+    about: About | None = None
 
     def __repr__(self) -> str:
-        """Return the table that `moderate evaluate` prints, in percent."""
-        return aligned(HEADER, [_shown(line) for line in self.lines])
+        """Return the text that `moderate evaluate` prints: a table in percent, and a verdict."""
+        return self.text()
+
+    def text(self, *, with_command: bool = True) -> str:
+        """Return header, table and verdict, and the command that makes the selection to take."""
+        about = named(self.about.facts()) if self.about else ""
+        verdict = textwrap.fill(f"Verdict: {self.verdict}.", WIDTH, break_on_hyphens=False)
+        command = f"  {self.command}\n" if with_command and self.command else ""
+        return f"{about}\n{self.shown()}\n{verdict}\n{command}".lstrip("\n")
+
+    def shown(self, taken: str | None = None) -> str:
+        """Return the table in percent; marks the rows to take, or those of the `taken` strategy."""
+        marked = [pick.line for pick in self.picks]
+        if taken is not None:
+            marked = [line for line in self.lines if line.cell.strategy == taken]
+        rows = [(*_shown(line), "take" * (line in marked)) for line in self.lines]
+        filtered = any(line.cell.drop_suspects for line in self.lines)
+        columns = [at for at, name in enumerate(HEADER) if filtered or name != FILTER]
+        header, *rows = [tuple(row[at] for at in columns) for row in (HEADER, *rows)]
+        return aligned(header, rows)
+
+    @cached_property
+    def picks(self) -> list[Pick]:
+        """The selection to take at each ratio."""
+        return list(picks(self.results, self.lines, PAIRED if self.held_out else 0.0))
+
+    @property
+    def verdict(self) -> str:
+        """Which selection to take, by how much it is ahead, and how sure that is."""
+        return say_picks(self.picks) if self.picks else "only the full set was judged"
+
+    @property
+    def command(self) -> str:
+        """The command that makes the selection to take; "" if nothing names the data."""
+        return self._command(to_paste(self.picks).line.cell) if self.picks else ""
+
+    def _command(self, cell: Cell) -> str:
+        if self.about is None:
+            return ""
+        return self.about.command(replace(cell.choice(self.base), seed=self.base.seed))
+
+    def _repr_html_(self) -> str:
+        """Return the same table for a notebook."""
+        seeds = counted(len({cell.seed for cell in self.results}), "seed")
+        return html_table(
+            f"Accuracy in percent, {seeds}", Table(HEADER, [_shown(line) for line in self.lines])
+        )
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -85,46 +139,40 @@ class Comparison:
         within
             Largest loss of accuracy, as a fraction: 0.01 is one point.
         """
-        points = f"{100 * within:g}"
-        limit = f"{points} {'point' if points == '1' else 'points'} of the full set's accuracy"
+        amount = f"{100 * within:g}"
+        limit = f"{amount} {'point' if amount == '1' else 'points'} of the full set's accuracy"
         best = smallest_within(self.lines, within)
         if best is not None:
-            found = _percent(best.to_full, sign="+")
-            return f"{self._options(best.cell)} stays within {limit}: {found}"
+            name, command = best.cell.name, self._command(best.cell)
+            then = f"; to make it: {command}" if command else ""
+            return (
+                f"{name} at {best.cell.ratio} stays within {limit}: {in_points(best.to_full)}{then}"
+            )
         closest = nearest(self.lines)
         if closest is None or math.isnan(closest.to_full.half):
             return f"{FEWEST_SEEDS} seeds are needed to tell which selection stays within {limit}"
-        text = f"no selection is reliably within {limit}"
-        found = _percent(closest.to_full, sign="+")
-        return f"{text}; closest: {closest.cell.name} at {closest.cell.ratio}, {found}"
+        name, ratio = closest.cell.name, closest.cell.ratio
+        seeds = 2 * len({cell.seed for cell in self.results})
+        return (
+            f"no selection is reliably within {limit}; closest: {name} at {ratio},"
+            f" {in_points(closest.to_full)}; try larger ratios, or --seeds {seeds}"
+        )
 
-    def curves(self) -> alt.LayerChart | alt.FacetChart:
+    def chart(self) -> alt.LayerChart | alt.FacetChart:
         """Return a chart of accuracy against ratio; needs the `report` extra."""
-        return curves(self.points)
+        return curves(self.points, self.subtitle)
+
+    @property
+    def subtitle(self) -> list[str]:
+        """What a reader of a chart should know: the data, the judge, the test images."""
+        if self.about is None:
+            return []
+        return [fact for _, fact in self.about.facts()]
 
     @property
     def points(self) -> list[Point]:
         """The points of the curves, in percent."""
         return [_point(line) for line in self.lines]
-
-    def _options(self, cell: Cell) -> str:
-        """Return the options of `moderate select` that make the same selection."""
-        choice = cell.choice(self.base)
-        asked: dict[str, object] = {"ratio": cell.ratio, "strategy": cell.strategy}
-        if cell.quantile != "0.5":
-            asked["quantile"] = cell.quantile
-        if cell.drop_suspects:
-            asked["drop-suspects"] = cell.drop_suspects
-        for name in ("scope", "criterion", "center", "metric"):
-            value = getattr(choice, name)
-            if value != getattr(_PLAIN, name):
-                asked[name] = value
-        if self.base.seed:
-            asked["seed"] = self.base.seed
-        return " ".join(f"--{name} {value}" for name, value in asked.items())
-
-
-_PLAIN = Choice(ratio=Fraction(1))
 
 
 def _shown(line: Line) -> tuple[str, ...]:
@@ -134,7 +182,7 @@ def _shown(line: Line) -> tuple[str, ...]:
         line.cell.ratio,
         str(line.images),
         _percent(line.accuracy),
-        "" if line.cell.is_baseline else _percent(line.to_random, sign="+"),
+        "" if line.cell.is_baseline else in_points(line.to_random),
         f"{100 * line.worst_class.mean:.1f}",
     )
 
@@ -143,9 +191,9 @@ def _label_filter(cell: Cell) -> str:
     return cell.drop_suspects or "off"
 
 
-def _percent(estimate: Estimate, sign: str = "") -> str:
+def _percent(estimate: Estimate) -> str:
     half = "" if math.isnan(estimate.half) else f" ± {100 * estimate.half:.1f}"
-    return f"{100 * estimate.mean:{sign}.1f}{half}"
+    return f"{100 * estimate.mean:.1f}{half}"
 
 
 def _point(line: Line) -> Point:

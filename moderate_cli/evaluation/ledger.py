@@ -11,6 +11,7 @@ from typing import Any
 
 from moderate_cli.evaluation.cells import Cell, Result
 from moderate_cli.files.regular import read_regular
+from moderate_cli.platforms import APPEND
 from moderate_cli.selection import exact, written
 
 EVALUATIONS = "evaluations.jsonl"  # in the folder of a feature set
@@ -25,10 +26,12 @@ class Ledger:
         The file, created with the first result; None keeps nothing.
     context
         Everything else that results depend on: data, classifier, test set, options.
+    test
+        Name of the test set, for readers; "" takes the last one in the file.
     """
 
-    def __init__(self, path: Path | None, context: Mapping[str, Any]) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, context: Mapping[str, Any], test: str = "") -> None:
+        self._path, self._named, self.test = path, test, test
         self._context = json.dumps(context, sort_keys=True)
         self.results: dict[Cell, Result] = {}
         if path is not None:
@@ -43,9 +46,11 @@ class Ledger:
         if self._path is None:
             return
         entry = {"context": self._context, "cell": list(cell), "result": list(result)}
+        if self._named:
+            entry["test"] = self._named
         # A single write at the end of the file, so that two runs at once do not mix lines.
         with contextlib.suppress(OSError):
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            file = os.open(self._path, APPEND, 0o666)
             try:
                 os.write(file, f"\n{json.dumps(entry)}\n".encode())
             finally:
@@ -63,6 +68,8 @@ class Ledger:
             shares = (exact(cell.ratio), exact(where), result.accuracy, result.worst_class)
             if all(0 <= share <= 1 for share in shares):
                 self.results[cell] = result
+                if not self._named:
+                    self.test = str(entry.get("test", self.test))
 
 
 def ledgers(path: Path) -> list[tuple[Mapping[str, Any], Ledger]]:

@@ -42,7 +42,7 @@ class Pool:
         return self._chooser.choose(cell.choice(base)).rows
 
 
-def check_comparable(labels: Labels, *, held_out: bool, auto: bool = False) -> None:
+def check_comparable(labels: Labels, *, held_out: bool) -> None:
     """Refuse labels, (n,), on which strategies cannot be compared.
 
     Parameters
@@ -51,8 +51,6 @@ def check_comparable(labels: Labels, *, held_out: bool, auto: bool = False) -> N
         The class of each image.
     held_out
         Whether a part of the images is the test set.
-    auto
-        Whether it is for the strategy "auto", which has no test set to offer.
 
     Raises
     ------
@@ -63,11 +61,11 @@ def check_comparable(labels: Labels, *, held_out: bool, auto: bool = False) -> N
     if len(sizes) == 1:
         raise ArgumentError("evaluation needs two classes, and there is only one")
     if held_out and int(sizes.max(initial=0)) < FOLDS:
-        fact = "holds out a fifth of each class, and no class has five images"
-        if auto:
-            auto_itself = ("strategy", "auto")
-            raise OptionError(f"{{}} {fact}; choose another {{}}", auto_itself, "strategy")
-        raise OptionError(f"evaluation {fact}; pass a test set with {{}}", "test")
+        raise OptionError(
+            "evaluation holds out a fifth of each class, and no class has five images; pass a test"
+            " set with {}",
+            "test",
+        )
 
 
 def _drawn(labels: Labels, readable: Mask, seed: int, fold: int) -> Mask:

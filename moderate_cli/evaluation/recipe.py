@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from moderate_cli.networks.table import BACKBONES, SMALL_NETWORKS
+from moderate_cli.networks.table import BACKBONES, IGNORE, SMALL_NETWORKS
 
 SMALL = "cnn"
 # Without the networks that have a second head in training.
@@ -36,7 +36,9 @@ class Recipe(NamedTuple):
     weights
         State dict to go on from, if not the network's own.
     device
-        "auto", "cpu" or "cuda".
+        One that `moderate_cli.networks.backbones.find_device` takes.
+    orientation
+        One of `moderate_cli.networks.table.ORIENTATIONS`; that of the features.
     """
 
     network: str = SMALL
@@ -45,6 +47,7 @@ class Recipe(NamedTuple):
     tuned: bool = False
     weights: str | None = None
     device: str = "auto"
+    orientation: str = IGNORE
 
     @property
     def changes(self) -> tuple[str | int | bool, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -17,7 +20,7 @@ from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, Recipe
 from moderate_cli.images.loading import load_images
 from moderate_cli.networks.backbones import find_device
 from moderate_cli.networks.classifiers import load_classifier, put_head
-from moderate_cli.networks.devices import explained, is_gpu_fault
+from moderate_cli.networks.devices import explained, is_gpu_fault, order_of
 from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.networks.small import small_network
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, SMALL_NETWORKS, Preprocessing
@@ -26,6 +29,8 @@ from moderate_cli.training.placing import placed
 
 RATE = 0.05
 TUNING_RATE = 0.01  # lower, for weights that are trained already
+RESIZED = 224  # pixels per side, of most networks
+FEW_STEPS, LARGE = 8, 128  # that are timed; pixels from which on one step takes long enough
 LEVELS = Preprocessing(0, 0, "bilinear", (127.5,) * 3, (64.0,) * 3)
 
 
@@ -53,8 +58,9 @@ def read_pictures(
     readable: np.ndarray,
     recipe: Recipe,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    on_progress: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Pictures:
-    """Read all images of a dataset, in threads.
+    """Read all images of a dataset, in threads; call `on_progress` after each.
 
     Raises
     ------
@@ -68,7 +74,11 @@ def read_pictures(
         preprocessing = load_classifier(recipe.network, recipe.weights).preprocessing
     if recipe.size:
         preprocessing = replace(preprocessing, resize=recipe.size, crop=recipe.size)
-    loaded = load_images(dataset, readable, preprocessing, max_pixels)
+    preprocessing = replace(preprocessing, orientation=recipe.orientation)
+    done, images = itertools.count(1), int(np.count_nonzero(readable))
+    loaded = load_images(
+        dataset, readable, preprocessing, max_pixels, lambda: on_progress(next(done), images)
+    )
     for row, reason in loaded.unreadable.items():  # it was readable when it was embedded
         path = f"{dataset.root}/{dataset.paths[row]}"
         raise DatasetError(f"{path}: {reason}; run again to leave it out")
@@ -88,10 +98,19 @@ class TrainLearner:
         The images; without `test`, it predicts held-out rows of `data`.
     recipe
         Settings of the training.
+    on_step
+        Called after each step.
     """
 
-    def __init__(self, data: Pictures, test: Pictures | None, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        data: Pictures,
+        test: Pictures | None,
+        recipe: Recipe,
+        on_step: Callable[[], object] = lambda: None,
+    ) -> None:
         self._recipe, self._device = recipe, find_device(recipe.device)
+        self._on_step = on_step
         self._data = _placed(data, self._device)
         self._test = None if test is None else _placed(test, self._device)
         self._half = computes_in_half(self._device)
@@ -113,7 +132,7 @@ class TrainLearner:
         torch.manual_seed(seed)
         known, members = np.unique(self._data.labels[rows], return_inverse=True)
         network = _network(self._recipe, len(known)).to(self._device)
-        network = network.to(memory_format=torch.channels_last)
+        network = network.to(memory_format=order_of(self._device))
         self._train(network, rows, torch.from_numpy(members))
         network.eval()
         judged = self._data if self._test is None else self._test
@@ -144,6 +163,7 @@ class TrainLearner:
                     self._check_size(pixels)
                 raise
             descent.step(outputs, members[batch].to(self._device))
+            self._on_step()
 
     def _check_size(self, pixels: torch.Tensor) -> None:
         """Try two pictures on the CPU, to tell a wrong size from a fault of the program.
@@ -163,10 +183,35 @@ class TrainLearner:
 
     def _run(self, network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
         """Return the logits of a batch, float32 (b, classes)."""
-        inputs = pixels.to(self._device).to(memory_format=torch.channels_last)
+        inputs = pixels.to(self._device).to(memory_format=order_of(self._device))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
             logits: torch.Tensor = network(inputs)
         return logits.float()
+
+
+def seconds_per_training(recipe: Recipe, judged: int) -> float:
+    """Measure, on random pictures, how long one training and its predictions take.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the training.
+    judged
+        Number of images to predict.
+    """
+    size = recipe.size or RESIZED
+    pixels = torch.randint(256, (BATCH, 3, size, size), dtype=torch.uint8)
+    labels = np.arange(BATCH) % 2
+    pictures = Pictures(pixels, labels, np.ones(BATCH, dtype=np.bool_))
+    times = []
+    few = 1 if size >= LARGE else FEW_STEPS
+    for steps in (few, 2 * few):  # the difference is without the start
+        learner = TrainLearner(pictures, None, recipe._replace(steps=steps))
+        begun = time.perf_counter()
+        learner(np.arange(BATCH), np.arange(1), 0)
+        times.append(time.perf_counter() - begun)
+    step = max(times[1] - times[0], 0.0) / few
+    return recipe.steps * step + judged / BATCH * step / 3  # a step goes back, too
 
 
 def _placed(pictures: Pictures, device: torch.device) -> Pictures:

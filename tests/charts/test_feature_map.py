@@ -1,29 +1,26 @@
 import pytest
 
-from moderate_cli.charts.feature_map import LOOKS, MOST_IN_LEGEND, map_chart
+from moderate_cli.charts.feature_map import map_chart
+from moderate_cli.charts.palette import OTHER, PALETTE
 
-POINT = {"x": 0.5, "y": 1.0, "member": 0, "class": "0", "kept": True, "suspect": False, "row": 7}
-
-
-def chart(classes):
-    return map_chart([POINT], list(map(str, range(classes)))).to_dict()
+POINT = {"x": 0.5, "y": 1.0, "member": 0, "group": 0, "like": -1, "kept": True, "at": 7}
 
 
-@pytest.mark.parametrize("shown", [True, False])
-def test_a_legend_names_few_classes(shown):
-    found = chart(MOST_IN_LEGEND if shown else MOST_IN_LEGEND + 1)
-    encoding = found["layer"][0]["encoding"]
-    assert (encoding["color"]["legend"] is not None) is shown
-    assert (encoding["shape"]["legend"] is not None) is shown
+def chart(groups, **how):
+    return map_chart([POINT], list(map(str, range(groups))), **how).to_dict()
 
 
-def test_no_two_classes_look_the_same():
-    encoding = chart(LOOKS)["layer"][0]["encoding"]
-    scales = [encoding[channel]["scale"] for channel in ("color", "shape")]
-    assert [scale["domain"] for scale in scales] == 2 * [list(map(str, range(LOOKS)))]
-    looks = set(zip(*(scale["range"] for scale in scales), strict=True))
-    assert len(looks) == LOOKS
+@pytest.mark.parametrize("legend", [True, False])
+def test_a_legend_is_drawn_unless_the_page_has_its_own(legend):
+    encoding = chart(3, legend=legend)["layer"][0]["encoding"]
+    assert (encoding["color"]["legend"] is not None) is legend
 
 
-def test_points_keep_whatever_they_are_given():
+def test_each_class_has_its_own_color_and_all_others_are_gray():
+    found = chart(len(PALETTE) + 1)
+    marked, rings = (layer["encoding"]["color"]["scale"] for layer in found["layer"])
+    assert marked == rings == {"domain": list(range(21)), "range": [*PALETTE, OTHER]}
+
+
+def test_points_keep_what_they_are_given():
     assert chart(1)["data"] == {"name": "map", "values": [POINT]}

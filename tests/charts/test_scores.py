@@ -1,21 +1,23 @@
-from moderate_cli.charts.scores import Band, Bin, score_chart
+from moderate_cli.charts.scores import Bin, score_chart
 
-BINS = [Bin(0.0, 1.0, 2, 3), Bin(1.0, 2.0, 0, 1)]
+BINS = [Bin(0.0, 1.0, 2, 3, 1), Bin(1.0, 2.0, 0, 1, 0)]
 
 
-def test_the_chart_has_the_bins_the_band_and_the_median():
-    chart = score_chart(BINS, Band(0.2, 0.9), 0.75, "margin score").to_dict()
+def test_the_chart_has_the_bins_and_the_median_above_them():
+    chart = score_chart(BINS, 0.75, "margin score").to_dict()
     assert [layer["data"] for layer in chart["layer"]] == [
-        {"name": "band", "values": [{"low": 0.2, "high": 0.9}]},
         {"name": "bins", "values": [
-            {"low": 0.0, "high": 1.0, "kept": 2, "dropped": 3},
-            {"low": 1.0, "high": 2.0, "kept": 0, "dropped": 1},
+            {"low": 0.0, "high": 1.0, "kept": 2, "dropped": 3, "suspect": 1},
+            {"low": 1.0, "high": 2.0, "kept": 0, "dropped": 1, "suspect": 0},
         ]},
         *2 * [{"name": "median", "values": [{"low": 0.75, "text": "median"}]}],
     ]  # fmt: skip
-    assert chart["layer"][1]["encoding"]["x"]["title"] == "margin score"
+    bars, _, label = chart["layer"]
+    assert bars["encoding"]["x"]["title"] == "margin score"
+    assert bars["encoding"]["color"]["scale"]["domain"] == ["kept", "dropped", "suspect"]
+    assert (label["mark"]["baseline"], label["mark"]["y"]) == ("bottom", -4)
 
 
-def test_without_a_window_there_is_no_band():
-    layers = score_chart(BINS, None, 0.75, "score").to_dict()["layer"]
-    assert [layer["data"]["name"] for layer in layers] == ["bins", "median", "median"]
+def test_without_suspects_the_legend_does_not_name_them():
+    chart = score_chart([Bin(0.0, 1.0, 2, 3, 0)], 0.75, "score").to_dict()
+    assert chart["layer"][0]["encoding"]["color"]["scale"]["domain"] == ["kept", "dropped"]

@@ -1,11 +1,22 @@
 """Images to judge on: features of four classes, and pictures of four levels of gray."""
 
+import math
+
 import numpy as np
 import pytest
 from conftest import paint
 
+from moderate_cli.api import expecting
+from moderate_cli.evaluation import training
 from moderate_cli.inputs import Source
 from moderate_cli.results import LabeledFeatures
+
+
+@pytest.fixture(autouse=True)
+def no_estimates(monkeypatch):
+    """On a busy machine even small work may be long enough to be announced."""
+    monkeypatch.setattr(expecting, "WORTH_SAYING", math.inf)
+    monkeypatch.setattr(training, "seconds_per_training", lambda recipe, judged: 0.0)
 
 
 @pytest.fixture

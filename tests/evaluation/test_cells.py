@@ -22,9 +22,9 @@ def test_a_name_may_have_a_quantile(text, name, quantile):
     [
         (
             "moderat",
-            "strategy: 'moderat' is unknown; did you mean moderate? Choose one of moderate, ",
+            "strategy: 'moderat' is unknown; did you mean moderate? Choose one of adaptive, ",
         ),
-        ("easy:0.2", "strategy: 'easy:0.2' is unknown; choose one of moderate, "),
+        ("easy:0.2", "strategy: 'easy:0.2' is unknown; choose one of adaptive, "),
         ("moderate:2", "strategy: quantile 2 is not in [0, 1]"),
     ],
 )

@@ -1,6 +1,7 @@
 import pytest
 
 from moderate_cli.evaluation import FULL, Cell, Comparison, Result
+from moderate_cli.evaluation.about import About
 from moderate_cli.selection import Choice
 
 RESULTS = {
@@ -22,8 +23,55 @@ def test_a_comparison_is_shown_as_a_table():
         "full set                off      1      80  75.0 ± 0.0                      50.0",
         "moderate:0.25           off    0.5      40  50.0 ± 0.0  -12.5 ± 0.0         25.0",
         "random                  off    0.5      40  62.5 ± 0.0                      50.0",
-        "matching               auto    0.5      38  75.0 ± 0.0  +12.5 ± 0.0         62.5",
+        "matching               auto    0.5      38  75.0 ± 0.0  +12.5 ± 0.0         62.5  take",
+        "",
+        "Verdict: take matching without suspects; against random selection +12.5 ± 0.0",
+        "points of accuracy; against all images +0.0 ± 0.0 points of accuracy; ahead of",
+        "random by +12.5 ± 0.0.",
     ]
+
+
+def test_of_the_full_set_alone_nothing_is_taken():
+    own = {cell: result for cell, result in RESULTS.items() if cell.strategy == FULL}
+    found = Comparison(own, BASE)
+    assert (found.verdict, found.command) == ("only the full set was judged", "")
+
+
+def test_without_a_label_filter_there_is_no_column_for_it():
+    own = {cell: result for cell, result in RESULTS.items() if not cell.drop_suspects}
+    assert repr(Comparison(own, BASE)).splitlines()[0] == (
+        "strategy       ratio  images    accuracy    vs random  worst class"
+    )
+
+
+ABOUT = About(
+    "data/my train", 100, 4, "a linear head", 3, "data/val", 20, 2, ["data/my train", "--device",
+    "cpu"],
+)  # fmt: skip
+
+
+def test_a_reader_learns_what_was_compared_and_which_command_to_use():
+    lines = repr(Comparison(RESULTS, BASE, about=ABOUT)).splitlines()
+    assert lines[:5] == [
+        "data   data/my train, 100 images in 4 classes",
+        "judge  a linear head",
+        "runs   3 seeds, each on a random 80 % of the images; ± 95 % interval",
+        "test   data/val, 20 images; about 2 of their labels are probably wrong",
+        "",
+    ]
+    assert lines[-1] == (
+        "  moderate select --ratio 0.5 --strategy matching --metric cosine --drop-suspects auto"
+        " --seed 3 'data/my train' --device cpu -o kept.txt"
+    )
+    assert "moderate select" not in Comparison(RESULTS, BASE, about=ABOUT).text(with_command=False)
+    own = Comparison(RESULTS, BASE, about=ABOUT._replace(seeds=2, test="", inputs=None))
+    lines = repr(own).splitlines()
+    assert lines[1:4] == [
+        "judge  a linear head",
+        "runs   2 seeds, each on a random 80 % of the images; no interval",
+        "test   a fifth of the data, held out; doubtful labels count less",
+    ]
+    assert "moderate select" not in repr(own)
 
 
 def test_a_table_has_fractions_and_nothing_where_there_is_no_interval():
@@ -43,25 +91,25 @@ def test_a_table_has_fractions_and_nothing_where_there_is_no_interval():
     [
         (
             0.01,
-            "--ratio 0.5 --strategy matching --drop-suspects auto --metric cosine --seed 3 stays"
-            " within 1 point of the full set's accuracy: +0.0 ± 0.0",
+            "matching at 0.5 stays within 1 point of the full set's accuracy: +0.0 ± 0.0; to make"
+            " it: moderate select --ratio 0.5 --strategy matching --metric cosine --drop-suspects"
+            " auto --seed 3 ",
         ),
-        (0.25, "--ratio 0.5 --strategy matching --drop-suspects auto --metric cosine --seed 3"),
+        (0.25, "matching at 0.5 stays within 25 points of the full set's accuracy: +0.0 ± 0.0"),
     ],
 )
 def test_the_smallest_selection_within_a_limit_is_advised(within, advice):
-    assert Comparison(RESULTS, BASE).advice(within).startswith(advice)
+    assert Comparison(RESULTS, BASE, about=ABOUT).advice(within).startswith(advice)
 
 
 def test_where_none_is_near_enough_the_nearest_is_named():
     own = {cell: result for cell, result in RESULTS.items() if cell.strategy != "matching"}
     assert Comparison(own, BASE).advice(0.015) == (
         "no selection is reliably within 1.5 points of the full set's accuracy; closest: random at"
-        " 0.5, -12.5 ± 0.0"
+        " 0.5, -12.5 ± 0.0; try larger ratios, or --seeds 6"
     )
     assert Comparison(own, BASE).advice(0.25) == (
-        "--ratio 0.5 --strategy random --metric cosine --seed 3 stays within 25"
-        " points of the full set's accuracy: -12.5 ± 0.0"
+        "random at 0.5 stays within 25 points of the full set's accuracy: -12.5 ± 0.0"
     )
 
 

@@ -1,41 +1,49 @@
 import csv
 import json
-import re
+import shlex
 import shutil
 
 import pytest
 import torch
 from conftest import draw, paint
+from shown import table
 from torchvision import models
 
 from moderate_cli import evaluate
 from moderate_cli.errors import ArgumentError
 from moderate_cli.evaluation import FULL, judging, training
 
-PIXELS = {"backbone": "pixels", "dtype": "float32"}
+PIXELS = {"backbone": "pixels", "dtype": "float32", "runtime": "torch"}
 ARGS = ("--seeds", "3", "--ratio", "0.2,0.5", "--strategy", "easy,moderate:0.25")
 
 
 FEW = "moderate: 1 seed cannot give intervals; use --seeds 3 or more\n"
 
 
+def advised(stderr):
+    """Words of the command that --within names."""
+    return shlex.split(stderr.strip().rpartition("; to make it: moderate ")[2])
+
+
 def test_strategies_are_compared(grays, moderate, tmp_path, counted):
     trained = counted(judging, "Probe")
     done = moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto")
     assert (done.status, done.stderr) == (0, "")
-    table = [line.split() for line in done.stdout.splitlines()]
-    assert table[0] == ("strategy label filter ratio images accuracy vs random worst class".split())
-    assert [row[:2] for row in table[2:8]] == [
-        [name, "off"] for name in ("easy", "moderate:0.25", "random") * 2
+    rows = table(done.stdout)
+    assert rows[0] == [
+        "strategy", "label filter", "ratio", "images", "accuracy", "vs random", "worst class"
+    ]  # fmt: skip
+    assert [row[:2] for row in rows[2:10]] == [
+        [name, "off"] for name in ("easy", "moderate:0.25", "adaptive", "random") * 2
     ]
-    assert len(table) == 15
-    assert table[1][:5] == ["full", "set", "off", "1", "64"]
-    assert [row[3] for row in table[2:8]] == ["13"] * 3 + ["32"] * 3
-    assert len(trained) == 3 * 14  # seeds, and rows of the table
+    assert len(rows) == 19
+    assert rows[1][:4] == ["full set", "off", "1", "64"]
+    assert [row[3] for row in rows[2:10]] == ["13"] * 4 + ["32"] * 4
+    assert len(trained) == 3 * 18  # seeds, and rows of the table
     # What is finished is not run again.
     assert moderate("evaluate", grays, *ARGS, "--drop-suspects", "auto") == done
     args = [arg for name in ("e.csv", "e.json", "e.svg") for arg in ("-o", tmp_path / name)]
-    assert moderate("evaluate", grays, *ARGS, *args).stdout.count("\n") == 8
+    assert len(table(moderate("evaluate", grays, *ARGS, *args).stdout)) == 10
     with (tmp_path / "e.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["strategy"] for row in rows[:2]] == [FULL, "easy"]
@@ -48,7 +56,7 @@ def test_strategies_are_compared(grays, moderate, tmp_path, counted):
     for name in ("csv", "json"):
         shown = moderate("evaluate", grays, *ARGS, f"--{name}").stdout
         assert shown == (tmp_path / f"e.{name}").read_text()
-    assert len(trained) == 3 * 14
+    assert len(trained) == 3 * 18
 
 
 def test_ratios_may_be_fractions(grays, moderate, tmp_path):
@@ -57,21 +65,23 @@ def test_ratios_may_be_fractions(grays, moderate, tmp_path):
     outputs = [arg for name in names for arg in ("-o", tmp_path / name)]
     done = moderate(*args, "-r", "1/3,0.50", *outputs)
     assert done.status == 0
-    rows = [re.split("  +", line) for line in done.stdout.splitlines()]
-    assert [row[:4] for row in rows] == [
-        ["strategy", "label filter", "ratio", "images"],
-        ["full set", "off", "1", "64"],
-        ["moderate:1/3", "off", "1/3", "21"],
-        ["random", "off", "1/3", "21"],
-        ["moderate:1/3", "off", "0.5", "32"],
-        ["random", "off", "0.5", "32"],
+    assert [row[:3] for row in table(done.stdout)] == [
+        ["strategy", "ratio", "images"],
+        ["full set", "1", "64"],
+        ["moderate:1/3", "1/3", "21"],
+        ["adaptive", "1/3", "21"],
+        ["random", "1/3", "21"],
+        ["moderate:1/3", "0.5", "32"],
+        ["adaptive", "0.5", "32"],
+        ["random", "0.5", "32"],
     ]
-    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
-    assert advice[:2] == ["--ratio", "1/3"]
-    assert len(moderate("select", grays, *advice).stdout.split()) == 27
+    command, ratio, *advice = advised(done.stderr)
+    assert [command, ratio, advice[0]] == ["select", "--ratio", "1/3"]
+    assert advice[-2:] == ["-o", "kept.txt"]
+    assert len(moderate("select", "--ratio", *advice[:-2]).stdout.split()) == 27
     with (tmp_path / "e.csv").open(newline="") as file:
         ratios = [row["ratio"] for row in csv.DictReader(file)]
-    assert ratios == ["1", "1/3", "1/3", "0.5", "0.5"]
+    assert ratios == ["1", "1/3", "1/3", "1/3", "0.5", "0.5", "0.5"]
     assert [row["ratio"] for row in json.loads((tmp_path / "e.json").read_text())] == ratios
     assert all((tmp_path / name).stat().st_size for name in names)
     # A third is a third, however it is written.
@@ -83,7 +93,7 @@ def test_ratios_may_be_fractions(grays, moderate, tmp_path):
 def test_files_are_written_though_nobody_reads_the_table(grays, shell, tmp_path):
     line = f"moderate evaluate {grays} --seeds 1 -r 0.5 --strategy easy -o e.csv | true"
     assert shell(line).stderr == FEW
-    assert len((tmp_path / "e.csv").read_text().splitlines()) == 4
+    assert len((tmp_path / "e.csv").read_text().splitlines()) == 5
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_a_test_set_that_does_not_match_is_refused_before_anything_is_embedded(
 def test_strategies_are_run_with_and_without_suspects(grays, moderate):
     args = ("--seeds", "1", "--ratio", "0.5", "--strategy", "adaptive")
     done = moderate("evaluate", grays, *args, "--drop-suspects", "auto")
-    rows = [line.split() for line in done.stdout.splitlines()]
+    rows = [row[: -1 if row[-1] == "take" else None] for row in table(done.stdout)]
     assert [row[1] for row in rows if row[0] == "adaptive"] == ["off", "auto"]
     assert [row[1] for row in rows if row[0] == "random"] == ["off", "auto"]
     # Random selection is what all others are compared with, itself without suspects, too.
@@ -135,7 +145,7 @@ def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
     paint(tmp_path / "test" / "d" / "x.png", 190)
     done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
     assert done.status == 0
-    assert "100.0" in done.stdout.splitlines()[1]
+    assert table(done.stdout)[1][3].startswith("100.0")
     paint(tmp_path / "test" / "new" / "x.png", 190)
     done = moderate("evaluate", grays, *ARGS, "--test", tmp_path / "test")
     assert (done.status, done.stdout) == (1, "")
@@ -146,8 +156,9 @@ def test_a_test_set_has_its_own_classes(grays, moderate, tmp_path):
 
 def test_the_smallest_selection_is_named(grays, moderate):
     done = moderate("evaluate", grays, *ARGS, "--within", "100%")
-    assert done.stderr.startswith("moderate: --ratio 0.2 --strategy ")
-    assert " stays within 100 points of the full set's accuracy: " in done.stderr
+    assert " at 0.2 stays within 100 points of the full set's accuracy: " in done.stderr
+    assert advised(done.stderr)[:2] == ["select", "--ratio"]
+    assert "moderate select" not in done.stdout  # no second command
     done = moderate("evaluate", grays, "--seeds", "1", "--within", "0%")
     assert done.stderr == (
         f"{FEW}moderate: 3 seeds are needed to tell which selection stays within 0 points of the"
@@ -159,10 +170,11 @@ def test_what_is_advised_selects_what_was_measured(grays, moderate):
     how = ("--scope", "global", "--criterion", "neighbors", "--seed", "3")
     one = ("-r", "0.5", "--strategy", "moderate:0.25", "--seeds", "3", "--drop-suspects", "0.1")
     done = moderate("evaluate", grays, *one, *how, "--within", "100%")
-    advice = done.stderr.removeprefix("moderate: ").split(" stays within ")[0].split()
-    assert advice[:2] == ["--ratio", "0.5"]
-    assert advice[-6:] == list(how)
-    assert moderate("select", grays, *advice).status == 0
+    advice = advised(done.stderr)
+    assert advice[:3] == ["select", "--ratio", "0.5"]
+    for name, value in zip(how[::2], how[1::2], strict=True):
+        assert advice[advice.index(name) + 1] == value
+    assert moderate(*advice[:-2]).status == 0
 
 
 def test_a_global_scope_is_refused_as_in_select(grays, moderate):
@@ -174,11 +186,11 @@ def test_a_global_scope_is_refused_as_in_select(grays, moderate):
     assert "use --strategy matching or --scope global, not both" in done.stderr
     # Strategies that nobody named are those that go with it.
     done = moderate(*args, "--scope", "global")
-    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["random", "moderate"]
+    assert [row[0] for row in table(done.stdout)[2:]] == ["random", "moderate"]
     found = evaluate(grays, seeds=1, ratio=0.5, scope="global", **PIXELS)
     assert repr(found) == done.stdout
     done = moderate(*args, "--criterion", "neighbors")
-    names = [line.split()[0] for line in done.stdout.splitlines()[2:]]
+    names = [row[0] for row in table(done.stdout)[2:]]
     assert names == ["random", "moderate", "matching"]
 
 
@@ -225,12 +237,13 @@ def test_a_test_set_that_is_the_data_is_refused(grays, moderate):
 def test_nothing_is_dropped_though_a_preset_says_so(grays, moderate):
     args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "easy")
     plain = moderate(*args)
-    assert len(plain.stdout.splitlines()) == 4
+    assert len(table(plain.stdout)) == 5
     assert moderate(*args, "--config", "noisy-labels", "--drop-suspects", "nothing") == plain
     args = ("select", grays, "-r", "0.5", "--config", "noisy-labels")
     assert "dropped no likely label errors" in moderate(*args).stderr
     told = moderate(*args, "--drop-suspects", "nothing").stderr
-    assert "dropped" not in told
+    assert "likely label errors" not in told
+    assert "--drop-suspects" not in told
     assert told.startswith("moderate: warning: a linear head on these features")
 
 
@@ -239,20 +252,19 @@ def test_a_limit_is_a_percentage_or_a_fraction(grays, moderate):
     assert moderate(*args, "25%").stderr == moderate(*args, "0.25").stderr
     done = moderate(*args, "1")
     assert (done.status, done.stdout) == (2, "")
-    assert "'--within': 1 is not in [0, 1). For 1 % write 1%." in done.stderr
+    assert "'--within': 1 is not in [0, 1). For 1 % write 0.01 or 1%." in done.stderr
 
 
 def test_a_fraction_of_suspects_is_dropped(grays, moderate):
     args = ("evaluate", grays, "--seeds", "1", "-r", "0.5", "--strategy", "easy")
     done = moderate(*args, "--drop-suspects", "0.25")
-    rows = [line.split("  ") for line in done.stdout.splitlines()]
-    assert [row[0] for row in rows if "0.25" in map(str.strip, row)] == [
-        "full set", "easy", "random"
+    assert [row[0] for row in table(done.stdout) if row[1] == "0.25"] == [
+        "full set", "easy", "adaptive", "random"
     ]  # fmt: skip
     # However many are to go, one of each class stays.
     done = moderate(*args, "--drop-suspects", "0.999")
-    rows = [line.split() for line in done.stdout.splitlines() if " 0.999 " in line]
-    assert [row[-3] for row in rows if row[0] == "full"] == ["4"]
+    rows = [row for row in table(done.stdout) if row[1] == "0.999"]
+    assert [row[3] for row in rows if row[0] == "full set"] == ["4"]
 
 
 def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
@@ -266,9 +278,9 @@ def test_the_environment_chooses_the_format(grays, moderate, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--strategy", "best"), "'best' is unknown; choose one of moderate, easy, "),
-        (("--strategy", "easy:0.2"), "'easy:0.2' is unknown; choose one of moderate, easy, "),
-        (("--within", "101%"), "101% is not in [0%, 100%]"),
+        (("--strategy", "best"), "'best' is unknown; choose one of adaptive, moderate, "),
+        (("--strategy", "easy:0.2"), "'easy:0.2' is unknown; choose one of adaptive, moderate, "),
+        (("--within", "101%"), "101% is not in [0, 1)"),
         (("--seeds", "0"), "0 is not in the range 1<=x<=1000"),
         (("-o", "x.npy"), "unknown suffix"),
         (("--backbone", "resnet18"), "evaluate takes only one --backbone"),
@@ -285,8 +297,7 @@ def test_a_picture_that_cannot_be_drawn_is_refused_at_once(grays, moderate, monk
     done = moderate("evaluate", grays, "-o", "c.png")
     assert (done.status, done.stdout) == (1, "")
     assert done.stderr == (
-        "moderate: error: c.png: needs the `report` extra; pip install altair jinja2"
-        " vl-convert-python\n"
+        "moderate: error: c.png: needs missing packages; pip install 'moderate-cli[report]'\n"
     )
     assert not (grays.parent / "grays.moderate").exists()  # nothing was embedded
 
@@ -295,8 +306,8 @@ def test_what_cannot_be_held_out_is_said(moderate, tmp_path):
     for name in "ab":
         for image in range(4):
             paint(tmp_path / "few" / name / f"{image}.png", 9 * image)
-    for args in (("evaluate",), ("select", "-r", "1", "--strategy", "auto")):
-        done = moderate(*args, tmp_path / "few")
+    for command in ("evaluate", "suggest"):
+        done = moderate(command, tmp_path / "few")
         assert (done.status, done.stdout) == (2, "")
         assert "no class has five images" in done.stderr
     shutil.copytree(tmp_path / "few", tmp_path / "test")
@@ -311,9 +322,9 @@ def test_a_network_learns_what_gray_levels_tell(grays, moderate, counted):
     started = counted(training, "TrainLearner")
     done = moderate("evaluate", grays, *TRAIN, "--steps", "60")
     assert (done.status, done.stderr) == (0, FEW)
-    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
-    assert float(full[5]) > 50  # a quarter would be chance
-    assert easy[:4] == ["easy", "off", "0.5", "32"]
+    full, easy, *_ = table(done.stdout)[1:]
+    assert float(full[3]) > 50  # a quarter would be chance
+    assert easy[:3] == ["easy", "0.5", "32"]
     # What is finished is not run again; fewer steps are something else.
     assert moderate("evaluate", grays, *TRAIN, "--steps", "60") == done
     assert len(started) == 1
@@ -337,7 +348,7 @@ def test_networks_of_torchvision_are_trained_on_a_test_set(grays, moderate, tmp_
 def test_options_of_training_need_training(grays, moderate):
     done = moderate("evaluate", grays, "--steps", "7")
     assert done.status == 2
-    assert "use --with probe or --steps, not both" in done.stderr
+    assert "--steps needs --with train or --with fine-tune" in done.stderr
 
 
 def test_fine_tuning_goes_on_from_the_weights_of_the_features(grays, moderate, tmp_path):
@@ -347,9 +358,9 @@ def test_fine_tuning_goes_on_from_the_weights_of_the_features(grays, moderate, t
     args += ("-r", "0.5", "--backbone", "resnet18", "--weights", tmp_path / "own.pt")
     done = moderate(*args, "--steps", "20", "--size", "16")
     assert (done.status, done.stderr) == (0, FEW)
-    full, easy, _ = (line.split() for line in done.stdout.splitlines()[1:])
-    assert float(full[5]) > 50  # a quarter would be chance
-    assert easy[:4] == ["easy", "off", "0.5", "32"]
+    full, easy, *_ = table(done.stdout)[1:]
+    assert float(full[3]) > 50  # a quarter would be chance
+    assert easy[:3] == ["easy", "0.5", "32"]
 
 
 def test_what_cannot_be_fine_tuned_is_refused(grays, moderate):
@@ -357,7 +368,7 @@ def test_what_cannot_be_fine_tuned_is_refused(grays, moderate):
     assert done.status == 2
     assert "--with fine-tune needs a --backbone with weights" in done.stderr
     done = moderate("evaluate", grays, "--with", "fine-tune", "--network", "cnn")
-    assert "use --with fine-tune or --network, not both" in done.stderr
+    assert "--network needs --with train" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -372,6 +383,10 @@ def test_what_cannot_be_fine_tuned_is_refused(grays, moderate):
         ({"size": 32}, "use with='probe' or size=32, not both"),
         ({"with_": "train", "network": "resnet"}, "network: 'resnet' is unknown; did you mean "),
         ({"with_": "fine-tune"}, "with='fine-tune' needs a backbone with weights"),
+        (
+            {"with_": "fine-tune", "backbone": "timm:test_vit"},
+            "with='fine-tune' trains no model of timm or open_clip; choose another backbone",
+        ),
         ({"backbone": ["pixels", "resnet18"]}, "evaluate takes only one backbone"),
     ],
 )

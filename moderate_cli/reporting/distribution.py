@@ -1,88 +1,74 @@
-"""The distribution of scores in a report: bins of a histogram, and the selection window."""
+"""The distribution of scores in a report: of all images, and of each class."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderate_cli.arrays import Counts, Doubles, Mask, Rows
+from moderate_cli.arrays import Mask, Rows
 from moderate_cli.charts.histogram import histogram, places
-from moderate_cli.charts.scores import Band, Bin, score_chart
+from moderate_cli.charts.scores import Bin, score_chart
 from moderate_cli.reporting.subject import Subject
-from moderate_cli.selection import Window
-from moderate_cli.selection.windows import window_start
 
 if TYPE_CHECKING:
     import altair as alt
 
 BINS = 60
+MOST_CLASSES = 200  # that have a histogram of their own, the largest ones
 
 
-class Distribution(NamedTuple):
-    """Bins of scores.
+def score_bins(subject: Subject, members: Rows | None = None) -> list[list[Bin]]:
+    """Count the images by score and fate, in bins as of `moderate score --histogram`.
 
-    Attributes
+    Parameters
     ----------
-    edges
-        float64 (b + 1,), ascending.
-    places
-        int64 (n,), the bin of each readable image.
+    subject
+        The selection.
+    members
+        int64 (c,), positions of classes, ascending: one list of bins for each. None for one list,
+        of all images.
     """
-
-    edges: Doubles
-    places: Rows
-
-    def counts(self, images: Mask | Rows) -> Counts:
-        """int64 (b,), how many of some images are in each bin."""
-        return np.bincount(self.places[images], minlength=len(self.edges) - 1)
-
-
-def distribution(subject: Subject) -> Distribution:
-    """Bin the scores as `moderate score --histogram` does."""
     values = subject.scores.values
-    edges = histogram(values[subject.readable], BINS).edges
-    return Distribution(edges, places(values, edges))
-
-
-def score_bins(subject: Subject) -> list[Bin]:
-    """Count the images kept and dropped in each bin."""
-    found = distribution(subject)
-    kept, images = (found.counts(mask) for mask in (subject.kept, subject.readable))
-    columns = (found.edges[:-1], found.edges[1:], kept, images - kept)
-    return [Bin(*one) for one in zip(*(column.tolist() for column in columns), strict=True)]
+    rows = np.flatnonzero(subject.readable)
+    edges = histogram(values[rows], BINS).edges
+    suspect = np.zeros(len(values), dtype=bool)
+    suspect[subject.suspected] = True
+    fates: tuple[Mask, ...] = (
+        subject.kept & ~suspect,
+        ~subject.kept & ~suspect,
+        suspect,
+    )
+    if members is None:
+        of_rows, classes = np.zeros(len(rows), dtype=np.int64), 1
+    else:
+        of_rows, classes = np.searchsorted(members, subject.members[rows]), len(members)
+        inside = np.isin(subject.members[rows], members)
+        rows, of_rows = rows[inside], of_rows[inside]
+    bins = len(edges) - 1
+    at = of_rows * bins + places(values[rows], edges)
+    counts = [np.bincount(at[mask[rows]], minlength=classes * bins) for mask in fates]
+    table = np.stack(counts, axis=1).reshape(classes, bins, len(fates)).tolist()
+    ends = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    return [
+        [Bin(*pair, *numbers) for pair, numbers in zip(ends, of_class, strict=True)]
+        for of_class in table
+    ]
 
 
 def chart_of_scores(subject: Subject) -> alt.LayerChart | alt.FacetChart:
-    """Draw the distribution."""
+    """Draw the distribution of all images."""
+    (bins,) = score_bins(subject)
     median = float(np.median(subject.scores.values[subject.readable]))
-    return score_chart(score_bins(subject), band_of(subject), median, subject.measure)
+    return score_chart(bins, median, subject.measure)
 
 
-def band_of(subject: Subject) -> Band | None:
-    """Return the window of the selection, if a single one spans all classes."""
-    quantile = quantile_of(subject)
-    if quantile is None:
-        return None
-    ordered = np.sort(subject.scores.values[subject.eligible])
-    return band(ordered, int(np.count_nonzero(subject.kept)), quantile)
-
-
-def quantile_of(subject: Subject) -> Fraction | None:
-    """Return the quantile that a single window is around; None where there is no such window."""
-    choice = subject.choice
-    if choice.within_classes or not isinstance(choice.entry.function, Window):
-        return None
-    fixed = choice.entry.function.quantile
-    return choice.window_quantile if fixed is None else fixed
-
-
-def band(ordered: Doubles, k: int, quantile: Fraction) -> Band:
-    """Return the window of k of the scores (m,), ascending; minimums per class are not applied.
-
-    >>> band(np.array([1.0, 2.0, 3.0, 5.0]), 2, Fraction(1, 2))
-    Band(low=2.0, high=3.0)
-    """
-    start = window_start(len(ordered), k, quantile)
-    return Band(float(ordered[start]), float(ordered[start + k - 1]))
+def class_bins(subject: Subject) -> dict[int, list[list[int]]]:
+    """Return the bins of the largest classes: position -> [bin, kept, dropped, suspect] each."""
+    sizes = np.bincount(subject.members[subject.readable], minlength=len(subject.labels))
+    largest = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
+    found: dict[int, Any] = {}
+    for member, bins in zip(largest.tolist(), score_bins(subject, largest), strict=True):
+        filled = [[at, *one[2:]] for at, one in enumerate(bins) if any(one[2:])]
+        found[member] = filled
+    return found

@@ -23,10 +23,12 @@ def suspects_in(
     return data.suspects(on_progress=on_progress)
 
 
-def duplicates_in(data: LabeledFeatures) -> Duplicates | None:
+def duplicates_in(
+    data: LabeledFeatures, *, on_progress: Callable[[int, int], None] | None = None
+) -> Duplicates | None:
     """Find near duplicates; None where there are too many images to compare."""
     rows = np.flatnonzero(data.readable)
     if len(rows) > MOST_COMPARED:
         return None
     data.check()
-    return find_duplicates(data.features, rows, NEAR)
+    return find_duplicates(data.features, rows, NEAR, on_progress)

@@ -1,63 +1,121 @@
-"""The images that a report shows: facts and a small picture of each."""
+"""The images of a report: facts and a small picture of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from moderate_cli.images.thumbnails import NO_ROOM, Thumbnail, thumbnails
-from moderate_cli.reporting.gallery import Shelf
-from moderate_cli.reporting.projection import Projection
+import numpy as np
+
+from moderate_cli.arrays import Rows
+from moderate_cli.images.thumbnails import NO_ROOM, Progress, thumbnails
 from moderate_cli.reporting.subject import Subject
 from moderate_cli.reporting.wording import shown
 
-GALLERY_SIDE, MAP_SIDE = 112, 64  # pixels
+SIDE = 224  # pixels, as many as most networks see
+FACTS = 100  # bytes of numbers, of each image
 
 
-def image_facts(subject: Subject, row: int) -> dict[str, Any]:
-    """Return the facts of an image that a page shows."""
-    dropped = "dropped" if subject.eligible[row] else "removed"
+def image_facts(subject: Subject, rows: Rows, listed: int) -> dict[str, Any]:
+    """Return what a page says of some images, each fact as a list over them.
+
+    Paths are as they can be shown; the bytes of those that are something else are in `exact`, in
+    base64, by position, for the first `listed` images, which a user can mark.
+    """
+    paths = [subject.data.paths[row] for row in rows.tolist()]
+    names = [shown(path) for path in paths]
+    fates = np.where(subject.kept, 0, np.where(subject.eligible, 1, 2))[rows]
+    exact = {at: base64_of(path) for at, path in enumerate(paths[:listed]) if path != names[at]}
+    scores = [float(f"{value:.6g}") for value in subject.scores.values[rows].tolist()]
     found: dict[str, Any] = {
-        "path": shown(subject.data.paths[row]),
-        "score": float(f"{subject.scores.values[row]:.6g}"),
-        "fate": "kept" if subject.kept[row] else dropped,
-        "row": row,
+        "path": names,
+        "exact": exact,
+        "member": subject.members[rows].tolist(),
+        "score": scores,
+        "fate": fates.tolist(),
     }
-    suspects = subject.suspects
-    if suspects is not None and suspects.probability[row] > 0.5:
-        found["like"] = shown(subject.scores.class_name(int(suspects.looks_like[row])))
+    if subject.suspects is not None:
+        seen = np.searchsorted(subject.labels, subject.suspects.looks_like[rows])
+        wrong = np.nan_to_num(subject.suspects.probability[rows])
+        found["wrong"] = np.round(wrong, 3).tolist()
+        found["suspect"] = (wrong > 0.5).astype(int).tolist()
+        found["seen"] = seen.tolist()
+    if subject.duplicates is not None:
+        found["twins"] = _twins(subject, rows)
     return found
 
 
-def pictures(
-    subject: Subject, shelves: Mapping[int, Sequence[Shelf]], projection: Projection, room: int
-) -> dict[int, Thumbnail]:
-    """Draw the images that are shown, by row, as far as there is room; largest in the gallery.
+def base64_of(name: str) -> str:
+    """Return the bytes of a name, which may be no text, as text."""
+    return base64.b64encode(name.encode(errors="surrogateescape")).decode()
+
+
+class Album(NamedTuple):
+    """Images with their pictures, in the order of the dataset.
+
+    Attributes
+    ----------
+    rows
+        int64 (m,).
+    pictures
+        Each as a data URI; "" if it cannot be drawn.
+    undrawn
+        Row -> the reason why.
+    """
+
+    rows: Rows
+    pictures: list[str]
+    undrawn: dict[int, str]
+
+
+def album(subject: Subject, rows: Rows, room: int, on_progress: Progress | None = None) -> Album:
+    """Draw images, from the first, as many as there is room for.
 
     Parameters
     ----------
-    subject, shelves, projection
-        The selection, its gallery and its map.
+    subject, rows
+        The selection, and the images.
     room
         Characters.
+    on_progress
+        Called with the number drawn so far, and about the number of all.
     """
-    # The first of each shelf before the second of any, should there not be room for all.
-    ranked = sorted(
-        (place, member, number, row)
-        for member, own in shelves.items()
-        for number, shelf in enumerate(own)
-        for place, row in enumerate(shelf.rows.tolist())
+    paths: Sequence[str] = [subject.data.paths[row] for row in rows.tolist()]
+    drawn = thumbnails(
+        subject.dataset,
+        paths,
+        SIDE,
+        room,
+        map(_room_for, paths),
+        orientation=subject.orientation,
+        on_progress=on_progress,
     )
-    large = list(dict.fromkeys(row for *_, row in ranked))
-    found = _drawn(subject, large, GALLERY_SIDE, room * 3 // 5)
-    small = [row for row in projection.rows.tolist() if row not in found]
-    used = sum(len(picture.uri) + len(picture.reason) for picture in found.values())
-    return found | _drawn(subject, small, MAP_SIDE, room - used)
+    drawn = [picture for picture in drawn if picture.reason != NO_ROOM]
+    order = np.argsort(rows[: len(drawn)], kind="stable")
+    pairs = zip(rows.tolist(), drawn, strict=False)
+    return Album(
+        rows[order],
+        [drawn[at].uri for at in order.tolist()],
+        {row: shown(picture.reason) for row, picture in pairs if picture.reason},
+    )
 
 
-def _drawn(subject: Subject, rows: list[int], side: int, room: int) -> dict[int, Thumbnail]:
-    paths = [subject.data.paths[row] for row in rows]
-    drawn = thumbnails(subject.dataset, paths, side, room)
-    return {
-        row: picture for row, picture in zip(rows, drawn, strict=True) if picture.reason != NO_ROOM
-    }
+def _room_for(path: str) -> int:
+    """Return the bytes that the facts of an image take."""
+    name = shown(path)
+    return len(json.dumps(name)) + FACTS + (len(base64_of(path)) if name != path else 0)
+
+
+def _twins(subject: Subject, rows: Rows) -> list[list[float]]:
+    """Return pairs of images that are both shown: [one, the earlier one, similarity]."""
+    found = subject.duplicates
+    assert found is not None
+    at = {row: place for place, row in enumerate(rows.tolist())}
+    table = zip(found.rows.tolist(), found.survivors.tolist(), found.similarity, strict=True)
+    return [
+        [at[one], at[other], round(float(cosine), 4)]
+        for one, other, cosine in table
+        if one in at and other in at
+    ]

@@ -8,6 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from moderate_cli.arrays import Features, Points, Rows, read_rows
+from moderate_cli.errors import ArgumentError, check_choice
+
+METHODS = {"pca": "PCA", "umap": "UMAP"}
+FEWEST = 4  # images that UMAP cannot place
 
 
 class Projection(NamedTuple):
@@ -28,8 +32,23 @@ class Projection(NamedTuple):
     method: str
 
 
-def project(features: Features, rows: Rows, most: int, *, seed: int = 0) -> Projection:
-    """Place images by their features: by UMAP if it is installed, otherwise by PCA.
+def check_method(method: str) -> None:
+    """Refuse a way to place images that is unknown or not installed.
+
+    Raises
+    ------
+    ArgumentError
+        Naming it.
+    """
+    check_choice("map", method, METHODS)
+    if method == "umap" and importlib.util.find_spec("umap") is None:
+        raise ArgumentError("map: umap needs a missing package; pip install 'moderate-cli[umap]'")
+
+
+def project(
+    features: Features, rows: Rows, most: int, *, method: str = "pca", seed: int = 0
+) -> Projection:
+    """Place images by their features.
 
     Parameters
     ----------
@@ -39,18 +58,21 @@ def project(features: Features, rows: Rows, most: int, *, seed: int = 0) -> Proj
         int64 (m,), ascending, the images to place.
     most
         Maximum number of images; of more, a random sample is placed.
+    method
+        "pca", principal components, or "umap" (McInnes et al., 2018), which shows groups better
+        and takes longer; of fewer than five images, principal components in any case.
     seed
         For the sample, and for UMAP.
     """
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
     inputs = read_rows(features, rows)
-    if importlib.util.find_spec("umap") is not None and len(rows) > 3:
+    if method == "umap" and len(rows) > FEWEST:
         import umap
 
         points = umap.UMAP(random_state=seed, n_jobs=1).fit_transform(inputs)
-        return Projection(rows, _scaled(np.asarray(points, dtype=np.float64)), "UMAP")
-    return Projection(rows, _scaled(principal_components(inputs)), "PCA")
+        return Projection(rows, _scaled(np.asarray(points, dtype=np.float64)), METHODS["umap"])
+    return Projection(rows, _scaled(principal_components(inputs)), METHODS["pca"])
 
 
 def principal_components(inputs: Points) -> Points:

@@ -10,10 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from moderate_cli.arrays import Rows
-from moderate_cli.charts.scores import Band
-from moderate_cli.reporting.distribution import band, distribution, quantile_of
 from moderate_cli.reporting.subject import Subject
-from moderate_cli.selection import Choice, Order, Window, class_shares, exact
+from moderate_cli.selection import Choice, Order, class_shares, exact
 from moderate_cli.selection.selecting import choose_from
 
 STEPS = (1, 2, 5, 10)  # percent
@@ -32,17 +30,11 @@ class Slider(NamedTuple):
         Position of the stop that is the selection.
     counts
         By stop, the number kept of each class.
-    bins
-        By stop, the number kept in each bin of the histogram; None where only `counts` are known.
-    bands
-        By stop, the window; None where no single one spans all classes.
     """
 
     percents: list[float]
     selected: int
     counts: list[list[int]]
-    bins: list[list[int]] | None
-    bands: list[Band] | None
 
 
 def slider(subject: Subject) -> Slider:
@@ -53,10 +45,8 @@ def slider(subject: Subject) -> Slider:
     """
     ratios, selected = _stops(subject)
     percents = [float(f"{float(100 * ratio):.4g}") for ratio in ratios]
-    choice = subject.choice
-    if choice.within_classes and not isinstance(choice.entry.function, Window):
-        return Slider(percents, selected, _shares(subject, ratios), None, None)
-    return Slider(percents, selected, *_selections(subject, ratios))
+    count = _shares if subject.choice.within_classes else _selections
+    return Slider(percents, selected, count(subject, ratios))
 
 
 def _stops(subject: Subject) -> tuple[list[Fraction], int]:
@@ -89,20 +79,15 @@ def _shares(subject: Subject, ratios: Sequence[Fraction]) -> list[list[int]]:
     return [counts.tolist() for counts in found]
 
 
-def _selections(
-    subject: Subject, ratios: Sequence[Fraction]
-) -> tuple[list[list[int]], list[list[int]], list[Band] | None]:
-    """Return counts by class, counts by bin, and the window, of each selection."""
-    rows, binned, quantile = _rows(subject), distribution(subject), quantile_of(subject)
+def _selections(subject: Subject, ratios: Sequence[Fraction]) -> list[list[int]]:
+    """Return counts by class, of each selection from all images together."""
+    rows = _rows(subject)
     values, members = subject.scores.values[rows], subject.members[rows]
-    counts, bins, bands = [], [], []
+    found = []
     for ratio in ratios:
         kept = choose_from(_at(subject, ratio), values, members)
-        counts.append(np.bincount(members[kept], minlength=len(subject.labels)).tolist())
-        bins.append(binned.counts(rows[kept]).tolist())
-        if quantile is not None:
-            bands.append(band(values, int(np.count_nonzero(kept)), quantile))
-    return counts, bins, bands or None
+        found.append(np.bincount(members[kept], minlength=len(subject.labels)).tolist())
+    return found
 
 
 def _at(subject: Subject, ratio: Fraction) -> Choice:

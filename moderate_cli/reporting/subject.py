@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +12,35 @@ from moderate_cli.arrays import Labels, Mask, Rows
 from moderate_cli.choosing import Selection
 from moderate_cli.dataset import Dataset
 from moderate_cli.label_errors.suspects import Suspects
+from moderate_cli.networks.table import IGNORE
 from moderate_cli.reporting.wording import LONGEST_NAME, shown
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, Scores
-from moderate_cli.selection import Choice
+from moderate_cli.selection import Choice, Order, Window
 from moderate_cli.selection.duplicates import Duplicates
 
 ALL_NAMES = 600_000  # characters
+
+
+class Made(NamedTuple):
+    """How a page was made.
+
+    Attributes
+    ----------
+    report, select, evaluate
+        Commands that make the page again, write the list of kept images, and compare the
+        selection with random selection.
+    corrected
+        Command that selects with the labels of the page's CSV; "" where clusters are classes.
+    date
+        Day that the page was made, such as "2025-03-31"; "" for none.
+    """
+
+    report: str = ""
+    select: str = ""
+    evaluate: str = ""
+    corrected: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +55,29 @@ class Subject:
         From `suspects_in`; None where labels were not checked.
     duplicates
         Near duplicates; None where they were not searched.
-    options
-        Options that led to this selection: name -> value.
+    made
+        The commands that make the page and the selection again, and the date.
+    clustered
+        Whether classes are clusters of the features, which no image can be wrong in.
     """
 
     selection: Selection
     suspects: Suspects | None = None
     duplicates: Duplicates | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    made: Made = field(default_factory=Made)
+    clustered: bool = False
 
     @property
     def dataset(self) -> Dataset:
         """The images."""
         assert self.selection.dataset is not None
         return self.selection.dataset
+
+    @property
+    def orientation(self) -> str:
+        """Whether images were turned by their EXIF tag."""
+        stores = self.selection.source.stores
+        return stores[0].manifest.spec.orientation if stores else IGNORE
 
     @property
     def data(self) -> LabeledFeatures:
@@ -104,6 +135,16 @@ class Subject:
         """Rows of the images whose label is probably wrong, the most probable first."""
         return np.empty(0, np.int64) if self.suspects is None else self.suspects.most_probable()
 
+    @cached_property
+    def torn(self) -> Mask:
+        """Bool (m,), the pairs of near duplicates that have different labels."""
+        assert self.duplicates is not None
+        labels = self.scores.labels
+        if self.clustered:
+            return np.zeros(len(self.duplicates.rows), dtype=bool)
+        found: Mask = labels[self.duplicates.rows] != labels[self.duplicates.survivors]
+        return found
+
     @property
     def measure(self) -> str:
         """The name of the score."""
@@ -117,6 +158,13 @@ class Subject:
         """What the score measures, if its name does not say so."""
         known = self.measure.endswith(" score")
         return CRITERIA[self.choice.scored_by].measures if known else ""
+
+    @property
+    def follows_scores(self) -> bool:
+        """Whether the strategy selects by the scores, rather than by features or at random."""
+        choice = self.choice
+        by_rank = isinstance(choice.entry.function, Order) and choice.entry.function.by_rank
+        return by_rank or choice.entry.adapts or isinstance(choice.entry.function, Window)
 
     @property
     def name(self) -> str:

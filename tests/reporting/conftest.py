@@ -73,7 +73,7 @@ def browse(chromium):
 
     def open_page(page, **how):
         settle(chromium, **how)
-        opened.append(page)
+        opened.append(page.as_uri())
         show(chromium, page)
         return chromium
 
@@ -87,5 +87,5 @@ def browse(chromium):
         if event["method"] == "Network.requestWillBeSent"
     }
     # Pictures are in the page; the browser's own first tab is another page.
-    inside = ("data:", "chrome:", "chrome-untrusted:")
-    assert {url for url in asked if not url.startswith(inside)} == {opened[0].as_uri()}
+    inside = ("data:", "blob:", "chrome:", "chrome-untrusted:")
+    assert {url.partition("#")[0] for url in asked if not url.startswith(inside)} <= set(opened)

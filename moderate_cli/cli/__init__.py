@@ -14,32 +14,58 @@ from types import FrameType, TracebackType
 import click
 
 from moderate_cli.cli import console
+from moderate_cli.cli.helping import Helped
+from moderate_cli.cli.signals import Signals, Terminated
 from moderate_cli.errors import ArgumentError, ModerateError, OptionError, UnreadableImages
+from moderate_cli.platforms import BROKEN_PIPE, die_by
 from moderate_cli.text import one_line, unknown
 
 PROGRAM = "moderate"
 COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
 
-# Name -> the first line of its help. A command's module is loaded when the command is called, so
-# that `moderate --help` does not wait for numpy.
-COMMANDS = {
-    "select": "Choose which images of a dataset to keep.",
-    "embed": "Compute the features of a dataset and store them beside it.",
-    "fit": "Train a network on a dataset, for features of its own.",
-    "score": "Print a score per image: the distance to its class center.",
-    "report": "Write an HTML report of the selection.",
-    "suspects": "List images that probably have a wrong label.",
-    "evaluate": "Train a classifier on each selection and compare accuracies.",
-    "perturb": "Make a noisy copy of a dataset, for experiments.",
-    "duplicates": "List near duplicates of earlier images.",
-    "verify": "Check that a dataset has the images of a published selection.",
-    "info": "Show the feature sets of a dataset.",
-    "demo": "Make a small dataset, prune it, and report the result.",
-    "help": "Show a page of the documentation, or the help of a command.",
+# Name -> the first line of its help, by kind. A command's module is loaded when the command is
+# called, so that `moderate --help` does not wait for numpy.
+GROUPS = {
+    "Start": {
+        "demo": "Make a small dataset, prune it, and report the result.",
+        "suggest": "Look at a dataset, compare selections, and show the command to use.",
+        "select": "Choose which images of a dataset to keep.",
+        "report": "Write an HTML report of the selection.",
+        "help": "Show a page of the documentation, or the help of a command.",
+    },
+    "Look": {
+        "suspects": "List images that probably have a wrong label.",
+        "duplicates": "List near duplicates of earlier images.",
+        "score": "Print a score per image: the distance to its class center.",
+        "info": "Show a dataset and all that is stored beside it.",
+    },
+    "Compare": {
+        "evaluate": "Train a classifier on each selection and compare accuracies.",
+        "perturb": "Make a noisy copy of a dataset, for experiments.",
+    },
+    "Store": {
+        "backbones": "List the networks that compute features, for --backbone.",
+        "embed": "Compute the features of a dataset and store them beside it.",
+        "fit": "Train a network on a dataset, for features of its own.",
+        "verify": "Check that a dataset has the images of a published selection.",
+    },
+}
+COMMANDS = {name: line for group in GROUPS.values() for name, line in group.items()}
+
+# Names that people try -> the command that does it.
+MEANT = {
+    "choose": "select",
+    "clean": "suspects",
+    "compare": "evaluate",
+    "coreset": "select",
+    "dedup": "duplicates",
+    "features": "embed",
+    "prune": "select",
+    "train": "fit",
 }
 
 
-class CommandTable(click.Group):
+class CommandTable(Helped, click.Group):
     """A group whose commands are modules of this package."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,13 +85,31 @@ class CommandTable(click.Group):
         """Name the commands near an unknown one."""
         unclear = args[0].startswith("-") or ctx.resilient_parsing
         if args[0] not in COMMANDS and not unclear:
-            ctx.fail(f"command {unknown(args[0], COMMANDS)}")
+            ctx.fail(f"command {unknown(args[0], [*COMMANDS, '--version'], meant=MEANT)}")
         return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands before the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without loading a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        for name, commands in GROUPS.items():
+            with formatter.section(name):
+                formatter.write_dl(list(commands.items()))
+
+    def format_short_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the first commands to know in full, and the names of the others."""
+        self._write_purpose(ctx, formatter)
+        start, *others = GROUPS
+        with formatter.section(start):
+            formatter.write_dl(list(GROUPS[start].items()))
+        with formatter.section("Then"):
+            formatter.write_dl([(name, ", ".join(GROUPS[name])) for name in others])
+        self.format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("`moderate COMMAND -h` shows the common options of a command.")
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -76,7 +120,14 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         ctx.exit()
 
 
-@click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+EXAMPLES = (
+    ("moderate select --ratio 0.3 data/train", "print the kept paths"),
+    ("moderate select --ratio 0.3 data/train -o kept.txt", "write an index file"),
+    ("moderate select --ratio 0.3 data/train --copy-to DIR", "copy the kept images"),
+)
+
+
+@click.command(cls=CommandTable, examples=EXAMPLES)
 @click.option(
     "--version",
     is_flag=True,
@@ -88,61 +139,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 def cli() -> None:
     """Shrink an image dataset to the part that is worth training on.
 
-    \b
-      moderate select --ratio 0.3 data/train                 print the kept paths
-      moderate select --ratio 0.3 data/train -o kept.txt     write an index file
-      moderate select --ratio 0.3 data/train --copy-to DIR   copy the kept images
-
     DATA is a folder with one sub-folder per class. The first command on it computes the features of
     its images and stores them in DATA.moderate; later commands reuse them.
-    """  # noqa: D301 - click reads a real backspace as "do not wrap"
-
-
-MOMENT = 0.01  # seconds
-
-
-class Terminated(BaseException):
-    """A signal that ends the command."""
-
-
-class _Signals:
-    """Signals that arrived.
-
-    A library may swallow the exception that a signal raises, or turn it into another one; so
-    signals are also recorded.
     """
 
-    def __init__(self) -> None:
-        self.received: list[int] = []
-        self.interrupting = True
 
-    def listen(self) -> None:
-        """Record signals from now on."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # A signal that the parent ignores, as nohup does, stays ignored.
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                signal.signal(number, self.arrive)
-        signal.signal(signal.SIGALRM, self.interrupt)
-
-    def arrive(self, number: int, _frame: FrameType | None) -> None:
-        """Record a signal, and end the command if it still runs."""
-        self.received.append(number)
-        self.interrupt(number)
-
-    def interrupt(self, _number: int, _frame: FrameType | None = None) -> None:
-        """End the command if it still runs."""
-        if self.interrupting:
-            raise Terminated
-
-    def try_again(self, swallowed: sys.UnraisableHookArgs) -> None:
-        """Interrupt a moment later where no exception can pass, as in a finalizer."""
-        if isinstance(swallowed.exc_value, Terminated):
-            signal.setitimer(signal.ITIMER_REAL, MOMENT)
-        else:
-            sys.__unraisablehook__(swallowed)
-
-
-_signals = _Signals()
+_signals = Signals()
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -162,10 +164,13 @@ def main(args: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _signals.received.append(signal.SIGINT)
     except console.StdoutClosed:
-        _signals.received.append(signal.SIGPIPE)
+        _signals.received.append(BROKEN_PIPE)
     # After the except block: a traceback keeps objects alive that clean up when they are released.
     if _signals.received:
-        _die_by(_signals.received[0])
+        if _signals.received[0] != BROKEN_PIPE:
+            console.say_interrupted()
+        console.discard(sys.stdout)
+        die_by(_signals.received[0])  # so that the caller sees why
     console.flush()
     sys.exit(status)
 
@@ -196,7 +201,7 @@ def _invoke(args: list[str]) -> int:
 
         return shell_complete(cli, {}, PROGRAM, COMPLETE, completing)
     try:
-        with cli.make_context(PROGRAM, args) as context:
+        with cli.make_context(PROGRAM, args, color=console.colored(sys.stdout)) as context:
             result = cli.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -207,7 +212,7 @@ def _explain(error: Exception) -> int:
     """Print an error in one line, or one per unreadable file; return the exit status."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
-            console.tell(f"{error.format_message()}\n")
+            console.tell(f"{console.fit_for(sys.stderr, error.format_message())}\n")
             return error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx is not None else PROGRAM
@@ -231,6 +236,12 @@ def _explain(error: Exception) -> int:
         case ModerateError():
             console.error(str(error))
             return 1
+        case ImportError() if any(sign in str(error) for sign in NO_ROOM):
+            console.error(
+                f"not enough memory to load a library ({one_line(error)}); raise the limit, e.g."
+                " ulimit -v unlimited"
+            )
+            return 1
         case MemoryError():
             work, advice = _work(error)
             console.error(f"out of memory in {work}; {advice}")
@@ -247,6 +258,10 @@ def _explain(error: Exception) -> int:
                 console.error(f"{_work(error)[0]}: stopped by a system error ({reason})")
             return 1
     raise error
+
+
+# Errors of the linker of Linux, as under a low `ulimit -v`.
+NO_ROOM = ("failed to map segment", "annot allocate memory", "cannot create shared object")
 
 
 def _spelled(name: str, value: object) -> str:
@@ -301,10 +316,3 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
     console.tell("".join(traceback.format_exception(kind, error, trace)))
     console.error("unexpected error; please report it, with the lines above")
     console.flush()
-
-
-def _die_by(number: int) -> None:
-    """Die by the signal itself, so that the caller sees why."""
-    console.discard(sys.stdout)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Literal
 
-from moderate_cli.cli import declaring, parsing, precedence
+from moderate_cli.cli import declaring, precedence, shares
 from moderate_cli.cli.values import Choice as OneOf
-from moderate_cli.cli.values import Real, Whole
+from moderate_cli.cli.values import Whole
 from moderate_cli.errors import OptionError
-from moderate_cli.selection import AUTO, BALANCES, SCOPES, STRATEGIES, Choice
+from moderate_cli.selection import BALANCES, RECOMMENDED, SCOPES, STRATEGIES, Choice
 from moderate_cli.selection.choice import WHERE
 from moderate_cli.selection.conflicts import conflicts
 
@@ -17,33 +17,39 @@ count = declaring.option("--count", type=Whole(min=1), help="Number to keep, ins
 
 strategy = declaring.option(
     "--strategy",
-    type=OneOf([*STRATEGIES, AUTO], WHERE),
+    type=OneOf(STRATEGIES, WHERE),
     metavar="NAME",
     default="moderate",
-    help=f"Selection rule: {', '.join(STRATEGIES)} or {AUTO}. See `moderate help strategies`.",
+    help=f"Selection rule: {RECOMMENDED} is recommended; `moderate help strategies`.",
 )
+DROPPED = shares.Share("auto", "nothing", one=False)
 drop_suspects = declaring.option(
     "--drop-suspects",
-    type=parsing.dropped,
+    type=DROPPED,
     metavar="auto|F",
-    help="Drop likely label errors first: auto (above 0.5), a fraction, or nothing.",
+    help="Drop likely label errors first: auto (above 0.5), a fraction, or nothing; --ratio is of"
+    " the rest.",
 )
 selecting = declaring.group(
     declaring.option(
         "--scope",
         type=OneOf(SCOPES),
+        metavar="NAME",
         default="class",
-        help="Keep a share of each class, or select from all images together, as in the paper.",
+        help="Keep a share of each class, or select from all images together (global), as in the"
+        " paper.",
     ),
     declaring.option(
         "--balance",
         type=OneOf(list(BALANCES)),
+        metavar="NAME",
         default="proportional",
-        help="How to divide the budget among classes: by size, by its square root, or equally.",
+        help="Divide the budget among classes by size (proportional), by its square root (sqrt), or"
+        " equally (uniform).",
     ),
     declaring.option(
         "--quantile",
-        type=parsing.share,
+        type=shares.ANY,
         metavar="Q",
         default="0.5",
         help="Position of the moderate window: 0 nearest to the centers, 1 farthest.",
@@ -56,7 +62,7 @@ selecting = declaring.group(
     ),
     declaring.option(
         "--dedup",
-        type=Real(0, 1, min_open=True),
+        type=shares.SIMILARITY,
         metavar="THRESHOLD",
         help="Drop near duplicates first: minimum cosine similarity to an earlier one, e.g. 0.95.",
     ),
@@ -92,13 +98,15 @@ def choices_from(
 
 
 def _give_way(asked: dict[str, Any]) -> None:
-    """Reset each option that a stronger one excludes to its default."""
+    """Reset each option that a stronger one excludes to its default, and say so."""
     defaults = {field: getattr(Choice(ratio=1), field) for field in ("scope", "quantile")}
     for one, other, wins, _ in list(conflicts(asked)):
         stronger = precedence.stronger(*(_PARAMETERS.get(name, name) for name in (one, other)))
         if stronger == _PARAMETERS.get(one, one):
+            if wins == "one":
+                precedence.warn_without_effect(other, asked[other], f"--{one} {asked[one]}")
             asked[other] = defaults.get(other)
-        elif stronger is not None and wins == "both":
+        elif stronger is not None and wins == "both":  # of two amounts, both are not expected
             asked[one] = defaults.get(one)
 
 

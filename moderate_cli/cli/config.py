@@ -13,9 +13,10 @@ import click
 
 from moderate_cli.cli import console
 from moderate_cli.errors import ArgumentError
+from moderate_cli.files.near import near_or
 from moderate_cli.files.regular import read_once
 from moderate_cli.presets import bundled
-from moderate_cli.text import unknown
+from moderate_cli.text import resembling, unknown
 
 CONFIG = "moderate.config"  # key of the file's name in the context of a command
 
@@ -78,8 +79,11 @@ def _read(value: str) -> dict[str, Any]:
         text = content.decode()
         return tomllib.loads(text)
     except OSError as error:
-        known = ", ".join(presets)
-        raise click.UsageError(f"{value}: {error.strerror}; bundled presets: {known}") from None
+        near = " or ".join(resembling(value, presets))
+        advice = f"did you mean {near}?" if near else near_or(value, "")
+        known = f"{advice} Bundled presets" if advice else "bundled presets"
+        reason = f"{error.strerror}; {known}: {', '.join(presets)}"
+        raise click.UsageError(f"{value}: {reason}") from None
     except RecursionError:
         raise click.UsageError(f"{value}: is nested too deeply") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

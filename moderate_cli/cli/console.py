@@ -7,14 +7,13 @@ import errno
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import IO
 
+import click
+
+from moderate_cli.platforms import WINDOWS
 from moderate_cli.text import printable
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
 
 
 class StdoutError(Exception):
@@ -25,7 +24,11 @@ class StdoutClosed(Exception):
     """Nobody reads stdout any more. Not an OSError, which click would handle itself."""
 
 
-LINE_EVERY = 600.0  # seconds, for the log of a batch job
+def _nothing() -> None:
+    pass
+
+
+aside: Callable[[], None] = _nothing  # called before each line: makes room for it
 
 
 def open_closed() -> None:
@@ -47,24 +50,49 @@ def open_closed() -> None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - to the end
 
 
-def note(message: str) -> None:
-    """Write one line to stderr."""
-    tell(f"moderate: {printable(message)}\n")
+def note(message: str, *, word: str = "", color: str = "") -> None:
+    """Write one line to stderr, after a word that says its kind."""
+    aside()
+    kind = fit_for(sys.stderr, click.style(f"{word}: ", fg=color, bold=True)) if word else ""
+    tell(f"moderate: {kind}{printable(message)}\n")
 
 
 def error(message: str) -> None:
     """Write why the command failed."""
-    note(f"error: {message}")
+    note(message, word="error", color="red")
+
+
+def say_interrupted(message: str = "") -> None:
+    """Say what is kept of the work that the user stops; in general, unless that was said."""
+    global _interrupted
+    if message or not _interrupted:
+        note(message or f"interrupted; {KEPT}; run again to continue")
+    _interrupted = True
+
+
+KEPT = "finished features and results are kept"
+_interrupted = False
 
 
 def warn(message: str) -> None:
     """Write a fact that the user should check."""
-    note(f"warning: {message}")
+    note(message, word="warning", color="yellow")
 
 
 def hint(message: str) -> None:
     """Write advice."""
-    note(f"hint: {message}")
+    note(message, word="hint", color="cyan")
+
+
+def colored(stream: IO[str]) -> bool:
+    """Whether a stream shows color, and the user has not refused it (https://no-color.org)."""
+    refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not refused
+
+
+def fit_for(stream: IO[str], text: str) -> str:
+    """Remove the color of a text unless the stream shows it."""
+    return text if colored(stream) else click.unstyle(text)
 
 
 def tell(text: str) -> None:
@@ -101,8 +129,17 @@ def write(content: bytes) -> None:
     StdoutClosed
         If nobody reads it any more, as after `| head`.
     """
-    if sys.stdout.isatty():
+    if on_terminal():
         content = b"\n".join(_shown(line) for line in content.split(b"\n"))
+    _write(content)
+
+
+def show(text: str) -> None:
+    """Write text of ours to stdout, with its color if stdout shows it."""
+    _write(fit_for(sys.stdout, text).encode())
+
+
+def _write(content: bytes) -> None:
     try:
         sys.stdout.flush()
         # With PYTHONUNBUFFERED a write may take only part of the content.
@@ -116,7 +153,7 @@ def write(content: bytes) -> None:
 
 def unwritten(error: OSError) -> StdoutError | StdoutClosed:
     """Return the error to raise for an OSError of writing to stdout."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, BrokenPipeError) or (WINDOWS and error.errno == errno.EINVAL):
         return StdoutClosed()
     if error.errno == errno.EBADF:
         return StdoutError("stdout: is closed; send it to a file, or to /dev/null")
@@ -126,6 +163,11 @@ def unwritten(error: OSError) -> StdoutError | StdoutClosed:
 def _shown(line: bytes) -> bytes:
     cells = line.decode(errors="surrogateescape").split("\t")
     return "\t".join(map(printable, cells)).encode()
+
+
+def on_terminal() -> bool:
+    """Whether data goes to a terminal."""
+    return sys.stdout.isatty()
 
 
 def can_show(text: str) -> bool:
@@ -173,43 +215,3 @@ def duration(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {large} {whole % size // part} {small}"
     return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
-
-
-@contextlib.contextmanager
-def progress(
-    what: str, unit: str = "img", delay: float = 0
-) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal, or write a line now and then to a log.
-
-    Yields the function that moves the bar. Work that ends within `delay` seconds shows none.
-    """
-    from tqdm import tqdm
-
-    bar: tqdm[Any] | None = None
-    told = time.monotonic()
-
-    def move(done: int, total: int) -> None:
-        nonlocal bar, told
-        if not sys.stderr.isatty() and time.monotonic() - told >= LINE_EVERY:
-            told = time.monotonic()
-            note(f"{what}: {done} of {total}")
-        if bar is None:
-            bar = tqdm(
-                total=total,
-                initial=done,
-                desc=f"moderate: {what}",
-                unit=unit,
-                disable=None,
-                delay=delay,
-            )
-        else:
-            bar.update(done - bar.n)
-        if done == total:  # the next piece of work may have a bar of its own
-            bar.close()
-            bar = None
-
-    try:
-        yield move
-    finally:
-        if bar is not None:
-            bar.close()

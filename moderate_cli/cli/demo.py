@@ -7,43 +7,74 @@ import os
 import click
 import numpy as np
 
+from moderate_cli.api.evaluate import evaluate
 from moderate_cli.api.select import select
-from moderate_cli.cli import console, values
+from moderate_cli.choosing import Selection
+from moderate_cli.cli import console, declaring, values
 from moderate_cli.cli.listening import Console
-from moderate_cli.demo import draw_dataset
+from moderate_cli.demo import Drawing, draw_dataset, draw_test_set
 from moderate_cli.errors import OutputError
 from moderate_cli.exporting import export
 from moderate_cli.files.atomic import new_folder
+from moderate_cli.literals import StrategyName
 from moderate_cli.selection import RECOMMENDED
+from moderate_cli.text import aligned
 
 RATIO = 0.3
+COMPARED: tuple[StrategyName, ...] = (RECOMMENDED, "random", "moderate")
 
 
-@click.command()
+@click.command(
+    cls=declaring.Sectioned,
+    examples=(
+        ("moderate demo", "work in moderate-demo"),
+        ("moderate demo trial", "work in another folder"),
+    ),
+)
 @click.argument("folder", metavar="[DIR]", type=values.PATH, default="moderate-demo")
 def command(folder: str) -> None:
     """Make a small dataset, prune it, and report the result.
 
-    Draws images of six classes in DIR/train, some of them mislabeled or ruined. Then prunes them
-    as `moderate select --ratio 0.3 DIR/train --copy-to DIR/train-0.3` does. DIR must not exist; the
-    default is moderate-demo.
+    Draws images of six classes in DIR/train, some of them mislabeled as a class that looks alike,
+    or ruined, and a clean test set in DIR/test. Compares the recommended selection with random
+    selection and the default, and copies the recommended one to DIR/train-0.3. DIR must not exist;
+    the default is moderate-demo.
     """
     if os.path.lexists(folder):
         raise OutputError(f"{folder} already exists; choose another DIR")
     with new_folder(folder) as fresh:
         drawing = draw_dataset(fresh / "train")
-    train, pruned = os.path.join(folder, "train"), os.path.join(folder, f"train-{RATIO}")
-    found = select(train, ratio=RATIO, listener=Console())
-    assert found.dataset is not None
-    export(found.dataset, found.mask, pruned, listener=Console())
-    images, paths = len(found.mask), set(found.paths)
-    lines = [
-        f"{train}: {images} images in {len(found.classes)} classes",
-        f"{pruned}: the {np.count_nonzero(found.mask)} images whose distance to their class center"
-        " is closest to the median of their class",
-    ]
-    for kind, planted in (("mislabeled", drawing.mislabeled), ("ruined", drawing.ruined)):
-        kept, expected = len(planted & paths), round(RATIO * len(planted))
-        lines.append(f"{kept} of the {len(planted)} {kind} images kept (random: about {expected})")
-    lines.append(f"now try: moderate select --ratio {RATIO} --strategy {RECOMMENDED} {train}")
-    console.write("".join(f"{line}\n" for line in lines).encode(errors="surrogateescape"))
+        draw_test_set(fresh / "test")
+    train, test = os.path.join(folder, "train"), os.path.join(folder, "test")
+    pruned = os.path.join(folder, f"train-{RATIO}")
+    taken = select(train, ratio=RATIO, strategy=RECOMMENDED, listener=Console())
+    found = [taken, *(select(train, ratio=RATIO, strategy=name) for name in COMPARED[1:])]
+    assert taken.dataset is not None
+    export(taken.dataset, taken.mask, pruned, listener=Console())
+    images, kept = len(taken.mask), int(np.count_nonzero(taken.mask))
+    text = (
+        f"{train}: {images} images in {len(taken.classes)} classes;"
+        f" {len(drawing.mislabeled)} have a wrong label, {len(drawing.ruined)} are ruined\n"
+        f"{test}: a clean test set\n\n"
+        f"{_table(found, drawing, _accuracies(train, test))}\n"
+        f"{pruned}: the {kept} images that {RECOMMENDED} keeps, 30 % of all\n"
+        f"now try your own images: moderate suggest YOUR/DATA --ratio {RATIO}\n"
+    )
+    console.write(text.encode(errors="surrogateescape"))
+
+
+def _accuracies(train: str, test: str) -> dict[str, float]:
+    """Return the accuracy of a linear head on the test set, for each strategy."""
+    found = evaluate(train, test=test, ratio=RATIO, strategy=COMPARED, listener=Console())
+    return {line.cell.strategy: line.accuracy.mean for line in found.lines}
+
+
+def _table(found: list[Selection], drawing: Drawing, accuracies: dict[str, float]) -> str:
+    """Return the number of planted images that each selection keeps, and its accuracy."""
+    rows = []
+    for selection in found:
+        name, paths = selection.choice.strategy, set(selection.paths)
+        planted = [str(len(some & paths)) for some in (drawing.mislabeled, drawing.ruined)]
+        shown = f"{name}, the default" if name == "moderate" else name
+        rows.append((shown, *planted, f"{accuracies[name]:.0%}".replace("%", " %")))
+    return aligned(("kept by", "wrong labels", "ruined", "accuracy of a linear head"), rows)

@@ -7,18 +7,25 @@ from typing import Any
 import click
 
 from moderate_cli.api.duplicates import duplicates
-from moderate_cli.cli import declaring, options
+from moderate_cli.cli import declaring, options, shares
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import check_table, output_table
-from moderate_cli.cli.values import PATH, Real
+from moderate_cli.cli.values import PATH
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("threshold", "against", "output", "backbone", "features"),
+    examples=(
+        ("moderate duplicates data/train", "list near duplicates"),
+        ("moderate duplicates data/train --against data/test", "list leaks"),
+    ),
+)
 @options.data_optional
 @declaring.option(
     "--threshold",
-    type=Real(0, 1, min_open=True),
+    type=shares.SIMILARITY,
     default=0.95,
     help="Minimum cosine similarity of near duplicates.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,12 +16,20 @@ from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.embedding import Cluster
 from moderate_cli.embedding.estimate import Estimate
 from moderate_cli.inputs.datasets import feature_sets_of
+from moderate_cli.store import FeatureStore
 from moderate_cli.text import counted
 
 ENGINES = ("local", "ray")
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("backbone", "weights", "store", "device", "dry-run"),
+    examples=(
+        ("moderate embed data/train --dry-run", "estimate the time"),
+        ("moderate embed data/train --backbone resnet50", "another network"),
+    ),
+)
 @options.data_required
 @declaring.option(
     "-n",
@@ -39,8 +48,9 @@ ENGINES = ("local", "ray")
 @declaring.option(
     "--engine",
     type=Choice(ENGINES),
+    metavar="NAME",
     default="local",
-    help="Embed in this process, or on workers of a Ray cluster.",
+    help="Embed in this process (local), or on workers of a ray cluster.",
 )
 @declaring.option(
     "--ray-address",
@@ -93,14 +103,26 @@ def command(
         return
     if part is not None and source["check"] == "content":
         raise click.UsageError("use --part or --check content, not both")
-    _, stores = feature_sets_of(inputs, listener=listener, part=part, cluster=cluster)
-    for store in stores:
+    _, stores = feature_sets_of(
+        inputs, listener=listener, part=part, cluster=cluster, labeled=False
+    )
+    for store, embedded in zip(stores, _embedded(stores, listener.embedded), strict=True):
         count, dim = store.features.shape
-        console.note(f"Embedded {counted(count, 'image')}, {dim} features each -> {store.folder}")
+        images = counted(count, "image")
+        done = f"Embedded {images}" if embedded == count else f"Embedded {embedded} of {images}"
+        done = done if embedded else f"Nothing to embed: features of {images} are up to date"
+        console.note(f"{done}, {dim} features each -> {store.folder}")
     if part is not None and len(stores) < len(inputs.backbones):
         number, of = part
         console.note(f"Embedded part {number} of {of}")
         console.hint("the last part, or `moderate embed` without --part, completes the features")
+
+
+def _embedded(stores: Sequence[FeatureStore], counts: Sequence[int]) -> Sequence[int]:
+    """Return how many images of each set were embedded now, from the counts of the embeddings."""
+    if len(counts) in (0, len(stores)):
+        return counts or [0] * len(stores)
+    return [len(store) for store in stores]  # which of several sets was up to date is not known
 
 
 def _text(found: Estimate) -> str:

@@ -11,7 +11,17 @@ import click
 from moderate_cli.api.evaluate import COMPARED, EVALUATORS, RATIOS, evaluate
 from moderate_cli.charts.curves import draw_curves
 from moderate_cli.charts.drawing import SUFFIXES, check_drawable
-from moderate_cli.cli import console, declaring, options, parsing, precedence, values
+from moderate_cli.cli import (
+    choosing,
+    completing,
+    console,
+    declaring,
+    options,
+    parsing,
+    precedence,
+    shares,
+    values,
+)
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
@@ -21,6 +31,7 @@ from moderate_cli.evaluation.cells import strategy_in
 from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, STEPS
 from moderate_cli.exporting import TABLE_FORMATS, check_output, formatted, write_table
+from moderate_cli.literals import Center, Criterion, Judge, Metric, Scope
 from moderate_cli.networks.table import WHERE
 from moderate_cli.selection import SCOPES, STRATEGIES
 from moderate_cli.text import one_of
@@ -35,7 +46,7 @@ def _strategies(text: str) -> list[str]:
     return names
 
 
-def _scope_beside(strategies: list[str]) -> str:
+def _scope_beside(strategies: list[str]) -> Scope:
     """Return the global scope of a preset, unless a strategy excludes it."""
     names = [strategy_in(text)[0] for text in strategies]
     return "class" if any(STRATEGIES[name].within_classes for name in names) else "global"
@@ -46,7 +57,7 @@ def _write_records(destination: str, found: Comparison) -> None:
 
 
 def _write_curves(destination: str, found: Comparison) -> None:
-    draw_curves(destination, found.points)
+    draw_curves(destination, found.points, found.subtitle)
 
 
 FORMATS: dict[str, Callable[[str, Comparison], None]] = {
@@ -55,13 +66,20 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
 }
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("test", "ratio", "strategy", "with", "output"),
+    examples=(
+        ("moderate evaluate data/train --test data/test", "judge on a test set"),
+        ("moderate evaluate data/train -r 0.3 -o curves.png", "draw the result"),
+    ),
+)
 @options.data_optional
 @declaring.option(
     "-r",
     "--ratio",
     "ratios",
-    type=parsing.ratios,
+    type=shares.RATIOS,
     metavar="R[,R...]",
     default=",".join(RATIOS),
     help="Fractions to keep.",
@@ -70,14 +88,15 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     "--strategy",
     "strategies",
     type=_strategies,
+    shell_complete=completing.strategies,
     metavar="NAME[,NAME...]",
     default=",".join(COMPARED),
-    help=f"Strategies to compare: {', '.join(STRATEGIES)}; moderate:Q puts the window at quantile"
-    " Q. See `moderate help strategies`.",
+    help="Strategies to compare (`moderate help strategies`); moderate:Q puts the window at"
+    " quantile Q.",
 )
 @declaring.option(
     "--drop-suspects",
-    type=parsing.dropped,
+    type=choosing.DROPPED,
     metavar="auto|F",
     help="Also evaluate each strategy after dropping likely mislabeled images.",
 )
@@ -89,7 +108,7 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
 )
 @declaring.option(
     "--within",
-    type=parsing.points,
+    type=shares.Share(zero=True, one="%", number=float, example="1%"),
     metavar="P%",
     help="Report the smallest selection within P% (or a fraction) of the full set's accuracy.",
 )
@@ -104,8 +123,9 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     "--with",
     "evaluator",
     type=Choice(EVALUATORS),
+    metavar="NAME",
     default="probe",
-    help="Judge with a linear probe, a network trained from scratch, or the fine-tuned backbone.",
+    help="Judge with a linear probe, a network to train from scratch, or fine-tune the backbone.",
 )
 @declaring.option(
     "--network",
@@ -139,14 +159,20 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     f" {one_of(SUFFIXES)} file.",
 )
 @options.configuration
-@declaring.option("--scope", type=Choice(SCOPES), default="class", help="As in `moderate select`.")
+@declaring.option(
+    "--scope",
+    type=Choice(SCOPES),
+    metavar="NAME",
+    default="class",
+    help="As in `moderate select`: class or global.",
+)
 @options.scoring
 @options.one_array
 @options.lists
 @options.embedding
 def command(
     test: str | None,
-    evaluator: str,
+    evaluator: Judge,
     network: str,
     steps: int | None,
     size: int | None,
@@ -155,23 +181,23 @@ def command(
     drop_suspects: Fraction | Literal["auto", "nothing"] | None,
     seeds: int,
     within: float | None,
-    scope: str,
+    scope: Scope,
     csv: bool,
     json: bool,
     outputs: tuple[str, ...],
-    criterion: str,
-    center: str,
-    metric: str,
+    criterion: Criterion,
+    center: Center,
+    metric: Metric,
     seed: int,
     verbose: bool,
     **source: Any,
 ) -> None:
     """Train a classifier on each selection and compare accuracies.
 
-    The classifier is a linear probe on the features. It takes seconds, but undervalues diversity
-    compared with training from scratch. --with train is the stronger test: it trains a network for
-    the same number of steps on every selection. --with fine-tune starts from the backbone's
-    weights.
+    The classifier is a linear probe on the features. It takes seconds per selection, but
+    undervalues diversity compared with training from scratch. --with train is the stronger test: it
+    trains a network for the same number of steps on every selection. --with fine-tune starts from
+    the backbone's weights. The recommended strategy and random selection are always compared.
 
     Each seed selects from a different random 80 % of DATA. Without --test, it judges on the rest,
     where labels that are probably wrong count less. The 95 % intervals are about new images; with
@@ -182,10 +208,10 @@ def command(
     writers = _writers(outputs)
     # A preset may set options of networks for the other evaluators.
     if evaluator == "probe":
-        precedence.refuse_beside("--with probe", {"network", "steps", "size"})
+        precedence.refuse_without("--with train or --with fine-tune", {"steps", "size"})
         steps = size = None
     if evaluator != "train":
-        precedence.refuse_beside(f"--with {evaluator}", {"network"})
+        precedence.refuse_without("--with train", {"network"})
         network = SMALL
     center, metric = precedence.centered(criterion, center, metric)
     if scope == "global" and precedence.stronger("strategies", "scope") == "strategies":
@@ -206,7 +232,7 @@ def command(
     if csv or json:
         console.write(formatted(found.table(), ".csv" if csv else ".json"))
     else:
-        console.write(repr(found).encode())
+        console.write(found.text(with_command=within is None).encode())
     if within is not None:
         console.note(found.advice(within))
 

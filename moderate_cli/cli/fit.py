@@ -17,7 +17,14 @@ from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, SMALL_NETWORKS, 
 from moderate_cli.text import counted
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("network", "epochs", "minutes", "device", "dry-run"),
+    examples=(
+        ("moderate fit data/train --dry-run", "estimate the time"),
+        ("moderate fit data/train --minutes 30", "train for half an hour"),
+    ),
+)
 @options.data_required
 @declaring.option(
     "--network",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from moderate_cli.cli import console
+from moderate_cli.cli.helping import Helped
 from moderate_cli.cli.values import Choice
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,12 +32,18 @@ class _Topic(Choice):
         super().__init__([*pages(), *COMMANDS], "`moderate help` lists them")
 
 
-@click.command()
-@click.argument("topic", type=_Topic(), required=False, metavar="[TOPIC]")
+@click.command(
+    cls=Helped,
+    examples=(
+        ("moderate help strategies", "show a page"),
+        ("moderate help select", "show the help of a command"),
+    ),
+)
+@click.argument("topic", type=_Topic(), required=False, metavar="[COMMAND|TOPIC]")
 def command(topic: str | None) -> None:
     """Show a page of the documentation, or the help of a command.
 
-    Without a TOPIC, lists the topics.
+    Without one, lists the topics.
     """
     if topic is None:
         console.write(f"{console.facts(pages())}\n{OTHERS}\n".encode())
@@ -45,7 +52,7 @@ def command(topic: str | None) -> None:
         # Comments mark the parts that a script writes.
         console.write("".join(line for line in lines if not line.startswith("<!--")).encode())
     else:
-        console.write(f"{_help_of(topic)}\n".encode())
+        console.show(f"{_help_of(topic)}\n")
 
 
 def _help_of(name: str) -> str:
@@ -55,5 +62,5 @@ def _help_of(name: str) -> str:
     root = click.get_current_context().find_root()
     found = cli.get_command(root, name)
     assert found is not None  # `_Topic` refused all others
-    with click.Context(found, info_name=name, parent=root) as context:
+    with found.context_class(found, info_name=name, parent=root) as context:
         return found.get_help(context)

@@ -1,58 +1,168 @@
-"""`moderate info`: facts about feature sets."""
+"""`moderate info`: facts about a dataset, and about everything that is stored beside it."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
+from moderate_cli.api.info import Info, Stored, info
 from moderate_cli.cli import console, declaring, options, values
-from moderate_cli.dataset import scan, sentences
-from moderate_cli.dataset.lists import is_list
-from moderate_cli.errors import DatasetError
-from moderate_cli.store.inventory import SetInfo, describe, is_dataset
+from moderate_cli.dataset import FLAT
+from moderate_cli.networks.table import EXIF
+from moderate_cli.store.inventory import SetInfo
+from moderate_cli.text import aligned, counted, printable, some
+
+MOST_CLASSES, AT_EACH_END = 12, 3  # classes that are named; of more, the smallest and the largest
 
 
-@click.command()
-@click.argument("path", type=values.PATH)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("json", "store"),
+    examples=(
+        ("moderate info data/train", "show the dataset and its feature sets"),
+        ("moderate info data/train --json", "the same for programs"),
+    ),
+)
+@click.argument("data", metavar="PATH", type=values.PATH)
 @options.store
-@declaring.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
-def command(path: str, store: str | None, as_json: bool) -> None:
-    """Show the feature sets of a dataset.
+@declaring.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
+@options.lists
+def command(data: Any, store: str | None, as_json: bool) -> None:
+    """Show a dataset and all that is stored beside it.
 
-    PATH is a dataset folder, its store (DATA.moderate) or a feature set in the store. Notes on a
-    dataset list ignored files and oddities.
+    Prints the images, classes and oddities of the dataset, its feature sets with what is missing or
+    stale, their results, and the network of `moderate fit`. PATH is a dataset, its store
+    (DATA.moderate) or a feature set in the store, of which all facts are shown. Reads no image.
     """
-    found = describe(path, store)
-    notices, notes = None, list[str]()
-    if is_dataset(path, found[0]) and not is_list(path):  # which may need options to be read
-        try:
-            dataset = scan(path)
-            notices = [notice._asdict() for notice in dataset.notices]
-            notes = list(map(str, sentences(dataset, path)))
-        except DatasetError as error:  # its feature sets are shown all the same
-            notes = [str(error)]
-    for number, info in enumerate(found):
-        if as_json:
-            fields = info._asdict() | {"notices": notices}
-            console.write((json.dumps(fields) + "\n").encode("ascii"))
-        else:
-            text = ("\n" if number else "") + _text(info, notes)
-            console.write(text.encode(errors="surrogateescape"))
+    found = info(data, store=store)
+    if as_json:
+        console.write((json.dumps(found.facts(), indent=1) + "\n").encode("ascii"))
+        return
+    text = "\n".join(part for part in _parts(found, os.fspath(data)) if part)
+    console.write(text.encode(errors="surrogateescape"))
+    if any(one.difference and one.difference.missing for one in found.sets):
+        console.hint("the next command on DATA embeds what is missing, and nothing else")
 
 
-def _text(info: SetInfo, notes: list[str]) -> str:
-    facts: dict[str, Any] = info._asdict()
+def _parts(found: Info, path: str) -> Iterator[str]:
+    for one in found.sets:
+        if os.path.exists(path) and os.path.samefile(path, one.info.feature_set):
+            yield _all_facts(one.info)
+    yield console.facts(_of_dataset(found))
+    if found.sets:
+        rows = [_row(one) for one in found.sets]
+        yield aligned(("feature set", "images", "dim", "size", "written", "state"), rows, (0, 5))
+    else:
+        yield "no features yet; `moderate embed` or any other command computes them\n"
+    lines = dict(_results(found))
+    yield console.facts(lines) if lines else ""
+
+
+def _of_dataset(found: Info) -> Mapping[str, str]:
+    """Return the facts of the dataset, by name."""
+    if found.dataset is None:
+        problem = found.problem or "unknown: the store is not beside its dataset"
+        return {"dataset": printable(problem)}
+    counts = found.counts
+    classes = counted(len(counts), "class", "classes")
+    if tuple(counts) == (FLAT,):
+        classes = "no class folders"
+    facts = {
+        "dataset": printable(os.fspath(found.dataset.home)),
+        "images": f"{len(found.dataset)} in {classes}",
+    }
+    if tuple(counts) != (FLAT,):
+        facts["classes"] = _sizes(counts)
+    facts |= {f"note {number}": note for number, note in enumerate(found.oddities, 1)}
+    return facts
+
+
+def _sizes(counts: Mapping[str, int]) -> str:
+    """Return the number of images of each class, or of the largest and the smallest ones.
+
+    >>> _sizes({"cat": 2, "dog": 40, "owl": 0})
+    'dog 40, cat 2, owl 0'
+    """
+    ordered = sorted(counts.items(), key=lambda one: -one[1])
+    texts = [f"{printable(name)} {count}" for name, count in ordered]
+    if len(texts) > MOST_CLASSES:
+        texts[AT_EACH_END:-AT_EACH_END] = ["..."]
+    return ", ".join(texts)
+
+
+def _row(one: Stored) -> tuple[str, ...]:
+    """Return the line of a feature set."""
+    own = one.info
+    written = "" if one.written is None else f"{one.written.astimezone():%Y-%m-%d %H:%M}"
+    name = printable(os.path.basename(own.feature_set))
+    return (name, str(own.rows), str(own.dim), console.size(own.size), written, _state(one))
+
+
+def _state(one: Stored) -> str:
+    """Say what is missing or stale."""
+    if not one.info.complete:
+        return f"unfinished: {one.info.done} of {one.info.rows} images"
+    found, parts = one.difference, []
+    if found is not None:
+        kinds = (
+            (found.missing, "missing"), (found.touched, "changed or touched"),
+            (found.moved, "of another class now"), (found.removed, "removed"),
+        )  # fmt: skip
+        parts = [f"{count} {kind}" for count, kind in kinds if count]
+        parts = parts or ["up to date"]
+    if unreadable := len(one.info.unreadable):
+        parts.append(f"{unreadable} unreadable")
+    return ", ".join(parts) or "complete"
+
+
+def _results(found: Info) -> Iterator[tuple[str, str]]:
+    """Yield the results of each feature set, its unreadable images, and the network of `fit`."""
+    for one in found.sets:
+        name = printable(os.path.basename(one.info.feature_set))
+        kept = [*one.results]
+        if one.evaluations:
+            kept.append(counted(one.evaluations, "part of evaluations", "parts of evaluations"))
+        if kept:
+            yield f"results of {name}", ", ".join(kept)
+        if one.info.unreadable:
+            yield f"unreadable in {name}", _unreadable(one.info)
+        if one.info.oriented:
+            yield f"EXIF orientation in {name}", _oriented(one.info)
+    if found.fitted is not None:
+        own = found.fitted
+        used = "used by auto" if own.serves else "not better than the default features"
+        fresh = "up to date" if own.up_to_date else "older than the images"
+        right = f"right for {100 * own.accuracy:.1f} % of {own.images} held-out images"
+        yield "network of fit", f"{own.network}, {right}; {used}; {fresh}"
+
+
+def _unreadable(one: SetInfo) -> str:
+    return some([f"{path} ({why})" for path, why in one.unreadable.items()])
+
+
+def _all_facts(one: SetInfo) -> str:
+    facts: dict[str, Any] = one._asdict()
     facts |= {
-        "classes": len(info.classes),
-        "unreadable": ", ".join(f"{path} ({why})" for path, why in info.unreadable.items())
-        or "none",
-        "size": console.size(info.size),
-        "complete": "yes" if info.complete else f"no, {info.done} of {info.rows} images",
-        "preprocessing": ", ".join(f"{name} {value}" for name, value in info.preprocessing.items()),
+        "classes": len(one.classes),
+        "unreadable": _unreadable(one) or "none",
+        "size": console.size(one.size),
+        "complete": "yes" if one.complete else f"no, {one.done} of {one.rows} images",
+        "preprocessing": ", ".join(f"{name} {value}" for name, value in one.preprocessing.items()),
+        "oriented": _oriented(one),
     }
     del facts["done"]
-    facts["dataset"] = info.dataset or "unknown (not beside its dataset)"
-    facts |= {f"note {number}": note for number, note in enumerate(notes, 1)}
+    facts["dataset"] = one.dataset or "unknown (not beside its dataset)"
     return console.facts({name.replace("_", " "): fact for name, fact in facts.items()})
+
+
+def _oriented(one: SetInfo) -> str:
+    """Say how many images have an EXIF orientation, and how it is used."""
+    if not one.oriented:
+        return "unknown" if one.oriented is None else "none"
+    used = "turned by it" if one.preprocessing.get("orientation") == EXIF else "ignored"
+    whose = "image by its" if one.oriented == 1 else "images by their"
+    return f"{one.oriented} {whose} EXIF tag, {used}"

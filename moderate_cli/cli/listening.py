@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moderate_cli.cli import console
 from moderate_cli.cli.outputs import NO_OUTPUTS, Outputs
+from moderate_cli.cli.progress import Progress
 from moderate_cli.dataset import Dataset, sentences
 from moderate_cli.listening import Listener, Move
 from moderate_cli.notices import Notice, Timing
@@ -23,16 +24,23 @@ class Console(Listener):
         Outputs of the command.
     verbose
         Whether to print timings.
+
+    Attributes
+    ----------
+    embedded
+        Number of images of each embedding.
     """
 
     def __init__(self, outputs: Outputs = NO_OUTPUTS, *, verbose: bool = False) -> None:
         self._outputs, self._verbose = outputs, verbose
+        self._progress = Progress()
+        self.embedded: list[int] = []
 
     def progress(
         self, what: str, *, unit: str = "img", delay: float = 0.0
     ) -> AbstractContextManager[Move]:
         """Show a bar, or a line now and then."""
-        return console.progress(what, unit, delay)
+        return self._progress.phase(what, unit, delay)
 
     def listed(self, dataset: Dataset, *, name: str, store: Path, clustered: bool = False) -> None:
         """Warn of oddities of a dataset, and check outputs, before anything is embedded."""
@@ -46,10 +54,14 @@ class Console(Listener):
     def notice(self, notice: Notice) -> None:
         """Print a notice."""
         said = say(notice)
+        if notice.kind.startswith("interrupted"):
+            console.say_interrupted(said.text)
+            return
         {"warning": console.warn, "": console.note}[said.level](said.text)
 
     def timed(self, timing: Timing) -> None:
-        """Print the timing, if the user asked for it."""
+        """Note it; print it if the user asked for it."""
+        self.embedded.append(timing.images)
         if self._verbose:
             rate = timing.images / timing.elapsed
             workers = counted(timing.workers, "worker")

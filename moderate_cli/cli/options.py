@@ -8,27 +8,29 @@ from typing import Any, TypeVar
 
 import click
 
-from moderate_cli.cli import config, precedence
+from moderate_cli.cli import completing, config, precedence
+from moderate_cli.cli.backbone_names import BackboneName
 from moderate_cli.cli.declaring import group, option
 from moderate_cli.cli.parsing import labels
-from moderate_cli.cli.values import PATH, Choice, Whole
-from moderate_cli.dataset.lists import ListFile, is_list
+from moderate_cli.cli.values import PATH, Choice, Device, Whole
+from moderate_cli.dataset.lists import is_list
+from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.scanning import takes_columns
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.options import ON_ERROR
 from moderate_cli.errors import LAST_SEED
-from moderate_cli.exporting import TABLE_FORMATS
+from moderate_cli.exporting import LINKS, TABLE_FORMATS
 from moderate_cli.networks.table import (
     AUTO,
-    BACKBONES,
     DECODES,
     DEFAULT_MAX_PIXELS,
-    DEVICES,
     DTYPES,
+    IGNORE,
+    ORIENTATIONS,
     PRECISIONS,
     RUNTIMES,
-    WHERE,
 )
-from moderate_cli.scoring import CENTERS, CRITERIA, METRICS, of_features
+from moderate_cli.scoring import CENTERS, CRITERIA, METRICS
 from moderate_cli.text import one_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -42,6 +44,7 @@ configuration = option(
     "--config",
     "--recipe",
     metavar="FILE",
+    shell_complete=completing.presets,
     callback=config.apply,
     is_eager=True,
     expose_value=False,
@@ -53,27 +56,50 @@ data_optional = click.argument("data", type=PATH, required=False)
 
 
 def lists(command: Command) -> Command:
-    """Add the options of a list of images, and pass DATA to the command together with them."""
+    """Add the options that say how DATA is read, and pass it to the command with them."""
 
     @functools.wraps(command)
     def run(**given: Any) -> Any:
-        named = {name: given.pop(name) for name in ("images", "path_column", "label_column")}
-        found = [
-            name for name in ("data", "test", "against") if given.get(name) and is_list(given[name])
-        ]
-        if not found:
-            precedence.refuse_without("a list of images as DATA, such as train.csv", named)
-        given |= {name: ListFile(given[name], **named) for name in found}
+        named = {name: given.pop(name) for name in READING}
+        if not given.get("data"):
+            precedence.refuse_without("DATA, such as train.csv", named)
+        asked = precedence.overridden({name.replace("_", "-") for name in READING})
+        paths = {name: given[name] for name in ("data", "test", "against") if given.get(name)}
+        lists = [name for name, path in paths.items() if is_list(path)]
+        # Beside class folders, those of lists are for the list to judge by or compare with.
+        apart = bool(lists) and "data" in paths and not takes_columns(paths["data"])
+        for name, path in paths.items():
+            # Those of the environment are for lists only; those of DATA may not fit a test set.
+            if name in lists or asked:
+                own = {"label_pattern": named["label_pattern"]} if apart else named
+                lenient = name != "data" and not apart
+                given[name] = NamedDataset(
+                    path, **(named if name in lists else own), lenient=lenient
+                )
         return command(**given)
 
     decorated: Command = _lists(run)
     return decorated
 
 
+READING = ("images", "path_column", "label_column", "label_pattern")
 _lists = group(
     option("--images", type=PATH, metavar="DIR", help="Of a list: the folder of its images."),
-    option("--path-column", metavar="NAME", help="Of a list: the column of paths."),
-    option("--label-column", metavar="NAME", help="Of a list: the column of classes."),
+    option(
+        "--path-column",
+        metavar="NAME",
+        shell_complete=completing.columns,
+        help="Of a list or table: the column of images.",
+    ),
+    option(
+        "--label-column",
+        metavar="NAME",
+        shell_complete=completing.columns,
+        help="Of a list or table: the column of classes.",
+    ),
+    option(
+        "--label-pattern", metavar="REGEX", help="Find the class in the file name, e.g. 'cat|dog'."
+    ),
     section="Features",
 )
 
@@ -88,13 +114,24 @@ scores = group(
     section="Features",
 )
 
+corrections = group(
+    option(
+        "--labels",
+        "labels_file",
+        type=PATH,
+        metavar="FILE",
+        help="Corrected labels (.csv: path, label).",
+    ),
+    section="Features",
+)
+
 clusters = group(
     option(
         "--labels",
         "labels_file",
         type=labels,
-        metavar="kmeans:K",
-        help="Cluster the features into K classes that replace the class folders.",
+        metavar="FILE|kmeans:K",
+        help="Corrected labels (.csv: path, label), or K clusters of the features.",
     ),
     section="Features",
 )
@@ -109,7 +146,7 @@ def _arrays(features: str, rows: str, kind: Any, metavar: str) -> Decorator[Any]
         ),
         option(
             "--labels", "labels_file", type=kind, metavar=metavar,
-            help=f"Class of each row (.npy, shape (n,)){rows}.",
+            help=f"Corrected labels (.csv: path, label), or classes of --features (.npy){rows}.",
         ),
         section="Features",
     )  # fmt: skip
@@ -117,7 +154,7 @@ def _arrays(features: str, rows: str, kind: Any, metavar: str) -> Decorator[Any]
 
 arrays = _arrays(
     " Repeat to combine several.",
-    "; kmeans:K clusters the features instead",
+    ", or K clusters",
     labels,
     "FILE|kmeans:K",
 )
@@ -130,34 +167,41 @@ store = option(
     help="Folder of the features.  [default: DATA.moderate]",
 )
 
-device = option("--device", type=Choice(DEVICES), default="auto", help="Device to run on.")
+device = option(
+    "--device",
+    type=Device(),
+    metavar="NAME",
+    default="auto",
+    help="Device: auto, cpu, cuda (cuda:1 is the second GPU) or mps.",
+)
 
 max_pixels = option(
     "--max-pixels",
     type=Whole(min=1),
     metavar="N",
     default=DEFAULT_MAX_PIXELS,
-    help="Treat images of more pixels as unreadable.",
+    help="Larger images are unreadable.",
 )
 
 batch_size = option(
     "--batch-size",
     type=Whole(min=1, max=MOST_AT_ONCE),
-    help="Batch size.  [default: 8 per processor; 256 to 1024 on a GPU]",
+    help="Batch size.  [default: 8 per CPU; 256 to 1024 on a GPU]",
 )
 
 workers = option(
     "-j",
     "--workers",
     type=Whole(min=1, max=MOST_THREADS),
-    help="Threads or processes that decode images.  [default: one per processor]",
+    help="Decoding threads or processes.  [default: one per CPU]",
 )
 
 runtime = option(
     "--runtime",
     type=Choice(RUNTIMES),
+    metavar="NAME",
     default="auto",
-    help="Library that runs the backbone; auto prefers OpenVINO on a CPU.",
+    help=f"Runs the backbone: {one_of(RUNTIMES)}; auto prefers OpenVINO on a CPU.",
 )
 
 embedding = group(
@@ -166,12 +210,12 @@ embedding = group(
         option(
             "--backbone",
             "backbones",
-            type=Choice([AUTO, *BACKBONES], WHERE),
+            type=BackboneName(),
             multiple=True,
             metavar="NAME",
             default=[AUTO],
-            help="Network of the features: any torchvision classifier, or fitted, of `moderate"
-            " fit`; auto takes that if it is better. Repeatable.",
+            help="Network of the features, as `moderate backbones` lists them; auto takes that of"
+            " `moderate fit` if it is better. Repeatable.",
         ),
         option(
             "--weights",
@@ -182,8 +226,9 @@ embedding = group(
         option(
             "--on-error",
             type=Choice(ON_ERROR),
+            metavar="NAME",
             default="fail",
-            help="On unreadable images: stop with an error, or skip them.",
+            help="Unreadable images: fail, or skip them.",
         ),
         section="Features",
     ),
@@ -191,29 +236,40 @@ embedding = group(
         option(
             "--precision",
             type=Choice(PRECISIONS),
+            metavar="NAME",
             default="float32",
-            help="Precision of the forward pass.",
+            help=f"Computed in {one_of(PRECISIONS)}.",
         ),
         option(
             "--dtype",
             type=Choice(DTYPES),
+            metavar="NAME",
             default="float16",
-            help="Data type of the stored features.",
+            help=f"Stored as {one_of(DTYPES)}.",
         ),
         option(
             "--decode",
             type=Choice(DECODES),
+            metavar="NAME",
             default="full",
-            help="Decode JPEGs in full, large ones reduced, or on the GPU: faster, slightly"
+            help="Decode JPEGs in full; large ones reduced, or on the gpu: faster, slightly"
             " different features.",
+        ),
+        option(
+            "--orientation",
+            type=Choice(ORIENTATIONS),
+            metavar="NAME",
+            default=IGNORE,
+            help="Turn images by their tag (exif), or ignore it.",
         ),
         max_pixels,
         option(
             "--check",
             type=Choice(list(CHECKS)),
+            metavar="NAME",
             default="stat",
-            help="Detect changes by size, times and inode; by size and mtime; or by content, which"
-            " reads all images and features.",
+            help="Detect changes by stat (size, times and inode), by size and mtime, or by content,"
+            " which reads all images and features.",
         ),
         batch_size,
         workers,
@@ -239,15 +295,21 @@ scoring = group(
             type=Choice(list(CRITERIA)),
             metavar="NAME",
             default="center",
-            help=f"Score of an image: {', '.join(of_features())}, fitted-aum etc. See `moderate"
-            " help criteria`.",
+            help="Image score; `moderate help criteria`.",
         ),
-        option("--center", type=Choice(list(CENTERS)), default="mean", help="Class center."),
+        option(
+            "--center",
+            type=Choice(list(CENTERS)),
+            metavar="NAME",
+            default="mean",
+            help=f"Center: {one_of(list(CENTERS))}.",
+        ),
         option(
             "--metric",
             type=Choice(list(METRICS)),
+            metavar="NAME",
             default="euclidean",
-            help="Distance to the class center.",
+            help=f"Distance to it: {one_of(list(METRICS))}.",
         ),
         section="Scores",
     ),
@@ -260,5 +322,19 @@ table_output = option(
     type=PATH,
     metavar="FILE",
     help=f"Write to a {one_of([*TABLE_FORMATS])} file instead of stdout.",
+)
+copy_to = option(
+    "--copy-to",
+    command_line_only=True,
+    type=PATH,
+    metavar="DIR",
+    help="Copy the images to a new folder.",
+)
+link = option(
+    "--link",
+    type=Choice(list(LINKS)),
+    metavar="NAME",
+    default="none",
+    help="How --copy-to adds images: none copies, hard and symbolic link.",
 )
 force = option("--force", command_line_only=True, is_flag=True, help="Replace an earlier export.")

@@ -24,6 +24,7 @@ from moderate_cli.exporting.folders import check_destination
 from moderate_cli.files.destinations import check_file
 from moderate_cli.files.places import identity
 from moderate_cli.guard import Guard
+from moderate_cli.text import aligned, printable
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ def files_read(source: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the input files that options name."""
     named = (source.get(name) for name in ("labels_file", "scores_file", "weights"))
     files = [*source.get("features_files", ()), *named]
-    config = click.get_current_context().meta.get(CONFIG)
-    return tuple(path for path in [*files, config] if isinstance(path, str))
+    context = click.get_current_context()
+    published = [context.params.get(name) for name in ("kept", "keep_from")]
+    others = [*published, context.meta.get(CONFIG)]
+    return tuple(path for path in [*files, *others] if isinstance(path, str))
 
 
 def _same(one: str, other: str) -> bool:
@@ -107,18 +110,42 @@ def _same(one: str, other: str) -> bool:
     return identity(one) is not None and identity(one) == identity(other)
 
 
-def check_table(output: str | None, source: Mapping[str, Any]) -> Outputs:
-    """Return the output of a table; refuse one that cannot be written."""
+def check_table(
+    output: str | None,
+    source: Mapping[str, Any],
+    copy_to: str | None = None,
+    *,
+    force: bool = False,
+) -> Outputs:
+    """Return the outputs: a table, and a folder of images; refuse what cannot be written."""
     if output is not None:
         check_output(output, TABLE_FORMATS)
-    outputs = Outputs(() if output is None else (output,), inputs=files_read(source))
+    files, folders = (() if name is None else (name,) for name in (output, copy_to))
+    outputs = Outputs(files, folders, force=force, inputs=files_read(source))
     outputs.check()
     return outputs
 
 
 def output_table(output: str | None, table: Table) -> None:
-    """Write a table to a file, in the format of its suffix, or to stdout as text."""
-    if output is None:
-        console.write(table_bytes(table))
-    else:
+    """Write a table to a file, in the format of its suffix, or to stdout as text.
+
+    On a terminal, it has a header and aligned columns.
+    """
+    if output is not None:
         write_table(output, table)
+    elif console.on_terminal() and table.rows:
+        console.write(_aligned(table).encode(errors="surrogateescape"))
+    else:
+        console.write(table_bytes(table))
+
+
+def _aligned(table: Table) -> str:
+    """Return a table to read: texts to the left, numbers to the right with three decimals."""
+    first = table.rows[0]
+    texts = [at for at, value in enumerate(first) if isinstance(value, str)]
+    rows = [
+        [f"{one:.3f}" if isinstance(one, float) else printable(str(one)) for one in row]
+        for row in table.rows
+    ]
+    header = [name.replace("_", " ") for name in table.header]
+    return aligned(header, rows, texts)

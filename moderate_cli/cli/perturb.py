@@ -7,17 +7,25 @@ from fractions import Fraction
 import click
 
 from moderate_cli.api.perturb import perturb
-from moderate_cli.cli import console, declaring, options, parsing, precedence, values
+from moderate_cli.cli import console, declaring, options, precedence, shares, values
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.exporting.folders import LINKS
+from moderate_cli.literals import Attack, Link
 from moderate_cli.networks.table import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
 from moderate_cli.perturbation import ATTACKS, RECORD
 
 ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 
 
-@click.command()
+@click.command(
+    cls=declaring.Sectioned,
+    common=("output", "label-noise", "corrupt", "attack", "seed"),
+    examples=(
+        ("moderate perturb data/train -o noisy --label-noise 0.2", "wrong labels"),
+        ("moderate perturb data/train -o foggy --corrupt 0.2", "ruined images"),
+    ),
+)
 @options.data_required
 @declaring.option(
     "-o",
@@ -30,21 +38,21 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 )
 @declaring.option(
     "--label-noise",
-    type=parsing.share,
+    type=shares.ANY,
     metavar="F",
     default="0",
     help="Fraction of images to move to a random other class.",
 )
 @declaring.option(
     "--pair-noise",
-    type=parsing.share,
+    type=shares.ANY,
     metavar="F",
     default="0",
     help="Fraction of images to move to the next class.",
 )
 @declaring.option(
     "--corrupt",
-    type=parsing.share,
+    type=shares.ANY,
     metavar="F",
     default="0",
     help="Fraction of images to ruin, by noise, occlusion, low resolution, fog or motion blur.",
@@ -56,7 +64,7 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 )
 @declaring.option(
     "--attack-fraction",
-    type=parsing.share,
+    type=shares.ANY,
     metavar="F",
     default="1",
     help="Fraction of images to attack.",
@@ -85,8 +93,9 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
 @declaring.option(
     "--link",
     type=Choice(list(LINKS)),
+    metavar="NAME",
     default="symbolic",
-    help="How to add unchanged images: copies (none) or links.",
+    help="How to add unchanged images: copies (none), or hard or symbolic links.",
 )
 @options.seed
 @options.configuration
@@ -96,20 +105,21 @@ def command(
     label_noise: Fraction,
     pair_noise: Fraction,
     corrupt: Fraction,
-    attack: str | None,
+    attack: Attack | None,
     attack_fraction: Fraction,
     epsilon: int,
     network: str,
     weights: str | None,
     max_pixels: int,
     device: str,
-    link: str,
+    link: Link,
     seed: int,
 ) -> None:
     """Make a noisy copy of a dataset, for experiments.
 
     Moves images to wrong classes, ruins images, or attacks them. DATA itself is never changed;
-    DIR/perturbed.csv lists the changes. Evaluate against the clean test set of DATA.
+    DIR/perturbed.csv lists the changes; an image gets a number if its name is taken in its new
+    class (00-1.jpg). Evaluate against the clean test set of DATA.
 
     --attack pushes the network away from its own prediction. It changes images at full size.
     """
@@ -121,4 +131,4 @@ def command(
         weights=weights, device=device, seed=seed, link=link, max_pixels=max_pixels,
         listener=Console(),
     )  # fmt: skip
-    console.note(f"Wrote {made}; {RECORD} lists the changes")
+    console.note(f"Wrote {made}; {RECORD} lists the changes, with old and new paths")

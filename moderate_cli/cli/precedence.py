@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from moderate_cli.cli import console
 from moderate_cli.cli.config import CONFIG
 from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection.conflicts import CENTERED
@@ -65,7 +67,14 @@ def refuse_without(flag: str, names: Iterable[str]) -> None:
         raise click.UsageError(f"{long} needs {flag}")
 
 
-def centered(criterion: str, center: str, metric: str, option: str = "") -> tuple[str, str]:
+def warn_without_effect(name: str, value: object, flag: str) -> None:
+    """Warn of an option of a file, or of the environment, that has no effect beside `flag`."""
+    where = source(click.get_current_context(), name)
+    told = f" {where}" if where else ""
+    console.warn(f"{name} {value}{told} has no effect with {flag}")
+
+
+def centered(criterion: str, center: str, metric: str, option: str = "") -> tuple[Any, Any]:
     """Return the class center and the metric; their defaults if the criterion does not use them.
 
     On the command line they are refused then. `option` is the one that sets the criterion, if not
@@ -73,7 +82,11 @@ def centered(criterion: str, center: str, metric: str, option: str = "") -> tupl
     """
     if CRITERIA[criterion].centered:
         return center, metric
-    refuse_beside(option or f"--criterion {criterion}", CENTERED)
+    flag = option or f"--criterion {criterion}"
+    refuse_beside(flag, CENTERED)
+    for name, value in {"center": center, "metric": metric}.items():
+        if value != CENTERED[name]:
+            warn_without_effect(name, value, flag)
     return CENTERED["center"], CENTERED["metric"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from fractions import Fraction
 from pathlib import Path
@@ -11,15 +12,23 @@ import click
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.api.report import check_page, write
-from moderate_cli.cli import choosing, console, declaring, options, parsing, values
+from moderate_cli.cli import choosing, console, declaring, options, shares, values
 from moderate_cli.cli.choosing import choices_from, single
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.errors import OutputError
+from moderate_cli.reporting.projection import METHODS
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("output", "ratio", "strategy", "drop-suspects", "open"),
+    examples=(
+        ("moderate report data/train --open", "show the page"),
+        ("moderate report data/train -r 0.1 -o page.html", "keep a tenth"),
+    ),
+)
 @options.data_required
 @declaring.option(
     "-o",
@@ -27,14 +36,13 @@ from moderate_cli.errors import OutputError
     command_line_only=True,
     type=values.PATH,
     metavar="FILE",
-    required=True,
-    help="Page to write, an .html file.",
+    help="Page to write, an .html file.  [default: DATA-report.html]",
 )
 @declaring.option(
     "-r",
     "--ratio",
     "ratios",
-    type=parsing.ratios,
+    type=shares.RATIOS,
     metavar="R",
     default="0.3",
     help="Fraction to keep, 0 < R <= 1.",
@@ -50,6 +58,14 @@ from moderate_cli.errors import OutputError
     help="Also write the plots as .png and .svg files.",
 )
 @declaring.option(
+    "--map",
+    "method",
+    command_line_only=True,
+    type=values.Choice(list(METHODS)),
+    default="pca",
+    help="Place the images of the map by principal components, or by UMAP, which takes longer.",
+)
+@declaring.option(
     "--open", "open_it", command_line_only=True, is_flag=True, help="Open the page in a browser."
 )
 @options.configuration
@@ -60,10 +76,11 @@ from moderate_cli.errors import OutputError
 @options.embedding
 def command(
     data: str,
-    output: str,
+    output: str | None,
     ratios: dict[str, Fraction] | None,
     count: int | None,
     png: str | None,
+    method: str,
     open_it: bool,
     strategy: str,
     drop_suspects: Any,
@@ -81,13 +98,14 @@ def command(
 ) -> None:
     """Write an HTML report of the selection.
 
-    Selects as `moderate select` does, with the same options, and writes one HTML file: the
-    distribution of scores, the counts per class, images that are kept, dropped or suspect, a map
-    of the features, and the results of `moderate evaluate`. The page works offline and needs no
-    other file.
+    Selects as `moderate select` does, with the same options, and writes one HTML file: whether the
+    selection is better than a random one, if `moderate evaluate` has compared it; likely label
+    errors, to be reviewed; the images that are kept and dropped; a map of the features; scores and
+    counts per class. The page works offline and needs no other file.
     """
-    check_page(output, png)
-    outputs = Outputs((output,), into=png, inputs=files_read(source))
+    page = output if output is not None else _beside(data)
+    check_page(page, png, method)
+    outputs = Outputs((page,), into=png, inputs=files_read(source))
     outputs.check()
     choices = choices_from(
         ratios, count, strategy=strategy, drop_suspects=drop_suspects, scope=scope,
@@ -96,7 +114,21 @@ def command(
     )  # fmt: skip
     inputs = inputs_of(**inputs_from(data=data, **source))
     listener = Console(outputs, verbose=verbose)
-    found = write(inputs, single(choices, "report"), output, png, listener)
-    console.note(f"Kept {len(found.rows)} of {len(found.mask)} images -> {output}")
-    if open_it and not webbrowser.open(Path(output).absolute().as_uri()):
-        raise OutputError(f"{output}: there is no browser to open it in")
+    found = write(inputs, single(choices, "report"), page, png, listener, method=method)
+    console.note(f"Kept {len(found.rows)} of {len(found.mask)} images -> {page}")
+    if png is not None:
+        console.note(f"Wrote the plots -> {png}")
+    address = Path(page).absolute().as_uri()
+    if output is None:
+        console.hint(f"open {address}, or add --open")
+    if open_it and not webbrowser.open(address):
+        raise OutputError(f"{page}: there is no browser to open it in")
+
+
+def _beside(data: Any) -> str:
+    """Return the page of a dataset, beside it; of a remote one, here."""
+    name = os.fspath(data)
+    if "://" in name:
+        return f"{name.rstrip('/').rpartition('/')[2]}-report.html"
+    plain = os.path.normpath(name)
+    return f"{plain if os.path.basename(plain).strip('.') else os.path.abspath(name)}-report.html"

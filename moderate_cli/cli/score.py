@@ -14,10 +14,18 @@ from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.exporting import SCORE_FORMATS, check_output, score_lines, write_scores
+from moderate_cli.literals import Center, Criterion, Metric
 from moderate_cli.text import one_of
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("criterion", "histogram", "output", "backbone", "features"),
+    examples=(
+        ("moderate score data/train | sort -g | tail", "the farthest images"),
+        ("moderate score data/train --histogram", "draw the distribution"),
+    ),
+)
 @options.data_optional
 @declaring.option(
     "-o",
@@ -38,9 +46,9 @@ from moderate_cli.text import one_of
 def command(
     output: str | None,
     draw: bool,
-    criterion: str,
-    center: str,
-    metric: str,
+    criterion: Criterion,
+    center: Center,
+    metric: Metric,
     seed: int,
     verbose: bool,
     **source: Any,

@@ -5,44 +5,64 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import click
-import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.api.select import select_each
 from moderate_cli.choosing import Selection
-from moderate_cli.cli import choosing, console, declaring, options, parsing, precedence, values
+from moderate_cli.cli import (
+    choosing,
+    completing,
+    console,
+    declaring,
+    options,
+    precedence,
+    shares,
+    values,
+)
+from moderate_cli.cli.advice import advised
 from moderate_cli.cli.choosing import choices_from, file_text
 from moderate_cli.cli.config import CONFIG
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
-from moderate_cli.cli.values import Choice
 from moderate_cli.dataset.layouts import is_split_name
+from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.shards import splits_of, tables_in
 from moderate_cli.errors import DatasetError
 from moderate_cli.exporting import (
     INDEX_FORMATS,
-    LINKS,
+    MANIFEST_FORMATS,
     check_output,
     export,
     index_bytes,
     index_formats,
     write_index,
+    write_manifest,
 )
 from moderate_cli.exporting.recipes import read_published
-from moderate_cli.text import aligned, counted, one_of, printable, unknown
+from moderate_cli.literals import Link
+from moderate_cli.text import aligned, clipped, counted, one_of, printable, unknown
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("ratio", "strategy", "drop-suspects", "output", "copy-to"),
+    examples=(
+        ("moderate select -r 0.3 data/train -o kept.txt", "write a list"),
+        ("moderate select -r 0.3 data/train --copy-to train-30", "copy images"),
+    ),
+)
 @options.data_optional
 @declaring.option(
     "-r",
     "--ratio",
     "ratios",
-    type=parsing.ratios,
+    type=shares.RATIOS,
     metavar="R[,R...]",
     help="Fraction to keep; several (0.1,0.3) write several outputs, with {ratio} in their names.",
 )
@@ -57,31 +77,34 @@ from moderate_cli.text import aligned, counted, one_of, printable, unknown
     metavar="FILE",
     help=f"Write to a {one_of([*INDEX_FORMATS])} file instead of stdout.",
 )
+@options.copy_to
+@options.link
 @declaring.option(
-    "--copy-to",
+    "--manifest",
     command_line_only=True,
     type=values.PATH,
-    metavar="DIR",
-    help="Copy the kept images to a new folder.",
-)
-@declaring.option(
-    "--link",
-    type=Choice(list(LINKS)),
-    default="none",
-    help="How --copy-to adds images: copies (none) or links.",
+    metavar="FILE",
+    help="Write all images to a .jsonl file: kept or not, and why.",
 )
 @declaring.option(
     "--split",
     metavar="NAME",
+    shell_complete=completing.splits,
     help="Select from DATA/NAME; --copy-to adds all else.",
 )
 @options.force
 @declaring.option(
-    "-n",
-    "--dry-run",
+    "--keep-from",
+    command_line_only=True,
+    type=values.PATH,
+    metavar="FILE|DIR",
+    help="Keep the images of an earlier selection, a list or a copy, and fill up the rest.",
+)
+@declaring.option(
+    "--counts",
     command_line_only=True,
     is_flag=True,
-    help="Print counts per class; write nothing.",
+    help="Print counts per class instead of paths.",
 )
 @declaring.option(
     "--invert",
@@ -103,11 +126,13 @@ def command(
     strategy: str,
     drop_suspects: Any,
     invert: bool,
-    dry_run: bool,
+    counts: bool,
     output: str | None,
     copy_to: str | None,
+    manifest: str | None,
     split: str | None,
-    link: str,
+    keep_from: str | None,
+    link: Link,
     nul: bool,
     force: bool,
     scope: str,
@@ -124,9 +149,10 @@ def command(
 ) -> None:
     """Choose which images of a dataset to keep.
 
-    Keeps the images whose distance to their class center is closest to the median of their class;
-    --strategy chooses another rule. Prints paths relative to DATA; -o writes them to a file,
-    --copy-to copies the images. DATA, a folder with one sub-folder per class, is never changed.
+    Keeps the images whose distance to their class center is closest to the median of their class,
+    as in the paper; to train on the result, use --strategy adaptive. Prints paths relative to DATA;
+    -o writes them to a file, --copy-to copies the images. DATA, a folder with one sub-folder per
+    class, is never changed.
     """
     choices = choices_from(
         ratios, count, strategy=strategy, drop_suspects=drop_suspects, scope=scope,
@@ -136,7 +162,7 @@ def command(
     tree = None
     if split is not None:
         tree, source["data"] = source["data"], _split_of(source["data"], split)
-    outputs = _outputs(list(choices), output, copy_to, dry_run, force, source, tree)
+    outputs = _outputs(list(choices), output, copy_to, manifest, counts, force, source, tree)
     if copy_to is None:
         precedence.refuse_without("--copy-to", {"force", "link"})
     if output is not None and not output.lower().endswith(".txt"):
@@ -144,34 +170,50 @@ def command(
         nul = False
     listener = Console(outputs, verbose=verbose)
     inputs = inputs_of(**inputs_from(**source))
-    found = select_each(inputs, list(choices.values()), listener)
+    found = select_each(inputs, list(choices.values()), listener, keep_from)
     _check_recipe(found)
     if invert:
         found = [selection.inverted() for selection in found]
     table = _table(list(choices), found, "dropped" if invert else "kept")
-    if dry_run:
+    if counts:
         console.write(table.encode())
+        for selection in found:
+            console.note(f"Would keep {selection.summary}")
         return
     if verbose:
-        for line in table.splitlines():
-            console.note(line)
+        console.tell(table)
     for text, selection in zip(choices, found, strict=True):
-        file, folder = (
-            name and name.replace("{ratio}", file_text(text)) for name in (output, copy_to)
+        file, folder, every = (
+            name and name.replace("{ratio}", file_text(text))
+            for name in (output, copy_to, manifest)
         )
-        _write(selection, file, folder, link=link, nul=nul, force=force, tree=tree)
+        if file or folder or not every:
+            _write(selection, file, folder, link=link, nul=nul, force=force, tree=tree)
+        if every:
+            write_manifest(every, selection.records(split))
+    others: dict[str, str | bool | None] = {
+        "--split": split, "--keep-from": keep_from, "--invert": invert, "-o": output,
+        "--copy-to": copy_to, "--link": None if link == "none" else link,
+        "--force": copy_to is not None, "--manifest": manifest, "--null": nul,
+    }  # fmt: skip
+    asked = inputs if tree is None else replace(inputs, data=tree)
+    advice = advised(found, list(choices), asked, others, precedence.left_alone)
+    if advice:
+        console.hint(advice)
 
 
-def _split_of(data: Any, split: str) -> str:
-    """Return the folder of a split."""
-    folders = []
-    with contextlib.suppress(OSError), os.scandir(os.fspath(data or "")) as entries:
+def _split_of(data: Any, split: str) -> Any:
+    """Return the folder of a split, or the name of its tables."""
+    folders, name = list[str](), os.fspath(data or "")
+    with contextlib.suppress(OSError), os.scandir(name) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir())
-    if split not in folders:
-        shown = [name for name in folders if is_split_name(name)] or folders
+    splits = [*splits_of(tables_in(name)), *folders]
+    if split not in splits:
+        shown = [one for one in splits if is_split_name(one)] or folders
         told = f" {unknown(split, shown)}" if shown else ""
         raise click.UsageError(f"--split{told}; DATA must be a folder of splits")
-    return os.path.join(data, split)
+    path = os.path.join(name, split)
+    return replace(data, path=path) if isinstance(data, NamedDataset) else path
 
 
 def _check_recipe(found: Sequence[Selection]) -> None:
@@ -206,31 +248,36 @@ def _outputs(
     amounts: Sequence[str],
     output: str | None,
     copy_to: str | None,
-    dry_run: bool,
+    manifest: str | None,
+    counts: bool,
     force: bool,
     source: Mapping[str, Any],
     tree: str | None,
 ) -> Outputs:
     """Refuse wrong outputs before hours of embedding, not after."""
-    named = {"--output": output, "--copy-to": copy_to}
+    named = {"--output": output, "--copy-to": copy_to, "--manifest": manifest}
     for name, value in named.items():
-        if value is not None and dry_run:
-            raise click.UsageError(f"use {name} or --dry-run, not both")
+        if value is not None and counts:
+            raise click.UsageError(f"use {name} or --counts, not both")
         if value is not None and len(amounts) > 1 and "{ratio}" not in value:
             raise click.UsageError(f"with several ratios, {name} needs {{ratio}} in the name")
-    if len(amounts) > 1 and not any((output, copy_to, dry_run)):
+    if len(amounts) > 1 and not any((output, copy_to, manifest, counts)):
         raise click.UsageError("several ratios need -o or --copy-to, with {ratio} in the name")
     if copy_to is not None and source["data"] is None:
         raise click.UsageError("--copy-to needs DATA, a dataset folder")
     if copy_to is not None and "://" in os.fspath(source["data"]):
         raise click.UsageError("--copy-to needs images on this machine; -o lists the kept ones")
-    files, folders = (
+    files, folders, manifests = (
         tuple(name.replace("{ratio}", file_text(text)) for text in amounts) if name else ()
-        for name in (output, copy_to)
+        for name in (output, copy_to, manifest)
     )
     for file in files:
         check_output(file, index_formats(source["data"]))
-    outputs = Outputs(files, folders, force=force, inputs=files_read(source), tree=tree)
+    for file in manifests:
+        check_output(file, MANIFEST_FORMATS)
+    outputs = Outputs(
+        (*files, *manifests), folders, force=force, inputs=files_read(source), tree=tree
+    )
     outputs.check()
     return outputs
 
@@ -240,7 +287,7 @@ def _write(
     file: str | None,
     folder: str | None,
     *,
-    link: str,
+    link: Link,
     nul: bool,
     force: bool,
     tree: str | None,
@@ -254,11 +301,13 @@ def _write(
     if folder is not None and selection.dataset is not None:
         dataset = selection.dataset
         export(dataset, mask, folder, link=link, force=force, tree=tree, listener=Console())
-        kept = f"{np.count_nonzero(mask)} of {counted(len(scores), 'image')}"
-        others = "" if tree is None else f", and all else in {tree}"
-        console.note(f"Copied {kept}{others} -> {folder}")
         if dataset.empty_classes:
             console.warn(f"{folder}: has empty classes; ImageFolder needs allow_empty=True")
+    verb = "Listed" if selection.is_inverted else "Kept"
+    others = "" if tree is None or folder is None else f", and all else in {os.fspath(tree)}"
+    places = " and ".join(filter(None, (file, folder)))
+    where = f" -> {places}" if places else ""
+    console.note(f"{verb} {selection.summary}{others}{where}")
 
 
 def _table(amounts: Sequence[str], found: Sequence[Selection], verb: str) -> str:
@@ -270,7 +319,7 @@ def _table(amounts: Sequence[str], found: Sequence[Selection], verb: str) -> str
     )
     classes = [selection.classes for selection in found]
     rows = [
-        (printable(each[0].name), str(each[0].images), *(str(one.kept) for one in each))
+        (printable(clipped(each[0].name)), str(each[0].images), *(str(one.kept) for one in each))
         for each in zip(*classes, strict=True)
     ]
     sizes = sum(one.images for one in classes[0])

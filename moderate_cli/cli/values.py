@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 
-from moderate_cli.text import clipped, unknown
+from moderate_cli.errors import ArgumentError
+from moderate_cli.networks.table import DEVICES, check_device
+from moderate_cli.text import REPLACED, clipped, unknown
 
 # Numbers as people write them; int() also takes 1_0, and digits of all scripts.
 WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
@@ -25,17 +27,36 @@ class Choice(click.Choice[str]):
         The names.
     where
         Text for the error that says where all names are listed.
+    meant
+        Other names that people try -> the name that they mean.
     """
 
-    def __init__(self, choices: Iterable[str], where: str = "") -> None:
+    def __init__(
+        self, choices: Iterable[str], where: str = "", meant: Mapping[str, str] = REPLACED
+    ) -> None:
         super().__init__(tuple(choices))
-        self.where = where
+        self.where, self.meant = where, meant
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse an unknown name."""
         if str(value) not in self.choices:
-            self.fail(unknown(str(value), tuple(self.choices), self.where), param, ctx)
+            self.fail(unknown(str(value), tuple(self.choices), self.where, self.meant), param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Device(Choice):
+    """A device: one of several names, or a GPU by its number."""
+
+    def __init__(self) -> None:
+        super().__init__(DEVICES)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse a name that no device has."""
+        try:
+            check_device(value)
+        except ArgumentError as error:
+            self.fail(str(error).removeprefix("device: "), param, ctx)
+        return str(value)
 
 
 class Whole(click.IntRange):

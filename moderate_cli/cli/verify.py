@@ -15,7 +15,14 @@ from moderate_cli.errors import DatasetError
 from moderate_cli.text import counted
 
 
-@click.command(cls=declaring.Sectioned)
+@click.command(
+    cls=declaring.Sectioned,
+    common=("output",),
+    examples=(
+        ("moderate verify kept.json data/train", "check a copy"),
+        ("moderate verify kept.json data/train -o odd.csv", "list differences"),
+    ),
+)
 @click.argument("kept", type=values.PATH)
 @options.data_required
 @options.table_output

@@ -1,18 +1,20 @@
 import errno
-import io
 import json
 import os
 import re
+from datetime import UTC, datetime
 
 import click
 import numpy as np
 import pytest
 from conftest import paint
 from listeners import Told
+from shown import without_closing
 from torch.utils.data import Subset
 from torchvision.datasets import ImageFolder
 
-from moderate_cli.cli import COMMANDS, cli, console
+import moderate_cli
+from moderate_cli.cli import COMMANDS, cli
 from moderate_cli.embedding.engines import local
 from moderate_cli.evaluation import training
 from moderate_cli.inputs import datasets
@@ -20,6 +22,7 @@ from moderate_cli.networks import arithmetic
 from moderate_cli.scoring import of_features
 from moderate_cli.selection import STRATEGIES
 
+KEPT = "moderate: Kept 4 of 8 images in 3 classes (50 % of the 8; 0 dropped first) with moderate"
 # By hand: distances are in proportion to the difference from the class mean in gray level,
 # cat 112.2 61.2 10.2 40.8 142.8, dog 127.5 127.5, owl 0; sorted: owl/0, cat/2, cat/3, cat/1,
 # cat/0, dog/0, dog/1, cat/4.
@@ -28,7 +31,7 @@ from moderate_cli.selection import STRATEGIES
 def test_select_prints_the_paths_around_the_median(embedded, moderate):
     args = ("--scope", "global", "--min-per-class", "0")
     done = moderate("select", "--ratio", "0.5", *args, embedded)
-    assert done == (
+    assert done._replace(stderr=without_closing(done.stderr)) == (
         0,
         "cat/0.png\ncat/1.png\ncat/3.png\ndog/0.png\n",
         "moderate: warning: the selection contains no image of 1 class (owl);"
@@ -38,7 +41,7 @@ def test_select_prints_the_paths_around_the_median(embedded, moderate):
 
 def test_select_keeps_an_image_of_each_class_and_says_so(embedded, moderate):
     done = moderate("select", "--ratio", "0.5", "--scope", "global", embedded)
-    assert done == (
+    assert done._replace(stderr=without_closing(done.stderr)) == (
         0,
         "cat/0.png\ncat/1.png\ndog/0.png\nowl/0.png\n",
         "moderate: warning: the selection would contain no image of 1 class (owl), so one was"
@@ -48,7 +51,8 @@ def test_select_keeps_an_image_of_each_class_and_says_so(embedded, moderate):
 
 def test_select_on_a_bare_folder_does_the_whole_job(data, moderate):
     done = moderate("select", "--count", "8", data)
-    assert (done.status, len(done.stdout.splitlines()), done.stderr) == (0, 8, "")
+    assert (done.status, len(done.stdout.splitlines())) == (0, 8)
+    assert without_closing(done.stderr) == ""
     assert sorted(os.listdir(data.parent)) == ["train", "train.moderate"]
 
 
@@ -61,8 +65,8 @@ def test_scope_quantile_and_invert(embedded, moderate):
     assert rest.stdout == "cat/0.png\ncat/1.png\ncat/3.png\ncat/4.png\ndog/1.png\n"
 
 
-def test_dry_run_shows_a_table_and_writes_nothing(embedded, moderate):
-    done = moderate("select", "--ratio", "0.5,1", "--dry-run", "--scope", "class", embedded)
+def test_counts_are_a_table_in_place_of_paths(embedded, moderate):
+    done = moderate("select", "--ratio", "0.5,1", "--counts", "--scope", "class", embedded)
     assert done.stdout == (
         "class  images  kept 0.5  kept 1\n"
         "cat         5         2       5\n"
@@ -74,14 +78,14 @@ def test_dry_run_shows_a_table_and_writes_nothing(embedded, moderate):
 
 def test_verbose_prints_counts_per_class_on_stderr(embedded, moderate):
     done = moderate("select", "--ratio", "0.5", "-v", "--scope", "class", embedded)
-    assert done == (
+    assert done._replace(stderr=without_closing(done.stderr)) == (
         0,
         "cat/1.png\ncat/3.png\ndog/0.png\nowl/0.png\n",
-        "moderate: class  images  kept\n"
-        "moderate: cat         5     2\n"
-        "moderate: dog         2     1\n"
-        "moderate: owl         1     1\n"
-        "moderate: total       8     4\n",
+        "class  images  kept\n"
+        "cat         5     2\n"
+        "dog         2     1\n"
+        "owl         1     1\n"
+        "total       8     4\n",
     )
 
 
@@ -99,8 +103,11 @@ def test_ratios_may_be_fractions_in_names_of_files_too(embedded, moderate, tmp_p
     found = {path.name: len(path.read_text().split()) for path in tmp_path.glob("kept*")}
     assert found == {"kept-1-4.txt": 2, "kept-2-4.txt": 4, "kept-3e-1.txt": 2}
     done = moderate("select", "-r", "1/2", embedded, "--copy-to", tmp_path / "out-{ratio}")
-    assert done.stderr.splitlines()[-1] == f"moderate: Copied 4 of 8 images -> {tmp_path}/out-1-2"
-    table = moderate("select", *ratios, embedded, "-n").stdout
+    kept = (
+        "moderate: Kept 4 of 8 images in 3 classes (50 % of the 8; 0 dropped first) with moderate"
+    )
+    assert done.stderr.splitlines()[0] == f"{kept} -> {tmp_path}/out-1-2"
+    table = moderate("select", *ratios, embedded, "--counts").stdout
     assert table.splitlines()[0].split("  ")[2:] == ["kept 1/4", "kept 2/4", "kept 3e-1"]
 
 
@@ -128,7 +135,10 @@ def test_an_index_of_rows_is_a_subset_of_image_folder(embedded, moderate, tmp_pa
 def test_copy_to_makes_a_pruned_folder(embedded, moderate, tmp_path):
     done = moderate("select", "-r", "0.5", embedded, "--copy-to", tmp_path / "out")
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1] == f"moderate: Copied 4 of 8 images -> {tmp_path}/out"
+    kept = (
+        "moderate: Kept 4 of 8 images in 3 classes (50 % of the 8; 0 dropped first) with moderate"
+    )
+    assert done.stderr.splitlines()[0] == f"{kept} -> {tmp_path}/out"
     assert len(ImageFolder(tmp_path / "out")) == 4
     again = moderate("select", "-r", "1", embedded, "--copy-to", tmp_path / "out")
     assert again == (1, "", f"moderate: error: {tmp_path}/out: exists; --force replaces it\n")
@@ -164,7 +174,7 @@ def test_a_preset_gives_way_to_a_strategy_that_it_does_not_fit(embedded, moderat
 def test_scores_of_any_criterion_can_be_selected_from(embedded, moderate, tmp_path):
     assert moderate("score", embedded, "-o", tmp_path / "s.npy").status == 0
     done = moderate("select", "--count", "3", "--scores", tmp_path / "s.npy")
-    assert done == (0, "0\n1\n3\n", "")
+    assert done._replace(stderr=without_closing(done.stderr)) == (0, "0\n1\n3\n", "")
     np.save(tmp_path / "y.npy", [0, 0, 0, 0, 0, 1, 1, 2])
     labeled = ("--scores", tmp_path / "s.npy", "--labels", tmp_path / "y.npy")
     assert moderate("select", "--count", "3", *labeled, "--scope", "class").stdout == "1\n5\n7\n"
@@ -202,7 +212,7 @@ def test_bad_images_are_named_and_the_rest_is_kept(data, moderate):
     )
     done = moderate("select", "-r", "1", "--on-error", "skip", data)
     assert done.status == 0
-    assert done.stderr == "moderate: warning: skipped 2 unreadable of 9 images\n"
+    assert without_closing(done.stderr) == "moderate: warning: skipped 2 unreadable of 9 images\n"
     assert len(done.stdout.splitlines()) == 7
     assert "cat/1.png" not in done.stdout
 
@@ -215,6 +225,8 @@ def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate)
         1,
         "",
         f"moderate: warning: {tmp_path}/data: 1 class has no images: dog\n"
+        f"moderate: warning: {tmp_path}/data: all images are in one class, cat; use --labels"
+        " kmeans:K to cluster them\n"
         f"moderate: error: {tmp_path}/data: none of its 1 images can be read;"
         " --on-error fail says why\n",
     )
@@ -223,7 +235,7 @@ def test_a_dataset_of_bad_images_is_an_error_even_if_skipped(tmp_path, moderate)
 def test_fewer_images_than_classes_give_a_warning(embedded, moderate):
     done = moderate("select", "--count", "1", "--scope", "class", embedded)
     assert (done.status, len(done.stdout.splitlines())) == (0, 1)
-    assert done.stderr == (
+    assert without_closing(done.stderr) == (
         "moderate: warning: the selection contains no image of 2 classes (dog, owl);"
         " keep more images\n"
     )
@@ -296,26 +308,6 @@ def test_inputs_are_not_overwritten(moderate, tmp_path):
         assert (tmp_path / f"{name}.npy").read_bytes() == before
 
 
-def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch, capsys):
-    times = iter([0.0, 599.0, 600.0, 600.0, 1199.0])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(times))
-    with console.progress("embed") as move:
-        for done in (1, 2, 3):
-            move(done, 9)
-    assert capsys.readouterr().err == "moderate: embed: 2 of 9\n"
-
-
-def test_short_work_shows_no_bar(monkeypatch):
-    stderr = io.StringIO()
-    stderr.isatty = lambda: True
-    monkeypatch.setattr("sys.stderr", stderr)
-    for delay, shown in ((60, False), (0, True)):
-        with console.progress("suspects", delay=delay) as move:
-            for done in range(1, 10):
-                move(done, 9)
-        assert ("moderate: suspects: 100%" in stderr.getvalue()) == shown
-
-
 def test_a_minimum_per_class_beyond_the_kept_images_gives_a_warning(embedded, moderate):
     done = moderate("select", "--count", "4", "--min-per-class", "3", embedded)
     assert len(done.stdout.splitlines()) == 4
@@ -340,9 +332,23 @@ def test_info_shows_the_facts_of_a_set(embedded, moderate):
     folder = embedded.parent / "train.moderate" / "pixels-float32-float32"
     for path in (embedded, folder.parent, folder):
         done = moderate("info", path, "--json")
-        facts = json.loads(done.stdout)
+        found = json.loads(done.stdout)
+        (facts,) = found.pop("feature_sets")
+        assert found == {
+            "name": str(path),
+            "dataset": {
+                "path": str(embedded),
+                "images": 8,
+                "classes": {"cat": 5, "dog": 2, "owl": 1},
+                "notices": [],
+                "oddities": [],
+            },
+            "problem": "",
+            "fitted": None,
+        }
         assert facts.pop("size") > 6000
-        assert facts.pop("notices") == ([] if path == embedded else None)
+        written = datetime.fromisoformat(facts.pop("written"))
+        assert abs((datetime.now(UTC) - written).total_seconds()) < 600
         assert facts == {
             "feature_set": str(folder),
             "dataset": str(embedded),
@@ -364,12 +370,68 @@ def test_info_shows_the_facts_of_a_set(embedded, moderate):
             "dim": 192,
             "classes": ["cat", "dog", "owl"],
             "unreadable": {},
+            "oriented": 0,
             "complete": True,
             "done": 8,
+            "up_to_date": True,
+            "missing": 0,
+            "touched": 0,
+            "moved": 0,
+            "removed": 0,
+            "results": [],
+            "evaluations": 0,
         }
-    text = moderate("info", embedded).stdout
+    text = moderate("info", folder).stdout
     assert "backbone        pixels\n" in text
     assert "complete        yes\n" in text
+
+
+def test_info_says_what_is_missing_and_stale(embedded, moderate):
+    moderate("suspects", embedded)
+    moderate("score", embedded)
+    paint(embedded / "dog" / "9.png", 3)
+    paint(embedded / "cat" / "4.png", 7)
+    (embedded / "owl" / "0.png").unlink()
+    (embedded / "owl" / "notes.docx").write_bytes(b"")
+    before = sorted(embedded.parent.rglob("*"))
+    done = moderate("info", embedded)
+    assert done.stderr == (
+        "moderate: hint: the next command on DATA embeds what is missing, and nothing else\n"
+    )
+    *lines, header, own, _, results = done.stdout.splitlines()
+    assert lines == [
+        f"dataset  {embedded}",
+        "images   8 in 3 classes",
+        "classes  cat 5, dog 3, owl 0",
+        "note 1   ignored 1 .docx",
+        "",
+    ]
+    assert header.split() == ["feature", "set", "images", "dim", "size", "written", "state"]
+    assert own.split()[:3] == ["pixels-float32-float32", "8", "192"]
+    assert own.endswith("1 missing, 1 changed or touched, 1 removed")
+    assert results == "results of pixels-float32-float32  scores-mean-euclidean, suspects"
+    assert sorted(embedded.parent.rglob("*")) == before
+    found = moderate_cli.info(embedded)
+    assert found.sets[0].difference == (1, 1, 0, 1)
+    assert repr(found) == f"Info: {embedded}: 8 images, 1 feature set"
+    moderate("embed", embedded)
+    assert moderate("info", embedded).stdout.splitlines()[6].endswith("up to date")
+
+
+def test_info_of_a_list_reads_its_options(data, moderate, tmp_path):
+    rows = [
+        f"{path.relative_to(data)},{path.parent.name}\n" for path in sorted(data.rglob("*.png"))
+    ]
+    table = tmp_path / "train.csv"
+    table.write_text("".join(["path,label\n", *rows]))
+    assert moderate("embed", table, "--images", data).status == 0
+    table.write_text(table.read_text().replace("0.png,dog", "0.png,cat"))
+    done = moderate("info", table, "--images", data)
+    assert "images   8 in 3 classes\nclasses  cat 6, dog 1, owl 1\n" in done.stdout
+    assert "1 of another class now\n" in done.stdout
+    assert moderate("info", table).stdout.startswith(
+        f"dataset  {table}: none of its 8 images is in"
+    )
 
 
 def test_embed_dry_run_estimates_time_and_space_and_writes_nothing(data, moderate, tmp_path):
@@ -429,14 +491,15 @@ def test_info_shows_how_far_an_interrupted_run_came(data, moderate):
             batch_size=1,
             listener=Told(embed=lambda done, _: 1 // (3 - done)),
         )
-    assert "complete        no, 0 of 8 images\n" in moderate("info", data).stdout
+    assert "unfinished: 0 of 8 images\n" in moderate("info", data).stdout
 
 
 def test_info_without_features(data, moderate):
     assert moderate("info", data) == (
-        1,
+        0,
+        f"dataset  {data}\nimages   8 in 3 classes\nclasses  cat 5, dog 2, owl 1\n\n"
+        "no features yet; `moderate embed` or any other command computes them\n",
         "",
-        f"moderate: error: {data}: has no features; run `moderate embed` first\n",
     )
 
 
@@ -452,11 +515,11 @@ def test_info_without_features(data, moderate):
         (
             ["select", "-r", "30", "DATA"],
             "Invalid value for '-r' / '--ratio': 30 is not in (0, 1]; it is the fraction kept."
-            " For 30 % write 0.3.",
+            " For 30 % write 0.3 or 30%.",
         ),
         (
-            ["select", "-r", "30%", "DATA"],
-            "Invalid value for '-r' / '--ratio': '30%' is not a number. For 30 % write 0.3.",
+            ["select", "-r", "3O%", "DATA"],
+            "Invalid value for '-r' / '--ratio': '3O%' is not a number.",
         ),
         (
             ["select", "-r", "0.3", "--drop-suspects", "x", "DATA"],
@@ -509,12 +572,13 @@ def test_info_without_features(data, moderate):
             "use --features or --workers, not both",
         ),
         (
-            ["select", "-r", "1", "DATA", "--copy-to", "out", "--dry-run"],
-            "use --copy-to or --dry-run, not both",
+            ["select", "-r", "1", "DATA", "--copy-to", "out", "--counts"],
+            "use --copy-to or --counts, not both",
         ),
         (
             ["select", "-r", "1", "DATA", "--labels", "y.npy"],
-            "use DATA or --labels y.npy, not both",
+            "with DATA, --labels y.npy is neither kmeans:K nor a table of corrected labels (.csv,"
+            " .tsv, .jsonl, .parquet or .txt)",
         ),
         (
             ["select", "-r", "0.1,0.2", "DATA"],
@@ -525,8 +589,8 @@ def test_info_without_features(data, moderate):
             "with several ratios, --output needs {ratio} in the name",
         ),
         (
-            ["select", "-r", "1", "DATA", "-o", "k.txt", "--dry-run"],
-            "use --output or --dry-run, not both",
+            ["select", "-r", "1", "DATA", "-o", "k.txt", "--counts"],
+            "use --output or --counts, not both",
         ),
         (
             ["select", "-r", "1", "--scores", "s.npy", "--copy-to", "out"],
@@ -606,14 +670,11 @@ def test_the_bare_command_shows_its_help(moderate):
 
 
 def test_an_unknown_command_is_told_its_nearest_names(moderate):
-    assert moderate("sellect", "data") == (
-        2,
-        "",
-        "moderate: error: command 'sellect' is unknown; did you mean select? Choose one of select,"
-        " embed, fit, score, report, suspects, evaluate, perturb, duplicates, verify, info,"
-        " demo, help"
-        " (see 'moderate --help')\n",
-    )
+    for name, near in {"sellect": "select", "prune": "select", "version": "--version"}.items():
+        done = moderate(name, "data")
+        told = f"moderate: error: command {name!r} is unknown; did you mean {near}?"
+        assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert done.stderr.startswith(told)
 
 
 def test_every_option_has_help():
@@ -628,6 +689,20 @@ def raising(error):
         raise error
 
     return fail
+
+
+def test_a_library_without_room_is_told_in_a_line(data, moderate, monkeypatch):
+    room = "libtorch_cpu.so: failed to map segment from shared object"
+    monkeypatch.setattr(datasets, "scan", raising(ImportError(room)))
+    assert moderate("score", data) == (
+        1,
+        "",
+        f"moderate: error: not enough memory to load a library ({room}); raise the limit, e.g."
+        " ulimit -v unlimited\n",
+    )
+    monkeypatch.setattr(datasets, "scan", raising(ImportError("no module")))
+    with pytest.raises(ImportError, match="no module"):
+        moderate("score", data)
 
 
 def test_advice_on_memory_is_that_of_the_work_that_needs_it(data, moderate, monkeypatch):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from shown import without_closing
 
 from moderate_cli.presets import bundled
 
@@ -75,6 +76,7 @@ COMMAND_LINE_ONLY = {
     "png": '"x"',
     "force": "true",
     "invert": "true",
+    "counts": "true",
     "dry-run": "true",
     "open": "true",
 }
@@ -100,6 +102,9 @@ def test_the_environment_does_not_set_outputs(embedded, moderate, monkeypatch, t
     expected = moderate(*args)
     assert (expected.status, expected.stdout.count("\n")) == (0, 8)
     moderate(*args, "--copy-to", "out")
+    moderate("report", embedded)
+    page = embedded.with_name("train-report.html")
+    page.unlink()
     before = {path: path.stat().st_ino for path in tmp_path.rglob("*")}
     for key, value in COMMAND_LINE_ONLY.items():
         value = {"true": "1"}.get(value, value.strip('"'))
@@ -108,7 +113,8 @@ def test_the_environment_does_not_set_outputs(embedded, moderate, monkeypatch, t
     assert moderate("score", embedded).stdout.count("\n") == 8
     refused = moderate(*args, "--copy-to", "out")
     assert (refused.status, refused.stdout) == (1, "")
-    assert moderate("report", embedded).status == 2  # needs --output
+    assert moderate("report", embedded).status == 0
+    page.unlink()  # as without the variables
     assert {path: path.stat().st_ino for path in tmp_path.rglob("*")} == before
 
 
@@ -166,7 +172,10 @@ def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it
             "center = 'middle'",
             "center: 'middle' is unknown; choose one of mean, median, geometric-median (see",
         ),
-        ("ratio = 3", "ratio: 3 is not in (0, 1]; it is the fraction kept. For 3 % write 0.03."),
+        (
+            "ratio = 3",
+            "ratio: 3 is not in (0, 1]; it is the fraction kept. For 3 % write 0.03 or 3%.",
+        ),
         ("[select]\nratio = 1", "option 'select' is unknown"),
         ("ratio", "is not TOML ("),
         ("batch-size = 0", "batch-size: 0 is not in the range 1<=x<=65536."),
@@ -185,7 +194,7 @@ def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it
         ("store = 2020-01-01", "store: cannot be a date"),
         ("seed = 12:30:00", "seed: cannot be a date"),
         ("seed = inf", "seed: 'inf' is not a valid integer."),
-        ("dedup = nan", "dedup: 'nan' is not a valid number."),
+        ("dedup = nan", "dedup: 'nan' is not a number."),
         (
             "store = 'a\0b'".replace("'", '"').replace("\0", "\\u0000"),
             "store: contains a NUL character",
@@ -196,8 +205,9 @@ def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it
         ),
         (
             "backbone = 'resnet_50'",
-            "backbone: 'resnet_50' is unknown; did you mean resnet50? `moderate help backbones`"
-            " lists all; --features takes features of any other model (see",
+            "backbone: 'resnet_50' is unknown; did you mean resnet50? `moderate backbones`"
+            " lists all; timm:NAME takes models of timm; --features takes features of any other"
+            " (see",
         ),
     ],
 )
@@ -213,8 +223,8 @@ def test_an_unknown_preset_names_those_there_are(embedded, moderate):
     assert moderate("select", embedded, "--config", "papper") == (
         2,
         "",
-        "moderate: error: papper: No such file or directory; bundled presets: cpu, gpu,"
-        " noisy-labels, paper, released-code (see 'moderate select --help')\n",
+        "moderate: error: papper: No such file or directory; did you mean paper? Bundled"
+        " presets: cpu, gpu, noisy-labels, paper, released-code (see 'moderate select --help')\n",
     )
 
 
@@ -257,6 +267,26 @@ def test_a_preset_gives_way_to_the_command_line(embedded, moderate):
     args = ("select", "-r", "0.5", embedded)
     plain = moderate(*args, "--strategy", "matching")
     assert plain.status == 0
-    assert moderate(*args, "--strategy", "matching", "--config", "paper").stdout == plain.stdout
+    done = moderate(*args, "--strategy", "matching", "--config", "paper")
+    assert done.stdout == plain.stdout
+    assert without_closing(done.stderr) == (
+        "moderate: warning: scope global from --config paper has no effect with --strategy"
+        " matching\n"
+    )
     shares = moderate(*args, "--balance", "sqrt")
     assert moderate(*args, "--balance", "sqrt", "--config", "paper").stdout == shares.stdout
+
+
+def test_a_center_that_a_file_sets_in_vain_is_said(pictures, moderate, preset, monkeypatch):
+    path = preset('center = "median"\n')
+    for args in (("select", "-r", "0.5"), ("score",)):
+        done = moderate(*args, pictures, "--criterion", "margin", "--config", path)
+        assert done.status == 0
+        assert without_closing(done.stderr) == (
+            f"moderate: warning: center median from --config {path} has no effect with --criterion"
+            " margin\n"
+        )
+    monkeypatch.setenv("MODERATE_CENTER", "median")
+    done = moderate("score", pictures, "--criterion", "margin")
+    assert "center median from MODERATE_CENTER has no effect" in done.stderr
+    assert moderate("score", pictures).stderr == ""

@@ -224,7 +224,9 @@ def test_other_commands_name_the_features_of_the_network(pictures, moderate):
         assert moderate(*args, *own).status == 0, args
     done = moderate("info", pictures)
     assert done.status == 0
-    assert "cnn, 2 folds" in done.stdout
+    assert "network of fit" in done.stdout
+    assert "  cnn, right for " in done.stdout
+    assert done.stdout.endswith("; up to date\n")
 
 
 def test_a_file_that_is_no_network_is_refused_in_a_line(pictures, tmp_path, moderate):

@@ -37,7 +37,7 @@ def test_help_of_a_command_is_its_own(moderate, command):
 
 def test_a_page_comes_before_a_command_of_its_name(moderate):
     """And the page names the command's own help."""
-    assert set(COMMANDS) & set(help.pages()) == {"suspects"}
+    assert set(COMMANDS) & set(help.pages()) == {"backbones", "suspects"}
     assert "`moderate suspects --help`" in moderate("help", "suspects").stdout
 
 

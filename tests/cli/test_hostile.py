@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import paint
 from nobody import as_nobody
+from shown import without_closing
 from torchvision.datasets import ImageFolder
 
 import moderate_cli
@@ -83,9 +84,10 @@ def test_odd_names_are_exported_and_nothing_beside(odd, moderate, tmp_path, link
 
 
 def test_a_terminal_is_shown_no_control_character(odd, tmp_path):
-    for args in (["score"], ["select", "-r", "1", "-n"], ["info"], ["embed", "-n"]):
+    for args in (["score"], ["select", "-r", "1", "--counts"], ["info"], ["embed", "-n"]):
         terminal, end = pty.openpty()
         environment = os.environ | {"MODERATE_BACKBONE": "pixels", "MODERATE_RUNTIME": "torch"}
+        environment["NO_COLOR"] = "1"  # so that any escape sequence is one of a name
         (odd / "case" / "new\nline.png").unlink(missing_ok=True)
         for folder in odd.iterdir():
             (folder / "new\nline.png").unlink(missing_ok=True)
@@ -147,7 +149,7 @@ def test_odd_files_are_named_and_a_rerun_leaves_them_out_at_once(data, moderate,
     done = moderate("select", "-r", "1", "--on-error", "skip", data)
     assert done.status == 0
     assert len(done.stdout.splitlines()) == 8
-    assert done.stderr == "moderate: warning: skipped 5 unreadable of 13 images\n"
+    assert without_closing(done.stderr) == "moderate: warning: skipped 5 unreadable of 13 images\n"
 
 
 @pytest.fixture
@@ -184,9 +186,12 @@ def test_a_file_that_may_not_be_read_is_tried_again(data, home):
     assert status == 1
     assert error.startswith(f"moderate: error: {data}/cat/2.png: Permission denied\n")
     status, error = as_nobody(home, *args, "--on-error", "skip")
-    assert (status, error) == (0, "moderate: warning: skipped 1 unreadable of 8 images\n")
+    skipped = "moderate: warning: skipped 1 unreadable of 8 images\n"
+    assert (status, without_closing(error)) == (0, skipped)
     (data / "cat" / "2.png").chmod(0o444)  # which its modification time does not tell
-    assert as_nobody(home, *args) == (0, "")
+    status, error = as_nobody(home, *args)
+    changed = "moderate: embedding 1 new or changed image; 7 are as before\n"
+    assert (status, without_closing(error)) == (0, changed)
     assert len((home / "stdout").read_text().splitlines()) == 8
 
 
@@ -330,7 +335,7 @@ def test_a_count_is_written_in_plain_digits(data, moderate, text):
 
 
 HUGE = "9" * 30
-MACHING = "'maching' is unknown; did you mean matching? Choose one of moderate, easy, hard,"
+MACHING = "'maching' is unknown; did you mean matching? Choose one of adaptive, moderate,"
 
 
 @pytest.mark.parametrize(
@@ -349,7 +354,7 @@ MACHING = "'maching' is unknown; did you mean matching? Choose one of moderate, 
          "'--part': '\u0661/\u0668' is not a valid part; use I/N, e.g. 3/8."),
         ("embed", ["--gpus-per-worker", "nan"],
          "'--gpus-per-worker': 'nan' is not a valid number."),
-        ("select", ["--dedup", "nan"], "'--dedup': 'nan' is not a valid number."),
+        ("select", ["--dedup", "nan"], "'--dedup': 'nan' is not a number."),
         ("select", ["--labels", "kmeans:" + "9" * 5000], "'--labels': 'kmeans:999"),
         ("select", ["--strategy", "maching"], f"'--strategy': {MACHING}"),
         ("evaluate", ["--strategy", "maching"], f"'--strategy': {MACHING}"),
@@ -374,22 +379,28 @@ def test_a_minimum_per_class_beyond_all_numbers_keeps_all_that_it_can(embedded, 
     )
 
 
-LISTED = "`moderate help backbones` lists all; --features takes features of any other model"
+LISTED = "`moderate backbones` lists all"
+ALSO = f"{LISTED}; timm:NAME takes models of timm; --features takes features of any other"
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "near", "elsewhere"),
     [
-        ("resnet_50", f"did you mean resnet50? {LISTED}"),
+        ("resnet_50", "did you mean resnet50? ", ""),
         ("mobilenetv3", "did you mean mobilenet_v2 or mobilenet_v3_small or"
-         f" mobilenet_v3_large? {LISTED}"),
-        ("vit_base_patch16_224", LISTED),
+         " mobilenet_v3_large? ", ""),
+        ("yolov8n-cls", "", ""),
+        ("vit_base_patch16_224", "", "did you mean timm:vit_base_patch16_224? "),
+        ("test_vit.r160_in1k", "", "did you mean timm:test_vit.r160_in1k? "),
+        ("dinov2_vits14", "", "did you mean timm:vit_small_patch14_dinov2.lvd142m? "),
     ],
 )  # fmt: skip
-def test_an_unknown_network_is_told_its_nearest_names(data, moderate, name, told):
-    for command, option in (
-        ("embed", "--backbone"), ("evaluate", "--network"), ("perturb", "--network")
-    ):  # fmt: skip
+def test_an_unknown_network_is_told_its_nearest_names(data, moderate, name, near, elsewhere):
+    for command, option, told in (
+        ("embed", "--backbone", f"{elsewhere or near}{ALSO}"),
+        ("evaluate", "--network", f"{near}{LISTED}"),
+        ("perturb", "--network", f"{near}{LISTED}"),
+    ):
         more = ["-o", "out"] if command == "perturb" else []
         done = moderate(command, data, *more, option, name)
         assert done == (
@@ -400,7 +411,21 @@ def test_an_unknown_network_is_told_its_nearest_names(data, moderate, name, told
         )
     with pytest.raises(ArgumentError) as caught:
         moderate_cli.embed(moderate_cli.scan(data), backbone=name)
-    assert str(caught.value) == f"backbone: '{name}' is unknown; {told}"
+    assert str(caught.value) == f"backbone: '{name}' is unknown; {elsewhere or near}{ALSO}"
+
+
+@pytest.mark.parametrize(
+    "name", ["timm:", "timm:a b", "timm:../x", "open_clip:a/b/c", "open_clip:/"]
+)
+def test_a_name_that_no_library_can_have_is_refused_before_anything_is_loaded(data, moderate, name):
+    library = name.partition(":")[0]
+    form = {"timm": "timm:NAME", "open_clip": "open_clip:MODEL/PRETRAINED"}[library]
+    assert moderate("embed", data, "--backbone", name) == (
+        2,
+        "",
+        f"moderate: error: Invalid value for '--backbone': '{name}' is not a name; use {form};"
+        f" {LISTED} (see 'moderate embed --help')\n",
+    )
 
 
 def test_an_unknown_criterion_is_told_its_nearest_name_and_all(data, moderate):
@@ -436,7 +461,7 @@ def test_features_that_all_coincide_end_in_no_warning(moderate, tmp_path, value,
     np.save(tmp_path / "f.npy", np.full((40, d), value))
     np.save(tmp_path / "y.npy", np.arange(40) % 2)
     arrays = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
-    done = moderate("select", "-r", "0.5", "--strategy", "auto", *arrays)
+    done = moderate("select", "-r", "0.5", "--strategy", "adaptive", *arrays)
     assert (done.status, len(done.stdout.splitlines())) == (0, 20)
 
 

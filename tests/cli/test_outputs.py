@@ -22,6 +22,7 @@ def contents(folder):
         ("select", "-r", "1", "DATA", "-o", "DATA/k.txt"),
         ("select", "-r", "1", "DATA", "-o", "k.txt"),
         ("select", "-r", "0.5,1", "DATA", "-o", "DATA/cat/{ratio}.txt"),
+        ("select", "-r", "1", "DATA", "--manifest", "DATA/k.jsonl"),
         ("select", "-r", "1", "DATA", "--copy-to", "DATA/new"),
         ("select", "-r", "1", "DATA", "--copy-to", "DATA"),
         ("select", "-r", "1", "DATA", "--copy-to", "l/../train/new"),

@@ -15,14 +15,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+    from moderate_cli.api.backbones import backbones
     from moderate_cli.api.duplicates import NearDuplicates, duplicates
     from moderate_cli.api.embed import embed, estimate
     from moderate_cli.api.evaluate import evaluate
     from moderate_cli.api.fit import estimate_fit, fit
+    from moderate_cli.api.info import Info, info
     from moderate_cli.api.perturb import Perturbation, perturb
     from moderate_cli.api.report import report
     from moderate_cli.api.score import score
     from moderate_cli.api.select import select
+    from moderate_cli.api.suggest import suggest
     from moderate_cli.api.suspects import LabelErrors, suspects
     from moderate_cli.api.verify import Verification, verify
     from moderate_cli.choosing import Selection
@@ -31,18 +35,18 @@ if TYPE_CHECKING:
     from moderate_cli.embedding.estimate import Estimate
     from moderate_cli.errors import ModerateError
     from moderate_cli.evaluation import Comparison
-    from moderate_cli.exporting import export, write_index, write_scores
+    from moderate_cli.exporting import export, write_index, write_manifest, write_scores
     from moderate_cli.fitting.facts import Fit
     from moderate_cli.label_errors import Suspects, find_suspects
-    from moderate_cli.listening import Bars, Listener
+    from moderate_cli.listening import Listener
     from moderate_cli.notices import Notice
     from moderate_cli.presets import preset
     from moderate_cli.scoring import Scores, score_features
     from moderate_cli.selection import Choice, select_scores
     from moderate_cli.store import FeatureStore, open_store
+    from moderate_cli.suggesting import Suggestion
 
 __all__ = [
-    "Bars",
     "Choice",
     "Cluster",
     "Comparison",
@@ -51,6 +55,7 @@ __all__ = [
     "Estimate",
     "FeatureStore",
     "Fit",
+    "Info",
     "LabelErrors",
     "Listener",
     "ModerateError",
@@ -59,8 +64,10 @@ __all__ = [
     "Perturbation",
     "Scores",
     "Selection",
+    "Suggestion",
     "Suspects",
     "Verification",
+    "backbones",
     "duplicates",
     "embed",
     "estimate",
@@ -69,6 +76,7 @@ __all__ = [
     "export",
     "find_suspects",
     "fit",
+    "info",
     "open_store",
     "perturb",
     "preset",
@@ -78,21 +86,26 @@ __all__ = [
     "score_features",
     "select",
     "select_scores",
+    "suggest",
     "suspects",
     "verify",
     "write_index",
+    "write_manifest",
     "write_scores",
 ]
 
 _ROOMS = {
+    "api.backbones": "backbones",
     "api.duplicates": "NearDuplicates duplicates",
     "api.embed": "embed estimate",
     "api.evaluate": "evaluate",
     "api.fit": "estimate_fit fit",
+    "api.info": "Info info",
     "api.perturb": "Perturbation perturb",
     "api.report": "report",
     "api.score": "score",
     "api.select": "select",
+    "api.suggest": "suggest",
     "api.suspects": "LabelErrors suspects",
     "api.verify": "Verification verify",
     "choosing": "Selection",
@@ -101,20 +114,25 @@ _ROOMS = {
     "embedding.estimate": "Estimate",
     "errors": "ModerateError",
     "evaluation": "Comparison",
-    "exporting": "export write_index write_scores",
+    "exporting": "export write_index write_manifest write_scores",
     "fitting.facts": "Fit",
     "label_errors": "Suspects find_suspects",
-    "listening": "Bars Listener",
+    "listening": "Listener",
     "notices": "Notice",
     "presets": "preset",
     "scoring": "Scores score_features",
     "selection": "Choice select_scores",
+    "suggesting": "Suggestion",
     "store": "FeatureStore open_store",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # which takes 20 ms to load
+
+        return version("moderate-cli")
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)

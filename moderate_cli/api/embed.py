@@ -12,7 +12,7 @@ from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.datasets import feature_sets_of, listed, name_of
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener
+from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.store import FeatureStore
 from moderate_cli.store.layout import store_folder
 
@@ -23,6 +23,7 @@ def embed(
     *,
     part: None = None,
     cluster: Cluster | None = None,
+    progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
 ) -> FeatureStore: ...
@@ -34,6 +35,7 @@ def embed(
     *,
     part: tuple[int, int],
     cluster: Cluster | None = None,
+    progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
 ) -> FeatureStore | None: ...
@@ -44,6 +46,7 @@ def embed(
     *,
     part: tuple[int, int] | None = None,
     cluster: Cluster | None = None,
+    progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
 ) -> FeatureStore | None:
@@ -55,7 +58,7 @@ def embed(
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     part
         Number of this part, from 1, and number of parts: embed only this part. Other processes, on
         any machine, embed the others into the same store, and the last one completes the set. A
@@ -63,8 +66,10 @@ def embed(
         `check` must not be "content", because no part reads all images.
     cluster
         Ray cluster to use; None for this process.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
-        Hears progress and notices; `Bars()` shows bars.
+        Hears progress and notices.
     embedding
         Fields of `EmbedOptions`, such as `backbone`, `store` and `on_error`.
 
@@ -92,10 +97,13 @@ def embed(
     Examples
     --------
     >>> embed("data/train", backbone="pixels")  # doctest: +ELLIPSIS
-    <FeatureStore: 8 images, 192 features each, in ...train.moderate/pixels-float32-float16>
+    FeatureStore(8 images, 192 features each, in ...train.moderate/pixels-float32-float16)
     """
-    inputs = inputs_of(data, **embedding)
-    _, stores = feature_sets_of(inputs, listener=listener, part=part, cluster=cluster)
+    listener = with_bars(listener, progress)
+    inputs = inputs_of(data, of=embed, **embedding)
+    _, stores = feature_sets_of(
+        inputs, listener=listener, part=part, cluster=cluster, labeled=False
+    )
     return stores[0] if stores else None
 
 
@@ -109,7 +117,7 @@ def estimate(
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     listener
         Hears of oddities of the dataset.
     embedding
@@ -125,7 +133,7 @@ def estimate(
     >>> estimate("data/train", backbone="pixels").images
     8
     """
-    return next(estimate_each(inputs_of(data, **embedding), listener))
+    return next(estimate_each(inputs_of(data, of=estimate, **embedding), listener))
 
 
 def estimate_each(inputs: Inputs, listener: Listener = SILENT) -> Iterator[Estimate]:

@@ -14,7 +14,7 @@ from moderate_cli.fitting.facts import Fit
 from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener
+from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.networks.table import AUTO
 from moderate_cli.store.layout import store_folder
 
@@ -27,6 +27,7 @@ def fit(
     minutes: float | None = None,
     folds: int | None = None,
     seed: int = 0,
+    progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
 ) -> Fit:
@@ -40,9 +41,11 @@ def fit(
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     network, epochs, minutes, folds, seed
         As in `FitOptions`.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
         Hears progress and notices.
     embedding
@@ -60,6 +63,7 @@ def fit(
     >>> fit("data/train", network="cnn", epochs=1, folds=2).classes
     3
     """
+    listener = with_bars(listener, progress)
     how = FitOptions(network, epochs, minutes, folds, seed)
     return fit_network(*_opened(data, listener, embedding, how), listener)
 
@@ -97,7 +101,7 @@ def _opened(
     for name in ("backbone", "weights"):
         if name in embedding:
             raise OptionError("{} has no effect on fit; use {}", name, "network")
-    options, dataset = inputs_of(data, **embedding).embedding, listed(data)
+    options, dataset = inputs_of(data, of=fit, **embedding).embedding, listed(data)
     store = store_folder(dataset.home, options.store)
     listener.listed(dataset, name=name_of(data), store=store)
     return dataset, how, options

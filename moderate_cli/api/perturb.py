@@ -10,7 +10,9 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener
+from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.literals import Attack as AttackName
+from moderate_cli.literals import Link
 from moderate_cli.networks.table import CLASSIFIERS, DEFAULT_BACKBONE, DEFAULT_MAX_PIXELS, WHERE
 from moderate_cli.perturbation import ATTACKS, Attack, Perturbed, plan, write_perturbed
 from moderate_cli.selection import exact
@@ -66,15 +68,16 @@ def perturb(
     label_noise: Number = 0,
     pair_noise: Number = 0,
     corrupt: Number = 0,
-    attack: str | None = None,
+    attack: AttackName | None = None,
     attack_fraction: Number = 1,
     epsilon: int = 8,
     network: str = DEFAULT_BACKBONE,
     weights: str | os.PathLike[str] | None = None,
     device: str = "auto",
     seed: int = 0,
-    link: str = "symbolic",
+    link: Link = "symbolic",
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    progress: bool = False,
     listener: Listener = SILENT,
 ) -> Perturbation:
     """Copy a dataset, with some images in a wrong class, and some ruined.
@@ -85,7 +88,7 @@ def perturb(
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     output
         Folder of the copy. Must not exist, or be empty.
     label_noise, pair_noise
@@ -104,6 +107,8 @@ def perturb(
         How to add unchanged images: "none" copies them, "symbolic" and "hard" link them.
     max_pixels
         Larger pictures, in pixels, cannot be ruined.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
         Hears progress and oddities of the dataset.
 
@@ -118,6 +123,7 @@ def perturb(
     >>> perturb("data/train", "noisy", label_noise=0.25)
     8 images, 2 in a wrong class, 0 ruined -> noisy
     """
+    listener = with_bars(listener, progress)
     check_seed(seed)
     shares = (exact(label_noise), exact(pair_noise), exact(corrupt))
     if attack is None and not any(shares):

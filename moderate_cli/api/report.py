@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
-from moderate_cli.api.keywords import SelectKeywords, inputs_of, split
+from moderate_cli.api.commands import made_by
+from moderate_cli.api.keywords import SelectKeywords, check_keywords, inputs_of, split
 from moderate_cli.api.select import select_each
 from moderate_cli.charts.drawing import check_drawable
 from moderate_cli.choosing import Selection
@@ -19,13 +19,14 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.guard import Guard
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener, Recorder
+from moderate_cli.listening import SILENT, Listener, Recorder, with_bars
 from moderate_cli.reporting import Subject, map_of, write_plots, write_report
 from moderate_cli.reporting.evaluations import evaluations_in
 from moderate_cli.reporting.findings import duplicates_in, suspects_in
+from moderate_cli.reporting.projection import check_method
+from moderate_cli.reporting.subject import Made
 from moderate_cli.results import LabeledFeatures
-from moderate_cli.scoring import CRITERIA
-from moderate_cli.selection import Choice, written
+from moderate_cli.selection import Choice
 from moderate_cli.store import FeatureStore
 
 PAGES = (".html", ".htm")
@@ -36,26 +37,34 @@ def report(
     output: str | os.PathLike[str],
     *,
     png: str | os.PathLike[str] | None = None,
+    map: str = "pca",
     labels: str | None = None,
+    progress: bool = False,
     listener: Listener = SILENT,
     **options: Unpack[SelectKeywords],
 ) -> Selection:
     """Select images, and write an HTML report of the selection.
 
-    The page shows the distribution of scores, the counts per class, images that are kept, dropped
-    or suspect, a map of the features, and the results of `evaluate`. It works offline and needs no
-    other file. Needs the extra `report`.
+    The page says whether the selection is better than a random one, if `evaluate` has compared it,
+    and shows likely label errors, the images that are kept and dropped, a map of the features,
+    scores and counts per class. It works offline and needs no other file. Its date is today, or
+    that of the environment variable `SOURCE_DATE_EPOCH`. Needs the extra `report`.
 
     Parameters
     ----------
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     output
         Page to write, an `.html` file.
     png
         Folder to also write the plots to, as `.png` and `.svg` files.
+    map
+        How to place the images of the map: "pca", or "umap", which needs the extra `umap`.
     labels
-        "kmeans:K" to cluster the features into K classes.
+        A table of corrected labels (`corrected.csv`), or "kmeans:K" to cluster the features into K
+        classes.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
         Hears progress and notices.
     options
@@ -74,14 +83,17 @@ def report(
     Examples
     --------
     >>> report("data/train", "page.html", ratio=0.5, backbone="pixels")
-    Selection: 4 of 8 images in 3 classes, strategy moderate, criterion center
+    Selection(4 of 8 images in 3 classes, strategy moderate, criterion center)
     """
+    listener = with_bars(listener, progress)
     if options.get("ratio") is None and options.get("count") is None:
         options["ratio"] = Fraction(3, 10)
     if isinstance(data, FeatureStore):
         raise ArgumentError(f"data: {data.folder} is a feature set; pass its dataset")
+    check_keywords(report, options, SelectKeywords)
     choice, embedding = split(options)
-    return write(inputs_of(data, labels=labels, **embedding), choice, output, png, listener)
+    inputs = inputs_of(data, labels=labels, **embedding)
+    return write(inputs, choice, output, png, listener, method=map)
 
 
 def write(
@@ -90,13 +102,21 @@ def write(
     output: str | os.PathLike[str],
     png: str | os.PathLike[str] | None,
     listener: Listener,
+    *,
+    method: str = "pca",
 ) -> Selection:
     """Do the work of `report`, with options as records."""
-    check_page(output, png)
+    check_page(output, png, method)
     (selection,) = select_each(inputs, [choice], _Guarding(listener, output, png))
-    subject = _subject(inputs, selection, listener)
-    projection, evaluations = map_of(subject), evaluations_in(subject.data.folder)
-    write_report(output, subject, projection, evaluations)
+    subject = _subject(
+        inputs, selection, made_by(inputs, selection.choice, output, method), listener
+    )
+    projection = map_of(subject, method)
+    # Evaluations are of one feature set.
+    several = len(selection.source.sets) > 1
+    evaluations = evaluations_in(None if several else subject.data.folder, subject.dataset)
+    with listener.progress("pictures", delay=PATIENCE) as move:
+        write_report(output, subject, projection, evaluations, on_progress=move)
     if png is not None:
         write_plots(png, subject, projection, evaluations)
     return selection
@@ -125,13 +145,15 @@ class _Guarding(Recorder):
             guard.check_addition(self._png)
 
 
-def check_page(output: str | os.PathLike[str], png: str | os.PathLike[str] | None) -> None:
-    """Refuse a page or plots that cannot be written, before any work.
+def check_page(
+    output: str | os.PathLike[str], png: str | os.PathLike[str] | None, method: str = "pca"
+) -> None:
+    """Refuse a page or plots that cannot be made or written, before any work.
 
     Raises
     ------
     ArgumentError
-        If the page has another suffix than .html or .htm.
+        If the page has another suffix than .html or .htm, or the map cannot be made.
     OutputError
         If libraries are missing.
     """
@@ -140,22 +162,20 @@ def check_page(output: str | os.PathLike[str], png: str | os.PathLike[str] | Non
             check_drawable(destination)
     if not os.fspath(output).lower().endswith(PAGES):
         raise ArgumentError(f"{os.fspath(output)}: must end in .html")
+    check_method(method)
 
 
-def _subject(inputs: Inputs, selection: Selection, listener: Listener) -> Subject:
+def _subject(inputs: Inputs, selection: Selection, made: Made, listener: Listener) -> Subject:
     """Return the facts of a report on a selection."""
-    data, choice = selection.source.sets[0], selection.choice
+    data = selection.source.sets[0]
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
         suspects = suspects_in(data, on_progress=move)
     duplicates = selection.prepared.duplicates
     if duplicates is None:
-        duplicates = duplicates_in(_for_duplicates(inputs, selection, listener))
-    return Subject(
-        selection,
-        suspects,
-        duplicates,
-        _options(inputs, choice, selection.source.stores),
-    )
+        compared = _for_duplicates(inputs, selection, listener)
+        with listener.progress("near duplicates", delay=PATIENCE) as move:
+            duplicates = duplicates_in(compared, on_progress=move)
+    return Subject(selection, suspects, duplicates, made, inputs.clusters is not None)
 
 
 def _for_duplicates(inputs: Inputs, selection: Selection, listener: Listener) -> LabeledFeatures:
@@ -166,31 +186,3 @@ def _for_duplicates(inputs: Inputs, selection: Selection, listener: Listener) ->
     store = bring_up_to_date(source.dataset, options, listener=listener)
     assert store is not None
     return LabeledFeatures.of(store)
-
-
-def _options(inputs: Inputs, choice: Choice, stores: Sequence[FeatureStore]) -> dict[str, str]:
-    """Return the options that led to the selection, named as on the command line."""
-    centered = CRITERIA[choice.scored_by].centered
-    named: dict[str, Any] = {
-        "ratio": choice.ratio,
-        "count": choice.count,
-        "strategy": choice.strategy,
-        "scope": "class" if choice.within_classes else "global",
-        "balance": choice.balance,
-        "quantile": choice.window_quantile if choice.strategy == "moderate" else None,
-        "min-per-class": choice.min_per_class,
-        "criterion": choice.scored_by,
-        "drop-suspects": choice.dropped,
-        "center": choice.center if centered else None,
-        "metric": choice.metric if centered else None,
-        "dedup": choice.dedup,
-        "seed": choice.seed,
-        "labels": inputs.labels,
-        "backbone": ", ".join(store.manifest.spec.backbone for store in stores),
-    }
-    named |= {name: getattr(inputs.embedding, name) for name in ("precision", "dtype", "decode")}
-    return {
-        name: written(value) if isinstance(value, (Fraction, float)) else str(value)
-        for name, value in named.items()
-        if value is not None
-    }

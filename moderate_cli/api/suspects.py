@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, Unpack
+
+import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Rows
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.errors import ArgumentError, OptionError
+from moderate_cli.exporting.html import html_table
 from moderate_cli.exporting.tables import Table
-from moderate_cli.inputs import open_source
+from moderate_cli.exporting.views import export_view
+from moderate_cli.inputs import Source, open_source
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
 from moderate_cli.label_errors.doubts import NoiseEstimate, noise_estimate
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable
-from moderate_cli.listening import SILENT, Listener
-from moderate_cli.results import LabeledFeatures
+from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.selection import exact
 from moderate_cli.selection.choice import Number
 from moderate_cli.store import FeatureStore
 from moderate_cli.words import say_noise
+
+TABLE = "suspects.csv"  # in the folder of `LabelErrors.copy_to`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +38,7 @@ class LabelErrors:
 
     Attributes
     ----------
-    data
+    source
         All images, with their features.
     found
         Probability that the label is wrong, for each image.
@@ -42,16 +48,20 @@ class LabelErrors:
     Examples
     --------
     >>> suspects("data/train", fraction=0.25, backbone="pixels").table().header
-    ('path', 'class', 'looks_like', 'probability')
+    ('path', 'given', 'seen', 'probability')
     """
 
-    data: LabeledFeatures
+    source: Source
     found: Suspects
     rows: Rows
 
     def __repr__(self) -> str:
         """Return the number of likely label errors, and the estimated label noise."""
-        return f"LabelErrors: {say_noise(self.noise)}"
+        return f"LabelErrors({say_noise(self.noise)})"
+
+    def _repr_html_(self) -> str:
+        """Return the first rows of the table, for a notebook."""
+        return html_table(repr(self), self.table())
 
     @property
     def noise(self) -> NoiseEstimate:
@@ -61,25 +71,85 @@ class LabelErrors:
     @property
     def paths(self) -> list[str]:
         """The paths of the listed images, relative to the dataset; row numbers of an array."""
-        paths = self.data.paths
-        return [paths[row] if paths else str(row) for row in self.rows.tolist()]
+        return list(self.source.names_of(self.rows))
 
-    def table(self) -> Table:
-        """Return path, class, the class that it looks like, and probability of each image."""
-        data, found = self.data, self.found
-        return Table(
-            ("path", "class", "looks_like", "probability"),
-            [
-                (path, data.class_name(label), data.class_name(other), round(probability, 6))
-                for path, label, other, probability in zip(
-                    self.paths,
-                    data.labels[self.rows].tolist(),
-                    found.looks_like[self.rows].tolist(),
-                    found.probability[self.rows].tolist(),
-                    strict=True,
-                )
-            ],
-        )
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The given class of each listed image, and the class that it looks like."""
+        name, given = self.source.class_name, self.source.labels[self.rows].tolist()
+        seen = self.found.looks_like[self.rows].tolist()
+        return [(name(one), name(other)) for one, other in zip(given, seen, strict=True)]
+
+    def table(self, *, label: bool = False) -> Table:
+        """Return path, given class, seen class, and probability of each image.
+
+        Parameters
+        ----------
+        label
+            Add a column `label` to correct; it has the given class, so that a table that nobody
+            has edited changes nothing. Earlier corrections of other images follow, so that one
+            table has all of them.
+        """
+        probability = np.round(self.found.probability[self.rows], 6).tolist()
+        header: tuple[str, ...] = ("path", "given", "seen", "probability")
+        rows = [
+            (path, given, seen, share, *((given,) if label else ()))
+            for path, (given, seen), share in zip(self.paths, self.pairs, probability, strict=True)
+        ]
+        if not label:
+            return Table(header, rows)
+        return Table((*header, "label"), [*rows, *self._corrected_before()])
+
+    def _corrected_before(self) -> Iterator[tuple[str, str, str, None, str]]:
+        """Yield a row of the table for each corrected image that is not listed."""
+        dataset = self.source.dataset
+        if dataset is None or dataset.corrections is None:
+            return
+        before, classes = dataset.corrections, dataset.classes
+        rows = np.union1d(before.changed, np.flatnonzero(before.left_out))
+        for row in np.setdiff1d(rows, self.rows).tolist():
+            label = "" if before.left_out[row] else classes[before.labels[row]]
+            yield dataset.paths[row], classes[before.given[row]], "", None, label
+
+    def copy_to(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        link: str = "none",
+        force: bool = False,
+        listener: Listener = SILENT,
+    ) -> None:
+        """Copy the listed images to a new folder, to look at in a file manager.
+
+        Images of class A that look like class B are in `A-B`; `suspects.csv` lists all of them,
+        the most probable errors first.
+
+        Parameters
+        ----------
+        folder
+            Must not exist, or be empty, unless `force` is true.
+        link
+            "none" copies, "hard" and "symbolic" link to the files of the dataset.
+        force
+            Replace an earlier folder of this kind in which no file was added or changed since.
+        listener
+            Hears progress.
+
+        Raises
+        ------
+        ModerateError
+            If the images are not those of a dataset, or the folder cannot be written.
+
+        Examples
+        --------
+        >>> suspects("data/train", fraction=0.25, backbone="pixels").copy_to("look")
+        """
+        if self.source.dataset is None:
+            raise OptionError("{} needs {}, a dataset folder", "copy_to", "data")
+        export_view(
+            self.source.dataset, self.rows.tolist(), self.pairs, self.table(label=True), folder,
+            name=TABLE, link=link, force=force, listener=listener,
+        )  # fmt: skip
 
 
 def suspects(
@@ -88,6 +158,7 @@ def suspects(
     features: Array | Sequence[Array] = (),
     labels: Array | None = None,
     fraction: Number | Literal["auto"] = "auto",
+    progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[FeatureKeywords],
 ) -> LabelErrors:
@@ -96,12 +167,14 @@ def suspects(
     Parameters
     ----------
     data
-        A `Dataset`, a path or URL as for `scan`, or a feature set.
+        A `Dataset`, a path, URL or ImageFolder as for `scan`, or a feature set.
     features, labels
         Instead of `data`: features (n, d) and the class of each row, int (n,), as arrays or `.npy`
-        files.
+        files. With `data`, labels are a table of corrected labels (`corrected.csv`).
     fraction
         "auto" lists the images with a probability above 0.5; or a fraction of all, in (0, 1).
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
         Hears progress and notices.
     embedding
@@ -118,10 +191,11 @@ def suspects(
     >>> len(found.paths)
     2
     """
+    listener = with_bars(listener, progress)
     share: Fraction | Literal["auto"] = "auto" if fraction == "auto" else exact(fraction)
     if share != "auto" and not 0 < share < 1:
         raise ArgumentError(f"fraction: {fraction} is not in (0, 1)")
-    inputs = inputs_of(data, features=features, labels=labels, **embedding)
+    inputs = inputs_of(data, of=suspects, features=features, labels=labels, **embedding)
     inputs.check_single("suspects")
     if inputs.clusters is not None:
         raise OptionError("suspects needs classes, not {}", ("labels", inputs.labels))
@@ -131,4 +205,4 @@ def suspects(
     source.check_finite()
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
         found = source.sets[0].suspects(on_progress=move)
-    return LabelErrors(source.sets[0], found, found.most_probable(share))
+    return LabelErrors(source, found, found.most_probable(share))

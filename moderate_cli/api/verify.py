@@ -11,11 +11,12 @@ from moderate_cli.exporting import Table
 from moderate_cli.exporting.recipes import KeptImage, read_published
 from moderate_cli.inputs.datasets import listed
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener
+from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.text import counted
 from moderate_cli.threads import in_threads
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """How the images of a published selection differ from those of a dataset.
 
@@ -46,13 +47,22 @@ class Verification:
     undigested: int
     differences: tuple[tuple[str, str, str, str], ...]
 
+    def __repr__(self) -> str:
+        """Return the numbers of images and differences."""
+        differences = counted(len(self.differences), "difference")
+        return f"Verification({counted(self.images, 'image')}, {differences})"
+
     def table(self) -> Table:
         """Return the differences."""
         return Table(("difference", "path", "class", "own_class"), self.differences)
 
 
 def verify(
-    kept: str | os.PathLike[str], data: Data, *, listener: Listener = SILENT
+    kept: str | os.PathLike[str],
+    data: Data,
+    *,
+    progress: bool = False,
+    listener: Listener = SILENT,
 ) -> Verification:
     """Check that a dataset has the images of a published selection: same bytes, same classes.
 
@@ -61,7 +71,9 @@ def verify(
     kept
         A `kept.json`, as `write_index` writes it.
     data
-        A `Dataset`, or a path or URL as for `scan`.
+        A `Dataset`, or a path, URL or ImageFolder as for `scan`.
+    progress
+        Show progress bars, in a notebook or a terminal.
     listener
         Hears progress.
 
@@ -78,6 +90,7 @@ def verify(
     >>> verify("kept.json", "data/train").images
     4
     """
+    listener = with_bars(listener, progress)
     published, dataset = read_published(kept), listed(data)
     images, clustered = published.images, "labels" in published.options
     top, row_of = os.fspath(dataset.root), {path: row for row, path in enumerate(dataset.paths)}

@@ -144,3 +144,28 @@ def test_a_feature_set_is_no_dataset(embedded, tmp_path):
     ):
         with pytest.raises(ModerateError, match="is a feature set; pass its dataset"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "message"),
+    [
+        ("select", "copy_to", "select() takes no copy_to; use export()"),
+        ("select", "ratoi", "select() takes no ratoi; did you mean ratio?"),
+        ("suggest", "back_bone", "suggest() takes no back_bone; did you mean backbone?"),
+        ("embed", "xyz", "embed() takes no xyz; help(moderate_cli.embed) lists its options"),
+        *(
+            (name, "devise", f"{name}() takes no devise; did you mean device?")
+            for name in ("evaluate", "score", "suspects", "duplicates", "fit")
+        ),
+    ],
+)
+def test_an_unknown_keyword_is_refused(embedded, function, name, message):
+    how = {"ratio": 0.3} if function == "select" else {}
+    with pytest.raises(ModerateError) as caught:
+        getattr(moderate_cli, function)(embedded, **how, **{name: "x"})
+    assert str(caught.value) == message
+
+
+def test_a_report_takes_the_keywords_of_a_selection(embedded, tmp_path):
+    with pytest.raises(ModerateError, match=r"report\(\) takes no stratgy; did you mean"):
+        moderate_cli.report(embedded, tmp_path / "r.html", stratgy="random")

@@ -11,7 +11,7 @@ from moderate_cli.cli import COMMANDS
 from moderate_cli.errors import OptionError
 from moderate_cli.presets import bundled, preset
 from moderate_cli.scoring import of_features
-from moderate_cli.selection import AUTO, STRATEGIES
+from moderate_cli.selection import STRATEGIES
 
 FEATURES = {"backbone": "pixels", "dtype": "float32", "runtime": "torch"}
 
@@ -32,7 +32,7 @@ def arguments(**options):
     return [text for name, value in options.items() for text in (f"--{name}", str(value))]
 
 
-@pytest.mark.parametrize("strategy", [*STRATEGIES, AUTO])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("criterion", [None, *of_features()])
 def test_select_keeps_what_the_command_keeps(grays, moderate, strategy, criterion):
     options = {"ratio": "0.3", "strategy": strategy}
@@ -84,7 +84,7 @@ def test_evaluate_finds_what_the_command_finds(grays, moderate):
     args = ("--ratio", "0.5", "--strategy", "easy,matching", "--seeds", "2")
     assert moderate("evaluate", grays, *args).stdout == repr(found)
     single = moderate_cli.evaluate(grays, ratio=0.5, strategy="easy", seeds=1, **FEATURES)
-    assert [line.cell.name for line in single.lines] == ["full set", "easy", "random"]
+    assert [line.cell.name for line in single.lines] == ["full set", "easy", "adaptive", "random"]
 
 
 def test_features_and_scores_of_arrays_and_of_files_are_selected_alike(moderate, tmp_path, rng):
@@ -103,14 +103,16 @@ def test_features_and_scores_of_arrays_and_of_files_are_selected_alike(moderate,
 
 COUNTERPARTS = {
     # Options that say where a command writes, or how it is started.
-    "select": "output copy-to split link force dry-run invert null config verbose",
+    "select": "output copy-to manifest split link force counts invert null config verbose",
     "score": "output histogram config verbose",
-    "suspects": "output config verbose",
+    "suspects": "output config verbose copy-to link force",
     "duplicates": "output config verbose",
     "evaluate": "output csv json within config verbose",
+    "suggest": "output copy-to force verbose",
     "report": "open config verbose",
     "embed": "dry-run engine ray-address gpus-per-worker num-workers config verbose",
     "perturb": "config",
+    "info": "json",
     "verify": "output",
 }
 
@@ -131,12 +133,16 @@ def test_a_command_and_its_function_have_the_same_options(name):
             known.add(key)
     if "label-column" in long:  # those of `scan`, whose result is passed to the function
         known |= inspect.signature(moderate_cli.scan).parameters.keys() - {"root"}
-    known = {key.rstrip("_").replace("_", "-") for key in known} - {"listener", "cluster"}
+    known = {key.rstrip("_").replace("_", "-") for key in known} - {
+        "listener",
+        "progress",
+        "cluster",
+    }
     assert long - set(COUNTERPARTS[name].split()) == known
 
 
 def test_every_command_has_its_function_and_every_name_its_example():
-    functions = {"scan", "export"} | COMMANDS.keys() - {"info", "demo", "help"}
+    functions = {"scan", "export"} | COMMANDS.keys() - {"demo", "help"}
     assert functions <= set(dir(moderate_cli))
     for name in dir(moderate_cli):
         assert ">>>" in (getattr(moderate_cli, name).__doc__ or ""), name

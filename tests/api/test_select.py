@@ -5,7 +5,6 @@ from listeners import Told
 
 import moderate_cli
 from moderate_cli.api.select import select_each
-from moderate_cli.evaluation import auto
 from moderate_cli.inputs import Inputs
 from moderate_cli.notices import Notice
 from moderate_cli.selection import Choice
@@ -28,16 +27,6 @@ def test_each_selection_has_its_own_notices_and_those_of_all():
     assert few.notices == (duplicates, lost)
     assert all_of_them.notices == (duplicates,)
     assert told == [duplicates, lost]  # each once
-
-
-def test_a_choice_of_auto_is_told_with_the_selection_that_it_made(monkeypatch):
-    monkeypatch.setattr(auto, "CANDIDATES", (("easy", "0.5"),))
-    monkeypatch.setattr(auto, "SEEDS", 1)
-    choices = [Choice(ratio=0.5, strategy="auto"), Choice(ratio=0.5, strategy="hard")]
-    first, second = select_each(ARRAYS, choices)
-    assert [notice.kind for notice in first.notices] == ["auto"]
-    assert (first.choice.strategy, first.notices[0].names) == ("easy", ("easy",))
-    assert second.notices == ()
 
 
 def test_an_array_of_features_is_one_set_and_a_list_is_several():

@@ -19,7 +19,7 @@ class ModerateError(Exception):
     ...     scan("data/trian")
     ... except ModerateError as error:
     ...     print(error)
-    data/trian: No such file or directory; name a dataset folder
+    data/trian: No such file or directory; did you mean data/train?
     """
 
 

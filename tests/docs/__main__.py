@@ -35,6 +35,7 @@ def _shell(page: Path, folder: Path) -> Shell:
         shell.folder.mkdir(exist_ok=True)
     if page != README:
         shells[1].take_demo(shells[0])
+        shells[1].write_hub()
     return shells[-1]
 
 

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.tables import rows_of, table_of, write_shards
+
 SESSION = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DEMO = "moderate-demo"
 
@@ -19,7 +21,8 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._environment = os.environ | {
+        own = {name: value for name, value in os.environ.items() if name[:9] != "MODERATE_"}
+        self._environment = own | {
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -46,6 +49,13 @@ class Shell:
             other.run("moderate demo")
         anew = shutil.ignore_patterns("suspects*")
         shutil.copytree(other.folder / DEMO, self.folder / DEMO, ignore=anew)
+
+    def write_hub(self) -> None:
+        """Write the demo dataset as a repository of the hub, with a part of it as the test set."""
+        rows = rows_of(self.folder / DEMO / "train")
+        table = table_of(rows, sorted({name for _, name in rows}))
+        write_shards(self.folder / "hub" / "data", table, 2, group=100)
+        write_shards(self.folder / "hub" / "data", table.slice(0, 60), 1, "test")
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:

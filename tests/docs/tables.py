@@ -11,10 +11,8 @@ from pathlib import Path
 
 from moderate_cli.cli.help import pages
 from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, IMAGE_EXTENSIONS, MORE_EXTENSIONS
-from moderate_cli.networks.table import BACKBONES
 from moderate_cli.scoring import CRITERIA
-from moderate_cli.selection import AUTO, STRATEGIES
-from moderate_cli.selection.strategies import AUTO_FOR, AUTO_KEEPS, AUTO_NOT
+from moderate_cli.selection import STRATEGIES
 from tests.benchmarks.tables.judges import HEAD, PATCHES
 from tests.benchmarks.tables.pages import RESULTS, in_short
 from tests.marked import parts
@@ -39,14 +37,11 @@ def table(name: str) -> str:
 
 
 def _strategies() -> Iterator[str]:
-    entries = [
-        (one.name, one.keeps, one.source, one.for_, one.not_for) for one in STRATEGIES.values()
-    ]
-    for name, keeps, source, good, bad in [*entries, (AUTO, AUTO_KEEPS, "", AUTO_FOR, AUTO_NOT)]:
-        yield from _item(f"- **`{name}`**: {_cited(keeps, source)}", "  ")
-        yield from _item(f"  - For: {good}.", "    ")
-        if bad:
-            yield from _item(f"  - Not for: {bad}.", "    ")
+    for one in STRATEGIES.values():
+        yield from _item(f"- **`{one.name}`**: {_cited(one.keeps, one.source)}", "  ")
+        yield from _item(f"  - For: {one.for_}.", "    ")
+        if one.not_for:
+            yield from _item(f"  - Not for: {one.not_for}.", "    ")
 
 
 def _criteria() -> Iterator[str]:
@@ -56,12 +51,6 @@ def _criteria() -> Iterator[str]:
 
 def _cited(text: str, source: str) -> str:
     return f"{text} ({source})" if source else text
-
-
-def _backbones() -> Iterator[str]:
-    yield "```text"
-    yield from textwrap.wrap(" ".join(BACKBONES), WIDTH)
-    yield "```"
 
 
 def _formats() -> Iterator[str]:
@@ -135,7 +124,6 @@ def _item(text: str, indent: str) -> Iterable[str]:
 TABLES = {
     "strategies": _strategies,
     "criteria": _criteria,
-    "backbones": _backbones,
     "formats": _formats,
     "presets": _presets,
     "topics": _topics,

@@ -12,9 +12,14 @@ from PIL import Image
 
 from moderate_cli.cli import COMMANDS, cli
 from moderate_cli.cli.evaluate import FORMATS as EVALUATE_FORMATS
-from moderate_cli.exporting import INDEX_FORMATS, SCORE_FORMATS, TABLE_FORMATS
+from moderate_cli.exporting import (
+    INDEX_FORMATS,
+    MANIFEST_FORMATS,
+    SCORE_FORMATS,
+    TABLE_FORMATS,
+)
 from moderate_cli.scoring import CRITERIA
-from moderate_cli.selection import AUTO, STRATEGIES
+from moderate_cli.selection import STRATEGIES
 from tests.benchmarks.page import PAGE as RESULTS
 from tests.benchmarks.tables.pages import TABLES as STRATEGY_TABLES
 from tests.benchmarks.tables.pages import shown
@@ -54,8 +59,8 @@ def test_tables_of_strategies_are_those_of_the_results(name):
 
 def test_strategies_and_criteria_are_all_described():
     text = table("strategies")
-    assert re.findall(r"^- \*\*`(.+?)`\*\*", text, re.MULTILINE) == [*STRATEGIES, AUTO]
-    assert text.count("\n  - For: ") == len(STRATEGIES) + 1
+    assert re.findall(r"^- \*\*`(.+?)`\*\*", text, re.MULTILINE) == [*STRATEGIES]
+    assert text.count("\n  - For: ") == len(STRATEGIES)
     assert re.findall(r"^- \*\*`(.+?)`\*\*", table("criteria"), re.MULTILINE) == [*CRITERIA]
 
 
@@ -66,6 +71,7 @@ def test_the_table_of_outputs_has_every_format():
         found[command] |= {f".{suffix}" for suffix in re.findall(r"`\.(\w+)`", cells[1])}
     assert found == {
         "select": set(INDEX_FORMATS),
+        "select --manifest": set(MANIFEST_FORMATS),
         "score": set(SCORE_FORMATS),
         "suspects": set(TABLE_FORMATS),
         "verify": set(TABLE_FORMATS),
@@ -88,7 +94,7 @@ def test_every_extra_is_in_the_readme():
         "optional-dependencies"
     ]
     described = re.findall(
-        r"`(\w+)`", "".join(cell[0] for cell in rows("README", "| extra | adds |"))
+        r"`([\w-]+)`", "".join(cell[0] for cell in rows("README", "| extra | adds |"))
     )
     assert sorted(described) == sorted(extras.keys() - {"test", "benchmarks"})
 

@@ -1,4 +1,4 @@
-"""The console sessions, the Python and the Makefile of the documentation are run."""
+"""The console sessions and the Python of the documentation are run."""
 
 import re
 from fnmatch import fnmatch
@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 import pytest
 
 from tests.docs.pages import PAGES, README, blocks
-from tests.docs.sessions import Shell, commands, matches
+from tests.docs.sessions import commands, matches
 
 WITH_SESSIONS = [
     pytest.param(
@@ -15,20 +15,6 @@ WITH_SESSIONS = [
     for page in PAGES[1:]
     if blocks(page, "console")
 ]
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The folder in which the README's session makes the demo dataset."""
-    return Shell(tmp_path_factory.mktemp("demo"))
-
-
-@pytest.fixture
-def shell(demo, tmp_path):
-    """A folder of its own, with the demo dataset in it."""
-    shell = Shell(tmp_path)
-    shell.take_demo(demo)
-    return shell
 
 
 def check(page, shell):
@@ -44,22 +30,13 @@ def test_the_session_of_the_readme_is_as_shown(demo):
 
 @pytest.mark.parametrize("page", WITH_SESSIONS, ids=lambda page: page.stem)
 def test_the_sessions_of_a_page_are_as_shown(page, shell):
+    shell.write_hub()
     check(page, shell)
 
 
-@pytest.mark.program("make")
-def test_the_second_make_does_nothing(shell):
-    (page,) = (page for page in PAGES if blocks(page, "make"))
-    (makefile,) = blocks(page, "make")
-    (shell.folder / "Makefile").write_text(makefile)
-    assert shell.run("make") == "moderate select --ratio 0.3 moderate-demo/train -o kept.txt\n"
-    assert shell.run("wc -l < kept.txt").strip() == "108"
-    assert shell.run("make") == "make: 'kept.txt' is up to date.\n"
-
-
 def test_the_python_of_the_pages_runs(shell):
-    """Blocks of `python later` are for functions that are not there yet."""
-    for page in PAGES:
+    """Blocks of `python later` are for functions that are not there yet; recipes run elsewhere."""
+    for page in (page for page in PAGES if page.stem != "recipes"):
         for example in blocks(page, "python(?: later)?"):
             compile(example, page, "exec")
         for example in blocks(page, "python"):
@@ -68,8 +45,10 @@ def test_the_python_of_the_pages_runs(shell):
 
 
 def test_the_files_of_a_store_are_those_in_the_table(shell):
+    shell.run("printf 'path,label\\ndisc/09.jpg,checkers\\n' > corrected.csv")
     for command in (
         "suspects",
+        "score --labels corrected.csv",
         "select -r 0.3",
         "select -r 0.3 --labels kmeans:2",
         "evaluate --seeds 1 --ratio 0.3 --strategy random",

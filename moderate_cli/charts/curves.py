@@ -136,7 +136,7 @@ def _dots(drawn: list[dict[str, Any]], full: list[dict[str, Any]]) -> Chart:
         sort=rows,
         axis=alt.Axis(grid=True, labelLimit=260, ticks=False, domain=False),
     )
-    where = "" if many else f", {drawn[0]['ratio']:g} kept" if drawn else ""
+    where = "" if many else f", {100 * drawn[0]['ratio']:g} % kept" if drawn else ""
     base = alt.Chart(alt.InlineData(values=drawn)).encode(row, _color(drawn))
     scale = alt.Scale(domain=[low, high], nice=True)
     dots = base.encode(

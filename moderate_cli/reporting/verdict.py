@@ -78,7 +78,7 @@ def _of_line(found: Evaluation, line: Line) -> Verdict:
     if high < 0:
         return Verdict("bad", "Worse than random selection", f"{detail} {better}".strip(), found)
     return Verdict(
-        "unknown", "No better than random, as far as measured", f"{detail} {better}".strip(), found
+        "unknown", "Not measurably better than random", f"{detail} {better}".strip(), found
     )
 
 

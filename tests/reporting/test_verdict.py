@@ -31,7 +31,7 @@ CHOICE = Choice(ratio=0.3, strategy="adaptive")
     [
         (0.7, "good", "Better than random selection", "+10.0 ± 2.5"),
         (0.5, "bad", "Worse than random selection", "-10.0 ± 2.5"),
-        (0.61, "unknown", "No better than random, as far as measured", "+1.0 ± 2.5"),
+        (0.61, "unknown", "Not measurably better than random", "+1.0 ± 2.5"),
     ],
 )
 def test_the_interval_decides(mean, tone, title, points):

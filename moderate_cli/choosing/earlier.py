@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
+from codecs import BOM_UTF8 as BOM
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Mask
+from moderate_cli.dataset import scan
 from moderate_cli.dataset.image_formats import readable_extensions
-from moderate_cli.errors import ArgumentError, OptionError
+from moderate_cli.dataset.lists import is_list
+from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.errors import ArgumentError, DatasetError, OptionError
 from moderate_cli.exporting.recipes import read_published
 from moderate_cli.files.regular import read_regular
 from moderate_cli.inputs import Inputs, Source
@@ -23,6 +28,9 @@ from moderate_cli.listening import Listener
 from moderate_cli.notices import Notice
 from moderate_cli.selection import Choice
 from moderate_cli.text import counted, one_line
+
+# Errors of reading what is no list of kept images.
+NOT_ONE = (ValueError, KeyError, TypeError, RecursionError, csv.Error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +110,10 @@ def read_earlier(keep_from: str | os.PathLike[str] | Sequence[str], inputs: Inpu
     Parameters
     ----------
     keep_from
-        A `.txt`, `.csv` or `.json` file, as `write_index` writes it; a `.jsonl` file, as
-        `write_manifest` does; a folder that `export` made; a `.npy` file if the inputs are arrays,
-        whose rows keep their numbers; or the paths.
+        A `.txt`, `.csv` or `.json` file, as `write_index` writes it; for data of a list, a list
+        with some of its rows; a `.jsonl` file, as `write_manifest` writes it; a folder that
+        `export` made; a `.npy` file if the inputs are arrays, whose rows keep their numbers; or the
+        paths.
     inputs
         Of the selection to make.
 
@@ -122,6 +131,8 @@ def read_earlier(keep_from: str | os.PathLike[str] | Sequence[str], inputs: Inpu
             f"{name}: has row numbers, which change when images are added; pass a .txt, .csv or"
             " .json list"
         )
+    if listed := _listed_in(name, inputs.data):
+        return _checked(name, listed)
     if suffix == ".json":
         return _checked(name, [image.path for image in read_published(name).images])
     try:
@@ -132,10 +143,24 @@ def read_earlier(keep_from: str | os.PathLike[str] | Sequence[str], inputs: Inpu
         raise ArgumentError(f"{name}: {error.strerror or one_line(error)}") from None
     try:
         images = READERS.get(suffix, _paths_in_text)(content)
-    except (ValueError, KeyError, TypeError, RecursionError, csv.Error):
+    except NOT_ONE:
         wrote = "--manifest all.jsonl" if suffix == ".jsonl" else f"-o kept{suffix}"
         raise ArgumentError(f"{name}: is not a list of kept images that {wrote} wrote") from None
     return _checked(name, images)
+
+
+def _listed_in(name: str, data: object) -> Sequence[str]:
+    """Return the images of a list with rows of the list that is the data; none if it is another."""
+    if not isinstance(data, (str, os.PathLike)) or not (is_list(data) and is_list(name)):
+        return ()
+    with contextlib.suppress(OSError, *NOT_ONE):
+        if name.lower().endswith(".jsonl") and _kept_in_manifest(read_regular(name)):
+            return ()  # it has all images, kept or not
+    named = data if isinstance(data, NamedDataset) else NamedDataset(os.fspath(data))
+    images = named.images or Path(named.path).parent
+    with contextlib.suppress(DatasetError):
+        return list(scan(replace(named, path=name, images=images)).paths)
+    return ()
 
 
 def _images_in(folder: str) -> Iterator[str]:
@@ -159,12 +184,13 @@ def _checked(name: str, images: Sequence[str]) -> Names:
 
 
 def _paths_in_text(content: bytes) -> list[str]:
-    end = b"\0" if b"\0" in content else b"\n"
-    return [os.fsdecode(line) for line in content.split(end) if line]
+    if b"\0" in content:
+        return [os.fsdecode(line) for line in content.split(b"\0") if line]
+    return [os.fsdecode(line) for line in content.removeprefix(BOM).splitlines() if line]
 
 
 def _paths_in_csv(content: bytes) -> list[str]:
-    text = io.StringIO(os.fsdecode(content), newline="")
+    text = io.StringIO(os.fsdecode(content.removeprefix(BOM)), newline="")
     return [row["path"] for row in csv.DictReader(text, strict=True)]
 
 

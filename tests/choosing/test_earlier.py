@@ -1,5 +1,6 @@
 """--keep-from: the images of an earlier selection stay, and the rest is filled up."""
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -198,3 +199,43 @@ def test_a_recipe_says_that_it_keeps_images_of_an_earlier_selection(drawn, moder
 def test_paths_are_taken_in_python_and_none_is_refused(drawn):
     with pytest.raises(ArgumentError, match="keep_from: has no images"):
         moderate_cli.select(drawn, ratio=0.3, keep_from=[], **PIXELS)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_rows_of_a_list_are_kept(drawn, moderate, suffix):
+    names = [path.relative_to(drawn) for path in sorted(drawn.rglob("*.png"))]
+    rows = [{"id": name.as_posix()[:-4], "class": name.parts[0]} for name in names]
+    every, old, new = (drawn.parent / f"{name}.{suffix}" for name in ("all", "old", "new"))
+    if suffix == "jsonl":
+        every.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    else:
+        comma = "," if suffix == "csv" else "\t"
+        lines = [comma.join(line) for line in [("id", "class"), *(row.values() for row in rows)]]
+        every.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+    args = ("select", every, "--images", drawn)
+    assert moderate(*args, "-r", "0.1", "--strategy", "random", "-o", old).status == 0
+    done = moderate(*args, "-r", "0.3", "--keep-from", old, "-o", new)
+    assert done.status == 0, done.stderr
+    assert set(old.read_text().splitlines()) < set(new.read_text().splitlines())
+
+
+def test_a_manifest_beside_a_list_has_its_kept_images_only(drawn, moderate):
+    names = [path.relative_to(drawn).as_posix() for path in sorted(drawn.rglob("*.png"))]
+    lines = [json.dumps({"path": name, "label": name[0]}) for name in names]
+    (drawn / "all.jsonl").write_text("\n".join(lines))
+    args = ("select", drawn / "all.jsonl")
+    manifest = drawn.parent / "m.jsonl"
+    assert moderate(*args, "-r", "0.1", "--manifest", manifest).status == 0
+    done = moderate(*args, "-r", "0.3", "--keep-from", manifest, "-o", drawn.parent / "new.txt")
+    assert done.status == 0, done.stderr
+    assert f"{manifest}" in done.stderr
+    assert len((drawn.parent / "new.txt").read_text().split("\n")) == 18
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lists_of_other_editors_are_read(drawn, moderate, end):
+    old = drawn.parent / "old.txt"
+    old.write_bytes(f"\ufeffa/01.png{end}b/02.png{end}".encode())
+    done = moderate("select", drawn, "-r", "0.3", "--keep-from", old)
+    assert done.status == 0, done.stderr
+    assert {"a/01.png", "b/02.png"} <= set(done.stdout.splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from moderate_cli.training.placing import placed
 RATE = 0.05
 TUNING_RATE = 0.01  # lower, for weights that are trained already
 RESIZED = 224  # pixels per side, of most networks
-FEW_STEPS, LARGE = 8, 128  # that are timed; pixels from which on one step takes long enough
+TIMED, MOST_TIMED = 1.0, 60  # seconds, and steps, after which the time of a step is known
 LEVELS = Preprocessing(0, 0, "bilinear", (127.5,) * 3, (64.0,) * 3)
 
 
@@ -189,6 +190,10 @@ class TrainLearner:
         return logits.float()
 
 
+class _Timed(Exception):
+    """The time of a step is known."""
+
+
 def seconds_per_training(recipe: Recipe, judged: int) -> float:
     """Measure, on random pictures, how long one training and its predictions take.
 
@@ -203,14 +208,17 @@ def seconds_per_training(recipe: Recipe, judged: int) -> float:
     pixels = torch.randint(256, (BATCH, 3, size, size), dtype=torch.uint8)
     labels = np.arange(BATCH) % 2
     pictures = Pictures(pixels, labels, np.ones(BATCH, dtype=np.bool_))
-    times = []
-    few = 1 if size >= LARGE else FEW_STEPS
-    for steps in (few, 2 * few):  # the difference is without the start
-        learner = TrainLearner(pictures, None, recipe._replace(steps=steps))
-        begun = time.perf_counter()
+    moments: list[float] = []
+
+    def note() -> None:
+        moments.append(time.perf_counter())
+        if len(moments) == MOST_TIMED or moments[-1] - moments[0] >= TIMED:
+            raise _Timed
+
+    with contextlib.suppress(_Timed):
+        learner = TrainLearner(pictures, None, recipe._replace(steps=MOST_TIMED), note)
         learner(np.arange(BATCH), np.arange(1), 0)
-        times.append(time.perf_counter() - begun)
-    step = max(times[1] - times[0], 0.0) / few
+    step = float(np.median(np.diff(moments)))  # the first one is slower; others may be, too
     return recipe.steps * step + judged / BATCH * step / 3  # a step goes back, too
 
 

@@ -4,8 +4,14 @@ import torch
 
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, DatasetError, DeviceError
+from moderate_cli.evaluation import training
 from moderate_cli.evaluation.recipe import Recipe
-from moderate_cli.evaluation.training import TrainLearner, _placed, read_pictures
+from moderate_cli.evaluation.training import (
+    TrainLearner,
+    _placed,
+    read_pictures,
+    seconds_per_training,
+)
 
 
 def learner(grays, recipe):
@@ -113,3 +119,19 @@ def test_a_seed_makes_a_network_of_its_own_each_time_the_same(grays):
     assert np.array_equal(learn(ROWS, HELD_OUT, 1), first)
     assert not np.array_equal(other, first)
     assert first.shape == other.shape == (40,)
+
+
+def test_a_stall_is_no_part_of_the_time_of_a_step(monkeypatch):
+    moments = iter(np.cumsum([0, 0.1, 0.1, 5.0]))
+    monkeypatch.setattr(training.time, "perf_counter", lambda: next(moments))
+
+    class Learner:
+        def __init__(self, *args):
+            self._on_step = args[-1]
+
+        def __call__(self, *_args):
+            while True:
+                self._on_step()
+
+    monkeypatch.setattr(training, "TrainLearner", Learner)
+    assert seconds_per_training(Recipe("cnn", 100, 32), 0) == pytest.approx(10)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Unpack, cast
 
+import numpy as np
+
 from moderate_cli.api.comparing import compare, open_trial
 from moderate_cli.api.evaluate import recipe_of
 from moderate_cli.api.expecting import comparing_seconds, tell
@@ -14,7 +16,7 @@ from moderate_cli.api.keywords import inputs_of
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.embedding.estimate import count_pending, measure
-from moderate_cli.errors import ArgumentError, OptionError, check_choice
+from moderate_cli.errors import ArgumentError, DatasetError, OptionError, check_choice
 from moderate_cli.evaluation.cells import Cell, cells_of, strategy_in
 from moderate_cli.evaluation.recipe import SMALL, Recipe
 from moderate_cli.fitting.resolving import resolve
@@ -118,6 +120,8 @@ def suggest(
         told = _ahead(inputs, test, cells, recipe, listener)
 
     trial = open_trial(inputs, test, listener=listener, before=tell_ahead)
+    if len(np.unique(trial.own.labels[trial.own.readable])) < 2:
+        raise DatasetError(f"{name_of(data)}: only one class has images that can be read")
     if not told and trial.own.sets[0].known_suspects() is None:
         tell(trial.expected(cells, recipe), listener)
         told = True

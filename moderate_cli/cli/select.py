@@ -165,6 +165,8 @@ def command(
     outputs = _outputs(list(choices), output, copy_to, manifest, counts, force, source, tree)
     if copy_to is None:
         precedence.refuse_without("--copy-to", {"force", "link"})
+    if counts:
+        precedence.refuse_beside("--counts", {"nul"})
     if output is not None and not output.lower().endswith(".txt"):
         precedence.refuse_beside(f"--output {output}", {"nul"})
         nul = False

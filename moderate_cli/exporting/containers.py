@@ -14,7 +14,7 @@ from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.saved import save_state
 from moderate_cli.dataset.tables import ROW, Tables
 from moderate_cli.dataset.tars import Tars, write_tars
-from moderate_cli.errors import ArgumentError, OutputError
+from moderate_cli.errors import OptionError, OutputError
 
 Counts = Generator[int, None, None]
 
@@ -24,13 +24,13 @@ def check_containers(dataset: Dataset, link: str, shown: str) -> None:
 
     Raises
     ------
-    ArgumentError, OutputError
+    OptionError, OutputError
         Saying why.
     """
     source = dataset.source
     if link != "none":
         kind = "tar files" if isinstance(source, Tars) else "tables"
-        raise ArgumentError(f"link: {link!r} needs images in folders, not in {kind}")
+        raise OptionError(f"{{}} needs images in folders, not in {kind}", ("link", link))
     if isinstance(source, Tars) and len(set(map(os.path.basename, source.shards))) < len(
         source.shards
     ):

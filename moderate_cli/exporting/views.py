@@ -12,7 +12,7 @@ from pathlib import Path
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.image_formats import HEAD, format_of, readable_extensions
 from moderate_cli.dataset.sources import NotAFile
-from moderate_cli.errors import ArgumentError, OutputError, check_choice
+from moderate_cli.errors import OptionError, OutputError, check_choice
 from moderate_cli.exporting.containers import Counts
 from moderate_cli.exporting.folders import (
     LINKS,
@@ -69,7 +69,7 @@ def export_view(
     """
     check_choice("link", link, LINKS)
     if link != "none" and not dataset.in_files:
-        raise ArgumentError(f"link: {link!r} needs images in folders on this machine")
+        raise OptionError("{} needs images in folders on this machine", ("link", link))
     guard = Guard.of(dataset)
     guard.check_folder(destination, replace=force)
     check_destination(destination, force=force)

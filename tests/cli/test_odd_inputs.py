@@ -8,6 +8,7 @@ RATIO = "Invalid value for '-r' / '--ratio': "
 KEPT = "it is the fraction kept"
 # Command -> what its only line has, in this order; 0 for inputs that work.
 ODD = {
+    "select -r 0.3 DATA --counts -0": "use --counts or --null, not both",
     "select -r 30% DATA": 0,
     "select -r 25%,0.5 DATA -o k-{ratio}.txt": 0,
     "select -r 0.3 --dedup 95% DATA": 0,

@@ -312,7 +312,7 @@ def test_what_is_not_replaced_is_refused_before_anything_is_exported(data, tars,
 def test_tars_are_not_linked_to(tars, tmp_path):
     with pytest.raises(ArgumentError) as caught:
         export(scan(tars / "a.tar"), np.ones(5, dtype=bool), tmp_path / "out", link="symbolic")
-    assert str(caught.value) == "link: 'symbolic' needs images in folders, not in tar files"
+    assert str(caught.value) == "link='symbolic' needs images in folders, not in tar files"
 
 
 def test_tars_of_one_name_would_become_one(tars, tmp_path):

@@ -217,3 +217,13 @@ def test_an_earlier_copy_is_replaced_if_asked_for(drawn, moderate, tmp_path):
     assert moderate(*args, "--force").status == 0
     done = moderate("suggest", drawn, "--force")
     assert "--force needs --copy-to" in done.stderr
+
+
+def test_one_class_that_can_be_read_is_no_dataset_to_compare(drawn, moderate):
+    names = sorted(path.name for path in drawn.iterdir())
+    for name in names[1:]:
+        for image in (drawn / name).iterdir():
+            image.write_bytes(b"no image")
+    done = moderate("suggest", drawn)
+    assert (done.status, done.stdout) == (1, "")
+    assert "only one class has images that can be read" in done.stderr

@@ -36,7 +36,7 @@ from moderate_cli.selection import Choice
 from moderate_cli.store.layout import store_folder
 from moderate_cli.store.recorded import FOLDER
 from moderate_cli.suggesting import Expected
-from moderate_cli.text import clipped
+from moderate_cli.text import clipped, resembling
 
 # Fields of `Choice` that all selections of a comparison share, and that change results.
 SHARED = ("scope", "center", "metric", "seed")
@@ -263,9 +263,11 @@ class _Test:
         used = [names[label] for label in np.unique(labels).tolist()]
         unknown = [name for name in used if name not in classes]
         if unknown:
+            near = resembling(unknown[0], known, {})
+            guess = f" (did you mean {clipped(near[0])}?)" if near else ""
             raise DatasetError(
-                f"{self._name}: test class {clipped(unknown[0])!r} does not occur in DATA; pass the"
-                " matching test set"
+                f"{self._name}: test class {clipped(unknown[0])!r} does not occur in DATA{guess};"
+                " pass the matching test set"
             )
 
 

@@ -130,6 +130,13 @@ def test_a_test_set_that_does_not_match_is_refused_before_anything_is_embedded(
     assert not list(tmp_path.glob("*.moderate"))
 
 
+def test_a_class_of_the_test_set_that_is_nearly_one_of_the_data_is_named(grays, moderate, tmp_path):
+    (grays / "a").rename(grays / "trousers")
+    paint(tmp_path / "test" / "trouser" / "0.png", 1)
+    done = moderate("evaluate", grays, "--test", tmp_path / "test")
+    assert "'trouser' does not occur in DATA (did you mean trousers?)" in done.stderr
+
+
 def test_strategies_are_run_with_and_without_suspects(grays, moderate):
     args = ("--seeds", "1", "--ratio", "0.5", "--strategy", "adaptive")
     done = moderate("evaluate", grays, *args, "--drop-suspects", "auto")

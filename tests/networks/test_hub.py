@@ -1,9 +1,11 @@
 """Weights are downloaded from a server that stands in for the hub, and kept."""
 
+import gc
 import http.server
 import os
 import socket
 import threading
+import warnings
 
 import pytest
 from huggingface_hub import close_session, constants
@@ -64,6 +66,9 @@ def server(weights_caches, monkeypatch):
     made.shutdown()
     thread.join()
     made.server_close()
+    with warnings.catch_warnings():  # of sockets that the client leaves, not in a later test
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.mark.parametrize("file", BOTH)

@@ -14,7 +14,7 @@ from moderate_cli.cli.declaring import group, option
 from moderate_cli.cli.parsing import labels
 from moderate_cli.cli.values import PATH, Choice, Device, Whole
 from moderate_cli.dataset.lists import is_list
-from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.named import READING, NamedDataset
 from moderate_cli.dataset.scanning import takes_columns
 from moderate_cli.dataset.sources import CHECKS
 from moderate_cli.embedding.options import ON_ERROR
@@ -82,7 +82,6 @@ def lists(command: Command) -> Command:
     return decorated
 
 
-READING = ("images", "path_column", "label_column", "label_pattern")
 _lists = group(
     option("--images", type=PATH, metavar="DIR", help="Of a list: the folder of its images."),
     option(

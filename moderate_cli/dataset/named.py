@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+READING = ("images", "path_column", "label_column", "label_pattern")  # options of the command line
+
 
 @dataclass(frozen=True)
 class NamedDataset(os.PathLike[str]):

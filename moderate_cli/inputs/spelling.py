@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from dataclasses import fields
 
-from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.named import READING, NamedDataset
 from moderate_cli.inputs.datasets import name_of
 from moderate_cli.inputs.request import Inputs
 from moderate_cli.networks.table import AUTO
@@ -37,7 +37,7 @@ def spelled(inputs: Inputs, *, without: Collection[str] = ()) -> list[str] | Non
         name = name_of(inputs.data)
         words += [f"./{name}" if name.startswith("-") else name]
     if isinstance(inputs.data, NamedDataset):
-        arrays += [(name, getattr(inputs.data, name)) for name in LISTS]
+        arrays += [(name, getattr(inputs.data, name)) for name in READING]
     for name, value in arrays:
         if isinstance(value, (str, os.PathLike)):
             words += [_option(name), os.fspath(value)]
@@ -50,9 +50,6 @@ def spelled(inputs: Inputs, *, without: Collection[str] = ()) -> list[str] | Non
         if value != field.default and field.name not in ("backbone", *without):
             words += [_option(field.name), os.fspath(value) if _is_path(value) else str(value)]
     return words
-
-
-LISTS = ("images", "path_column", "label_column", "label_pattern")
 
 
 def _option(name: str) -> str:

@@ -28,7 +28,7 @@ class Recipe(NamedTuple):
         One of `SMALL_NETWORKS`, for small pictures, or a classifier of torchvision; from random
         weights. To go on from trained weights: a name of a backbone.
     steps
-        Batches of `BATCH` images, as many for each selection, however small it is.
+        Number of batches, the same for each selection, however small it is.
     size
         Pixels a side that images are resized and cropped to; 0 for what a trained network wants.
     tuned
@@ -39,6 +39,8 @@ class Recipe(NamedTuple):
         One that `moderate_cli.networks.backbones.find_device` takes.
     orientation
         One of `moderate_cli.networks.table.ORIENTATIONS`; that of the features.
+    batch
+        Images in a batch; the learning rate follows it.
     """
 
     network: str = SMALL
@@ -48,11 +50,12 @@ class Recipe(NamedTuple):
     weights: str | None = None
     device: str = "auto"
     orientation: str = IGNORE
+    batch: int = BATCH
 
     @property
     def changes(self) -> tuple[str | int | bool, ...]:
         """What changes results; the weights are those of the features."""
-        return (self.network, self.steps, self.size, self.tuned, BATCH)
+        return (self.network, self.steps, self.size, self.tuned, self.batch)
 
 
 def described(changes: object) -> str:

@@ -147,15 +147,16 @@ class TrainLearner:
         return predicted
 
     def _train(self, network: nn.Module, rows: Rows, members: torch.Tensor) -> None:
-        rate = TUNING_RATE if self._recipe.tuned else RATE
+        size = self._recipe.batch
+        rate = (TUNING_RATE if self._recipe.tuned else RATE) * size / BATCH
         descent = Descent(network, rate, self._recipe.steps)
         numbers = torch.from_numpy(rows)
         order = torch.empty(0, dtype=torch.int64)
         network.train()
         for _ in range(self._recipe.steps):
-            while len(order) < BATCH:  # a batch may span two epochs
+            while len(order) < size:  # a batch may span two epochs
                 order = torch.cat([order, torch.randperm(len(rows))])
-            batch, order = order[:BATCH], order[BATCH:]
+            batch, order = order[:size], order[size:]
             pixels = self._data.pixels[numbers[batch]]
             try:
                 outputs = self._run(network, moved(pixels))

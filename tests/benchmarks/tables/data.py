@@ -80,12 +80,16 @@ class Data:
         return np.load(path, mmap_mode="r")
 
     def pictures(self, part: str, size: int, rows: np.ndarray | None = None) -> torch.Tensor:
-        """Read pictures, all or some rows: uint8 (n, 3, size, size)."""
-        dataset = self.scan(part)
-        chosen = np.arange(len(dataset)) if rows is None else rows
-        wanted = np.isin(np.arange(len(dataset)), chosen)
-        found = read_pictures(dataset, dataset.labels, wanted, Recipe(size=size))
-        return found.pixels if rows is None else found.pixels[torch.from_numpy(chosen)]
+        """Return pictures, all or some rows: uint8 (n, 3, size, size)."""
+        path = self.work / f"{part}-{size}.npy"
+        if not path.exists():
+            dataset = self.scan(part)
+            wanted = np.ones(len(dataset), dtype=np.bool_)
+            found = read_pictures(dataset, dataset.labels, wanted, Recipe(size=size))
+            with new_file(path) as file:
+                np.save(file, found.pixels.numpy())
+        kept = np.load(path, mmap_mode="r")
+        return torch.from_numpy(np.array(kept if rows is None else kept[rows]))
 
     def _folder(self, part: str) -> Path:
         return (self.work if part == "ruined" else self.folder) / part

@@ -74,7 +74,16 @@ WAYS: dict[str, dict[str, Any]] = {
     "adaptive": {"strategy": "adaptive"},
 }
 PATCHES, NETWORK = "patches", "resnet9"  # judges
+# A network takes seconds to judge one selection.
 NETWORK_RATIOS = ("0.2",)
+NETWORK_WAYS = {
+    ("the paper's window", "own"),
+    ("the paper's window", "default"),
+    ("the window in each class", "default"),
+    ("matching", "default"),
+    ("adaptive", "own"),
+    ("adaptive", "default"),
+}
 # The table and the file of figures of a judge.
 TABLES = {
     PATCHES: ("own features", PAGE.parent / "own" / "cifar100.csv"),
@@ -93,8 +102,14 @@ class How(NamedTuple):
 
     @property
     def ratios(self) -> tuple[str, ...]:
-        """The shares that are kept; a network takes seconds to judge one."""
+        """The shares that are kept."""
         return NETWORK_RATIOS if self.judge == NETWORK else RATIOS
+
+    def judges(self, way: str, kind: str) -> bool:
+        """Whether selections of a way are judged, by features of a kind."""
+        if self.judge == NETWORK:
+            return (way, kind) in NETWORK_WAYS
+        return kind != "both" or WAYS[way]["strategy"] == "moderate"  # others take one feature set
 
 
 class Figure(NamedTuple):
@@ -204,7 +219,7 @@ def _measured(data: Data, name: str, seed: int, how: How) -> list[Figure]:
         flush=True,
     )
     default = np.asarray(data.features(part)[drawn.rows])
-    if drawn.spoiled.any():
+    if drawn.spoiled.any() and how.judge == PATCHES:
         print(_found_wrong(done.scores, features, default, drawn), flush=True)
     sets = {"own": (features,), "default": (default,), "both": (features, default)}
     every = np.ones(n, dtype=np.bool_)
@@ -214,24 +229,26 @@ def _measured(data: Data, name: str, seed: int, how: How) -> list[Figure]:
 
     def figure(way: str, kind: str, ratio: str, kept: np.ndarray) -> Figure:
         reached = float(np.mean(judge(kept, none, seed) == target))
-        return Figure(name, way, kind, ratio, seed, reached, float(drawn.spoiled[kept].mean()))
+        one = Figure(name, way, kind, ratio, seed, reached, float(drawn.spoiled[kept].mean()))
+        print(*one, sep=", ", flush=True)
+        return one
 
     rng, found = np.random.default_rng(seed), []
     counts = {ratio: round(float(ratio) * n) for ratio in how.ratios}
     for ratio, count in counts.items():
         found.append(figure(RANDOM, "", ratio, np.sort(rng.choice(n, count, replace=False))))
     if how.judge == NETWORK:
-        found.append(figure(EVERY, "", how.ratios[0], np.arange(n)))
         for ratio, count in counts.items():
             sound = rng.permutation(np.flatnonzero(~drawn.spoiled))[:count]
             found.append(figure(ORACLE, "", ratio, np.sort(sound)))
     for kind, some in sets.items():
         chooser = Chooser(Source(tuple(LabeledFeatures(one, drawn.labels, every) for one in some)))
         for way, options in WAYS.items():
-            if len(some) == 1 or options["strategy"] == "moderate":  # others take one feature set
-                for ratio in how.ratios:
-                    kept = chooser.choose(Choice(ratio=ratio, **options)).rows
-                    found.append(figure(way, kind, ratio, kept))
+            for ratio in how.ratios if how.judges(way, kind) else ():
+                kept = chooser.choose(Choice(ratio=ratio, **options)).rows
+                found.append(figure(way, kind, ratio, kept))
+    if how.judge == NETWORK:
+        found.append(figure(EVERY, "", how.ratios[0], np.arange(n)))
     return found
 
 

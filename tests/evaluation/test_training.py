@@ -66,6 +66,24 @@ def test_a_fault_of_the_program_is_not_put_down_to_the_size_of_pictures(grays, m
         learn(ROWS, HELD_OUT, 1)
 
 
+def test_larger_batches_learn_at_a_higher_rate(grays, monkeypatch):
+    begun = []
+
+    class Noted(training.Descent):
+        def __init__(self, network, rate, steps):
+            super().__init__(network, rate, steps)
+            begun.append(rate)
+
+        def step(self, logits, members):
+            begun.append(len(logits))
+            super().step(logits, members)
+
+    monkeypatch.setattr(training, "Descent", Noted)
+    _, learn = learner(grays, Recipe(steps=1, size=8, device="cpu", batch=128))
+    learn(ROWS, HELD_OUT, 1)
+    assert begun == [2 * training.RATE, 128]
+
+
 def test_a_torch_that_was_built_without_onednn_trains(grays, monkeypatch):
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     monkeypatch.setattr(torch.ops, "mkldnn", object())

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import deadly
 import numpy as np
@@ -24,6 +25,7 @@ from moderate_cli.embedding import EmbedOptions
 from moderate_cli.embedding.engines import batches, crew, helper, hiring, local
 from moderate_cli.embedding.engines.crew import KILLED, Crew
 from moderate_cli.embedding.engines.reading import Reading, Stopped, Task
+from moderate_cli.embedding.engines.slabs import private_slab
 from moderate_cli.embedding.request import Request
 from moderate_cli.errors import DeviceError
 from moderate_cli.images.preprocessing import read_image
@@ -233,10 +235,16 @@ def test_nothing_is_left_of_a_crew_that_is_stopped(data, monkeypatch):
 
 def test_a_crew_is_for_many_images_and_many_workers(data, monkeypatch):
     made = []
-    monkeypatch.setattr(local, "Crew", lambda *size: made.append(size))
+
+    def crew(*size):
+        made.append(size)
+        return SimpleNamespace(slab=private_slab(1, 8), stopped=False, wait=lambda: None)
+
+    monkeypatch.setattr(local, "Crew", crew)
     for workers, images in ((4, 4096), (3, 4096), (4, 4095)):
         engine = local.LocalEngine.__new__(local.LocalEngine)
         engine.workers, engine._crew, engine._helper = workers, None, None
+        engine._device, engine._pinned = "cpu", contextlib.ExitStack()
         options = EmbedOptions(backbone="pixels", workers=workers)
         engine._may_hire = hiring.may_hire(options, on_gpu=False)
         engine.network = load_network(FeatureSpec("pixels"), device="cpu", batch_size=64)
@@ -267,6 +275,7 @@ def test_a_helper_is_started_before_torch_is_loaded_here(data, monkeypatch):
 PROGRAM = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import deadly
 from moderate_cli.embedding.engines import batches, helper, hiring, local
 local.LEAST_IMAGES = hiring.LEAST_IMAGES = hiring.LEAST_WORKERS = 1

@@ -12,9 +12,11 @@ from moderate_cli.embedding.engines.crew import Crew
 from moderate_cli.embedding.engines.gpu_decoding import embed_decoding, named_after
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
+from moderate_cli.embedding.engines.slabs import memory_of
 from moderate_cli.embedding.request import Request
 from moderate_cli.images import nvjpeg
 from moderate_cli.networks.backbones import find_device, load_network
+from moderate_cli.networks.pinning import pinned
 from moderate_cli.networks.table import GPU
 from moderate_cli.notices import Notice
 from moderate_cli.store.blocks import BLOCK_ROWS, Block, EmbeddedBlock
@@ -73,6 +75,7 @@ class LocalEngine:
         self._may_hire = may_hire(options, on_gpu=on_gpu)
         self._helper = helper
         self._crew: Crew | None = None
+        self._pinned = contextlib.ExitStack()
 
     @property
     def notices(self) -> Sequence[Notice]:
@@ -123,6 +126,7 @@ class LocalEngine:
 
     def close(self) -> None:
         """End the processes."""
+        self._pinned.close()
         if self._crew:
             self._crew.stop()
             self._crew = None
@@ -130,10 +134,13 @@ class LocalEngine:
     def _crew_for(self, images: int) -> Crew | None:
         """Return the processes, started if so many images are worth them; None for threads."""
         if self._crew and self._crew.stopped:
+            self._pinned.close()
             self._crew = None
         if not self._crew and self._may_hire and images >= LEAST_IMAGES:
             rows = slab_rows(self.network.batch_size, self.workers)
             with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
                 self._crew = Crew(rows, self.network.preprocessing.crop, self._helper)
                 self._helper = None  # another crew has a helper of its own
+                device = find_device(self._device)
+                self._pinned.enter_context(pinned(memory_of(self._crew.slab), device))
         return self._crew

@@ -46,12 +46,13 @@ def read_rows(features: Features, rows: Rows) -> Points:
         return copy_rows(features, rows).astype(np.float64, copy=False)
 
 
-def copy_rows(features: Features, rows: Rows) -> Features:
-    """Copy rows, in ascending order, to memory, half precision as float32: (m, d).
+def copy_rows(features: Features, rows: Rows, dtype: npt.DTypeLike | None = None) -> Features:
+    """Copy rows, in ascending order, to memory, as a type; half precision as float32: (m, d).
 
     Numpy computes in single precision, and goes from it to double, much faster than from half.
     """
-    dtype = np.float32 if features.dtype == np.float16 else features.dtype
+    if dtype is None:
+        dtype = np.float32 if features.dtype == np.float16 else features.dtype
     place = as_slice(rows)
     if isinstance(place, slice):
         with np.errstate(invalid="ignore"):

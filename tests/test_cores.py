@@ -5,9 +5,10 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from moderate_cli import find_suspects, score_features, select_scores, threads
-from moderate_cli.label_errors import noise, suspects
+from moderate_cli.label_errors import noise, suspects, transitions
 from moderate_cli.scoring import (
     CENTERS,
+    axes,
     centers,
     criteria,
     cross_fitting,
@@ -26,7 +27,7 @@ COUNTS = (1, 2, 4, 16)
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    for module in (criteria, linear_head, margins, prototypes, ridge, suspects, duplicates):
+    for module in (axes, criteria, linear_head, margins, prototypes, ridge, suspects, duplicates):
         monkeypatch.setattr(module, "BLOCK_ROWS", 37)
     for module in (neighbors, duplicates):
         monkeypatch.setattr(module, "REFERENCE_ROWS", 50)
@@ -34,7 +35,8 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(selecting, "TASK_ROWS", 40)
     monkeypatch.setattr(cross_fitting, "LARGE", 0)
     monkeypatch.setattr(noise, "BLOCK_NUMBERS", 60)
-    monkeypatch.setattr(noise, "LABELS_AT_ONCE", 2)
+    monkeypatch.setattr(transitions, "LABELS_AT_ONCE", 2)
+    monkeypatch.setattr(ridge, "SAMPLE_ROWS", 30)
 
 
 @pytest.fixture

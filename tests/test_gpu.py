@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -40,10 +41,14 @@ def on_gpu(monkeypatch):
     return asked
 
 
-def test_small_work_stays_on_the_processor(monkeypatch):
+@pytest.mark.parametrize("loaded", [True, False])
+def test_small_work_stays_on_the_processor(monkeypatch, loaded):
     monkeypatch.setattr(gpu, "may_have_gpu", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    enough = gpu.WORTH * gpu.RATE * gpu.processors()
+    modules = {"torch": torch} if loaded else {}
+    monkeypatch.setattr(gpu, "sys", SimpleNamespace(modules=modules))
+    worth = gpu.WORTH_LOADED if loaded else gpu.WORTH
+    enough = worth * gpu.RATE * gpu.processors()
     assert isinstance(place_for(enough - 1), Processor)
     assert isinstance(place_for(enough), Gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -49,7 +49,7 @@ ROOMS = {
         "embedding", "notices", "listening", "training", "scoring",
     },
     "selection": {"errors", "arrays", "literals", "threads", "gpu", "scoring"},
-    "label_errors": {"errors", "text", "arrays", "threads", "scoring", "selection"},
+    "label_errors": {"errors", "text", "arrays", "threads", "gpu", "scoring", "selection"},
     "words": {"notices", "label_errors", "text"},
     "results": {"errors", "arrays", "files", "store", "scoring", "label_errors"},
     "exporting": {

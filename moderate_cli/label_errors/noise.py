@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Rows, blocks
-from moderate_cli.scoring.linear_head import softmax
+from moderate_cli.arrays import Doubles, blocks
+from moderate_cli.gpu import Place
+from moderate_cli.label_errors.probabilities import logarithms_of, probabilities_of
+from moderate_cli.label_errors.transitions import even_rates, fit_transition
 from moderate_cli.threads import in_threads
 
 # A low floor makes p(class) a power of the output, a high one a softmax of it. Labels ask for the
@@ -25,14 +27,12 @@ POWERS = {2.0**0.5: 12, 2.0: 11}  # the first, and how many that double: 2**0.5,
 VAGUE = 400.0  # power for the highest floor, where outputs hardly know the classes
 SHARPER = 2.0 ** np.arange(-0.5, 2.0, 0.5)  # even rates take frequent errors for doubts
 MOST_WRONG = 0.7  # maximum share of wrong labels
-LEAST_RIGHT = 0.5  # minimum share of the images of a class that have its label
-PRIOR = 6.0  # weight of the even rate, in images per pair of classes
 # Accuracy above chance, of the possible one, from which rates of pairs can be told from doubts; and
 # in standard errors of chance, from which it is no chance.
 KNOWN, BEYOND = 0.335, 3.0
 DOUBT = 1.0  # log-likelihood by which a rate may be worse than the best, and still be true
-STEPS, PASSES, PRECISION = 50, 30, 1e-5  # of bisection; of expectation-maximization
-BLOCK_NUMBERS, LABELS_AT_ONCE = 1 << 16, 16  # in each thread
+STEPS = 50  # of bisection
+BLOCK_NUMBERS, BLOCK_ON_GPU = 1 << 16, 1 << 24  # in each thread
 TINY = np.finfo(np.float64).tiny
 
 
@@ -54,14 +54,17 @@ class Noise(NamedTuple):
     transition: Doubles
     known: bool
 
-    def joint(self, outputs: Doubles, members: Rows) -> Doubles:
-        """Return p(class, label) of each image for each class, float64 (b, c)."""
-        predicted = _predict(_logarithms(outputs, self.floor), self.power)
-        found: Doubles = predicted * self.transition.T[members]
+    def joint(self, module: Any, rates: Any, outputs: Any, members: Any) -> Any:
+        """Return p(class, label) of each image for each class, float64 (b, c).
+
+        `rates` is the transposed transition, an array of the module, as the others are.
+        """
+        found = probabilities_of(module, outputs, self.floor, self.power)
+        found *= rates[members]
         return found
 
 
-def fit_noise(outputs: Doubles, members: Rows) -> Noise:
+def fit_noise(place: Place, outputs: Any, members: Any) -> Noise:
     """Fit a noise model: an own rate for each pair of classes, if the outputs know the classes.
 
     If not, labels are taken to be right, because wrong ones look like hard images. Half an image is
@@ -69,25 +72,28 @@ def fit_noise(outputs: Doubles, members: Rows) -> Noise:
 
     Parameters
     ----------
+    place
+        Where it is computed.
     outputs
-        float64 (m, c), outputs for each image of a head that did not see it.
+        float64 (m, c), outputs for each image of a head that did not see it, an array of the place.
     members
-        int64 (m,), the given class of each image.
+        int64 (m,), the given class of each image, an array of the place.
     """
     count, classes = outputs.shape
-    accuracy = float(np.mean(outputs.argmax(axis=1) == members))
-    fits = _fits_of_even(outputs, members)
-    chance = float(np.bincount(members).max() / count)
+    right, labels = place.compute(_counts, outputs, members)
+    accuracy, chance = float(right / count), float(np.bincount(labels).max() / count)
+    fits, rights = _fits_of_even(place, outputs, members)
     error = math.sqrt(chance * (1 - chance) / count)
-    known = knows(accuracy, _least_rate(outputs, members, fits), chance)
+    known = knows(accuracy, _least_rate(fits, rights, classes), chance)
     if not known or accuracy - chance < BEYOND * error:
-        return Noise(FLOORS[-1], VAGUE, _even(0.5 / count, classes), known=False)
-    return _fit_pairs(outputs, members, max(fits))
+        return Noise(FLOORS[-1], VAGUE, even_rates(0.5 / count, classes), known=False)
+    return _fit_pairs(place, outputs, members, max(fits))
 
 
-def likelihood(outputs: Doubles, members: Rows) -> float:
+def likelihood(place: Place, outputs: Any, members: Any) -> float:
     """Return the log-likelihood of the labels, if wrong ones are spread evenly."""
-    return max(_fits_of_even(outputs, members)).likelihood
+    fits, _ = _fits_of_even(place, outputs, members)
+    return max(fits).likelihood
 
 
 def knows(accuracy: float, rate: float, chance: float) -> bool:
@@ -110,153 +116,124 @@ class _Even(NamedTuple):
     power: float
 
 
-def _fits_of_even(outputs: Doubles, members: Rows) -> list[_Even]:
-    """Fit one rate for each floor and power."""
+def _counts(outputs: Any, members: Any) -> tuple[Any, Any]:
+    """Return how many labels are those of the highest output, and the labels."""
+    return (outputs.argmax(axis=1) == members).sum(), members
+
+
+def _fits_of_even(place: Place, outputs: Any, members: Any) -> tuple[list[_Even], list[Doubles]]:
+    """Fit one rate for each floor and power; return p(class) of the labels for each, too."""
     classes, fits = outputs.shape[1], []
-    for floor, (first, count) in product(FLOORS, POWERS.items()):
-        for step, right in enumerate(_of_labels(outputs, members, floor, first, count)):
-            gain = (1 - right) / (classes - 1) - right
-            rate = _likeliest_rate(right, gain, min(MOST_WRONG, 1 - 1 / classes))
-            fitted = float(np.log(np.maximum(right + rate * gain, TINY)).sum())
-            fits.append(_Even(fitted, rate, floor, first * 2.0**step))
-    return fits
+    rights = _of_labels(place, outputs, members)
+    for (floor, power), right in rights.items():
+        gain = _gain(right, classes)
+        rate = _likeliest_rate(right, gain, min(MOST_WRONG, 1 - 1 / classes))
+        fits.append(_Even(_likelihood(right, gain, rate), rate, floor, power))
+    return fits, list(rights.values())
 
 
-def _of_labels(
-    outputs: Doubles, members: Rows, floor: float, power: float, count: int = 1
-) -> list[Doubles]:
-    """Return p(class) of the given class of each image, float64 (m,), for `count` powers.
+def _of_labels(place: Place, outputs: Any, members: Any) -> dict[tuple[float, float], Doubles]:
+    """Return p(class) of the given class of each image, float64 (m,), by floor and power."""
+    size = BLOCK_ON_GPU if place.on_gpu else BLOCK_NUMBERS
+
+    def of_block(part: slice) -> list[Doubles]:
+        every = np.arange(part.stop - part.start)
+        block = partial(_of_block, place.module)
+        return place.compute(block, outputs[part], every, members[part])
+
+    found = in_threads(of_block, blocks(len(outputs), max(1, size // outputs.shape[1])))
+    names = [
+        (floor, first * 2.0**step)
+        for floor, (first, count) in product(FLOORS, POWERS.items())
+        for step in range(count)
+    ]
+    return dict(zip(names, np.concatenate([one for (one,) in found], axis=1), strict=True))
+
+
+def _of_block(module: Any, outputs: Any, every: Any, members: Any) -> tuple[Any]:
+    """Return the same for a block, (k, b).
 
     Each power is twice the one before, so that exponentials are squares of those before, which
     take a tenth of the time.
     """
-
-    def of_block(part: slice) -> list[Doubles]:
-        logarithms, every = _logarithms(outputs[part], floor), np.arange(part.stop - part.start)
-        logarithms -= logarithms.max(axis=1, keepdims=True)
-        exponentials, rights = np.exp(power * logarithms), []
-        for step in range(count):
-            if step:
-                np.square(exponentials, out=exponentials)
-            rights.append(exponentials[every, members[part]] / exponentials.sum(axis=1))
-        return rights
-
-    parts = blocks(len(outputs), max(1, BLOCK_NUMBERS // outputs.shape[1]))
-    return [np.concatenate(column) for column in zip(*in_threads(of_block, parts), strict=True)]
+    rights = []
+    for floor in FLOORS:
+        logarithms = logarithms_of(module, outputs, floor)
+        logarithms -= module.amax(logarithms, axis=1, keepdims=True)
+        for first, count in POWERS.items():
+            exponentials = module.exp(first * logarithms)
+            for step in range(count):
+                if step:
+                    exponentials *= exponentials
+                rights.append(exponentials[every, members] / exponentials.sum(axis=1))
+    return (module.stack(rights),)
 
 
-def _least_rate(outputs: Doubles, members: Rows, fits: list[_Even]) -> float:
+def _least_rate(fits: list[_Even], rights: list[Doubles], classes: int) -> float:
     """Return the lowest rate of wrong labels that the labels do not contradict.
 
     Outputs that know nothing about the classes explain labels as well by errors as by chance.
     """
     enough = max(fits).likelihood - DOUBT
     least = math.inf
-    for _, rate, floor, power in (fit for fit in fits if fit.likelihood >= enough):
-        (right,) = _of_labels(outputs, members, floor, power)
-        gain = (1 - right) / (outputs.shape[1] - 1) - right
-        low, high = 0.0, min(rate, least)
-        for _ in range(STEPS):  # the likelihood grows up to `rate`
+    for at in np.argsort([fit.rate for fit in fits], kind="stable").tolist():
+        if fits[at].likelihood < enough:
+            continue
+        right, gain = rights[at], _gain(rights[at], classes)
+        low, high = 0.0, min(fits[at].rate, least)
+        if _likelihood(right, gain, low) >= enough:
+            return low
+        if _likelihood(right, gain, high) < enough:  # it grows up to the rate of the fit
+            continue
+        for _ in range(STEPS):
             middle = (low + high) / 2
-            if np.log(np.maximum(right + middle * gain, TINY)).sum() >= enough:
+            if _likelihood(right, gain, middle) >= enough:
                 high = middle
             else:
                 low = middle
-        if np.log(np.maximum(right + high * gain, TINY)).sum() >= enough:
-            least = min(least, high)
+        least = high
     return least
 
 
+def _gain(right: Doubles, classes: int) -> Doubles:
+    """Return by what p(label) grows with the rate of wrong labels."""
+    return (1 - right) / (classes - 1) - right
+
+
+def _likelihood(right: Doubles, gain: Doubles, rate: float) -> float:
+    return float(np.log(np.maximum(right + rate * gain, TINY)).sum())
+
+
 def _likeliest_rate(right: Doubles, gain: Doubles, most: float) -> float:
-    """Return the rate that maximizes the sum of log(right + rate gain), by bisection."""
+    """Return the rate that maximizes the sum of log(right + rate gain), by Newton's steps.
+
+    The sum is concave. A step that leaves the interval of the maximum is one of bisection.
+    """
+
+    def slopes(rate: float) -> tuple[float, float]:
+        parts = gain / np.maximum(right + rate * gain, TINY)
+        return float(parts.sum()), float(parts @ parts)
+
     low, high = 0.0, most
+    if slopes(most * 0.5**STEPS)[0] <= 0:
+        return low
+    rate = most
     for _ in range(STEPS):
-        rate = (low + high) / 2
-        if (gain / np.maximum(right + rate * gain, TINY)).sum() > 0:
-            low = rate
-        else:
-            high = rate
-    return low
+        slope, curvature = slopes(rate)
+        low, high = (rate, high) if slope > 0 else (low, rate)
+        ahead = rate + slope / curvature if curvature > 0 else low
+        if not low < ahead < high:
+            ahead = (low + high) / 2
+        if abs(ahead - rate) <= most * 0.5**STEPS:
+            break
+        rate = ahead
+    return rate
 
 
-def _fit_pairs(outputs: Doubles, members: Rows, even: _Even) -> Noise:
+def _fit_pairs(place: Place, outputs: Any, members: Any, even: _Even) -> Noise:
     """Fit the power again, with a rate for each pair of classes."""
     fits = []
     for power in (even.power * SHARPER).tolist():
-        transition, fitted = _fit_transition(outputs, members, even.floor, power)
+        transition, fitted = fit_transition(place, outputs, members, even.floor, power)
         fits.append((fitted, Noise(even.floor, power, transition, known=True)))
     return max(fits, key=lambda fit: fit[0])[1]
-
-
-def _fit_transition(
-    outputs: Doubles, members: Rows, floor: float, power: float
-) -> tuple[Doubles, float]:
-    """Fit T by expectation-maximization, given outputs for each image, (m, c).
-
-    Returns T and the log-likelihood of the labels.
-    """
-    images, classes = outputs.shape
-    order = np.argsort(members, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(members[order])) + 1)
-    by_label = list(
-        in_threads(
-            lambda group: (
-                int(members[group[0]]),
-                _predict(_logarithms(outputs[group], floor), power),
-            ),
-            groups,
-        )
-    )
-    tasks = [by_label[part] for part in blocks(len(by_label), LABELS_AT_ONCE)]
-    transition, fitted = _even(0.1, classes), -np.inf
-    for _ in range(PASSES):
-        before, fitted = fitted, 0.0
-        expected = np.zeros((classes, classes))  # number of images of each class with each label
-        for found in in_threads(partial(_expect, transition), tasks):
-            for label, counts, likely in found:
-                expected[:, label], fitted = counts, fitted + likely
-        expected += PRIOR * classes * _even(1 - np.trace(expected) / images, classes)
-        transition = _with_least_right(expected / expected.sum(axis=1, keepdims=True))
-        if fitted - before < PRECISION * images:
-            break
-    return transition, fitted
-
-
-def _expect(
-    transition: Doubles, by_label: list[tuple[int, Doubles]]
-) -> list[tuple[int, Doubles, float]]:
-    """Return each label, the number of its images of each class, and its log-likelihood."""
-    found = []
-    for label, probabilities in by_label:
-        rates = transition[:, label]
-        evidence = np.maximum(probabilities @ rates, TINY)
-        counts = rates * ((1 / evidence) @ probabilities)
-        found.append((label, counts, float(np.log(evidence).sum())))
-    return found
-
-
-def _with_least_right(transition: Doubles) -> Doubles:
-    """Scale down the wrong labels of classes that have too many."""
-    right = np.diag(transition)
-    kept = right.clip(min=LEAST_RIGHT)
-    scaled: Doubles = transition * ((1 - kept) / np.maximum(1 - right, TINY))[:, None]
-    np.fill_diagonal(scaled, kept)
-    return scaled
-
-
-def _logarithms(outputs: Doubles, floor: float) -> Doubles:
-    """Return log(1 + output / floor); outputs that are much below 0 count as less negative."""
-    found: Doubles = np.log1p(np.maximum(outputs, -floor / 2) / floor)
-    return found
-
-
-def _predict(logarithms: Doubles, power: float) -> Doubles:
-    found: Doubles = softmax(power * logarithms)
-    return found
-
-
-def _even(wrong: float, classes: int) -> Doubles:
-    """Return T for a share of wrong labels, spread evenly over the other classes."""
-    transition = np.full((classes, classes), wrong / (classes - 1))
-    np.fill_diagonal(transition, 1 - wrong)
-    return transition

@@ -10,9 +10,10 @@ and hard images are not mistaken for mislabeled ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,9 @@ import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks
 from moderate_cli.errors import ArgumentError
-from moderate_cli.label_errors.noise import Noise, fit_noise, likelihood
-from moderate_cli.scoring import ridge
+from moderate_cli.gpu import Place
+from moderate_cli.label_errors.noise import TINY, Noise, fit_noise, likelihood
+from moderate_cli.scoring import axes
 from moderate_cli.scoring.criteria import check_labeled
 from moderate_cli.scoring.ridge import Ridge
 from moderate_cli.selection.counts import kept_count
@@ -32,6 +34,7 @@ Progress = Callable[[int, int], None]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the head, from which one is chosen
 BLOCK_ROWS, OUTPUTS = 1024, 1 << 21  # in each thread
+BLOCKS_ON_GPU, AT_ONCE = 16, 3  # such blocks in one, of which so many at once
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
 
 
@@ -135,11 +138,9 @@ def find_suspects(
     search = _Search(features, rows, members, len(known), on_progress)
     probability, looks_like = np.full(len(labels), np.nan), labels.astype(np.int64)
     right = 0
-    parts = list(blocks(len(rows), search.block_rows))
-    for part, (wrong, other, predicted) in zip(parts, in_threads(search.judge, parts), strict=True):
+    for part, wrong, other, predicted in search.judge():
         probability[rows[part]], looks_like[rows[part]] = wrong, known[other]
-        right += predicted
-        search.step()
+        right += int(np.count_nonzero(predicted))
     return Suspects(probability, looks_like, right / len(rows), not search.known)
 
 
@@ -166,57 +167,65 @@ class _Search:
         classes: int,
         on_progress: Progress | None,
     ) -> None:
-        self._members = members
+        self._images = len(rows)
         self._done, self._told = 0, on_progress
-        self.block_rows = max(1, min(BLOCK_ROWS, OUTPUTS // classes))
-        steps = (-(-len(rows) // size) for size in (ridge.BLOCK_ROWS, self.block_rows))
+        self._block_rows = max(1, min(BLOCK_ROWS, OUTPUTS // classes))
+        steps = (-(-len(rows) // size) for size in (axes.BLOCK_ROWS, self._block_rows))
         self._total = sum(steps) + len(STRENGTHS) + 1
         self._head = Ridge(
-            features, rows, members, classes, STRENGTHS, self._quality, on_block=self.step
+            features, rows, members, classes, STRENGTHS, _quality, on_step=self._step
         )
+        self._at_once = self._block_rows * (BLOCKS_ON_GPU if self._head.place.on_gpu else 1)
         self._noise = self._fit_noise(classes)
         self.known = self._noise.known
 
-    def _quality(self, outputs: Doubles, members: Rows) -> float:
-        every = -(-outputs.size // COMPARED)
-        found = likelihood(outputs[::every], members[::every])
-        self.step()
-        return found
-
     def _fit_noise(self, classes: int) -> Noise:
         """Fit the noise model to a sample."""
-        drawn = np.random.default_rng(0).permutation(len(self._members))
+        drawn = np.random.default_rng(0).permutation(self._images)
         drawn = np.sort(drawn[: max(1, FITTED // classes)])
-        parts = (drawn[part] for part in blocks(len(drawn), self.block_rows))
-        outputs = np.concatenate(list(in_threads(self._head.held_out, parts)))
-        found = fit_noise(outputs, self._members[drawn])
-        self.step()
+        found = fit_noise(self._head.place, *self._head.sample(drawn, self._at_once))
+        self._step()
         return found
 
-    def judge(self, part: slice) -> tuple[Doubles, Rows, int]:
-        """Judge a block of images.
+    def judge(self) -> Iterator[tuple[slice, Doubles, Rows, Mask]]:
+        """Judge all images, in blocks.
 
-        Returns
-        -------
+        Yields
+        ------
         tuple
-            The probability that the label is wrong, float64 (b,); the most probable other class,
-            int64 (b,); how many labels the head predicts.
+            The block; the probability of each image that its label is wrong, float64 (b,); the most
+            probable other class, int64 (b,); whether the head predicts the label, bool (b,).
         """
-        own, outputs = self._members[part], self._head.held_out(part)
-        every = np.arange(len(own))
-        joint = self._noise.joint(outputs, own)
-        right = joint[every, own]
-        joint[every, own] = 0
-        wrong = joint.sum(axis=1)
-        joint[every, own] = -1
-        probability = np.divide(wrong, wrong + right, out=np.zeros(len(own)), where=wrong > 0)
-        if not self.known:
-            probability /= 2  # ranks stay, and none is a suspect
-        predicted = int(np.count_nonzero(outputs.argmax(axis=1) == own))
-        return probability, joint.argmax(axis=1), predicted
+        rates = self._head.place.keep(np.ascontiguousarray(self._noise.transition.T))
+        of_block = partial(self._head.of_held_out, partial(_judge, self._noise, rates))
+        parts = list(blocks(self._images, self._at_once))
+        at_once = AT_ONCE if self._head.place.on_gpu else None
+        for part, found in zip(parts, in_threads(of_block, parts, at_once), strict=True):
+            yield part, *found
+            for _ in blocks(part.stop - part.start, self._block_rows):
+                self._step()
 
-    def step(self) -> None:
+    def _step(self) -> None:
         """Count a step as done."""
         self._done += 1
         if self._told is not None:
             self._told(self._done, self._total)
+
+
+def _quality(place: Place, outputs: Any, members: Any) -> float:
+    every = -(-outputs.shape[0] * outputs.shape[1] // COMPARED)
+    return likelihood(place, outputs[::every], members[::every])
+
+
+def _judge(
+    noise: Noise, rates: Any, module: Any, outputs: Any, every: Any, own: Any
+) -> tuple[Any, Any, Any]:
+    joint = noise.joint(module, rates, outputs, own)
+    right = joint[every, own]
+    joint[every, own] = 0
+    wrong = joint.sum(axis=1)
+    joint[every, own] = -1
+    probability = wrong / (wrong + right).clip(min=TINY)
+    if not noise.known:
+        probability /= 2  # ranks stay, and none is a suspect
+    return probability, joint.argmax(axis=1), outputs.argmax(axis=1) == own

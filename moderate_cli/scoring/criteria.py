@@ -20,7 +20,7 @@ from moderate_cli.scoring.heads import aum, el2n, forgetting, grand
 from moderate_cli.scoring.margins import held_out_margins
 from moderate_cli.scoring.neighbors import disagreement
 from moderate_cli.scoring.prototypes import prototype_distances
-from moderate_cli.threads import one_blas_thread
+from moderate_cli.threads import in_threads, one_blas_thread
 
 BLOCK_ROWS = 4096
 
@@ -163,12 +163,16 @@ def check_labeled(features: Features, labels: Labels, readable: Mask | None = No
     if readable is not None and (readable.shape != labels.shape or readable.dtype != np.bool_):
         raise ArgumentError(f"readable: is not a mask of booleans for {len(labels)} rows")
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)
-    for part in blocks(len(rows), BLOCK_ROWS):
-        finite = np.isfinite(copy_rows(features, rows[part])).all(axis=1)
-        if not finite.all():
-            row = rows[part][np.argmin(finite)]
+
+    def bad_in(part: slice) -> Rows:
+        finite = np.isfinite(copy_rows(features, rows[part], features.dtype)).all(axis=1)
+        return rows[part][~finite]
+
+    for bad in in_threads(bad_in, blocks(len(rows), BLOCK_ROWS)):
+        if len(bad):
             raise ArgumentError(
-                f"features: row {row} is not finite; set it to False in `readable` to leave it out"
+                f"features: row {bad[0]} is not finite; set it to False in `readable` to leave it"
+                " out"
             )
     return rows
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Rows, blocks, read_rows
-from moderate_cli.errors import ArgumentError
 from moderate_cli.gpu import Place, place_for
+from moderate_cli.scoring.axes import find_axes
+from moderate_cli.scoring.placed import Placed
 from moderate_cli.threads import in_threads, one_blas_thread
 
 BLOCK_ROWS = 4096
-SAMPLE = 8192  # images by which a strength is chosen
-HELD_NUMBERS = 1 << 26  # of matrices of products of blocks, of all threads together
-SMALLEST = 1e-290  # a smaller number may have an infinite inverse
+SAMPLE, SAMPLE_ROWS = 8192, 1024  # images by which a strength is chosen; of which, in each thread
+HELD_NUMBERS = 1 << 26  # of outputs, of all threads together
 
-Quality = Callable[[Doubles, Rows], float]  # of held-out outputs, (m, classes), for the classes
+# Of held-out outputs, (m, classes), for the classes, (m,), both on a place.
+Quality = Callable[[Place, Any, Any], float]
+# Of a module of arrays, such outputs (b, classes), and numbers 0, 1, ... and classes, (b,) each.
+OfOutputs = Callable[[Any, Any, Any, Any], tuple[Any, ...]]
 
 
-def accuracy(outputs: Doubles, members: Rows) -> float:
+def accuracy(outputs: Any, members: Any) -> float:
     """Return the share of the images with the highest output for their class."""
-    return float(np.mean(outputs.argmax(axis=1) == members))
+    return float((outputs.argmax(axis=1) == members).sum()) / len(members)
 
 
 class Ridge:
@@ -46,8 +50,8 @@ class Ridge:
         most `SAMPLE` images; of equally good ones, the strongest.
     quality
         Of leave-one-out outputs, to choose a strength by.
-    on_block
-        Called after each block of `BLOCK_ROWS` rows of the fit.
+    on_step
+        Called after each block of `BLOCK_ROWS` rows of the fit, and each of several strengths.
 
     Raises
     ------
@@ -56,10 +60,12 @@ class Ridge:
 
     Attributes
     ----------
+    place
+        Where it is computed.
     strength
         The strength that is used.
-    mean, weights, base
-        float64 (d,), (d, classes) and (classes,): outputs are (features - mean) @ weights + base.
+    mean, base
+        float64 (d,) and (classes,), of the features, and the share of each class.
 
     Examples
     --------
@@ -78,21 +84,32 @@ class Ridge:
         members: Rows,
         classes: int,
         strength: float | Sequence[float],
-        quality: Quality = accuracy,
-        on_block: Callable[[], None] = lambda: None,
+        quality: Quality = lambda _place, outputs, members: accuracy(outputs, members),
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
-        self._features, self._rows, self._members = features, rows, members
+        self._members = members
         self.base: Doubles = np.bincount(members, minlength=classes) / len(rows)
         d = features.shape[1]
-        self._place = place_for(2 * len(rows) * d * (2 * d + classes))
-        self._axes = _find_axes(features, rows, members, classes, on_block, self._place)
+        self.place = place_for(2 * len(rows) * d * (2 * d + classes))
+        self._points = Placed(features, rows, self.place)
+        self._axes = find_axes(self._points, members, classes, on_step)
         self.mean = self._axes.mean
+        axes = (self.mean, self._axes.directions, self.base)
+        self._kept = tuple(self.place.keep(one) for one in axes)
         strengths = [strength] if isinstance(strength, int | float) else list(strength)
-        self.strength = strengths[0] if len(strengths) == 1 else self._best(strengths, quality)
-        coefficients = self._coefficients(self.strength)
-        self.weights: Doubles = self._axes.directions @ coefficients
-        own = (self._axes.directions, coefficients, 1 / self._penalized(self.strength))
-        self._kept = [self._place.keep(one) for one in own]
+        self.strength = strengths[0]
+        if len(strengths) > 1:
+            self.strength = self._best(strengths, quality, on_step)
+        self._head = self._head_of(self.strength)
+
+    @cached_property
+    @one_blas_thread()
+    def weights(self) -> Doubles:
+        """float64 (d, classes): outputs are (features - mean) @ weights + base."""
+        (found,) = self.place.compute(
+            lambda one, other: (one @ other,), self._kept[1], self._head[0]
+        )
+        return found
 
     @one_blas_thread()
     def outputs(self, features: Features, rows: Rows) -> Doubles:
@@ -113,136 +130,94 @@ class Ridge:
         float64 (b, classes)
             For a class of one image, that of a head that knows no image of it.
         """
-        points = self._centered(self._rows[part])
-        outputs, leverage = self._place.compute(_outputs_of, points, *self._kept)
-        return self._left_out(outputs, leverage, self._members[part])
+        found: Doubles
+        (found,) = self.of_held_out(lambda _module, outputs, *_: (outputs,), part)
+        return found
 
-    def _best(self, strengths: Sequence[float], quality: Quality) -> float:
+    def of_held_out(self, function: OfOutputs, part: slice | Rows) -> list[Any]:
+        """Call a function with the outputs of `held_out` where they are; return its arrays."""
+        found: list[Any] = self.place.compute(partial(self._call, function), *self._part(part))
+        return found
+
+    def sample(self, positions: Rows, at_once: int) -> tuple[Any, Any]:
+        """Return the outputs of `held_out` and the classes, (b,), as arrays of the place."""
+        as_they_are = partial(self._call, lambda _module, outputs, *_: (outputs,))
+
+        def of_block(part: slice) -> Any:
+            return self.place.apply(as_they_are, *self._part(positions[part]))[0]
+
+        found = in_threads(of_block, blocks(len(positions), at_once))
+        (outputs,) = self.place.apply(self._join, *found)
+        return outputs, self.place.keep(self._members[positions])
+
+    def _best(
+        self, strengths: Sequence[float], quality: Quality, on_step: Callable[[], None]
+    ) -> float:
         """Return the strength with the best leave-one-out outputs."""
-        drawn = np.sort(np.random.default_rng(0).permutation(len(self._rows))[:SAMPLE])
-        along = self._centered(self._rows[drawn]) @ self._axes.directions
-        own = self._members[drawn]
+        drawn = np.sort(np.random.default_rng(0).permutation(len(self._members))[:SAMPLE])
+        every, own = (self.place.keep(one) for one in (np.arange(len(drawn)), self._members[drawn]))
+
+        def along_of(part: slice) -> Any:
+            return self.place.apply(_along, self._points[drawn[part]], *self._kept[:2])[0]
+
+        parts = in_threads(along_of, blocks(len(drawn), SAMPLE_ROWS))
+        (along,) = self.place.apply(self._join, *parts)
 
         def quality_of(strength: float) -> float:
-            inverse = 1 / self._penalized(strength)
-            found = _outputs_along(along, self._coefficients(strength), inverse)
-            return quality(self._left_out(*found, own), own)
+            left = partial(_left_out, len(self._members))
+            head = (self._kept[2], *self._head_of(strength))
+            (outputs,) = self.place.apply(left, along, every, own, *head)
+            return quality(self.place, outputs, own)
 
-        return max((quality_of(one), one) for one in strengths)[1]
+        held = len(strengths) * len(drawn) * len(self.base) <= HELD_NUMBERS
+        best = (-np.inf, strengths[0])
+        each = in_threads if held and not self.place.on_gpu else map
+        for one, strength in zip(each(quality_of, strengths), strengths, strict=True):
+            best = max(best, (one, strength))
+            on_step()
+        return best[1]
 
-    def _centered(self, rows: Rows) -> Doubles:
-        return read_rows(self._features, rows) - self.mean
+    def _part(self, part: slice | Rows) -> tuple[Any, ...]:
+        """Return points, and 0, 1, ... and the class of each, and the arrays of the head."""
+        own = self._members[part]
+        return self._points[part], np.arange(len(own)), own, *self._kept, *self._head
 
-    def _left_out(self, outputs: Doubles, leverage: Doubles, own: Rows) -> Doubles:
-        """Return the outputs of the heads without the images, by the outputs of the head."""
-        found: Doubles = outputs + self.base
-        leverage = leverage + 1 / len(self._rows)
-        found[np.arange(len(own)), own] -= leverage
-        found /= (1 - leverage).clip(min=1e-12)[:, None]  # 0 for a single image
-        return found
+    def _call(
+        self,
+        function: OfOutputs,
+        points: Any,
+        every: Any,
+        own: Any,
+        mean: Any,
+        directions: Any,
+        *head: Any,
+    ) -> tuple[Any, ...]:
+        (along,) = _along(points, mean, directions)
+        (outputs,) = _left_out(len(self._members), along, every, own, *head)
+        return function(self.place.module, outputs, every, own)
 
-    def _coefficients(self, strength: float) -> Doubles:
-        """Return the weights along the axes, (r, classes)."""
-        found: Doubles = self._axes.moments / self._penalized(strength)[:, None]
-        return found
+    def _join(self, *parts: Any) -> tuple[Any]:
+        return (self.place.module.concatenate(parts),)
 
-    def _penalized(self, strength: float) -> Doubles:
-        return self._axes.values + strength * self._axes.scale
-
-
-def _outputs_of(points: Any, directions: Any, coefficients: Any, inverse: Any) -> tuple[Any, Any]:
-    """Return outputs for centered points, without the base, (b, c), and leverages, (b,)."""
-    return _outputs_along(points @ directions, coefficients, inverse)
-
-
-def _outputs_along(along: Any, coefficients: Any, inverse: Any) -> tuple[Any, Any]:
-    """Return the same for the coordinates of points along the axes, (b, r)."""
-    return along @ coefficients, along**2 @ inverse
-
-
-def _products_of(block: Any) -> tuple[Any]:
-    """Return the matrix of products of coordinates, (d, d)."""
-    return (block.T @ block,)
-
-
-class _Axes(NamedTuple):
-    """Principal axes of features.
-
-    Attributes
-    ----------
-    mean
-        float64 (d,).
-    directions, values
-        float64 (d, r), and (r,), the sum of squares along each; axes without extent are left out.
-    moments
-        float64 (r, c), sum of the coordinates of the images of each class.
-    scale
-        Mean of all values; 1 where all images coincide, for there any number gives the same head.
-    """
-
-    mean: Doubles
-    directions: Doubles
-    values: Doubles
-    moments: Doubles
-    scale: float
+    def _head_of(self, strength: float) -> tuple[Any, Any]:
+        """Return the weights along the axes, (r, classes), and by what a square is penalized."""
+        penalized = self._axes.values + strength * self._axes.scale
+        coefficients = self._axes.moments / penalized[:, None]
+        return self.place.keep(coefficients), self.place.keep(1 / penalized)
 
 
-def _find_axes(
-    features: Features,
-    rows: Rows,
-    members: Rows,
-    classes: int,
-    on_block: Callable[[], None],
-    place: Place,
-) -> _Axes:
-    """Find axes by the matrix of products of images, or of coordinates if these are fewer."""
-    d = features.shape[1]
-    mean = _sum(features, rows) / len(rows)
-    moments = np.zeros((classes, d))
-    few = len(rows) <= d
-    points = read_rows(features, rows) - mean if few else np.empty((0, d))
-
-    def products(part: slice) -> tuple[Rows, Doubles, Doubles]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            block = points[part] if few else read_rows(features, rows[part]) - mean
-            present, sums = _sums_by_class(block, members[part])
-            return present, sums, points if few else place.compute(_products_of, block)[0]
-
-    gram = np.zeros((0 if few else d, 0 if few else d))
-    at_once = max(1, HELD_NUMBERS // d**2)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for present, sums, own in in_threads(products, blocks(len(rows), BLOCK_ROWS), at_once):
-            moments[present] += sums
-            if not few:
-                gram += own
-            on_block()
-        gram = points @ points.T if few else gram
-    if not np.isfinite(gram).all():
-        raise ArgumentError("features: values are too large to fit a head; scale them down")
-    values, vectors = np.linalg.eigh(gram)
-    scale = float(values.clip(min=0).mean())
-    extended = values > max(SMALLEST, values[-1] * len(values) * np.finfo(np.float64).eps)
-    values, vectors = values[extended], vectors[:, extended]
-    directions = points.T @ (vectors / np.sqrt(values)) if few else vectors
-    return _Axes(
-        mean, directions, values, (moments @ directions).T, scale if scale > SMALLEST else 1.0
-    )
+def _along(points: Any, mean: Any, directions: Any) -> tuple[Any]:
+    """Return the coordinates of points along the axes, (b, r)."""
+    return ((points - mean) @ directions,)
 
 
-def _sum(features: Features, rows: Rows) -> Doubles:
-    def of_block(part: slice) -> Doubles:
-        total: Doubles = read_rows(features, rows[part]).sum(axis=0)
-        return total
-
-    total = np.zeros(features.shape[1])
-    for one in in_threads(of_block, blocks(len(rows), BLOCK_ROWS)):
-        total += one
-    return total
-
-
-def _sums_by_class(block: Doubles, members: Rows) -> tuple[Rows, Doubles]:
-    """Return the classes in a block, and the sum of the rows of each."""
-    order = np.argsort(members, kind="stable")
-    ordered = members[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    return ordered[starts], np.add.reduceat(block[order], starts, axis=0)
+def _left_out(
+    images: int, along: Any, every: Any, own: Any, base: Any, coefficients: Any, inverse: Any
+) -> tuple[Any]:
+    """Return the outputs for images, each of the head without it, by the outputs of the head."""
+    outputs = along @ coefficients
+    outputs += base
+    leverage = along**2 @ inverse + 1 / images
+    outputs[every, own] -= leverage
+    outputs /= (1 - leverage).clip(min=1e-12)[:, None]  # 0 for a single image
+    return (outputs,)

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from labels import mislabel
 
+from moderate_cli.gpu import Processor
 from moderate_cli.label_errors import noise as module
-from moderate_cli.label_errors.noise import FLOORS, PRIOR, fit_noise, knows, likelihood
+from moderate_cli.label_errors.noise import FLOORS, fit_noise, knows, likelihood
+from moderate_cli.label_errors.transitions import PRIOR
 from moderate_cli.scoring.linear_head import softmax
 
+HERE = Processor()
 SURE = 0.97  # output of a head for the class that it sees
 
 
@@ -21,7 +24,7 @@ def test_no_class_is_taken_to_have_its_label_less_than_half_of_the_time():
     # Of 100 images of each class, 90 of the first have the label of the second.
     classes = np.repeat(np.arange(6), 100)
     labels = np.where(np.arange(600) < 90, 1, classes)
-    noise = fit_noise(outputs_of(classes), labels)
+    noise = fit_noise(HERE, outputs_of(classes), labels)
     assert noise.transition[0, 0] == pytest.approx(0.5, abs=1e-9)
     assert noise.transition.sum(axis=1) == pytest.approx(np.ones(6))
     assert noise.transition[1, 1] > 0.9
@@ -32,7 +35,7 @@ def test_a_sure_head_makes_the_noise_a_count_of_labels():
     # images a class are added, of which a tenth, as of all images, are wrong.
     classes = np.repeat([0, 1], 100)
     labels = np.where(np.arange(200) < 20, 1, classes)
-    noise = fit_noise(outputs_of(classes), labels)
+    noise = fit_noise(HERE, outputs_of(classes), labels)
     extra = 2 * PRIOR
     right, wrong = 80 + 0.9 * extra, 20 + 0.1 * extra
     expected = [[right, wrong], [0.1 * extra, 100 + 0.9 * extra]]
@@ -61,18 +64,18 @@ def test_the_likelihood_is_that_of_the_plain_statement(rng, monkeypatch):
         for power in 2.0 ** np.arange(0.5, 4.5, 0.5)
         for rate in np.linspace(0, 0.69, 70)
     )
-    assert plain <= likelihood(outputs, labels) == pytest.approx(plain, abs=0.05)
+    assert plain <= likelihood(HERE, outputs, labels) == pytest.approx(plain, abs=0.05)
 
 
 def test_pairs_of_classes_have_their_own_rates_if_outputs_know_the_classes(rng):
     classes = np.repeat(np.arange(4), 100)
     labels = np.where((classes == 0) & (rng.random(400) < 0.3), 1, classes)
     outputs = outputs_of(classes) + rng.normal(scale=0.02, size=(400, 4))
-    rates = fit_noise(outputs, labels).transition
+    rates = fit_noise(HERE, outputs, labels).transition
     assert rates[0, 1] > 0.2 > 10 * rates[0, 2]
     blurred = outputs + rng.normal(size=(400, 4))
     # Half an image of 400 is taken to be wrong.
-    np.testing.assert_allclose(np.diag(fit_noise(blurred, labels).transition), 1 - 0.5 / 400)
+    np.testing.assert_allclose(np.diag(fit_noise(HERE, blurred, labels).transition), 1 - 0.5 / 400)
 
 
 def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
@@ -83,13 +86,25 @@ def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
     assert knows(0.92, 0.0, 0.9) is False  # 0.2 above the share of the largest class
 
 
-def test_squares_of_exponentials_are_the_powers_that_they_stand_for(rng):
+def test_squares_of_exponentials_are_the_powers_that_they_stand_for(rng, monkeypatch):
     outputs, labels = rng.normal(scale=0.3, size=(90, 7)), rng.integers(0, 7, 90)
-    powers = []
-    for first, count in module.POWERS.items():
-        for step, right in enumerate(module._of_labels(outputs, labels, 0.03, first, count)):
-            powers.append(first * 2**step)
-            logarithms = np.log1p(np.maximum(outputs, -0.015) / 0.03)
-            plain = softmax(powers[-1] * logarithms)[np.arange(90), labels]
-            np.testing.assert_allclose(right, plain, rtol=1e-11, atol=1e-300)
-    np.testing.assert_allclose(sorted(powers), 2.0 ** np.arange(0.5, 12.0, 0.5))
+    monkeypatch.setattr(module, "FLOORS", (0.03,))
+    found = module._of_labels(HERE, outputs, labels)
+    for (_, power), right in found.items():
+        logarithms = np.log1p(np.maximum(outputs, -0.015) / 0.03)
+        plain = softmax(power * logarithms)[np.arange(90), labels]
+        np.testing.assert_allclose(right, plain, rtol=1e-11, atol=1e-300)
+    powers = sorted(power for _, power in found)
+    np.testing.assert_allclose(powers, 2.0 ** np.arange(0.5, 12.0, 0.5))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 1.0])
+def test_the_likeliest_rate_is_that_of_bisection(rng, share):
+    right = np.where(rng.random(500) < share, 1e-9, 0.99 - 0.5 * rng.random(500))
+    gain = (1 - right) / 9 - right
+    low, high = 0.0, 0.7
+    for _ in range(60):
+        rate = (low + high) / 2
+        low, high = (rate, high) if (gain / (right + rate * gain)).sum() > 0 else (low, rate)
+    found = module._likeliest_rate(right, gain, 0.7)
+    assert found == pytest.approx(rate, rel=1e-9, abs=1e-12)

@@ -79,15 +79,15 @@ def test_a_strength_is_chosen_by_any_quality_of_held_out_outputs(rng):
     points, members = random_set(rng, 30, 6)
     strengths, told = (0.1, 1.0, 10.0), []
 
-    def evenness(outputs, own):
+    def evenness(_, outputs, own):
         np.testing.assert_array_equal(own, members)
         return -np.abs(outputs).sum()
 
     head = Ridge(
-        points, np.arange(30), members, 3, strengths, evenness, on_block=lambda: told.append(1)
+        points, np.arange(30), members, 3, strengths, evenness, on_step=lambda: told.append(1)
     )
     assert head.strength == 10.0
-    assert told == [1]
+    assert told == [1] * 4  # a block of the fit, and three strengths
     assert Ridge(points, np.arange(30), members, 3, strengths).strength < 10.0
 
 
@@ -95,9 +95,15 @@ def test_a_strength_is_chosen_by_a_sample(rng, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE", 20)
     read = []
     points, members = random_set(rng, 60, 6)
+
+    class Read:
+        def __getitem__(self, rows):
+            read.extend(rows)
+            return points[rows]
+
     head = Ridge(points, np.arange(60), members, 3, STRENGTH)
-    monkeypatch.setattr(head, "_centered", lambda rows: read.extend(rows) or points[rows])
-    head._best((0.1, 1.0), module.accuracy)
+    monkeypatch.setattr(head, "_points", Read())
+    head._best((0.1, 1.0), lambda _, *found: module.accuracy(*found), lambda: None)
     assert read == sorted(set(read))
     assert len(read) == 20
 

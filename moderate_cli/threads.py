@@ -13,9 +13,10 @@ import math
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from moderate_cli.cgroups import allowed_processors
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 AHEAD = 2  # parts per thread that are in work, or wait for their results to be used
+# Seconds in which one thread works alone: work that is done by then takes longer in several, which
+# have to start. And multiplications of features, most of them of small arrays, that are worth a
+# thread: those of less work wait for the lock of the interpreter more than they save.
+ALONE, WORTH = 0.002, 1 << 31
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
@@ -56,11 +61,13 @@ def in_threads(
     parts: Iterable[Part],
     at_once: int | None = None,
     count: int | None = None,
+    alone: float | None = None,
 ) -> Generator[Done, None, None]:
-    """Work on parts in `count` threads, or one per processor; yield the results, in order.
+    """Work on parts in up to `count` threads, or one per processor; yield the results, in order.
 
-    At most `at_once` results, or `AHEAD` per thread, are in work or wait to be used. Work that
-    calls this again stays in its thread. When the iterator is closed, all threads have ended.
+    Others help the first one once it has worked for `alone` seconds. At most `at_once` results, or
+    `AHEAD` per thread, are in work or wait to be used. Work that calls this again stays in its
+    thread. When the iterator is closed, all threads have ended.
     """
     if hasattr(_worker, "busy"):
         yield from map(work, parts)
@@ -69,10 +76,13 @@ def in_threads(
     most = min(AHEAD * threads, at_once or AHEAD * threads)
     with one_blas_thread(), ThreadPoolExecutor(threads, initializer=_begin) as pool:
         waiting: deque[Future[Done]] = deque()
+        end = time.monotonic() + (ALONE if alone is None else alone)
         try:
             for part in parts:
                 with _signals_held():
                     waiting.append(pool.submit(work, part))
+                if (left := end - time.monotonic()) > 0:
+                    wait(waiting, left)
                 if len(waiting) >= most:
                     yield waiting.popleft().result()
             while waiting:
@@ -80,6 +90,11 @@ def in_threads(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def threads_for(multiplications: float) -> int:
+    """Return how many threads some work on small arrays is worth."""
+    return int(min(processors(), max(1, multiplications // WORTH)))
 
 
 def _begin() -> None:

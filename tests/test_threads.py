@@ -130,6 +130,26 @@ def test_a_pool_in_a_pool_works_in_the_thread_that_asks(monkeypatch):
         assert outer != threading.get_ident()
 
 
+def test_threads_help_only_those_that_last(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 8)
+
+    def used(alone):
+        def work(_):
+            time.sleep(0.002)
+            return threading.get_ident()
+
+        return len(set(in_threads(work, range(40), alone=alone)))
+
+    assert used(60.0) <= 2  # a thread may take the next part before it tells that it is free
+    assert used(0.0) > 4
+
+
+def test_little_work_is_worth_one_thread(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 4)
+    found = [threads.threads_for(count * threads.WORTH) for count in (0, 0.9, 2.5, 99)]
+    assert found == [1, 1, 2, 4]
+
+
 @pytest.mark.parametrize(("at_once", "most"), [(None, 6), (2, 2), (99, 6)])
 def test_no_more_results_wait_than_were_asked_for(monkeypatch, at_once, most):
     monkeypatch.setattr(threads, "processors", lambda: 3)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Rows, as_slice, blocks, release, scratch
-from moderate_cli.threads import in_threads, processors
+from moderate_cli.threads import in_threads, processors, threads_for
 
 BLOCK_BYTES = (
     1 << 22
 )  # a block of float64 rows: larger ones leave the cache, smaller ones have overhead
 STRIP_BYTES = 1 << 17  # a strip of columns that is transposed in the cache
 HELD_BYTES = 1 << 28  # memory for classes, of all threads together
+PASSES = 128  # multiplications of each number that take about as long
 
 Blocks = Callable[[], Iterator[Doubles]]
 
@@ -66,7 +67,8 @@ def _each_class(
             return work(_Points(features, members, lent.memory))
 
     # Classes are independent, and numpy releases the lock of the interpreter.
-    return list(in_threads(take, classes))
+    numbers = features.shape[1] * sum(map(len, classes))
+    return list(in_threads(take, classes, count=threads_for(PASSES * numbers)))
 
 
 class _Points:

@@ -94,8 +94,9 @@ class CrossFittedHeads:
             for folds, layers in self._splits
             for fold, layer in enumerate(layers)
         ]
+        learn = partial(_learn, batch)
         large = batch.inputs.size * own[0][1].weights.shape[1] >= LARGE
-        deque((in_threads if large else map)(partial(_learn, batch), own), maxlen=0)
+        deque(in_threads(learn, own, alone=0.0) if large else map(learn, own), maxlen=0)
 
     def held_out(self, batch: Batch) -> Iterator[Floats]:
         """Yield the logits of the heads that never see the image, float32 (b, c), per split."""

@@ -23,8 +23,9 @@ from moderate_cli.selection.picking import pick_from_class
 from moderate_cli.selection.pool import Pool, pool_of, rest_of
 from moderate_cli.selection.strategies import Order, Strategy, Window
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
-from moderate_cli.threads import in_threads, one_blas_thread
+from moderate_cli.threads import in_threads, one_blas_thread, threads_for
 
+PASSES = 32  # over the features of a class before the first pick
 TASK_ROWS = 1024  # images whose classes are selected from in one thread, after each other
 
 
@@ -184,7 +185,10 @@ def _by_class(
 
     some = np.flatnonzero(shares)  # in tasks of small classes together
     tasks = np.split(some, np.flatnonzero(np.diff(np.cumsum(sizes[some]) // TASK_ROWS)) + 1)
-    return _mask(np.concatenate(list(in_threads(select_from_each, tasks))), len(values))
+    d = 1 if features is None else features.shape[1]
+    count = threads_for(d * float(sizes @ (sizes + PASSES)))  # each pick is a pass, too
+    kept = in_threads(select_from_each, tasks, count=count)
+    return _mask(np.concatenate(list(kept)), len(values))
 
 
 def _quantile(asked: Choice, window: Window) -> Fraction:

@@ -21,7 +21,7 @@ from moderate_cli.threads import processors
 Array = npt.NDArray[Any]
 # Operations a second of a processor core; and seconds of all cores that are worth loading torch, or
 # using it where it is loaded.
-RATE, WORTH, WORTH_LOADED = 3e10, 5.0, 1.0
+RATE, WORTH, WORTH_LOADED = 3e10, 5.0, 0.5
 ROOM = 0.4  # share of the free memory of a GPU that arrays for many calls may take
 DEVICES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of Nvidia, the same under Windows, and AMD
 HIDDEN = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")  # GPUs to use; "" or "-1" for none

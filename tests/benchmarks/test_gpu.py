@@ -1,6 +1,7 @@
 """The benchmark of a GPU machine: its rows, its photos, and what it does without."""
 
 import json
+import os
 import time
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 from click.testing import CliRunner
 
 import moderate_cli
+from moderate_cli import gpu
 from moderate_cli.images.jpeg_frames import Frame, ordinary_frame
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.table import FeatureSpec
-from tests.benchmarks.gpu import command, weights
+from tests.benchmarks.gpu import command, scoring, weights
 from tests.benchmarks.gpu.command import main
 from tests.benchmarks.gpu.photos import CLASSES, make_photos, make_small
 from tests.benchmarks.gpu.rows import HEADER, Bench, Row
@@ -90,6 +92,24 @@ def test_backbones_without_their_weights_get_random_ones_that_keep_signals(tmp_p
         features = network.forward(torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8))
         assert torch.isfinite(features).all()
         assert 0.05 < features.std() < 20
+
+
+def test_scores_are_measured_on_the_gpu_and_by_processors(bench, monkeypatch, capsys):
+    monkeypatch.setattr(scoring, "DIMENSIONS", 16)
+    monkeypatch.setattr(scoring, "CLASSES", 4)
+    before = gpu.WORTH_LOADED, os.sched_getaffinity(0)
+    bench.images = 400
+    for work in (scoring.many_on_gpu, scoring.scores_on_gpu, scoring.scores_by_threads):
+        bench.step(work, 60.0)
+    assert (gpu.WORTH_LOADED, os.sched_getaffinity(0)) == before
+    assert {line["fact"] for line in lines(capsys) if "step" in line} == {"done"}
+    names = [row.name for row in bench.rows]
+    assert names[0] == "suspects, 4,000 x 16, 1,000 classes, on the processors"
+    assert "neighbors, 400 x 16, on the GPU" in names
+    assert "matching, 200 x 16, 1 processors" in names
+    apart = [row for row in bench.rows if row.name.endswith("largest difference")]
+    assert len(apart) == 5
+    assert all(row.met for row in apart)
 
 
 def test_it_runs_without_a_gpu_and_says_so(monkeypatch, tmp_path):

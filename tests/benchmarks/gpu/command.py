@@ -31,9 +31,9 @@ STEPS = (
     (embedding.start, 30),
     (embedding.small_pngs, 12),
     (scoring.many_on_gpu, 20),
-    (scoring.scores_on_gpu, 15),
+    (scoring.scores_on_gpu, 12),
+    (embedding.bookkeeping, 15),
     (scoring.scores_by_threads, 15),
-    (embedding.bookkeeping, 10),
     (embedding.reading_threads, 6),
     (embedding.decoding_threads, 5),
 )

@@ -1,119 +1,169 @@
-"""Steps that score and select, by threads and on the GPU, each in a process of its own."""
+"""Steps that score and select, by processors and on the GPU, in the benchmark's own process.
+
+Here torch is loaded and the GPU is in use, as it is after the features were computed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import subprocess
-import sys
-from pathlib import Path
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from moderate_cli.threads import processors
+import moderate_cli
+from moderate_cli import gpu
+from moderate_cli.arrays import blocks
+from moderate_cli.choosing import Chooser
+from moderate_cli.inputs import Source
+from moderate_cli.label_errors import find_suspects
+from moderate_cli.results import LabeledFeatures
+from moderate_cli.selection import STRATEGIES, Choice
+from moderate_cli.selection.duplicates import find_duplicates
+from moderate_cli.threads import in_threads, processors
 from tests.benchmarks.gpu.rows import Bench
 
 DIMENSIONS = 1280
 CLASSES = 100
 THREADS = (1, 4, 16)
 GROWTH = 1.1  # the most by which more threads may be slower
-WORK = """
-import os, sys, time
-import tests.benchmarks
-import numpy as np
-folder, work, threads, on_gpu = sys.argv[1:]
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(threads)])
-import moderate_cli
-from moderate_cli import gpu
-from moderate_cli.label_errors import find_suspects
-from moderate_cli.choosing import Chooser
-from moderate_cli.inputs import Source
-from moderate_cli.results import LabeledFeatures
-from moderate_cli.selection import STRATEGIES, Choice
-features = np.load(folder + "/features.npy", mmap_mode="r")
-labels = np.load(folder + "/labels.npy")
-if on_gpu == "True":
-    gpu.WORTH = 0.0
-    gpu.place_for(1.0).keep(np.zeros(1))  # loads torch, which is not to be measured
-begun = time.perf_counter()
-if work == "suspects":
-    answer = find_suspects(features, labels).probability
-elif work in STRATEGIES:
-    source = Source((LabeledFeatures(features, labels, np.ones(len(labels), dtype=bool)),))
-    answer = Chooser(source).choose(Choice(ratio="0.1", strategy=work)).rows
-else:
-    answer = moderate_cli.score_features(features, labels, criterion=work)
-print(time.perf_counter() - begun)
-np.save(folder + "/answer.npy", np.asarray(answer))
-"""
+IMAGENET, ROOM = 1_281_167, 17.0  # seconds for all of it
+DRAWN = 10_000  # rows that are drawn; others are the same ones, around other centers
+BY_THREADS = {"matching": 3, "center": 3, "el2n": 1, "suspects": 1}  # and how often
+
+
+class Drawn(NamedTuple):
+    """Features of clusters, float16 (n, d), and labels of which a tenth are wrong."""
+
+    features: np.ndarray
+    labels: np.ndarray
 
 
 def scores_by_threads(bench: Bench) -> None:
-    """Suspects and matching, on 1 to 16 processors."""
-    images = bench.images // 2
-    folder = _features(bench, images, CLASSES)
-    for work in ("matching", "suspects"):
+    """Selections, scores and suspects, on 1 to 16 processors."""
+    images = bench.images // 4
+    data = _draw(images, CLASSES)
+    for name, runs in BY_THREADS.items():
+        data_of = _draw(2 * images, CLASSES) if name in STRATEGIES else data
+        work, taken = _work(name, data_of), {}
+        for count in sorted({min(one, processors()) for one in THREADS}) * runs:
+            with _on(count), _placed(on_gpu=False):
+                seconds, _ = _timed(work)
+            taken[count] = min(seconds, taken.get(count, np.inf))
         least = np.inf
-        for threads in sorted({min(one, processors()) for one in THREADS}):
-            seconds, _ = _run(folder, work, threads)
-            aim = None if threads == 1 else GROWTH * least
+        for count, seconds in taken.items():
+            aim = None if count == 1 else GROWTH * least
             least = min(least, seconds)
-            name = f"{work}, {images:,} x {DIMENSIONS}, {threads} processors"
-            bench.add(name, seconds, "s", aim=aim, most=True)
+            row = f"{name}, {len(data_of.labels):,} x {DIMENSIONS}, {count} processors"
+            bench.add(row, seconds, "s", aim=aim, most=True)
 
 
 def scores_on_gpu(bench: Bench) -> None:
-    """Criteria and suspects on the GPU, beside the same on all processors."""
-    folder = _features(bench, bench.images // 4, CLASSES)
-    for work in ("suspects", "el2n", "neighbors"):
-        here, expected = _run(folder, work, processors())
-        there, found = _run(folder, work, processors(), gpu=True)
-        name = f"{work}, {bench.images // 4:,} x {DIMENSIONS}"
-        bench.add(f"{name}, on the GPU", there, "s", most=True)
-        bench.add(f"{name}, on the processors", here, "s")
+    """Criteria, suspects and duplicates on the GPU, beside the same on all processors."""
+    few, many = bench.images // 4, bench.images
+    for name, images in (
+        ("suspects", few), ("el2n", few), ("neighbors", many), ("duplicates", many),
+        ("suspects", 3 * many),
+    ):  # fmt: skip
+        work = _work(name, _draw(images, CLASSES))
+        with _placed(on_gpu=True):
+            there, found = min((_timed(work) for _ in range(2)), key=lambda one: one[0])
+        bench.add(f"{name}, {images:,} x {DIMENSIONS}, on the GPU", there, "s", most=True)
+        with _placed(on_gpu=False):
+            here, expected = _timed(work)
+        bench.add(f"{name}, {images:,} x {DIMENSIONS}, on the processors", here, "s")
         apart = float(np.nanmax(np.abs(expected - found)))
-        bench.add(f"{work}: largest difference", apart, "", aim=1e-3, most=True)
+        bench.add(f"{name}, {images:,}: largest difference", apart, "", aim=1e-3, most=True)
 
 
 def many_on_gpu(bench: Bench) -> None:
-    """Suspects of an eighth of ImageNet, with all its classes."""
-    images = 10 * bench.images
-    folder = _features(bench, images, 10 * CLASSES)
-    seconds, _ = _run(folder, "suspects", processors(), gpu=bench.device == "cuda")
-    whole = seconds * 1_281_167 / images
-    bench.add(f"suspects, {images:,} x {DIMENSIONS}, 1,000 classes, on the GPU", seconds, "s")
-    bench.add("the same, to the size of ImageNet", whole, "s", before=678, aim=30, most=True)
+    """Suspects of an eighth of ImageNet, and of all of it if there is time."""
+    bench.tell(goes_to_gpu={f"{n:,} x {c:,}": _goes_to_gpu(n, c) for n, c in _SIZES})
+    begun, images, classes = time.perf_counter(), 10 * bench.images, 10 * CLASSES
+    where = "on the GPU" if bench.device == "cuda" else "on the processors"
+    with _placed(on_gpu=True):
+        _timed(_work("suspects", _draw(images // 16, classes)))  # loads the functions of the GPU
+        taken, seconds = time.perf_counter() - begun, 0.0
+        for count in (images, IMAGENET):
+            if seconds * IMAGENET / images / 2 > ROOM - taken:  # half of it does not grow
+                break
+            seconds, _ = _timed(_work("suspects", _draw(count, classes)))
+            taken = time.perf_counter() - begun
+            whole = seconds * IMAGENET / count
+            name = f"suspects, {count:,} x {DIMENSIONS}, 1,000 classes, {where}"
+            bench.add(name, seconds, "s")
+            name = f"{name}, to the size of ImageNet"
+            bench.add(name, whole, "s", before=678, aim=30, most=True)
+            if bench.device != "cuda":
+                break
 
 
-def _features(bench: Bench, images: int, classes: int) -> Path:
-    """Write features of clusters, float16, and labels of which a tenth are wrong."""
-    folder = bench.folder / f"features-{images}"
-    if folder.exists():
-        return folder
-    folder.mkdir()
+_SIZES = ((4_000, 100), (50_000, 100), (IMAGENET, 1000))
+
+
+def _goes_to_gpu(images: int, classes: int) -> bool:
+    """Whether the product computes suspects of so many images there, once torch is loaded."""
+    return gpu.place_for(2 * images * DIMENSIONS * (2 * DIMENSIONS + classes)).on_gpu
+
+
+def _draw(images: int, classes: int) -> Drawn:
+    """Draw features in blocks, in threads."""
     rng = np.random.default_rng(0)
-    some = rng.standard_normal((min(images, 10_000), DIMENSIONS), dtype=np.float32)
+    some = rng.standard_normal((min(images, DRAWN), DIMENSIONS), dtype=np.float32)
     centers = 0.3 * rng.standard_normal((classes, DIMENSIONS), dtype=np.float32)
     true = rng.integers(0, classes, images)
-    features = np.lib.format.open_memmap(
-        folder / "features.npy", "w+", np.float16, (images, DIMENSIONS)
-    )
-    for start in range(0, images, len(some)):
-        rows = slice(start, min(start + len(some), images))
-        own = np.roll(some, start // len(some), axis=1)[: rows.stop - start]
-        features[rows] = own + centers[true[rows]]
-    features.flush()
+    features = np.empty((images, DIMENSIONS), np.float16)
+
+    def fill(part: slice) -> None:
+        own = np.roll(some, part.start // len(some), axis=1)[: part.stop - part.start]
+        own += centers[true[part]]
+        features[part] = own
+
+    deque(in_threads(fill, blocks(images, len(some))), maxlen=0)
     wrong = rng.random(images) < 0.1
-    np.save(folder / "labels.npy", np.where(wrong, rng.integers(0, classes, images), true))
-    return folder
+    return Drawn(features, np.where(wrong, rng.integers(0, classes, images), true))
 
 
-def _run(folder: Path, work: str, threads: int, *, gpu: bool = False) -> tuple[float, np.ndarray]:
-    """Run the work in a process of its own; return its seconds, without imports, and its answer."""
-    hidden = {} if gpu else {"CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", WORK, folder, work, str(threads), str(gpu)],
-        env=os.environ | hidden, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1])
-    return float(done.stdout), np.load(folder / "answer.npy")
+def _work(name: str, data: Drawn) -> Callable[[], np.ndarray]:
+    """Return the work of a strategy, a criterion, or that of suspects or duplicates."""
+    features, labels = data
+    if name == "suspects":
+        return lambda: find_suspects(features, labels).probability
+    if name == "duplicates":
+        rows = np.arange(len(labels))
+        return lambda: 1.0 * np.isin(rows, find_duplicates(features, rows, 0.95).rows)
+    if name in STRATEGIES:
+        source = LabeledFeatures(features, labels, np.ones(len(labels), dtype=bool))
+        choice = Choice(ratio="0.1", strategy=name)
+        return lambda: np.asarray(Chooser(Source((source,))).choose(choice).rows)
+    return lambda: moderate_cli.score_features(features, labels, criterion=name)
+
+
+def _timed(work: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
+    begun = time.perf_counter()
+    found = work()
+    return time.perf_counter() - begun, found
+
+
+@contextlib.contextmanager
+def _placed(*, on_gpu: bool) -> Iterator[None]:
+    """Compute everything on the GPU, if there is one, or nothing."""
+    before, gpu.WORTH_LOADED = gpu.WORTH_LOADED, 0.0 if on_gpu else np.inf
+    try:
+        yield
+    finally:
+        gpu.WORTH_LOADED = before
+
+
+@contextlib.contextmanager
+def _on(count: int) -> Iterator[Any]:
+    """Use so many processors, in this thread and in those that it starts."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -119,7 +119,7 @@ class Gpu:
                 rows = self.module.as_tensor(block)
                 if held is None:
                     held = self.module.empty(shape, dtype=rows.dtype, device=self._device)
-                held[start : start + len(block)] = rows
+                held[start : start + len(block)].copy_(rows)
                 start += len(block)
         except RuntimeError as error:
             raise _failed(error) from None

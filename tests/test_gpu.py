@@ -12,8 +12,9 @@ import torch
 from moderate_cli import gpu
 from moderate_cli.errors import DeviceError
 from moderate_cli.gpu import Gpu, Processor, place_for
-from moderate_cli.label_errors import find_suspects
-from moderate_cli.scoring import cross_fitting, heads, neighbors, ridge
+from moderate_cli.label_errors import find_suspects, noise, suspects
+from moderate_cli.scoring import axes, cross_fitting, heads, neighbors, placed, ridge
+from moderate_cli.scoring.placed import Placed
 from moderate_cli.selection import duplicates
 
 
@@ -98,15 +99,73 @@ def test_kept_arrays_are_copied_once():
     assert Processor().compute(lambda one: (one + 1,), np.zeros(1))[0].tolist() == [1]
 
 
-def test_suspects_are_those_of_numpy(clusters, on_gpu, monkeypatch):
+def test_blocks_of_rows_become_one_array():
+    for place in (Processor(), Gpu("cpu")):
+        found = place.gather(iter([np.zeros((2, 3)), np.ones((1, 3))]), (3, 3))
+        assert found.tolist() == [[0] * 3, [0] * 3, [1] * 3]
+        assert place.fits(1 << 60)
+
+
+def test_features_that_leave_no_room_are_not_kept(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 4000))
+    place = Gpu("cuda")
+    assert place.fits(int(1000 * gpu.ROOM))
+    assert not place.fits(int(1000 * gpu.ROOM) + 1)
+
+
+@pytest.mark.parametrize("kind", ["float16", ">f4", "float64", "longdouble"])
+@pytest.mark.parametrize("room", [True, False])
+def test_rows_on_a_gpu_have_their_own_type(rng, monkeypatch, kind, room):
+    monkeypatch.setattr(placed, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(Gpu, "fits", lambda *_: room)
+    features, rows = rng.normal(size=(20, 4)).astype(kind), np.arange(2, 20, 2)
+    expected = features[rows].astype(np.float64)
+    here, there = (Placed(features, rows, place) for place in (Processor(), Gpu("cpu")))
+    for part in (slice(1, 5), np.array([0, 3, 8])):
+        assert here[part].dtype == np.float64
+        np.testing.assert_array_equal(here[part], expected[part])
+        assert str(there[part].dtype).endswith({"float16": "16", ">f4": "32"}.get(kind, "64"))
+        np.testing.assert_array_equal(there[part].double().numpy(), expected[part])
+    parts = [slice(0, 4), slice(4, 9)]
+    joined = torch.cat(list(there.each(parts))).double().numpy()
+    np.testing.assert_array_equal(joined, expected)
+
+
+@pytest.fixture(params=["whole", "blocks", "no room"])
+def in_blocks(request, monkeypatch):
+    """Features that a GPU has at once, in blocks, or in blocks without keeping them."""
+    if request.param != "whole":
+        monkeypatch.setattr(placed, "BLOCK_ROWS", 50)
+        monkeypatch.setattr(axes, "BLOCK_ROWS", 40)
+        monkeypatch.setattr(axes, "ROWS_ON_GPU", 70)
+        monkeypatch.setattr(ridge, "SAMPLE_ROWS", 60)
+        monkeypatch.setattr(noise, "BLOCK_ON_GPU", 300)
+        monkeypatch.setattr(suspects, "BLOCK_ROWS", 9)
+    if request.param == "no room":
+        monkeypatch.setattr(Gpu, "fits", lambda *_: False)
+
+
+@pytest.mark.usefixtures("in_blocks")
+@pytest.mark.parametrize("kind", ["known", "unknown", "few"])
+def test_suspects_are_those_of_numpy(clusters, on_gpu, monkeypatch, rng, kind):
     features, labels = clusters
-    found = find_suspects(features, labels)
-    assert on_gpu == [2 * 300 * 24 * (2 * 24 + 4)]
+    if kind == "unknown":
+        labels = rng.permutation(labels)
+    elif kind == "few":
+        features, labels = np.tile(features[:20], 2), labels[:20]
+    steps = []
+    found = find_suspects(features, labels, on_progress=lambda *step: steps.append(step))
+    n, d = features.shape
+    assert on_gpu == [2 * n * d * (2 * d + 4)]
+    assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
     monkeypatch.setattr(ridge, "place_for", lambda _: Processor())
     expected = find_suspects(features, labels)
     np.testing.assert_allclose(found.probability, expected.probability, rtol=1e-9)
     np.testing.assert_array_equal(found.looks_like, expected.looks_like)
-    assert 10 < len(found.most_probable()) < 60
+    assert found.hardly_known == expected.hardly_known == (kind == "unknown")
+    assert found.accuracy == expected.accuracy
+    if kind == "known":
+        assert 10 < len(found.most_probable()) < 60
 
 
 @pytest.mark.parametrize("criterion", [heads.el2n, heads.grand, heads.forgetting, heads.aum])

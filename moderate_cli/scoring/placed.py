@@ -11,8 +11,7 @@ from moderate_cli.arrays import Features, Rows, blocks, copy_rows, read_rows
 from moderate_cli.gpu import Place
 from moderate_cli.threads import in_threads
 
-BLOCK_ROWS = 8192  # to read at once for a GPU
-AHEAD = 3  # blocks that are read while a GPU computes
+BLOCK_ROWS, AHEAD = 8192, 8  # rows to read at once for a GPU; blocks that wait for it
 
 
 class Placed:
@@ -37,7 +36,7 @@ class Placed:
         own = features.dtype.name
         self._dtype = np.dtype(own if own in ("float16", "float32", "float64") else "float64")
         if place.on_gpu and place.fits(self.shape[0] * self.shape[1] * self._dtype.itemsize):
-            parts = in_threads(self._read, blocks(len(rows), BLOCK_ROWS))
+            parts = in_threads(self._read, blocks(len(rows), BLOCK_ROWS), AHEAD)
             self._held = place.gather(parts, self.shape)
 
     def __getitem__(self, part: slice | Rows) -> Any:

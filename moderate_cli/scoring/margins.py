@@ -39,7 +39,9 @@ def held_out_margins(features: Features, rows: Rows, members: Rows) -> Doubles:
     head = Ridge(features, rows, members, classes, STRENGTHS)
 
     def of_block(part: slice) -> Doubles:
-        return excess(head.held_out(part), members[part])
+        found: Doubles
+        (found,) = head.of_held_out(_excess, part)
+        return found
 
     size = max(1, min(BLOCK_ROWS, OUTPUTS // classes))
     return np.concatenate(list(in_threads(of_block, blocks(len(rows), size))))
@@ -51,7 +53,12 @@ def excess(outputs: npt.NDArray[np.floating[Any]], members: Rows) -> Doubles:
     >>> excess(np.array([[3.0, 1.0, 0.0], [3.0, 1.0, 0.0]]), np.array([0, 1]))
     array([-2.,  2.])
     """
-    every = np.arange(len(outputs))
-    others = outputs.copy()
-    others[every, members] = -np.inf
-    return np.float64(others.max(axis=1)) - outputs[every, members]
+    (found,) = _excess(np, outputs.astype(np.float64), np.arange(len(outputs)), members)
+    return np.asarray(found)
+
+
+def _excess(module: Any, outputs: Any, every: Any, members: Any) -> tuple[Any]:
+    """Return the same for arrays of numpy or torch, which it changes."""
+    own = outputs[every, members]
+    outputs[every, members] = -np.inf
+    return (module.amax(outputs, axis=1) - own,)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, directions, read_rows
+from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks
 from moderate_cli.gpu import Place, place_for
+from moderate_cli.scoring.placed import Placed
 from moderate_cli.threads import in_threads
 
 NEIGHBORS = 10
@@ -69,74 +70,69 @@ def nearest(features: Features, rows: Rows, count: int) -> Iterator[tuple[slice,
     """
     n, count = len(rows), min(count, len(rows) - 1)
     place = place_for(2 * n**2 * features.shape[1])
+    points = Placed(features, rows, place)
     sizes = (QUERIES_ON_GPU, REFERENCES_ON_GPU) if place.on_gpu else (QUERY_ROWS, REFERENCE_ROWS)
-    parts = list(blocks(n, sizes[0]))
-    found = [
-        Neighbors(
-            np.empty((part.stop - part.start, 0), dtype=np.float32),
-            np.empty((part.stop - part.start, 0), dtype=np.int64),
-        )
-        for part in parts
-    ]
+    parts, most = list(blocks(n, sizes[0])), AT_ONCE if place.on_gpu else None
+    found = [_none(place, part.stop - part.start) for part in parts]
     for other in blocks(n, sizes[1]):
-        references = place.keep(_unit(features, rows[other]))
-        renew = partial(_renewed, features, rows, place, references, other, count)
-        most = AT_ONCE if place.on_gpu else None
+        renew = partial(_renewed, points, points.unit(other), other, count)
         found = list(in_threads(renew, zip(parts, found, strict=True), most))
     for part, near in zip(parts, found, strict=True):
-        order = np.argsort(-near.similarity, axis=1, kind="stable")
+        similarity, position = place.compute(lambda *arrays: arrays, *near)
+        order = np.argsort(-similarity, axis=1, kind="stable")
         yield (
             part,
             Neighbors(
-                np.take_along_axis(near.similarity, order, axis=1),
-                np.take_along_axis(near.position, order, axis=1),
+                np.take_along_axis(similarity, order, axis=1),
+                np.take_along_axis(position, order, axis=1),
             ),
         )
 
 
+def _none(place: Place, queries: int) -> tuple[Any, Any]:
+    """Return similarities and positions of no neighbors."""
+    empty = np.empty((queries, 0), dtype=np.float32), np.empty((queries, 0), dtype=np.int64)
+    return place.keep(empty[0]), place.keep(empty[1])
+
+
 def _renewed(
-    features: Features,
-    rows: Rows,
-    place: Place,
+    points: Placed,
     references: Any,
     other: slice,
     count: int,
-    before: tuple[slice, Neighbors],
-) -> Neighbors:
+    before: tuple[slice, tuple[Any, Any]],
+) -> tuple[Any, Any]:
     """Join the nearest neighbors so far with those in a block of references, in row order."""
     part, found = before
     inside = np.arange(max(other.start, part.start), min(other.stop, part.stop))
     own = (inside - part.start, inside - other.start)  # where an image meets itself
-    near = _nearest_on_gpu if place.on_gpu else _nearest_in
-    queries = _unit(features, rows[part])
-    similarity, at = place.compute(partial(near, count), queries, references, *own)
-    best = np.concatenate([found.similarity, similarity], axis=1)
-    positions = np.concatenate([found.position, at + other.start], axis=1)
-    top = _highest(best, count)
-    return Neighbors(
-        np.take_along_axis(best, top, axis=1), np.take_along_axis(positions, top, axis=1)
-    )
+    every = np.arange(part.stop - part.start)[:, None]
+    place = points.place
+    join = partial(_join, place.module, _top if place.on_gpu else _highest, count, other.start)
+    similarity, position = place.apply(join, points.unit(part), references, *own, every, *found)
+    return similarity, position
 
 
-def _nearest_in(
-    count: int, queries: Floats, references: Floats, own: Rows, other: Rows
-) -> tuple[Floats, Rows]:
-    """Return the highest similarities of each query, and their places, ascending."""
-    similarity = queries @ references.T
-    similarity[own, other] = -np.inf
-    at = _highest(similarity, count)
-    return np.take_along_axis(similarity, at, axis=1), at
-
-
-def _nearest_on_gpu(
-    count: int, queries: Any, references: Any, own: Any, other: Any
+def _join(
+    module: Any,
+    highest: Callable[[Any, int], Any],
+    count: int,
+    start: int,
+    queries: Any,
+    references: Any,
+    own: Any,
+    other: Any,
+    every: Any,
+    best: Any,
+    positions: Any,
 ) -> tuple[Any, Any]:
-    """Return the same for tensors."""
     similarity = queries @ references.T
     similarity[own, other] = -np.inf
-    _, at = similarity.topk(min(count, len(references)), dim=1)
-    at, _ = at.sort(dim=1)
-    return similarity.take_along_dim(at, dim=1), at
+    at = highest(similarity, count)
+    best = module.concatenate([best, similarity[every, at]], axis=1)
+    positions = module.concatenate([positions, at + start], axis=1)
+    top = highest(best, count)
+    return best[every, top], positions[every, top]
 
 
 def _highest(values: Floats, count: int) -> npt.NDArray[np.int64]:
@@ -149,5 +145,7 @@ def _highest(values: Floats, count: int) -> npt.NDArray[np.int64]:
     return np.sort(np.argpartition(values, max(0, first - 1), axis=1)[:, first:], axis=1)
 
 
-def _unit(features: Features, rows: Rows) -> Floats:
-    return directions(read_rows(features, rows)).astype(np.float32)
+def _top(values: Any, count: int) -> Any:
+    """Return the same for tensors."""
+    _, at = values.topk(min(count, values.shape[1]), dim=1)
+    return at.sort(dim=1)[0]

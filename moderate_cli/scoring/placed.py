@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from moderate_cli.arrays import Features, Rows, blocks, copy_rows, read_rows
+from moderate_cli.arrays import Features, Rows, blocks, copy_rows, directions, read_rows
 from moderate_cli.gpu import Place
 from moderate_cli.threads import in_threads
 
@@ -47,6 +47,12 @@ class Placed:
             return self.place.keep(self._read(part))
         return self._held[part if isinstance(part, slice) else self.place.keep(part)]
 
+    def unit(self, part: slice | Rows) -> Any:
+        """Return some rows scaled to length 1, float32; rows of zeros stay zeros."""
+        if not self.place.on_gpu:
+            return directions(self[part]).astype(np.float32)
+        return self.place.apply(_unit_on_gpu, self[part])[0]
+
     def each(self, parts: Iterable[slice]) -> Iterator[Any]:
         """Yield parts, in order, and read the next ones meanwhile."""
         if self._held is None:
@@ -56,3 +62,9 @@ class Placed:
 
     def _read(self, part: slice | Rows) -> Features:
         return copy_rows(self._features, self._rows[part], self._dtype)
+
+
+def _unit_on_gpu(points: Any) -> tuple[Any]:
+    points = points.double()
+    lengths = (points * points).sum(dim=1, keepdim=True).sqrt()
+    return ((points / lengths.where(lengths > 0, 1.0)).float(),)

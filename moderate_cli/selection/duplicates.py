@@ -15,7 +15,8 @@ import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Floats, Rows, blocks, directions, read_rows
 from moderate_cli.errors import ArgumentError
-from moderate_cli.gpu import Place, place_for
+from moderate_cli.gpu import place_for
+from moderate_cli.scoring.placed import Placed
 from moderate_cli.threads import in_threads, one_blas_thread
 
 BLOCK_ROWS, REFERENCE_ROWS = 2048, 2048  # a block of similarities takes 16 MB, in each thread
@@ -79,22 +80,23 @@ def find_duplicates(
     if not 0 < threshold <= 1:
         raise ArgumentError(f"threshold: {threshold} is not in (0, 1]")
     least = np.float32(threshold - ROUNDING)
-    unique = np.empty(0, dtype=np.int64)  # rows in earlier blocks that are not duplicates
+    unique = np.empty(0, dtype=np.int64)  # positions in earlier blocks that are not duplicates
     found: list[tuple[int, int, float]] = []
     place = place_for(len(rows) ** 2 * features.shape[1])
+    placed = Placed(features, rows, place)
     sizes = (ROWS_ON_GPU, REFERENCES_ON_GPU) if place.on_gpu else (BLOCK_ROWS, REFERENCE_ROWS)
     for part in blocks(len(rows), sizes[0]):
         block = rows[part]
-        points = _unit(features, block)
+        points = placed.unit(part)
         first = np.full(len(block), -1, dtype=np.int64)
         cosine = np.zeros(len(block))
         references = (unique[other] for other in blocks(len(unique), sizes[1]))
-        first_of = partial(_first, features, place, place.keep(points), least)
+        first_of = partial(_first, placed, points, least)
         most = AT_ONCE if place.on_gpu else None
         for earlier_one, similarity in in_threads(first_of, references, most):
             new = np.flatnonzero((first < 0) & (earlier_one >= 0))
-            first[new], cosine[new] = earlier_one[new], similarity[new]
-        inside = points @ points.T
+            first[new], cosine[new] = rows[earlier_one[new]], similarity[new]
+        (inside,) = place.compute(lambda one: (one @ one.T,), points)
         similar = inside >= least
         for row in range(len(block)):
             if first[row] < 0 and similar[row, :row].any():
@@ -103,7 +105,7 @@ def find_duplicates(
                     first[row], cosine[row] = block[earlier[0]], inside[row, earlier[0]]
         own = np.flatnonzero(first >= 0)
         found += zip(block[own].tolist(), first[own].tolist(), cosine[own].tolist(), strict=True)
-        unique = np.concatenate([unique, block[first < 0]])
+        unique = np.concatenate([unique, np.arange(part.start, part.stop)[first < 0]])
         if on_progress is not None:
             on_progress(part.stop, len(rows))
     table = np.array(found).reshape(-1, 3)
@@ -112,12 +114,10 @@ def find_duplicates(
     )
 
 
-def _first(
-    features: Features, place: Place, points: Any, least: np.float32, reference: Rows
-) -> tuple[Rows, Doubles]:
+def _first(placed: Placed, points: Any, least: np.float32, reference: Rows) -> tuple[Rows, Doubles]:
     """Return the first similar reference image of each point, -1 for none, and the similarity."""
-    find = _first_on_gpu if place.on_gpu else _first_in
-    at, cosine = place.compute(partial(find, float(least)), points, _unit(features, reference))
+    find = _first_on_gpu if placed.place.on_gpu else _first_in
+    at, cosine = placed.place.compute(partial(find, float(least)), points, placed.unit(reference))
     return np.where(at >= 0, reference[at], -1), cosine.astype(np.float64)
 
 

@@ -14,6 +14,7 @@ from moderate_cli.errors import DeviceError
 from moderate_cli.gpu import Gpu, Processor, place_for
 from moderate_cli.label_errors import find_suspects, noise, suspects
 from moderate_cli.scoring import axes, cross_fitting, heads, neighbors, placed, ridge
+from moderate_cli.scoring.margins import held_out_margins
 from moderate_cli.scoring.placed import Placed
 from moderate_cli.selection import duplicates
 
@@ -181,6 +182,17 @@ def test_scores_of_heads_are_those_of_numpy(clusters, on_gpu, monkeypatch, crite
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert np.ptp(found) > 0
+
+
+def test_margins_are_those_of_numpy(clusters, on_gpu, monkeypatch):
+    features, members = clusters
+    rows = np.arange(5, 295)
+    found = held_out_margins(features, rows, members[rows])
+    assert on_gpu == [2 * 290 * 24 * (2 * 24 + 4)]
+    monkeypatch.setattr(ridge, "place_for", lambda _: Processor())
+    expected = held_out_margins(features, rows, members[rows])
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert (found > 0).any()
 
 
 def test_a_head_that_sees_nothing_takes_no_step(rng):

@@ -12,11 +12,11 @@ from moderate_cli.arrays import Doubles, Features, Rows, blocks, read_rows
 from moderate_cli.gpu import Place, place_for
 from moderate_cli.scoring.axes import find_axes
 from moderate_cli.scoring.placed import Placed
-from moderate_cli.threads import in_threads, one_blas_thread
+from moderate_cli.threads import in_threads, one_blas_thread, processors
 
 BLOCK_ROWS = 4096
 SAMPLE, SAMPLE_ROWS = 8192, 1024  # images by which a strength is chosen; of which, in each thread
-HELD_NUMBERS = 1 << 26  # of outputs, of all threads together
+HELD_NUMBERS = 1 << 27  # of outputs and coordinates, of all threads together
 
 # Of held-out outputs, (m, classes), for the classes, (m,), both on a place.
 Quality = Callable[[Place, Any, Any], float]
@@ -169,9 +169,10 @@ class Ridge:
             (outputs,) = self.place.apply(left, along, every, own, *head)
             return quality(self.place, outputs, own)
 
-        held = len(strengths) * len(drawn) * len(self.base) <= HELD_NUMBERS
+        at_once = HELD_NUMBERS // max(1, along.shape[0] * (along.shape[1] + len(self.base)))
+        few = at_once < min(len(strengths), processors())
+        each = map if few or self.place.on_gpu else in_threads
         best = (-np.inf, strengths[0])
-        each = in_threads if held and not self.place.on_gpu else map
         for one, strength in zip(each(quality_of, strengths), strengths, strict=True):
             best = max(best, (one, strength))
             on_step()

@@ -14,6 +14,8 @@ from moderate_cli.errors import DeviceError
 from moderate_cli.gpu import Gpu, Processor, place_for
 from moderate_cli.label_errors import find_suspects, noise, suspects
 from moderate_cli.scoring import axes, cross_fitting, heads, neighbors, placed, ridge
+from moderate_cli.scoring.heads_on_gpu import InputsOnGpu
+from moderate_cli.scoring.linear_head import Inputs
 from moderate_cli.scoring.margins import held_out_margins
 from moderate_cli.scoring.placed import Placed
 from moderate_cli.selection import duplicates
@@ -55,6 +57,26 @@ def test_small_work_stays_on_the_processor(monkeypatch, loaded):
     assert isinstance(place_for(enough), Gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert isinstance(place_for(enough), Processor)
+
+
+@pytest.mark.parametrize(
+    ("images", "classes", "loaded", "cores", "kind"),
+    [
+        (4_000, 100, True, 1, Processor),
+        (50_000, 100, True, 16, Gpu),
+        (50_000, 100, False, 16, Processor),  # 2 s, less than it takes to load torch
+        (50_000, 100, False, 2, Gpu),
+        (1_281_167, 1000, False, 16, Gpu),
+    ],
+)
+def test_suspects_are_found_where_it_takes_less_time(
+    images, classes, loaded, cores, kind, monkeypatch
+):
+    monkeypatch.setattr(gpu, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(gpu, "processors", lambda: cores)
+    monkeypatch.setattr(gpu, "sys", SimpleNamespace(modules={"torch": torch} if loaded else {}))
+    assert type(place_for(2 * images * 1280 * (2 * 1280 + classes))) is kind
 
 
 def test_a_gpu_is_looked_for_without_loading_torch(monkeypatch):
@@ -182,6 +204,15 @@ def test_scores_of_heads_are_those_of_numpy(clusters, on_gpu, monkeypatch, crite
     else:
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert np.ptp(found) > 0
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_inputs_of_heads_are_those_of_numpy(rng, kind):
+    features, rows = (8 + rng.normal(size=(30, 5))).astype(kind), np.arange(3, 30, 3)
+    positions = np.array([0, 2, 5])
+    found = InputsOnGpu(features, rows, Gpu("cpu"))(positions).numpy()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, Inputs(features, rows)(positions), rtol=1e-6)
 
 
 def test_margins_are_those_of_numpy(clusters, on_gpu, monkeypatch):

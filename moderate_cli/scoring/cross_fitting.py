@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from moderate_cli.arrays import Features, Floats, Mask, Rows
 from moderate_cli.gpu import place_for
-from moderate_cli.scoring.heads_on_gpu import HeadsOnGpu
+from moderate_cli.scoring.heads_on_gpu import HeadsOnGpu, InputsOnGpu
 from moderate_cli.scoring.linear_head import BATCH, Inputs, SoftmaxLayer, random_batches
 from moderate_cli.threads import in_threads
 
@@ -29,12 +29,20 @@ class Batch(NamedTuple):
     members
         int64 (b,), the class of each.
     inputs
-        float32 (b, d + 1), scaled features and a column of ones.
+        float32 (b, d + 1), scaled features and a column of ones; on a GPU, if it trains the heads.
     """
 
     positions: Rows
     members: Rows
-    inputs: Floats
+    inputs: Any
+
+    @property
+    def lengths(self) -> Floats:
+        """Length of each input, float32 (b,)."""
+        if isinstance(self.inputs, np.ndarray):
+            found: Floats = np.linalg.norm(self.inputs, axis=1)
+            return found
+        return np.asarray(self.inputs.norm(dim=1).cpu())
 
 
 class CrossFittedHeads:
@@ -66,7 +74,6 @@ class CrossFittedHeads:
         seed: int,
         epochs: int = 1,
     ) -> None:
-        self._inputs = Inputs(features, rows)
         self._rows, self._members = rows, members
         self._rng = np.random.default_rng(seed)
         size = (features.shape[1] + 1, int(members.max()) + 1)
@@ -76,12 +83,17 @@ class CrossFittedHeads:
         ]
         place = place_for(6 * epochs * len(rows) * size[0] * size[1] * FOLDS * splits)
         self._on_gpu = HeadsOnGpu(place, FOLDS * splits, *size) if place.on_gpu else None
+        self._inputs: Inputs | InputsOnGpu
+        if place.on_gpu:
+            self._inputs = InputsOnGpu(features, rows, place)
+        else:
+            self._inputs = Inputs(features, rows)
 
     def batches(self) -> Iterator[Batch]:
         """Yield all images once, in random order."""
         size = BATCH * FOLDS // (FOLDS - 1)  # of which each head sees about BATCH
         for positions in random_batches(len(self._rows), size, self._rng):
-            inputs = self._inputs(self._rows[positions])
+            inputs = self._inputs(positions)
             yield Batch(positions, self._members[positions], inputs)
 
     def learn(self, batch: Batch) -> None:

@@ -56,8 +56,7 @@ def grand(features: Features, rows: Rows, members: Rows, seed: int) -> Doubles:
     """
 
     def norm(logits: Floats, batch: Batch) -> Doubles:
-        lengths: Doubles = np.linalg.norm(batch.inputs, axis=1).astype(np.float64)
-        return _error(logits, batch) * lengths
+        return _error(logits, batch) * batch.lengths.astype(np.float64)
 
     return _early(features, rows, members, seed, norm)
 

@@ -1,4 +1,4 @@
-"""Linear heads that a GPU trains together: the steps of `SoftmaxLayer`, for all heads at once."""
+"""Linear heads that a GPU trains together: `Inputs` and `SoftmaxLayer`, for all heads at once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from moderate_cli.arrays import Floats, Mask, Rows
+from moderate_cli.arrays import Features, Floats, Mask, Rows
 from moderate_cli.gpu import Place
-from moderate_cli.scoring.linear_head import DECAY, MOMENTUM, learning_rate
+from moderate_cli.scoring.linear_head import DECAY, MOMENTUM, learning_rate, moments
+from moderate_cli.scoring.placed import Placed
+
+
+class InputsOnGpu:
+    """The same numbers as those of `Inputs`, made by a GPU from features that it keeps."""
+
+    def __init__(self, features: Features, rows: Rows, place: Place) -> None:
+        mean, self._scale = moments(features, rows)
+        self._points, self._place = Placed(features, rows, place), place
+        self._mean = place.keep(mean)
+
+    def __call__(self, positions: Rows) -> Any:
+        """Return the inputs for some of the rows, ascending: float32 (b, d + 1)."""
+        (found,) = self._place.apply(self._scaled, self._points[positions])
+        return found
+
+    def _scaled(self, points: Any) -> tuple[Any]:
+        module = self._place.module
+        points = points.float() if points.dtype == module.float16 else points
+        points = ((points - self._mean.to(points.dtype)) * self._scale).float()
+        return (module.concatenate([points, points.new_ones((len(points), 1))], axis=1),)
 
 
 class HeadsOnGpu:
@@ -30,13 +51,13 @@ class HeadsOnGpu:
         self._place, self._rate = place, learning_rate(classes)
         self._weights, self._velocity = place.keep(zeros), place.keep(zeros)
 
-    def learn(self, inputs: Floats, members: Rows, seen: Mask) -> None:
+    def learn(self, inputs: Any, members: Rows, seen: Mask) -> None:
         """Take a step of each head.
 
         Parameters
         ----------
         inputs, members
-            float32 (b, inputs) and int64 (b,).
+            float32 (b, inputs), of numpy or of the GPU, and int64 (b,).
         seen
             bool (heads, b), the images that each head learns from.
         """
@@ -58,7 +79,7 @@ class HeadsOnGpu:
         self._weights += steps * self._velocity
         return ()
 
-    def logits(self, inputs: Floats, chosen: Mask, splits: int) -> Iterator[Floats]:
+    def logits(self, inputs: Any, chosen: Mask, splits: int) -> Iterator[Floats]:
         """Yield the logits of images, float32 (b, classes), for each split.
 
         `chosen`, bool (heads, b), is true for one head of each split.

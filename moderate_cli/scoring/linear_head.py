@@ -36,17 +36,17 @@ class Inputs:
 
     def __init__(self, features: Features, rows: Rows) -> None:
         self._features, self._rows = features, rows
-        self._mean, self._scale = _moments(features, rows)
+        self._mean, self._scale = moments(features, rows)
         self._held: Floats | None = None
         if len(rows) * (features.shape[1] + 1) <= HELD_NUMBERS:
             self._held = np.empty((len(rows), features.shape[1] + 1), dtype=np.float32)
             deque(in_threads(self._hold, blocks(len(rows), BLOCK_ROWS)), maxlen=0)
 
-    def __call__(self, rows: Rows) -> Floats:
+    def __call__(self, positions: Rows) -> Floats:
         """Return the inputs for some of the rows, ascending: float32 (b, d + 1)."""
         if self._held is not None:
-            return self._held[np.searchsorted(self._rows, rows)]
-        return self._read(rows)
+            return self._held[positions]
+        return self._read(self._rows[positions])
 
     def _hold(self, part: slice) -> None:
         assert self._held is not None
@@ -104,7 +104,7 @@ def softmax(logits: Real) -> Real:
     return powers
 
 
-def _moments(features: Features, rows: Rows) -> tuple[Doubles, float]:
+def moments(features: Features, rows: Rows) -> tuple[Doubles, float]:
     """Return the mean feature, and the factor that makes the mean squared distance to it 1."""
 
     def of_block(part: slice) -> tuple[Doubles, float]:

@@ -24,7 +24,7 @@ def test_inputs_are_centered_and_of_mean_length_1_with_a_one(monkeypatch, rows_a
     monkeypatch.setattr(linear_head, "BLOCK_ROWS", rows_at_once)
     features = np.array([[1.0, 5.0], [99.0, 99.0], [3.0, 5.0], [1.0, 9.0], [3.0, 9.0]])
     rows = np.array([0, 2, 3, 4])  # mean (2, 7); all are at a squared distance of 1 + 4
-    found = Inputs(features, rows)(rows)
+    found = Inputs(features, rows)(np.arange(4))
     expected = np.array([[-1, -2, 0], [1, -2, 0], [-1, 2, 0], [1, 2, 0]]) / np.sqrt(5) + [0, 0, 1]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert found.dtype == np.float32

@@ -62,7 +62,7 @@ def test_small_work_stays_on_the_processor(monkeypatch, loaded):
 @pytest.mark.parametrize(
     ("images", "classes", "loaded", "cores", "kind"),
     [
-        (4_000, 100, True, 1, Processor),
+        (4_000, 100, True, 4, Processor),
         (50_000, 100, True, 16, Gpu),
         (50_000, 100, False, 16, Processor),  # 2 s, less than it takes to load torch
         (50_000, 100, False, 2, Gpu),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moderate_cli.arrays import Doubles, blocks
-from moderate_cli.gpu import Place
+from moderate_cli.gpu import Place, Processor
 from moderate_cli.label_errors.probabilities import probabilities_of
 from moderate_cli.threads import in_threads
 
@@ -17,7 +17,7 @@ LEAST_RIGHT = 0.5  # minimum share of the images of a class that have its label
 PRIOR = 6.0  # weight of the even rate, in images per pair of classes
 START = 0.1  # share of wrong labels
 PASSES, PRECISION = 30, 1e-5
-LABELS_AT_ONCE = 16  # in each thread
+LABELS_AT_ONCE, COPIES = 16, 5  # in each thread; of T in the memory of a GPU
 TINY = np.finfo(np.float64).tiny
 
 # T -> the expected number of images of each class with each label, and the log-likelihood.
@@ -32,6 +32,9 @@ def fit_transition(
     Returns T and the log-likelihood of the labels.
     """
     images, classes = outputs.shape
+    if not place.fits(COPIES * 8 * classes**2):
+        outputs, members = place.compute(lambda *arrays: arrays, outputs, members)
+        place = Processor()
     expect = (_whole if place.on_gpu else _by_label)(place, outputs, members, floor, power)
     every, transition = place.keep(np.arange(classes)), place.keep(even_rates(START, classes))
     fitted = -np.inf

@@ -44,20 +44,15 @@ class Drawn(NamedTuple):
 
 def scores_by_threads(bench: Bench) -> None:
     """Selections, scores and suspects, on 1 to 16 processors."""
-    images = bench.images // 4
-    data = _draw(images, CLASSES)
     for name, runs in BY_THREADS.items():
-        data_of = _draw(2 * images, CLASSES) if name in STRATEGIES else data
-        work, taken = _work(name, data_of), {}
-        for count in sorted({min(one, processors()) for one in THREADS}) * runs:
+        images = bench.images // (2 if name in STRATEGIES else 4)
+        work, least = _work(name, _draw(images, CLASSES)), np.inf
+        for count in sorted({min(one, processors()) for one in THREADS}):
             with _on(count), _placed(on_gpu=False):
-                seconds, _ = _timed(work)
-            taken[count] = min(seconds, taken.get(count, np.inf))
-        least = np.inf
-        for count, seconds in taken.items():
+                seconds = min(_timed(work)[0] for _ in range(runs))
             aim = None if count == 1 else GROWTH * least
             least = min(least, seconds)
-            row = f"{name}, {len(data_of.labels):,} x {DIMENSIONS}, {count} processors"
+            row = f"{name}, {images:,} x {DIMENSIONS}, {count} processors"
             bench.add(row, seconds, "s", aim=aim, most=True)
 
 

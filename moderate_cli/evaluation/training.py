@@ -138,9 +138,10 @@ class TrainLearner:
         network.eval()
         judged = self._data if self._test is None else self._test
         where = held_out if self._test is None else np.flatnonzero(judged.readable)
+        there = torch.from_numpy(where).to(judged.pixels.device)
         with torch.inference_mode():
             found = [
-                self._run(network, judged.pixels[where[part]]).argmax(dim=1)
+                self._run(network, judged.pixels[there[part]]).argmax(dim=1)
                 for part in blocks(len(where), BATCH)
             ]
         predicted: Rows = known[torch.cat(found).cpu().numpy()]
@@ -150,13 +151,14 @@ class TrainLearner:
         size = self._recipe.batch
         rate = (TUNING_RATE if self._recipe.tuned else RATE) * size / BATCH
         descent = Descent(network, rate, self._recipe.steps)
-        numbers = torch.from_numpy(rows)
-        order = torch.empty(0, dtype=torch.int64)
+        where = self._data.pixels.device  # no step waits for a copy if they are on a GPU
+        numbers, members = torch.from_numpy(rows).to(where), members.to(where)
+        order = torch.empty(0, dtype=torch.int64, device=where)
         network.train()
         for _ in range(self._recipe.steps):
-            while len(order) < size:  # a batch may span two epochs
-                order = torch.cat([order, torch.randperm(len(rows))])
-            batch, order = order[:size], order[size:]
+            while len(order) < BATCH:  # a batch may span two epochs
+                order = torch.cat([order, torch.randperm(len(rows), device=where)])
+            batch, order = order[:BATCH], order[BATCH:]
             pixels = self._data.pixels[numbers[batch]]
             try:
                 outputs = self._run(network, moved(pixels))

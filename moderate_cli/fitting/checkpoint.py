@@ -9,6 +9,7 @@ from moderate_cli.errors import WeightsError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.networks.checkpoints import load_file, saved
 
+FORMAT = 2
 
 class Checkpoint:
     """The file with the state.
@@ -22,7 +23,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        self._path, self._key = path, key
+        self._path, self._key = path, f"{FORMAT} {key}"
 
     def read(self) -> dict[str, Any] | None:
         """Return the state of the same training, if there is one."""

@@ -17,15 +17,18 @@ from moderate_cli.networks.checkpoints import StateDict
 from moderate_cli.networks.classifiers import drop_head, find_head
 from moderate_cli.networks.devices import order_of
 from moderate_cli.networks.fitted import Fitted, Parts, parts_of
+from moderate_cli.networks.table import SMALL_NETWORKS
 from moderate_cli.training.descent import Descent, computes_in_half, moved
 
 BATCH, LEAST_BATCH = 128, 16
+WIDE, MANY, TINY = 512, 10_000, 32  # batch on a GPU, of so many images of so few pixels a side
 SMOOTHING, SHIFT = 0.1, 8
 # From random weights, and from trained ones.
 RATES, DECAYS = (0.2, 0.02), (1e-3, 1e-4)
 PARTS = 10  # of the images; a single network is trained without one of them
 JUDGED = 2000  # held-out images that choose the best epoch
 COMPARED = 20_000  # images by which features of folds are made comparable
+SEEN_AT_ONCE = 512  # images that a network only looks at
 
 Save = Callable[[dict[str, Any]], None]
 
@@ -94,7 +97,8 @@ class Learner:
     ) -> None:
         self._training, self._examples, self._before = training, examples, before
         self._move = move
-        self._members = torch.from_numpy(examples.members)
+        # On the device once, so that no step waits for them; the images, too, if they fit.
+        self._members = torch.from_numpy(examples.members).to(training.device)
         self._half = computes_in_half(training.device)
         parts = self._parts()
         self._pretrained = parts.pretrained
@@ -115,10 +119,10 @@ class Learner:
         save: Save,
     ) -> Learnt:
         """Train one tail on rows, and keep that of the epoch which is best on held-out ones."""
-        training, batch = self._training, batch_size(len(rows))
+        training, batch = self._training, batch_size(self._training, len(rows))
         steps = max(1, len(rows) // batch)
         torch.manual_seed(_seed(training.seed, fold, 0))
-        tail, descent = self.begin(fold, training.epochs * steps)
+        tail, descent = self.begin(fold, training.epochs * steps, batch)
         first, best = 0, -1
         kept: StateDict = tail.state_dict()
         dynamics = Dynamics(len(rows) + len(held), training.epochs, training.device)
@@ -128,35 +132,38 @@ class Learner:
             first, best, kept = state["epoch"], state["best"], state["kept"]
             dynamics.sums.copy_(state["sums"])
         few = held[:: max(1, len(held) // JUDGED)]
+        shown, hidden = self._beside_images(rows), self._beside_images(held)
         for epoch in range(first, training.epochs):
             torch.manual_seed(_seed(training.seed, fold, epoch + 1))
             self._ready(tail)
-            order = torch.from_numpy(rows)[torch.randperm(len(rows))]
+            order = shown[torch.randperm(len(rows), device=shown.device)]
             order, left_out = order[: steps * batch], order[steps * batch :]
             for at, part in enumerate(torch.split(order, batch), 1):
                 self._record(dynamics, epoch, part, self.step(tail, descent, part))
                 self.seen += len(part) + (len(left_out) if at == steps else 0)
                 self._move(self.seen, self._all)
             # No other network sees the images that a single one is trained without.
-            unseen = [left_out, torch.from_numpy(held)] if training.folds == 1 else [left_out]
+            unseen = [left_out, hidden] if training.folds == 1 else [left_out]
             self._watch(tail, dynamics, epoch, torch.cat(unseen))
             right = self._right(tail, few)
             if right >= best:  # without held-out images, the last one
-                best, kept = right, _copied(tail.state_dict())
+                best, kept = right, _copied(tail.state_dict(), training.device)
             save({
                 "epoch": epoch + 1, "best": best, "kept": kept,
                 "tail": tail.state_dict(), "descent": descent.state(), "sums": dynamics.sums,
             })  # fmt: skip
         tail.load_state_dict(kept)
-        return Learnt(_copied(kept), self._right(tail, held), len(held), dynamics.scores())
+        weights = _copied(kept, torch.device("cpu"))
+        return Learnt(weights, self._right(tail, held), len(held), dynamics.scores())
 
-    def begin(self, fold: int, steps: int) -> tuple[nn.Module, Descent]:
-        """Build the tail of a fold, and what fits it in so many steps."""
+    def begin(self, fold: int, steps: int, batch: int) -> tuple[nn.Module, Descent]:
+        """Build the tail of a fold, and what fits it in so many steps of such batches."""
         tail = self._parts().tail
         if self._before is not None:
             tail.load_state_dict(self._before.tails[fold])
         tail = tail.to(self._training.device).to(memory_format=order_of(self._training.device))
         rate, decay = (one[self._pretrained] for one in (RATES, DECAYS))
+        rate *= max(1, batch / BATCH)
         descent = Descent(tail, rate, steps, decay=decay, smoothing=SMOOTHING)
         self._ready(tail)
         find_head(tail)[1].register_forward_pre_hook(self._measure)
@@ -164,28 +171,35 @@ class Learner:
 
     def step(self, tail: nn.Module, descent: Descent, rows: torch.Tensor) -> torch.Tensor:
         """Train on one batch; return the outputs before, (b, classes)."""
-        inputs = self._examples.inputs[rows]
+        inputs, (count, where) = self._examples.inputs[rows], (len(rows), rows.device)
         if self._through_stem:
-            inputs = inputs[torch.arange(len(rows)), torch.randint(0, 2, (len(rows),))]
+            sides = torch.randint(0, 2, (count,), device=where)
+            inputs = inputs[torch.arange(count, device=where), sides]
         else:
             inputs = moved(inputs, SHIFT)
         logits = self._run(tail, inputs)
-        descent.step(logits, self._members[rows].to(self._training.device))
+        descent.step(logits, self._members_of(rows))
         return logits.detach()
 
     def _watch(self, tail: nn.Module, dynamics: Dynamics, epoch: int, rows: torch.Tensor) -> None:
         """Record images that the network does not learn in this epoch."""
         tail.eval()
         with torch.inference_mode():
-            for part in blocks(len(rows), 4 * BATCH):
-                (inputs,) = self._plain(rows[part].numpy())
+            for part in blocks(len(rows), SEEN_AT_ONCE):
+                (inputs,) = self._plain(rows[part])
                 self._record(dynamics, epoch, rows[part], self._run(tail, inputs))
 
     def _record(
         self, dynamics: Dynamics, epoch: int, rows: torch.Tensor, logits: torch.Tensor
     ) -> None:
-        members = self._members[rows].to(logits.device)
-        dynamics.record(epoch, rows, logits, members, self._lengths)
+        dynamics.record(epoch, rows, logits, self._members_of(rows), self._lengths)
+
+    def _members_of(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._members[rows.to(self._members.device)]
+
+    def _beside_images(self, rows: Rows) -> torch.Tensor:
+        """Put row numbers where the images are: others would be copied for each batch."""
+        return torch.from_numpy(rows).to(self._examples.inputs.device)
 
     def _measure(self, head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         """Keep the lengths of the inputs of the head, with a 1 for its bias."""
@@ -233,13 +247,13 @@ class Learner:
     def _outputs(self, tail: nn.Module, rows: Rows) -> Floats:
         tail = tail.to(memory_format=order_of(self._training.device))
         with torch.inference_mode():
-            found = [self._run(tail, inputs) for inputs in self._plain(rows)]
+            found = [self._run(tail, inputs) for inputs in self._plain(self._beside_images(rows))]
         outputs: Floats = torch.cat(found).cpu().numpy()
         return outputs
 
-    def _plain(self, rows: Rows) -> Iterator[torch.Tensor]:
-        for part in blocks(len(rows), 4 * BATCH):
-            inputs = self._examples.inputs[torch.from_numpy(rows[part])]
+    def _plain(self, rows: torch.Tensor) -> Iterator[torch.Tensor]:
+        for part in blocks(len(rows), SEEN_AT_ONCE):
+            inputs = self._examples.inputs[rows[part]]
             yield inputs[:, 0] if self._through_stem else inputs
 
     def _run(self, tail: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -254,13 +268,19 @@ class Learner:
         return outputs.float()
 
 
-def batch_size(images: int) -> int:
-    """Return the number of images in a batch: smaller for few, so that there are some steps."""
+def batch_size(training: Training, images: int) -> int:
+    """Return the number of images in a batch: smaller for few, so that there are some steps.
+
+    A GPU that trains a small network waits for the program, which starts its work step by step.
+    """
+    small = training.network in SMALL_NETWORKS and training.size <= TINY
+    if training.device.type == "cuda" and small and images >= MANY:
+        return WIDE
     return min(images, BATCH, max(LEAST_BATCH, images // LEAST_BATCH))
 
 
-def _copied(state: StateDict) -> StateDict:
-    return {name: value.detach().cpu().clone() for name, value in state.items()}
+def _copied(state: StateDict, device: torch.device) -> StateDict:
+    return {name: value.detach().to(device, copy=True) for name, value in state.items()}
 
 
 def _seed(seed: int, fold: int, epoch: int) -> int:

@@ -6,7 +6,7 @@ import torch
 
 from moderate_cli.fitting import learner
 from moderate_cli.fitting.examples import Examples
-from moderate_cli.fitting.learner import Training
+from moderate_cli.fitting.learner import Training, batch_size
 from moderate_cli.fitting.learning import learn, seconds_per_image
 from moderate_cli.networks.classifiers import drop_head
 from moderate_cli.networks.fitted import parts_of
@@ -299,6 +299,25 @@ def test_a_time_of_an_image_is_measured_without_a_change(batches):
     assert torch.equal(examples.inputs, pixels)
     assert {len(rows) for rows in batches} == {6}
     assert max(map(max, batches)) < 6
+
+
+@pytest.mark.parametrize(
+    ("images", "device", "network", "size", "batch"),
+    [
+        (10, "cpu", "resnet9", 32, 10),
+        (320, "cuda", "resnet9", 32, 20),
+        (50_000, "cpu", "resnet9", 32, 128),
+        (9999, "cuda", "resnet9", 32, 128),
+        (10_000, "cuda", "resnet9", 32, 512),
+        (10_000, "cuda", "resnet9", 64, 128),
+        (10_000, "cuda", "efficientnet_lite0", 224, 128),
+    ],
+)
+def test_a_batch_is_large_if_a_gpu_would_wait_for_the_next_one(
+    images, device, network, size, batch
+):
+    training = Training(network, size, 1, 1, 0, torch.device(device))
+    assert batch_size(training, images) == batch
 
 
 def test_images_that_many_networks_see_are_counted():

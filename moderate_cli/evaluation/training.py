@@ -18,7 +18,6 @@ from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError
 from moderate_cli.evaluation.recipe import BATCH, LARGEST_SEED, Recipe
-from moderate_cli.images.loading import load_images
 from moderate_cli.networks.backbones import find_device
 from moderate_cli.networks.classifiers import load_classifier, put_head
 from moderate_cli.networks.devices import explained, is_gpu_fault, order_of
@@ -26,6 +25,7 @@ from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.networks.small import small_network
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, SMALL_NETWORKS, Preprocessing
 from moderate_cli.training.descent import Descent, computes_in_half, moved
+from moderate_cli.training.loading import load_images
 from moderate_cli.training.placing import placed
 
 RATE = 0.05
@@ -156,9 +156,9 @@ class TrainLearner:
         order = torch.empty(0, dtype=torch.int64, device=where)
         network.train()
         for _ in range(self._recipe.steps):
-            while len(order) < BATCH:  # a batch may span two epochs
+            while len(order) < size:  # a batch may span two epochs
                 order = torch.cat([order, torch.randperm(len(rows), device=where)])
-            batch, order = order[:BATCH], order[BATCH:]
+            batch, order = order[:size], order[size:]
             pixels = self._data.pixels[numbers[batch]]
             try:
                 outputs = self._run(network, moved(pixels))

@@ -11,6 +11,7 @@ from moderate_cli.networks.checkpoints import load_file, saved
 
 FORMAT = 2
 
+
 class Checkpoint:
     """The file with the state.
 

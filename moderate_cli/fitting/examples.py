@@ -15,10 +15,10 @@ from moderate_cli.arrays import Labels, Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.errors import DatasetError
-from moderate_cli.images.loading import load_images
 from moderate_cli.networks.fitted import Fitted, Parts, as_keys
 from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.text import counted
+from moderate_cli.training.reading import read_blocks
 
 BLOCK = 256  # images that pass the stem at once
 SHARE = 2  # examples take at most 1/SHARE of the memory that is free
@@ -102,7 +102,7 @@ def read_examples(
     on_image
         Called with the number of images read, and of all.
     workers
-        Number of threads that read; None for one per processor.
+        As in `read_blocks`.
 
     Raises
     ------
@@ -123,18 +123,16 @@ def read_examples(
         on_image(done, len(rows))
 
     filled = 0
-    for start in range(0, len(rows), BLOCK):
-        some = rows[start : start + BLOCK]
-        loaded = load_images(
-            dataset.part(some), np.ones(len(some), dtype=np.bool_), parts.preprocessing,
-            max_pixels, read, workers,
-        )  # fmt: skip
-        readable = np.array([at for at in range(len(some)) if at not in loaded.unreadable], int)
-        found = _through(stem, loaded.pixels[readable]) if frozen else loaded.pixels[readable]
-        inputs[filled : filled + len(readable)] = found
+    found = read_blocks(
+        dataset, rows, parts.preprocessing, max_pixels, size=BLOCK, workers=workers, on_image=read
+    )
+    for some, pixels, facts in found:
+        readable = np.setdiff1d(np.arange(len(some)), list(facts.unreadable))
+        images = torch.from_numpy(pixels)[readable]
+        inputs[filled : filled + len(readable)] = _through(stem, images) if frozen else images
         filled += len(readable)
         kept.append(some[readable])
-        digests.append(loaded.digests[readable])
+        digests.append(facts.digests[readable])
     labels, members = np.unique(dataset.labels[np.concatenate(kept)], return_inverse=True)
     if len(labels) < 2:
         number = counted(len(labels), "class", "classes")

@@ -6,9 +6,9 @@ from conftest import LEVELS
 from moderate_cli.dataset import scan
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.errors import DeviceError
-from moderate_cli.images.loading import load_images
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.table import Preprocessing
+from moderate_cli.training.loading import load_images
 
 SMALL = Preprocessing(8, 8, "bilinear", (0.0,) * 3, (255.0,) * 3)
 GRAYS = [level for levels in LEVELS.values() for level in levels]

@@ -16,6 +16,7 @@ Kind = Literal[
     "fitting",  # the dataset has no network, and one is trained
     "training",  # the network `names[0]` is trained on `count` images, for `than` seconds
     "training on",  # the same, from the weights of an older one, with its options `names[1:]`
+    "resuming",  # an interrupted training of the network `names[0]` has `count` of `of` epochs
     "interrupted evaluation",  # the user stops it; `count` of `of` missing results are kept
     "interrupted embedding",  # the user stops it; `count` of `of` images are kept
     "interrupted",  # the user stops a training, of which `count` of `of` epochs are kept

@@ -130,6 +130,11 @@ def _training_on(notice: Notice) -> str:
     return f"training the older {network} further on {images}{how}: {_lasting(notice)}"
 
 
+def _resuming(notice: Notice) -> str:
+    network, epochs = notice.names[0], f"{notice.count} of {counted(notice.of, 'epoch')}"
+    return f"resuming the training of {network} after {epochs}: {_lasting(notice)}"
+
+
 def _lasting(notice: Notice) -> str:
     """Return a time with the precision of an estimate."""
     minutes = notice.than / 60
@@ -321,6 +326,7 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "fitting": ("", lambda one: "training a network on these images, because there is none yet"),
     "training": ("", _training),
     "training on": ("", _training_on),
+    "resuming": ("", _resuming),
     "interrupted": ("", _interrupted),
     "interrupted embedding": (
         "",

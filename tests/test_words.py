@@ -104,6 +104,11 @@ SAID = [
         "interrupted; 1 of 60 results are kept; run again to continue",
     ),
     (
+        Notice("resuming", 1, 12, names=("resnet9",), than=130.0),
+        "",
+        "resuming the training of resnet9 after 1 of 12 epochs: about 2 min",
+    ),
+    (
         Notice("interrupted", 3, 12),
         "",
         "stopped; 3 of 12 epochs are kept, and the same command goes on from there",

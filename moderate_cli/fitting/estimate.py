@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 from moderate_cli.dataset import Dataset
@@ -10,10 +9,9 @@ from moderate_cli.embedding import EmbedOptions
 from moderate_cli.embedding.estimate import measure
 from moderate_cli.fitting.facts import find_fit, may_go_on
 from moderate_cli.fitting.options import FitOptions
-from moderate_cli.fitting.preparing import or_as_before, plain, prepared, within
+from moderate_cli.fitting.preparing import measured, or_as_before, plain, planned, within
 from moderate_cli.listening import SILENT, Listener
-
-SAMPLE = 512  # images
+from moderate_cli.notices import Notice
 
 
 class FitEstimate(NamedTuple):
@@ -51,7 +49,6 @@ def measure_fit(
         As of `fit_network`.
     """
     with listener.progress("loading torch"):
-        from moderate_cli.fitting.learning import seconds_per_image
         from moderate_cli.networks.devices import explained
 
     found = find_fit(dataset, options.store, how)
@@ -62,13 +59,12 @@ def measure_fit(
     goes_on = may_go_on(dataset, options.store, how)
     embedding = measure(dataset, plain(options), listener).seconds
     with explained("use a smaller --network"):
-        begun = time.perf_counter()
-        training, examples, images = prepared(dataset, how, options, listener, SAMPLE)
-        reading = (time.perf_counter() - begun) * images / len(examples.members)
-        with listener.progress("measuring"):
-            each = seconds_per_image(training, examples, images)
-        training = within(training, images, how, each, goes_on=goes_on)
+        plan = planned(dataset, how, options)
+        if len(plan.rows) < len(dataset):
+            listener.notice(Notice("fitted to some", len(plan.rows), len(dataset)))
+        images, pace = len(plan.rows), measured(dataset, plan, how, options, listener)
+        training = within(plan.training(how, images), images, how, pace.each, goes_on=goes_on)
     return FitEstimate(
-        training.network, training.size, training.folds, training.epochs, images, 1 / each,
-        embedding + reading + each * training.work(images),
+        training.network, training.size, training.folds, training.epochs, images,
+        1 / pace.each, embedding + pace.reading + pace.each * training.work(images),
     )  # fmt: skip

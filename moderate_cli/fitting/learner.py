@@ -21,7 +21,7 @@ from moderate_cli.networks.table import SMALL_NETWORKS
 from moderate_cli.training.descent import Descent, computes_in_half, moved
 
 BATCH, LEAST_BATCH = 128, 16
-WIDE, MANY, TINY = 512, 10_000, 32  # batch on a GPU, of so many images of so few pixels a side
+WIDE, MANY, TINY = 256, 10_000, 32  # batch on a GPU, of so many images of so few pixels a side
 SMOOTHING, SHIFT = 0.1, 8
 # From random weights, and from trained ones.
 RATES, DECAYS = (0.2, 0.02), (1e-3, 1e-4)

@@ -32,7 +32,16 @@ from moderate_cli.fitting.facts import (
     write_facts,
 )
 from moderate_cli.fitting.options import FitOptions
-from moderate_cli.fitting.preparing import or_as_before, plain, prepared, within
+from moderate_cli.fitting.preparing import (
+    SAMPLE,
+    Plan,
+    measured,
+    or_as_before,
+    plain,
+    planned,
+    read,
+    within,
+)
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
@@ -118,19 +127,29 @@ def _trained(
     store, data = features.folder.parent, fingerprint(dataset)
     folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features)
     with explained("use a smaller --network"):
-        training, examples, images = prepared(dataset, how, options, listener)
-        before = None
+        plan = planned(dataset, how, options)
+        each = _told_early(dataset, plan, how, options, listener)
+        examples = read(dataset, plan.rows, plan, options, listener)
+        images = len(examples.members)
+        if images < len(dataset):
+            listener.notice(Notice("fitted to some", images, len(dataset)))
+        training, before = plan.training(how, images), None
         if may_go_on(dataset, options.store, how):
             before = _before(folder / NETWORK, training, examples)
         key = content_digest(repr((FORMAT, how, training, examples.identity)).encode()).hex()
         checkpoint = Checkpoint(store / STATE, key)
         state = checkpoint.read()
-        with listener.progress("measuring"):
-            each = seconds_per_image(training, examples, images)
+        told = each is not None
+        if each is None:
+            with listener.progress("measuring"):
+                each = seconds_per_image(training, examples, images)
         training = _lasting(training, images, how, before, state, each)
-        left = 1 - (state["seen"] / training.images(images) if state else 0)
-        seconds = each * left * training.work(images)
-        listener.notice(_begins(training, images, before, how, seconds))
+        seconds = each * training.work(images)
+        if state is not None:
+            left = 1 - state["seen"] / training.images(images)
+            listener.notice(_resumes(training, state, left * seconds))
+        elif not told:
+            listener.notice(_begins(training, images, how, seconds, goes_on=before is not None))
         with (
             _interruption_told(training, state, checkpoint, listener) as save,
             listener.progress("fit") as move,
@@ -148,6 +167,24 @@ def _trained(
     return fit
 
 
+def _told_early(
+    dataset: Dataset, plan: Plan, how: FitOptions, options: EmbedOptions, listener: Listener
+) -> float | None:
+    """Tell the time before many images are read; return the seconds to train on one."""
+    images = len(plan.rows)
+    if images <= SAMPLE:
+        return None
+    try:
+        pace = measured(dataset, plan, how, options, listener)
+    except DatasetError:  # a sample of one class, which all images need not be
+        return None
+    goes_on = may_go_on(dataset, options.store, how)
+    training = within(plan.training(how, images), images, how, pace.each, goes_on=goes_on)
+    seconds = pace.reading + pace.each * training.work(images)
+    listener.notice(_begins(training, images, how, seconds, goes_on=goes_on))
+    return pace.each
+
+
 def _write_scores(folder: Path, scores: Floats, examples: Examples) -> None:
     """Write the scores that were recorded, in the new folder of the network."""
     network = weights_digest(folder / NETWORK)
@@ -156,16 +193,28 @@ def _write_scores(folder: Path, scores: Floats, examples: Examples) -> None:
 
 
 def _begins(
-    training: Training, images: int, before: Fitted | None, how: FitOptions, seconds: float
+    training: Training, images: int, how: FitOptions, seconds: float, *, goes_on: bool
 ) -> Notice:
     """Tell what is trained, and the time that it takes."""
-    if before is None:
+    if not goes_on:
         return Notice("training", images, names=(training.network,), than=seconds)
     set_ = {
         name: value for name, value in asdict(how).items() if value != getattr(FitOptions(), name)
     }
     named = tuple(f"--{name} {value}" for name, value in set_.items())
     return Notice("training on", images, names=(training.network, *named), than=seconds)
+
+
+def _resumes(training: Training, state: dict[str, Any], seconds: float) -> Notice:
+    """Tell at which epoch of all networks an interrupted training goes on."""
+    epochs = _epochs_of(training, state)
+    every = training.folds * training.epochs
+    return Notice("resuming", epochs, every, names=(training.network,), than=seconds)
+
+
+def _epochs_of(training: Training, state: dict[str, Any]) -> int:
+    """Count the epochs of all networks that are in a state."""
+    return int(state["current"]["epoch"] + len(state["done"]) * training.epochs)
 
 
 @contextlib.contextmanager
@@ -183,9 +232,7 @@ def _interruption_told(
         yield save
     except BaseException as error:
         if not isinstance(error, Exception):
-            epochs = sum(
-                one["current"]["epoch"] + len(one["done"]) * training.epochs for one in kept
-            )
+            epochs = sum(_epochs_of(training, one) for one in kept)
             listener.notice(Notice("interrupted", epochs, training.folds * training.epochs))
         raise
 

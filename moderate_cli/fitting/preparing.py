@@ -3,56 +3,110 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from moderate_cli.arrays import Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.fitting.facts import find_fit, options_of
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import Listener
 from moderate_cli.networks.table import DEFAULT_BACKBONE
-from moderate_cli.notices import Notice
 
 if TYPE_CHECKING:
+    import torch
+
     from moderate_cli.fitting.examples import Examples
     from moderate_cli.fitting.learner import Training
+    from moderate_cli.networks.fitted import Parts
 
+SAMPLE = 512  # images that are read for an estimate
 AGAIN = 3  # a network that goes on from an older one takes 1/AGAIN of the epochs
 
 
-def prepared(
-    dataset: Dataset,
-    how: FitOptions,
-    options: EmbedOptions,
-    listener: Listener,
-    sample: int | None = None,
-) -> tuple[Training, Examples, int]:
-    """Choose the network, and read the images, or a sample; also return the number of them all."""
-    from moderate_cli.fitting.examples import drawn, read_examples, rows_that_fit
-    from moderate_cli.fitting.learner import Training
-    from moderate_cli.fitting.plan import choose_network, default_epochs, default_folds
+class Plan(NamedTuple):
+    """The network to train, and the images that fit in memory.
+
+    Attributes
+    ----------
+    network
+        Its name.
+    parts
+        The network in two parts.
+    rows
+        int64 (m,), of the images.
+    device
+        Where it is trained.
+    """
+
+    network: str
+    parts: Parts
+    rows: Rows
+    device: torch.device
+
+    def training(self, how: FitOptions, images: int) -> Training:
+        """Return how to train on so many images."""
+        from moderate_cli.fitting.learner import Training
+        from moderate_cli.fitting.plan import default_epochs, default_folds
+
+        epochs = how.epochs or default_epochs(self.network, images)
+        folds = how.folds or default_folds(self.network)
+        crop = self.parts.preprocessing.crop
+        return Training(self.network, crop, folds, epochs, how.seed, self.device)
+
+
+class Pace(NamedTuple):
+    """Seconds to read all images, and to train on one."""
+
+    reading: float
+    each: float
+
+
+def planned(dataset: Dataset, how: FitOptions, options: EmbedOptions) -> Plan:
+    """Choose the network."""
+    from moderate_cli.fitting.examples import rows_that_fit
+    from moderate_cli.fitting.plan import choose_network
     from moderate_cli.networks.backbones import find_device
     from moderate_cli.networks.fitted import parts_of
 
     device = find_device(options.device)
     network, size = choose_network(dataset, how.network, device.type)
     parts = parts_of(network, len(dataset.classes), size)
-    rows = rows_that_fit(dataset, parts, how.seed)
-    images = len(rows)
-    if sample is not None:
-        rows = rows[drawn(dataset.labels[rows], sample, how.seed)]
+    return Plan(network, parts, rows_that_fit(dataset, parts, how.seed), device)
+
+
+def read(
+    dataset: Dataset, rows: Rows, plan: Plan, options: EmbedOptions, listener: Listener
+) -> Examples:
+    """Read the images of rows."""
+    from moderate_cli.fitting.examples import read_examples
+
     with listener.progress("read") as move:
-        examples = read_examples(dataset, rows, parts, options.max_pixels, move, options.workers)
-    images = len(examples.members) if sample is None else images
-    if images < len(dataset):
-        listener.notice(Notice("fitted to some", images, len(dataset)))
-    epochs = how.epochs or default_epochs(network, images)
-    folds = how.folds or default_folds(network)
-    crop = parts.preprocessing.crop
-    return Training(network, crop, folds, epochs, how.seed, device), examples, images
+        return read_examples(dataset, rows, plan.parts, options.max_pixels, move, options.workers)
+
+
+def measured(
+    dataset: Dataset, plan: Plan, how: FitOptions, options: EmbedOptions, listener: Listener
+) -> Pace:
+    """Read a sample, and train a few batches of it."""
+    from moderate_cli.fitting.examples import drawn
+    from moderate_cli.fitting.learning import seconds_per_image
+    from moderate_cli.training.reading import by_processes
+
+    rows, images = plan.rows, len(plan.rows)
+    some = rows[drawn(dataset.labels[rows], SAMPLE, how.seed)]
+    begun, worked = time.perf_counter(), time.process_time()
+    examples = read(dataset, some, plan, options, listener)
+    taken = time.perf_counter() - begun
+    if by_processes(images, options.workers):  # threads that read the sample wait for each other
+        taken = (time.process_time() - worked) / options.threads
+    with listener.progress("measuring"):
+        each = seconds_per_image(plan.training(how, images), examples, images)
+    return Pace(taken * images / len(examples.members), each)
 
 
 def within(

@@ -102,9 +102,13 @@ def read_blocks(
             readers.stop()
 
 
+def by_processes(images: int, workers: int | None) -> bool:
+    """Whether so many images are read by processes, if they can be started."""
+    return images >= LEAST_IMAGES and may_hire(EmbedOptions(workers=workers), on_gpu=False)
+
+
 def _readers(images: int, room: int, crop: int, workers: int) -> Readers:
-    hired = images >= LEAST_IMAGES and may_hire(EmbedOptions(workers=workers), on_gpu=False)
-    if hired:
+    if by_processes(images, workers):
         with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
             return Crew(room, crop)
     return Threads(room, crop)

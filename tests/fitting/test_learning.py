@@ -308,7 +308,7 @@ def test_a_time_of_an_image_is_measured_without_a_change(batches):
         (320, "cuda", "resnet9", 32, 20),
         (50_000, "cpu", "resnet9", 32, 128),
         (9999, "cuda", "resnet9", 32, 128),
-        (10_000, "cuda", "resnet9", 32, 512),
+        (10_000, "cuda", "resnet9", 32, 256),
         (10_000, "cuda", "resnet9", 64, 128),
         (10_000, "cuda", "efficientnet_lite0", 224, 128),
     ],

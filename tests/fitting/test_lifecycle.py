@@ -19,15 +19,15 @@ from PIL import Image
 from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
-from moderate_cli.fitting import checkpoint, estimate, learner, learning, lifecycle, plan, preparing
+from moderate_cli.fitting import checkpoint, learner, learning, lifecycle, plan, preparing
 from moderate_cli.fitting.facts import Fit, find_fit
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.plan import choose_network
-from moderate_cli.images import loading
 from moderate_cli.networks.fitted import parts_of, read_fitted
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
 from moderate_cli.scoring.ridge import Ridge
+from moderate_cli.training import reading
 
 HOW = {"network": "cnn", "epochs": 1, "folds": 2}
 OPTIONS = {"device": "cpu", "runtime": "torch"}
@@ -534,15 +534,43 @@ def test_an_error_in_a_training_is_no_interruption(pictures, monkeypatch):
     assert [notice.kind for notice in told] == ["training"]
 
 
-def test_the_time_is_told_before_the_training_and_when_it_goes_on(pictures, monkeypatch):
+def test_a_training_that_goes_on_tells_its_epochs_and_its_time(pictures, monkeypatch):
     monkeypatch.setattr(learning, "seconds_per_image", lambda *_: 2.0)
     interrupted(pictures, monkeypatch, epochs=2)
     told = []
     fitted(pictures, epochs=2, listener=Told(notice=told))
     # Of 40 images 10 are done; and 40 are looked at, each a third of the work.
     (notice,) = told
-    assert notice._replace(than=0) == Notice("training", 20, names=("cnn",))
+    assert notice._replace(than=0) == Notice("resuming", 1, 4, names=("cnn",))
     assert notice.than == pytest.approx(2 * 0.75 * (40 + 40 / 3))
+
+
+def test_the_time_is_told_before_many_images_are_read(pictures, monkeypatch):
+    whole = fitted(pictures, store=pictures.parent / "other")
+    monkeypatch.setattr(learning, "seconds_per_image", lambda *_: 2.0)
+    for module in (preparing, lifecycle):
+        monkeypatch.setattr(module, "SAMPLE", 8)
+    told = []
+    listener = Told(notice=told, read=told)
+    found = fitted(pictures, listener=listener)
+    read = [(done, 8) for done in range(1, 9)]
+    assert told[:8] == read
+    assert told[8]._replace(than=0) == Notice("training", 20, names=("cnn",))
+    work = 2 * (20 + 20 / 3)
+    assert work < told[8].than < work + 10  # with reading
+    assert told[9:] == [(done, 20) for done in range(1, 21)]
+    assert same(found.weights, whole.weights)
+
+
+def test_a_sample_of_one_class_tells_no_time(pictures, monkeypatch):
+    def one_class(*_):
+        raise DatasetError
+
+    monkeypatch.setattr(lifecycle, "SAMPLE", 8)
+    monkeypatch.setattr(lifecycle, "measured", one_class)
+    told = []
+    assert fitted(pictures, listener=Told(notice=told)).images == 20
+    assert [notice.kind for notice in told] == ["training"]
 
 
 def test_an_estimate_is_of_the_training_that_fit_would_do(pictures, monkeypatch):
@@ -557,7 +585,7 @@ def test_an_estimate_is_of_the_training_that_fit_would_do(pictures, monkeypatch)
 
 
 def test_an_estimate_reads_a_sample_of_each_class(pictures, monkeypatch):
-    monkeypatch.setattr(estimate, "SAMPLE", 8)
+    monkeypatch.setattr(preparing, "SAMPLE", 8)
     moves = []
     found = estimate_fit(pictures, network="cnn", **OPTIONS, listener=Told(read=moves))
     assert moves == [(done, 8) for done in range(1, 9)]
@@ -567,9 +595,12 @@ def test_an_estimate_reads_a_sample_of_each_class(pictures, monkeypatch):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_so_many_threads_read_as_the_user_asks_for(pictures, monkeypatch, workers):
     asked = []
-    monkeypatch.setattr(
-        loading, "in_threads", lambda work, parts, count: (asked.append(count), map(work, parts))[1]
-    )
+
+    def one_by_one(work, parts, at_once, count):
+        asked.append(count)
+        yield from map(work, parts)
+
+    monkeypatch.setattr(reading, "in_threads", one_by_one)
     fitted(pictures, workers=workers)
     assert set(asked) == {workers}
 

@@ -146,7 +146,7 @@ def _lasting(notice: Notice) -> str:
 def _interrupted(notice: Notice) -> str:
     epochs = counted(notice.of, "epoch")
     if not notice.count:
-        return f"stopped in the first of {epochs}, which is lost; the same command begins again"
+        return f"stopped before the first of {epochs} was kept; the same command begins again"
     return f"stopped; {notice.count} of {epochs} are kept, and the same command goes on from there"
 
 

@@ -116,7 +116,7 @@ SAID = [
     (
         Notice("interrupted", 0, 12),
         "",
-        "stopped in the first of 12 epochs, which is lost; the same command begins again",
+        "stopped before the first of 12 epochs was kept; the same command begins again",
     ),
     (
         Notice("fitted", names=("resnet9",), share=0.612, than=0.55),

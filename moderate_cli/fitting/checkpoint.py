@@ -1,4 +1,4 @@
-"""The state of an unfinished training, in a file that is replaced after each epoch."""
+"""The state of an unfinished training, in a file that is replaced between epochs."""
 
 from __future__ import annotations
 

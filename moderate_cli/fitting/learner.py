@@ -212,19 +212,21 @@ class Learner:
     def alignments(self, tails: list[StateDict]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what makes the features of each fold comparable with those of the first."""
         n = len(self._examples.members)
-        few = np.arange(0, n, max(1, -(-n // COMPARED)))
-        found, reference = [], None
-        for state in tails:
-            tail = self._parts().tail
-            tail.load_state_dict(state)
-            drop_head(tail)
-            features = self._outputs(tail.to(self._training.device).eval(), few)
-            reference = features if reference is None else reference
-            found.append(align(features, reference))
-        turns, shifts = zip(*found, strict=True)
+        few = np.arange(0, n, max(1, -(-n // COMPARED))) if len(tails) > 1 else np.arange(1)
+        reference = self._features(tails[0], few)
+        dim = reference.shape[1]
+        others = [align(self._features(state, few), reference) for state in tails[1:]]
+        turns, shifts = zip((np.eye(dim), np.zeros(dim)), *others, strict=True)
         return tuple(  # type: ignore[return-value]
             torch.from_numpy(np.stack(one).astype(np.float32)) for one in (turns, shifts)
         )
+
+    def _features(self, state: StateDict, rows: Rows) -> Floats:
+        """Compute the input of the head."""
+        tail = self._parts().tail
+        tail.load_state_dict(state)
+        drop_head(tail)
+        return self._outputs(tail.to(self._training.device).eval(), rows)
 
     def _parts(self) -> Parts:
         return parts_of(self._training.network, self._examples.classes, self._training.size)

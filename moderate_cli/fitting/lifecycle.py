@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from moderate_cli.networks.fitted import Fitted
 
 STATE, LOCK = "fitted.partial.pt", "fitted.lock"
+PATIENCE = 5.0  # seconds of work, beside an epoch, that an interruption may cost
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 STRENGTHS = tuple((10.0 ** np.arange(-3, 0.5, 0.5)).tolist())  # of the linear head
 
@@ -221,12 +223,17 @@ def _epochs_of(training: Training, state: dict[str, Any]) -> int:
 def _interruption_told(
     training: Training, state: dict[str, Any] | None, checkpoint: Checkpoint, listener: Listener
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what saves the state of an epoch; if the user stops the training, tell what is kept."""
-    kept = [] if state is None else [state]
+    """Yield what saves the state of an epoch, unless one was saved moments ago.
+
+    If the user stops the training, tell what is kept.
+    """
+    kept, moments = [] if state is None else [state], [time.monotonic()]
 
     def save(state: dict[str, Any]) -> None:
-        checkpoint.write(state)
-        kept[:] = [state]
+        if time.monotonic() - moments[-1] >= PATIENCE:
+            checkpoint.write(state)
+            kept[:] = [state]
+            moments.append(time.monotonic())
 
     try:
         yield save

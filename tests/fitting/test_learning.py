@@ -255,7 +255,7 @@ def test_features_of_all_folds_can_be_compared(exact):
         one @ turn.numpy() + shift.numpy()
         for one, turn, shift in zip(features, fitted.turns, fitted.shifts, strict=True)
     ]
-    np.testing.assert_allclose(found[0], features[0], atol=1e-4)
+    assert np.array_equal(found[0], features[0])
     for one, plain in zip(found[1:], features[1:], strict=True):
         np.testing.assert_allclose(one.mean(axis=0), features[0].mean(axis=0), atol=1e-4)
         assert np.square(one - found[0]).sum() < np.square(plain - features[0]).sum()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,8 +37,9 @@ LEFT = ["fitted", "fitted.lock", "moderate.lock", "pixels-float32-float16"]
 
 @pytest.fixture(autouse=True)
 def _cheap(monkeypatch):
-    """Compares networks with the backbone `pixels`, in place of the default one."""
+    """Compares networks with the backbone `pixels`, and keeps the state of each epoch."""
     monkeypatch.setattr(preparing, "DEFAULT_BACKBONE", "pixels")
+    monkeypatch.setattr(lifecycle, "PATIENCE", 0.0)
 
 
 @pytest.fixture
@@ -187,10 +189,11 @@ def test_an_interrupted_fit_goes_on_and_gives_the_same_files(
 
 CHILD = """
 import contextlib, time
-from moderate_cli.fitting import checkpoint, preparing
+from moderate_cli.fitting import checkpoint, lifecycle, preparing
 from moderate_cli.__main__ import main
 
 preparing.DEFAULT_BACKBONE, written, new_file = "pixels", [], checkpoint.new_file
+lifecycle.PATIENCE = 0.0
 
 class Half:
     def __init__(self, file):
@@ -236,6 +239,18 @@ def test_a_killed_process_goes_on_and_ends_with_the_same_files(pictures, tmp_pat
     assert moves == [(40, 60), (50, 60), (60, 60)]
     assert files(found.weights.parent) == whole
     assert sorted(os.listdir(store_of(pictures))) == LEFT
+
+
+@pytest.mark.parametrize(("patience", "writes"), [(0.0, 6), (25.0, 2), (1000.0, 0)])
+def test_a_state_is_written_only_if_the_last_one_is_old(
+    pictures, monkeypatch, counted, patience, writes
+):
+    judged, written = counted(learner.Learner, "_right"), counted(checkpoint.Checkpoint, "write")
+    # Those of the first network end after 10, 20 and 30 seconds, of the second after 50 to 70.
+    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(monotonic=lambda: 10 * len(judged)))
+    monkeypatch.setattr(lifecycle, "PATIENCE", patience)
+    fitted(pictures, epochs=3)
+    assert len(written) == writes
 
 
 def interrupted(root, monkeypatch, **how):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from moderate_cli.arrays import Stats
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest, file_stats
 from moderate_cli.dataset.paths import Paths
@@ -234,8 +235,16 @@ def _place(dataset: Dataset, folder: Path) -> str:
     return os.fsdecode(place_of(dataset, folder.parent))
 
 
-def fingerprint(dataset: Dataset) -> str:
-    """Return what changes with the paths, classes, sizes and times of the files."""
-    stats = file_stats(dataset)[:, : CHECKS["mtime"]]
+def fingerprint(dataset: Dataset, known: Stats | None = None) -> str:
+    """Return what changes with the paths, classes, sizes and times of the files.
+
+    Parameters
+    ----------
+    dataset
+        The images.
+    known
+        Stat of each when it was read; None to ask for those of now.
+    """
+    stats = (file_stats(dataset) if known is None else known)[:, : CHECKS["mtime"]]
     parts = (Paths.of(dataset.paths).content, np.ascontiguousarray(dataset.labels), stats)
     return content_digest(b"".join(map(bytes, parts))).hex()

@@ -126,7 +126,7 @@ def _trained(
         from moderate_cli.networks.devices import explained
         from moderate_cli.networks.fitted import write_fitted
 
-    store, data = features.folder.parent, fingerprint(dataset)
+    store, data = features.folder.parent, fingerprint(dataset, features.stats)
     folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features)
     with explained("use a smaller --network"):
         plan = planned(dataset, how, options)

@@ -19,8 +19,9 @@ from PIL import Image
 
 from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
+from moderate_cli.embedding import request
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
-from moderate_cli.fitting import checkpoint, learner, learning, lifecycle, plan, preparing
+from moderate_cli.fitting import checkpoint, facts, learner, learning, lifecycle, plan, preparing
 from moderate_cli.fitting.facts import Fit, find_fit
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.plan import choose_network
@@ -337,6 +338,13 @@ def test_a_network_of_other_classes_is_not_gone_on_with(pictures, trained):
     (pictures / "d").rename(pictures / "aa")
     fitted(pictures)
     assert trained[-1][2] is None
+
+
+def test_files_are_listed_once_for_the_default_features_and_the_network(pictures, counted):
+    asked = [counted(module, "file_stats") for module in (request, facts)]
+    found = fitted(pictures)
+    assert [len(calls) for calls in asked] == [1, 0]
+    assert find_fit(scan(pictures), None) == (found, True)
 
 
 def test_images_that_change_during_the_training_make_the_network_old(pictures):

@@ -101,7 +101,10 @@ class Gpu:
         """Whether a share of the free memory suffices."""
         if self._device.type != "cuda":
             return True
-        free, _ = self.module.cuda.mem_get_info(self._device)
+        try:
+            free, _ = self.module.cuda.mem_get_info(self._device)
+        except RuntimeError as error:
+            raise _failed(error) from None
         return bool(size <= ROOM * free)
 
     def keep(self, array: Array) -> Any:

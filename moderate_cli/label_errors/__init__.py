@@ -1,4 +1,4 @@
-"""Label errors: features, labels -> the probability that a label is wrong; pure numpy."""
+"""Label errors: features, labels -> the probability that a label is wrong."""
 
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable, find_suspects
 

@@ -1,8 +1,8 @@
 """Near duplicates: images whose features point in nearly the same direction.
 
-Pure numpy. In row order, an image is a duplicate of the first earlier image that is similar enough
-and not a duplicate itself. So each group has one survivor, its first image, and no chain of small
-steps joins images that differ.
+In row order, an image is a duplicate of the first earlier image that is similar enough and not a
+duplicate itself. So each group has one survivor, its first image, and no chain of small steps joins
+images that differ.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import click
 import numpy as np
 
 from moderate_cli import find_suspects, score_features, select_scores, threads
-from moderate_cli.scoring import CENTERS, CRITERIA, centers
+from moderate_cli.scoring import CENTERS, centers, of_features
 from moderate_cli.selection import STRATEGIES
 from moderate_cli.selection.duplicates import find_duplicates
 from tests.benchmarks.page import PAGE, write_option
@@ -76,7 +76,7 @@ def _works() -> Iterator[tuple[str, Callable[[], object]]]:
                 lambda how=how: select_scores(values, labels, ratio=0.1, **how),
             )
     features, labels = draw(SMALL)
-    for criterion in CRITERIA:
+    for criterion in of_features():
         if criterion != "center":
             yield (
                 f"`{criterion}`",

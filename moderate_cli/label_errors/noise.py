@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, blocks
+from moderate_cli.arrays import Doubles, Rows, blocks
 from moderate_cli.gpu import Place
 from moderate_cli.label_errors.probabilities import logarithms_of, probabilities_of
 from moderate_cli.label_errors.transitions import even_rates, fit_transition
@@ -32,6 +32,7 @@ MOST_WRONG = 0.7  # maximum share of wrong labels
 KNOWN, BEYOND = 0.335, 3.0
 DOUBT = 1.0  # log-likelihood by which a rate may be worse than the best, and still be true
 STEPS = 50  # of bisection
+FIT_NUMBERS = 1 << 20  # of fits at once
 BLOCK_NUMBERS, BLOCK_ON_GPU = 1 << 16, 1 << 24  # in each thread
 TINY = np.finfo(np.float64).tiny
 
@@ -125,11 +126,15 @@ def _fits_of_even(place: Place, outputs: Any, members: Any) -> tuple[list[_Even]
     """Fit one rate for each floor and power; return p(class) of the labels for each, too."""
     classes, fits = outputs.shape[1], []
     rights = _of_labels(place, outputs, members)
-    for (floor, power), right in rights.items():
-        gain = _gain(right, classes)
-        rate = _likeliest_rate(right, gain, min(MOST_WRONG, 1 - 1 / classes))
-        fits.append(_Even(_likelihood(right, gain, rate), rate, floor, power))
-    return fits, list(rights.values())
+    names, columns = list(rights), np.stack(list(rights.values()))
+    # Several at once: a thread that asks for many small arrays waits for others to get each.
+    for part in blocks(len(names), max(1, FIT_NUMBERS // columns.shape[1])):
+        right, gain = columns[part], _gain(columns[part], classes)
+        rates = _likeliest_rates(right, gain, min(MOST_WRONG, 1 - 1 / classes))
+        fitted = np.log(np.maximum(right + rates[:, None] * gain, TINY)).sum(axis=1)
+        own = zip(fitted.tolist(), rates.tolist(), names[part], strict=True)
+        fits += [_Even(likely, rate, *name) for likely, rate, name in own]
+    return fits, list(columns)
 
 
 def _of_labels(place: Place, outputs: Any, members: Any) -> dict[tuple[float, float], Doubles]:
@@ -204,30 +209,35 @@ def _likelihood(right: Doubles, gain: Doubles, rate: float) -> float:
     return float(np.log(np.maximum(right + rate * gain, TINY)).sum())
 
 
-def _likeliest_rate(right: Doubles, gain: Doubles, most: float) -> float:
-    """Return the rate that maximizes the sum of log(right + rate gain), by Newton's steps.
+def _likeliest_rates(right: Doubles, gain: Doubles, most: float) -> Doubles:
+    """Return the rates (k,) that maximize the sums of log(right + rate gain), of (k, m) each.
 
-    The sum is concave. A step that leaves the interval of the maximum is one of bisection.
+    The sums are concave, and their maxima are found by Newton's steps. A step that leaves the
+    interval of the maximum becomes one of bisection.
     """
 
-    def slopes(rate: float) -> tuple[float, float]:
-        parts = gain / np.maximum(right + rate * gain, TINY)
-        return float(parts.sum()), float(parts @ parts)
+    def slopes(rows: Rows, rates: Doubles) -> tuple[Doubles, Doubles]:
+        parts = gain[rows] / np.maximum(right[rows] + rates[:, None] * gain[rows], TINY)
+        return parts.sum(axis=1), np.vecdot(parts, parts)
 
-    low, high = 0.0, most
-    if slopes(most * 0.5**STEPS)[0] <= 0:
-        return low
-    rate = most
+    closest = most * 0.5**STEPS
+    found, low, high = np.zeros(len(right)), np.zeros(len(right)), np.full(len(right), most)
+    rows = np.arange(len(right))
+    rows = rows[slopes(rows, np.full(len(right), closest))[0] > 0]
+    found[rows] = most
     for _ in range(STEPS):
-        slope, curvature = slopes(rate)
-        low, high = (rate, high) if slope > 0 else (low, rate)
-        ahead = rate + slope / curvature if curvature > 0 else low
-        if not low < ahead < high:
-            ahead = (low + high) / 2
-        if abs(ahead - rate) <= most * 0.5**STEPS:
+        if not len(rows):
             break
-        rate = ahead
-    return rate
+        slope, curvature = slopes(rows, found[rows])
+        low[rows] = np.where(slope > 0, found[rows], low[rows])
+        high[rows] = np.where(slope > 0, high[rows], found[rows])
+        ahead = found[rows] + slope / np.maximum(curvature, TINY)
+        inside = (low[rows] < ahead) & (ahead < high[rows])
+        ahead = np.where(inside, ahead, (low[rows] + high[rows]) / 2)
+        moved = np.abs(ahead - found[rows]) > closest
+        found[rows] = ahead
+        rows = rows[moved]
+    return found
 
 
 def _fit_pairs(place: Place, outputs: Any, members: Any, even: _Even) -> Noise:

@@ -98,13 +98,18 @@ def test_squares_of_exponentials_are_the_powers_that_they_stand_for(rng, monkeyp
     np.testing.assert_allclose(powers, 2.0 ** np.arange(0.5, 12.0, 0.5))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 1.0])
-def test_the_likeliest_rate_is_that_of_bisection(rng, share):
-    right = np.where(rng.random(500) < share, 1e-9, 0.99 - 0.5 * rng.random(500))
+def test_the_likeliest_rates_are_those_of_bisection(rng):
+    shares = np.array([0.0, 0.05, 0.3, 0.3, 1.0])
+    unlikely = rng.random((5, 500)) < shares[:, None]
+    right = np.where(unlikely, 1e-9, 0.99 - 0.5 * rng.random((5, 500)))
     gain = (1 - right) / 9 - right
-    low, high = 0.0, 0.7
-    for _ in range(60):
-        rate = (low + high) / 2
-        low, high = (rate, high) if (gain / (right + rate * gain)).sum() > 0 else (low, rate)
-    found = module._likeliest_rate(right, gain, 0.7)
-    assert found == pytest.approx(rate, rel=1e-9, abs=1e-12)
+    found = module._likeliest_rates(right, gain, 0.7)
+    for own, grows, rate in zip(right, gain, found, strict=True):
+        low, high = 0.0, 0.7
+        for _ in range(60):
+            middle = (low + high) / 2
+            slope = (grows / (own + middle * grows)).sum()
+            low, high = (middle, high) if slope > 0 else (low, middle)
+        assert rate == pytest.approx(middle, rel=1e-9, abs=1e-12)
+    assert found[0] == 0
+    assert 0.01 < found[1] < found[2] < found[4] == pytest.approx(0.7)

@@ -9,7 +9,7 @@ from moderate_cli.errors import WeightsError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.networks.checkpoints import load_file, saved
 
-FORMAT = 2
+FORMAT = 2  # of the state
 
 
 class Checkpoint:

@@ -59,14 +59,12 @@ class Dynamics:
         others = logits.clone()
         others[every, members] = -torch.inf
         margins = others.amax(dim=1) - logits[every, members]
-        right = (margins < 0).float()
-        if epoch < self._early:
-            sums[ERROR, rows] += errors.norm(dim=1)
-            sums[GRADIENT, rows] += errors.norm(dim=1) * lengths
-        sums[MARGIN, rows] += margins
-        sums[EVENTS, rows] += sums[RIGHT, rows] * (1 - right)
-        sums[RIGHT, rows] = right
-        sums[EVER, rows] += right
+        right, norms, before = (margins < 0).float(), errors.norm(dim=1), sums[:, rows]
+        forgotten, changed = before[RIGHT] * (1 - right), right - before[RIGHT]
+        more = torch.stack([norms, norms * lengths, margins, forgotten, changed, right])
+        if epoch >= self._early:
+            more[: GRADIENT + 1] = 0
+        sums[:, rows] = before + more
 
     def scores(self) -> torch.Tensor:
         """Return the scores of `moderate_cli.store.recorded.NAMES`, float32 (4, n).

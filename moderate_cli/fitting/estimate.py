@@ -63,7 +63,7 @@ def measure_fit(
         if len(plan.rows) < len(dataset):
             listener.notice(Notice("fitted to some", len(plan.rows), len(dataset)))
         images, pace = len(plan.rows), measured(dataset, plan, how, options, listener)
-        training = within(plan.training(how, images), images, how, pace.each, goes_on=goes_on)
+        training = within(plan.training, images, how, pace.each, goes_on=goes_on)
     return FitEstimate(
         training.network, training.size, training.folds, training.epochs, images,
         1 / pace.each, embedding + pace.reading + pace.each * training.work(images),

@@ -273,7 +273,8 @@ class Learner:
 def batch_size(training: Training, images: int) -> int:
     """Return the number of images in a batch: smaller for few, so that there are some steps.
 
-    A GPU that trains a small network waits for the program, which starts its work step by step.
+    With a small network a GPU ends a step before the program has started the next one. On 36,000
+    images of CIFAR-100, in 12 epochs, batches of 256 learn as much as those of 128, 512 learn less.
     """
     small = training.network in SMALL_NETWORKS and training.size <= TINY
     if training.device.type == "cuda" and small and images >= MANY:

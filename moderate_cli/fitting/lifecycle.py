@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +41,7 @@ from moderate_cli.fitting.preparing import (
     read,
     within,
 )
+from moderate_cli.fitting.telling import begins, interruption_told, resumes
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
@@ -51,13 +50,11 @@ from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.recorded import FOLDER, RECORDED, encoded
 
 if TYPE_CHECKING:
-    from moderate_cli.fitting.checkpoint import Checkpoint
     from moderate_cli.fitting.examples import Examples
     from moderate_cli.fitting.learner import Training
     from moderate_cli.networks.fitted import Fitted
 
 STATE, LOCK = "fitted.partial.pt", "fitted.lock"
-PATIENCE = 5.0  # seconds of work, beside an epoch, that an interruption may cost
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
 STRENGTHS = tuple((10.0 ** np.arange(-3, 0.5, 0.5)).tolist())  # of the linear head
 
@@ -135,7 +132,7 @@ def _trained(
         images = len(examples.members)
         if images < len(dataset):
             listener.notice(Notice("fitted to some", images, len(dataset)))
-        training, before = plan.training(how, images), None
+        training, before = plan.training_on(images, how), None
         if may_go_on(dataset, options.store, how):
             before = _before(folder / NETWORK, training, examples)
         key = content_digest(repr((FORMAT, how, training, examples.identity)).encode()).hex()
@@ -149,11 +146,11 @@ def _trained(
         seconds = each * training.work(images)
         if state is not None:
             left = 1 - state["seen"] / training.images(images)
-            listener.notice(_resumes(training, state, left * seconds))
+            listener.notice(resumes(training, state, left * seconds))
         elif not told:
-            listener.notice(_begins(training, images, how, seconds, goes_on=before is not None))
+            listener.notice(begins(training, images, how, seconds, goes_on=before is not None))
         with (
-            _interruption_told(training, state, checkpoint, listener) as save,
+            interruption_told(training, state, checkpoint, listener) as save,
             listener.progress("fit") as move,
         ):
             done = learn(training, examples, before, state, save, move)
@@ -181,9 +178,9 @@ def _told_early(
     except DatasetError:  # a sample of one class, which all images need not be
         return None
     goes_on = may_go_on(dataset, options.store, how)
-    training = within(plan.training(how, images), images, how, pace.each, goes_on=goes_on)
+    training = within(plan.training, images, how, pace.each, goes_on=goes_on)
     seconds = pace.reading + pace.each * training.work(images)
-    listener.notice(_begins(training, images, how, seconds, goes_on=goes_on))
+    listener.notice(begins(training, images, how, seconds, goes_on=goes_on))
     return pace.each
 
 
@@ -192,56 +189,6 @@ def _write_scores(folder: Path, scores: Floats, examples: Examples) -> None:
     network = weights_digest(folder / NETWORK)
     content = encoded(scores, examples.digests, examples.members, examples.names, network)
     (folder / RECORDED).write_bytes(content)
-
-
-def _begins(
-    training: Training, images: int, how: FitOptions, seconds: float, *, goes_on: bool
-) -> Notice:
-    """Tell what is trained, and the time that it takes."""
-    if not goes_on:
-        return Notice("training", images, names=(training.network,), than=seconds)
-    set_ = {
-        name: value for name, value in asdict(how).items() if value != getattr(FitOptions(), name)
-    }
-    named = tuple(f"--{name} {value}" for name, value in set_.items())
-    return Notice("training on", images, names=(training.network, *named), than=seconds)
-
-
-def _resumes(training: Training, state: dict[str, Any], seconds: float) -> Notice:
-    """Tell at which epoch of all networks an interrupted training goes on."""
-    epochs = _epochs_of(training, state)
-    every = training.folds * training.epochs
-    return Notice("resuming", epochs, every, names=(training.network,), than=seconds)
-
-
-def _epochs_of(training: Training, state: dict[str, Any]) -> int:
-    """Count the epochs of all networks that are in a state."""
-    return int(state["current"]["epoch"] + len(state["done"]) * training.epochs)
-
-
-@contextlib.contextmanager
-def _interruption_told(
-    training: Training, state: dict[str, Any] | None, checkpoint: Checkpoint, listener: Listener
-) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what saves the state of an epoch, unless one was saved moments ago.
-
-    If the user stops the training, tell what is kept.
-    """
-    kept, moments = [] if state is None else [state], [time.monotonic()]
-
-    def save(state: dict[str, Any]) -> None:
-        if time.monotonic() - moments[-1] >= PATIENCE:
-            checkpoint.write(state)
-            kept[:] = [state]
-            moments.append(time.monotonic())
-
-    try:
-        yield save
-    except BaseException as error:
-        if not isinstance(error, Exception):
-            epochs = sum(_epochs_of(training, one) for one in kept)
-            listener.notice(Notice("interrupted", epochs, training.folds * training.epochs))
-        raise
 
 
 def _lasting(

@@ -18,8 +18,6 @@ from moderate_cli.listening import Listener
 from moderate_cli.networks.table import DEFAULT_BACKBONE
 
 if TYPE_CHECKING:
-    import torch
-
     from moderate_cli.fitting.examples import Examples
     from moderate_cli.fitting.learner import Training
     from moderate_cli.networks.fitted import Parts
@@ -33,30 +31,24 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    network
-        Its name.
+    training
+        How to train on all of them.
     parts
         The network in two parts.
     rows
         int64 (m,), of the images.
-    device
-        Where it is trained.
     """
 
-    network: str
+    training: Training
     parts: Parts
     rows: Rows
-    device: torch.device
 
-    def training(self, how: FitOptions, images: int) -> Training:
-        """Return how to train on so many images."""
-        from moderate_cli.fitting.learner import Training
-        from moderate_cli.fitting.plan import default_epochs, default_folds
+    def training_on(self, images: int, how: FitOptions) -> Training:
+        """Return how to train on so many of them."""
+        from moderate_cli.fitting.plan import default_epochs
 
-        epochs = how.epochs or default_epochs(self.network, images)
-        folds = how.folds or default_folds(self.network)
-        crop = self.parts.preprocessing.crop
-        return Training(self.network, crop, folds, epochs, how.seed, self.device)
+        epochs = how.epochs or default_epochs(self.training.network, images)
+        return self.training._replace(epochs=epochs)
 
 
 class Pace(NamedTuple):
@@ -69,14 +61,19 @@ class Pace(NamedTuple):
 def planned(dataset: Dataset, how: FitOptions, options: EmbedOptions) -> Plan:
     """Choose the network."""
     from moderate_cli.fitting.examples import rows_that_fit
-    from moderate_cli.fitting.plan import choose_network
+    from moderate_cli.fitting.learner import Training
+    from moderate_cli.fitting.plan import choose_network, default_epochs, default_folds
     from moderate_cli.networks.backbones import find_device
     from moderate_cli.networks.fitted import parts_of
 
     device = find_device(options.device)
     network, size = choose_network(dataset, how.network, device.type)
     parts = parts_of(network, len(dataset.classes), size)
-    return Plan(network, parts, rows_that_fit(dataset, parts, how.seed), device)
+    rows = rows_that_fit(dataset, parts, how.seed)
+    epochs = how.epochs or default_epochs(network, len(rows))
+    folds = how.folds or default_folds(network)
+    crop = parts.preprocessing.crop
+    return Plan(Training(network, crop, folds, epochs, how.seed, device), parts, rows)
 
 
 def read(
@@ -105,7 +102,7 @@ def measured(
     if by_processes(images, options.workers):  # threads that read the sample wait for each other
         taken = (time.process_time() - worked) / options.threads
     with listener.progress("measuring"):
-        each = seconds_per_image(plan.training(how, images), examples, images)
+        each = seconds_per_image(plan.training, examples, images)
     return Pace(taken * images / len(examples.members), each)
 
 

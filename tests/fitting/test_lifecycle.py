@@ -21,7 +21,16 @@ from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import request
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
-from moderate_cli.fitting import checkpoint, facts, learner, learning, lifecycle, plan, preparing
+from moderate_cli.fitting import (
+    checkpoint,
+    facts,
+    learner,
+    learning,
+    lifecycle,
+    plan,
+    preparing,
+    telling,
+)
 from moderate_cli.fitting.facts import Fit, find_fit
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.plan import choose_network
@@ -40,7 +49,7 @@ LEFT = ["fitted", "fitted.lock", "moderate.lock", "pixels-float32-float16"]
 def _cheap(monkeypatch):
     """Compares networks with the backbone `pixels`, and keeps the state of each epoch."""
     monkeypatch.setattr(preparing, "DEFAULT_BACKBONE", "pixels")
-    monkeypatch.setattr(lifecycle, "PATIENCE", 0.0)
+    monkeypatch.setattr(telling, "PATIENCE", 0.0)
 
 
 @pytest.fixture
@@ -190,11 +199,11 @@ def test_an_interrupted_fit_goes_on_and_gives_the_same_files(
 
 CHILD = """
 import contextlib, time
-from moderate_cli.fitting import checkpoint, lifecycle, preparing
+from moderate_cli.fitting import checkpoint, preparing, telling
 from moderate_cli.__main__ import main
 
 preparing.DEFAULT_BACKBONE, written, new_file = "pixels", [], checkpoint.new_file
-lifecycle.PATIENCE = 0.0
+telling.PATIENCE = 0.0
 
 class Half:
     def __init__(self, file):
@@ -248,8 +257,8 @@ def test_a_state_is_written_only_if_the_last_one_is_old(
 ):
     judged, written = counted(learner.Learner, "_right"), counted(checkpoint.Checkpoint, "write")
     # Those of the first network end after 10, 20 and 30 seconds, of the second after 50 to 70.
-    monkeypatch.setattr(lifecycle, "time", SimpleNamespace(monotonic=lambda: 10 * len(judged)))
-    monkeypatch.setattr(lifecycle, "PATIENCE", patience)
+    monkeypatch.setattr(telling, "time", SimpleNamespace(monotonic=lambda: 10 * len(judged)))
+    monkeypatch.setattr(telling, "PATIENCE", patience)
     fitted(pictures, epochs=3)
     assert len(written) == writes
 

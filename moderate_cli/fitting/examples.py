@@ -14,6 +14,7 @@ from torch import nn
 from moderate_cli.arrays import Labels, Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
+from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.errors import DatasetError
 from moderate_cli.networks.fitted import Fitted, Parts, as_keys
 from moderate_cli.networks.runtimes import Normalised
@@ -88,6 +89,7 @@ def read_examples(
     max_pixels: int,
     on_image: Callable[[int, int], None],
     workers: int | None = None,
+    helper: Helper | None = None,
 ) -> Examples:
     """Read images, and pass them through the stem; leave out unreadable ones.
 
@@ -101,7 +103,7 @@ def read_examples(
         Images with more pixels are not read.
     on_image
         Called with the number of images read, and of all.
-    workers
+    workers, helper
         As in `read_blocks`.
 
     Raises
@@ -124,7 +126,14 @@ def read_examples(
 
     filled = 0
     found = read_blocks(
-        dataset, rows, parts.preprocessing, max_pixels, size=BLOCK, workers=workers, on_image=read
+        dataset,
+        rows,
+        parts.preprocessing,
+        max_pixels,
+        size=BLOCK,
+        workers=workers,
+        helper=helper,
+        on_image=read,
     )
     for some, pixels, facts in found:
         readable = np.setdiff1d(np.arange(len(some)), list(facts.unreadable))

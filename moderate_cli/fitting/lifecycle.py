@@ -15,6 +15,9 @@ from moderate_cli.arrays import Floats, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.embedding import EmbedOptions, bring_up_to_date
+from moderate_cli.embedding.engines.helper import Helper
+from moderate_cli.embedding.engines.hiring import early_helper
+from moderate_cli.embedding.request import Request
 from moderate_cli.errors import DatasetError, StoreError, WeightsError
 from moderate_cli.files.atomic import new_folder
 from moderate_cli.files.locks import lock, lock_if_free
@@ -98,7 +101,13 @@ def fit_network(
         if found is not None and found[1]:
             return found[0]
         same = None if found is None else confirmed(dataset, features, how)
-        return same or _trained(dataset, how, options, features, listener)
+        if same is not None:
+            return same
+        ours = plain(options)
+        with early_helper(
+            Request(dataset, features.stats, ours, ours.spec, features.folder)
+        ) as one:
+            return _trained(dataset, how, options, features, one, listener)
 
 
 def _remove_state(store: Path) -> None:
@@ -114,6 +123,7 @@ def _trained(
     how: FitOptions,
     options: EmbedOptions,
     features: FeatureStore,
+    helper: Helper | None,
     listener: Listener,
 ) -> Fit:
     # torch takes seconds to load, so it is loaded only if there is something to train.
@@ -128,7 +138,7 @@ def _trained(
     with explained("use a smaller --network"):
         plan = planned(dataset, how, options)
         each = _told_early(dataset, plan, how, options, listener)
-        examples = read(dataset, plan.rows, plan, options, listener)
+        examples = read(dataset, plan.rows, plan, options, listener, helper)
         images = len(examples.members)
         if images < len(dataset):
             listener.notice(Notice("fitted to some", images, len(dataset)))

@@ -12,6 +12,7 @@ import numpy as np
 from moderate_cli.arrays import Rows
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
+from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.fitting.facts import find_fit, options_of
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import Listener
@@ -77,13 +78,20 @@ def planned(dataset: Dataset, how: FitOptions, options: EmbedOptions) -> Plan:
 
 
 def read(
-    dataset: Dataset, rows: Rows, plan: Plan, options: EmbedOptions, listener: Listener
+    dataset: Dataset,
+    rows: Rows,
+    plan: Plan,
+    options: EmbedOptions,
+    listener: Listener,
+    helper: Helper | None = None,
 ) -> Examples:
-    """Read the images of rows."""
+    """Read the images of rows; the helper as in `read_examples`."""
     from moderate_cli.fitting.examples import read_examples
 
     with listener.progress("read") as move:
-        return read_examples(dataset, rows, plan.parts, options.max_pixels, move, options.workers)
+        return read_examples(
+            dataset, rows, plan.parts, options.max_pixels, move, options.workers, helper
+        )
 
 
 def measured(

@@ -11,6 +11,7 @@ from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.embedding.engines.crew import Crew
+from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
 from moderate_cli.embedding.engines.readers import Readers, Threads
 from moderate_cli.embedding.engines.reading import Facts, Reading, Slab, Task
@@ -48,6 +49,7 @@ def read_blocks(
     *,
     size: int = TASK,
     workers: int | None = None,
+    helper: Helper | None = None,
     on_image: Callable[[], object] = lambda: None,
 ) -> Iterator[ReadBlock]:
     """Read images, and yield them in blocks of `size`, in order.
@@ -64,6 +66,8 @@ def read_blocks(
         Images of a block; the last may have fewer.
     workers
         Number of threads or processes; None for one per processor.
+    helper
+        A helper of processes that was started before; None starts one if it is needed.
     on_image
         Called after each image.
     """
@@ -83,7 +87,7 @@ def read_blocks(
 
     numbered = list(enumerate(blocks(len(rows), size)))
     tasks = (task for number, block in numbered for task in tasks_of(number, block))
-    readers = _readers(len(rows), room * size, preprocessing.crop, count)
+    readers = _readers(len(rows), room * size, preprocessing.crop, count, helper)
     with (
         without_warnings(),
         contextlib.closing(in_threads(readers.read, tasks, at_once, count)) as found,
@@ -107,8 +111,8 @@ def by_processes(images: int, workers: int | None) -> bool:
     return images >= LEAST_IMAGES and may_hire(EmbedOptions(workers=workers), on_gpu=False)
 
 
-def _readers(images: int, room: int, crop: int, workers: int) -> Readers:
+def _readers(images: int, room: int, crop: int, workers: int, helper: Helper | None) -> Readers:
     if by_processes(images, workers):
         with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
-            return Crew(room, crop)
+            return Crew(room, crop, helper)
     return Threads(room, crop)

@@ -20,6 +20,8 @@ from PIL import Image
 from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
 from moderate_cli.embedding import request
+from moderate_cli.embedding.engines import hiring
+from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
 from moderate_cli.fitting import (
     checkpoint,
@@ -635,6 +637,18 @@ def test_so_many_threads_read_as_the_user_asks_for(pictures, monkeypatch, worker
     monkeypatch.setattr(reading, "in_threads", one_by_one)
     fitted(pictures, workers=workers)
     assert set(asked) == {workers}
+
+
+def test_processes_that_are_started_early_read_many_images(
+    pictures, tmp_path, monkeypatch, counted
+):
+    by_threads = files(fitted(pictures, store=tmp_path / "data" / "x").weights.parent)
+    for module in (hiring, reading):
+        monkeypatch.setattr(module, "LEAST_IMAGES", 1)
+    crews = counted(reading, "Crew")
+    found = fitted(pictures, workers=4)
+    assert [type(helper) for _, _, helper in crews] == [Helper]
+    assert files(found.weights.parent) == by_threads
 
 
 def test_a_store_in_the_dataset_is_refused(pictures, trained):

@@ -7,6 +7,9 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
@@ -14,7 +17,7 @@ from moderate_cli.embedding.engines.crew import Crew
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
 from moderate_cli.embedding.engines.readers import Readers, Threads
-from moderate_cli.embedding.engines.reading import Facts, Reading, Slab, Task
+from moderate_cli.embedding.engines.reading import Facts, Reading, Task
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.images.quiet import without_warnings
 from moderate_cli.networks.table import Preprocessing
@@ -37,7 +40,7 @@ class ReadBlock(NamedTuple):
     """
 
     rows: Rows
-    pixels: Slab
+    pixels: npt.NDArray[np.uint8]
     facts: Facts
 
 

@@ -9,16 +9,19 @@ and images the same as those of `moderate_cli.images.preprocessing.resize_and_cr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 
+from moderate_cli.networks.streams import moved
 from moderate_cli.networks.table import Preprocessing
 
-# Pixels of images that are resized together, each counted as large as the largest of them: larger
-# ones take more memory, and smaller ones more launches of kernels.
-TOGETHER = 1 << 23
+# Pixels of images that are resized together, each counted as large as the largest of them. To
+# start a product takes a thread as long as a GPU needs for tens of images, so there it is more, if
+# its memory has so many bytes for each pixel; but not if most of the pixels would be padding.
+TOGETHER, MOST, BYTES, PADDED = 1 << 23, 1 << 26, 256, 2
 # Bits of whole weights, of which the largest has at most 15.
 MOST_BITS, LARGEST = 22, (1 << 15) - 0.5
 
@@ -43,43 +46,75 @@ def resize_and_crop_all(
     """
     crop = preprocessing.crop
     found = torch.empty((len(images), 3, crop, crop), dtype=torch.uint8, device=device)
-    for part in _alike([(image.shape[1], image.shape[2]) for image in images]):
-        resized = _resize([images[at] for at in part], preprocessing)
-        found.index_copy_(0, _moved(part, device), resized)
+    sizes = [_size(image) for image in images]
+    for part in _alike(sizes, _most(device)):
+        resized = _resize([images[at] for at in part], preprocessing, device)
+        found.index_copy_(0, moved(torch.tensor(part), device), resized)
     return found
 
 
-def _alike(sizes: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Divide images, by their sizes, into parts of similar ones.
+def _size(image: torch.Tensor) -> tuple[int, int]:
+    """Return the height and width of an image."""
+    return image.shape[1], image.shape[2]
 
-    >>> _alike([(2000, 2000), (100, 90), (3000, 3000), (100, 100)])
+
+def _most(device: torch.device) -> int:
+    """Return how many pixels may be resized together."""
+    if device.type != "cuda":
+        return TOGETHER
+    memory: int = torch.cuda.get_device_properties(device).total_memory
+    return min(MOST, memory // BYTES)
+
+
+def _alike(sizes: Sequence[tuple[int, int]], most: int) -> list[list[int]]:
+    """Divide images, by their sizes, into parts of similar ones, in the order of their sizes.
+
+    >>> _alike([(2000, 2000), (100, 90), (3000, 3000), (100, 100)], 1 << 23)
     [[1, 3], [0], [2]]
+    >>> _alike([(3000, 3000), (10, 10), (10, 10)], 1 << 26)
+    [[1, 2], [0]]
+    >>> _alike([(3000, 3000), (2000, 3000), (2000, 3000)], 1 << 26)
+    [[1, 2, 0]]
     """
     parts: list[list[int]] = []
-    height = width = 0
+    height = width = area = 0
     for at in sorted(range(len(sizes)), key=sizes.__getitem__):
-        height, width = max(height, sizes[at][0]), max(width, sizes[at][1])
-        if parts and (len(parts[-1]) + 1) * height * width <= TOGETHER:
+        own_height, own_width = sizes[at]
+        height, width = max(height, own_height), max(width, own_width)
+        area += own_height * own_width
+        whole = (len(parts[-1]) + 1) * height * width if parts else 0
+        if parts and (whole <= TOGETHER or whole <= min(most, PADDED * area)):
             parts[-1].append(at)
         else:
             parts.append([at])
-            height, width = sizes[at]
+            height, width, area = own_height, own_width, own_height * own_width
     return parts
 
 
-def _resize(images: list[torch.Tensor], preprocessing: Preprocessing) -> torch.Tensor:
-    """Resize and crop images of similar sizes."""
-    sizes = [(image.shape[1], image.shape[2]) for image in images]
+def _resize(
+    images: list[torch.Tensor], preprocessing: Preprocessing, device: torch.device
+) -> torch.Tensor:
+    """Resize and crop images of similar sizes, those of one size side by side."""
+    sizes = [_size(image) for image in images]
     height, width = (max(sides) for sides in zip(*sizes, strict=True))
-    device, count = images[0].device, len(images)
+    count, crop, at = len(images), preprocessing.crop, 0
     canvas = torch.zeros((count, 3, height, width), device=device)
-    for place, image, (own_height, own_width) in zip(canvas.unbind(), images, sizes, strict=True):
-        place[:, :own_height, :own_width] = image
-    weights = _Weights(sizes, preprocessing, device)
-    columns, rows = weights.along(1, width), weights.along(0, height)
+    distinct: list[tuple[int, int]] = []
+    which: list[int] = []
+    for size, group in itertools.groupby(images, _size):
+        alike = list(group)
+        # One operation, where a slice would be three.
+        place = canvas.as_strided((len(alike), 3, *size), canvas.stride(), at * canvas.stride(0))
+        place.copy_(torch.stack(alike) if len(alike) > 1 else alike[0][None])
+        at += len(alike)
+        which += [len(distinct)] * len(alike)
+        distinct.append(size)
+    each, weights = moved(torch.tensor(which), device), _Weights(distinct, preprocessing, device)
+    columns, rows = weights.along(1, width).of(each), weights.along(0, height).of(each)
     across = torch.bmm(canvas.view(count, 3 * height, width), columns.values.mT)
-    across = _rounded(across.view(count, 3, height, preprocessing.crop), columns.bits)
-    return _rounded(torch.matmul(rows.values[:, None], across), rows.bits).to(torch.uint8)
+    _round(across.view(count, 3, height, crop), columns.bits)
+    resized = torch.matmul(rows.values[:, None], across.view(count, 3, height, crop))
+    return _round(resized, rows.bits).to(torch.uint8)
 
 
 class _Side(NamedTuple):
@@ -95,6 +130,10 @@ class _Side(NamedTuple):
 
     values: torch.Tensor
     bits: torch.Tensor
+
+    def of(self, each: torch.Tensor) -> _Side:
+        """Return the weights of more images, by their positions among these."""
+        return _Side(self.values.index_select(0, each), self.bits.index_select(0, each))
 
 
 class _Weights:
@@ -121,7 +160,7 @@ class _Weights:
         widest = max(one / other for pair in zip(sizes, resized, strict=True)
                      for one, other in zip(*pair, strict=True))  # fmt: skip
         self._most = int(2 * self._reach * max(1.0, widest)) + 2
-        self._sizes, self._resized = _moved(sizes, device), _moved(resized, device)
+        self._sizes, self._resized = moved(torch.tensor([sizes, resized]), device)
         # As torchvision's center crop rounds it.
         self._cuts = ((self._resized - self._crop) / 2).round().long()
 
@@ -152,14 +191,12 @@ class _Weights:
         return _Side(values.scatter_add_(2, pixels, whole), bits[:, None].float())
 
 
-def _rounded(sums: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
-    """Divide sums (b, 3, h, w) of weighted levels by 2**bits, and round them to levels."""
-    return ((sums + 2.0 ** (bits - 1)) * 2.0**-bits).floor().clamp(0, 255)
+def _round(sums: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:
+    """Divide sums (b, 3, h, w) of weighted levels by 2**bits, and round them to levels, in place.
 
-
-def _moved(numbers: Sequence[int | tuple[int, ...]], device: torch.device) -> torch.Tensor:
-    """Copy whole numbers to a device, without waiting for its earlier work."""
-    return torch.tensor(numbers).to(device, non_blocking=True)
+    Place counts: they are the largest arrays here.
+    """
+    return sums.add_(2.0 ** (bits - 1)).mul_(2.0**-bits).floor_().clamp_(0, 255)
 
 
 def _cubic(distances: torch.Tensor) -> torch.Tensor:

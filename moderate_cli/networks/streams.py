@@ -45,3 +45,14 @@ def wait_for(event: Event | None) -> None:
     """Wait for an event."""
     if event is not None:
         event.synchronize()
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor from main memory to a device, in the stream that works now.
+
+    By way of pinned memory, which torch keeps until the GPU has copied it: this thread does not
+    wait for the stream.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

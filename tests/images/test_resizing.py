@@ -60,3 +60,19 @@ def test_an_image_does_not_depend_on_those_beside_it(monkeypatch, together):
     alone = torch.cat([resize_and_crop_all([image], how, CPU) for image in images])
     monkeypatch.setattr(resizing, "TOGETHER", together)
     assert torch.equal(resize_and_crop_all(images, how, CPU), alone)
+
+
+def test_on_a_gpu_more_are_resized_together_with_the_same_result(monkeypatch):
+    how = levels("bicubic")
+    images = drawn(20 * [(380, 450)] + [(500, 333)] + 20 * [(375, 500)] + [(90, 90), (2000, 1500)])
+    few = resize_and_crop_all(images, how, CPU)
+    parts = []
+
+    def spy(sizes, most, original=resizing._alike):
+        parts.extend(original(sizes, most))
+        return parts
+
+    monkeypatch.setattr(resizing, "_alike", spy)
+    monkeypatch.setattr(resizing, "_most", lambda _device: resizing.MOST)
+    assert torch.equal(resize_and_crop_all(images, how, CPU), few)
+    assert [len(part) for part in parts] == [42, 1]  # the last one would be mostly padding

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+from moderate_cli.images.gpu_files import read_file
 from moderate_cli.images.preprocessing import read_image
 
 MARK = "deadly"  # in the name of an image
@@ -38,3 +39,10 @@ def read_slowly(path, *how):
 def read_wrongly(path, *how):
     """Fail as a mistake in the program does."""
     raise ZeroDivisionError(path)
+
+
+def read_file_or_die(path, *how):
+    """Read a file for a GPU; one that is marked kills the process."""
+    if MARK in path:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_file(path, *how)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from moderate_cli.arrays import UPRIGHT
-from moderate_cli.images.gpu_files import File, Held
+from moderate_cli.images.gpu_files import AREA, LENGTH, START, Batch, File, Held, read_file
 from moderate_cli.images.nvjpeg import Decoder, as_tensor
 from moderate_cli.images.preprocessing import ReadImage, read_image
 from moderate_cli.images.resizing import resize_and_crop_all
@@ -21,6 +22,7 @@ from moderate_cli.networks.streams import (
     Event,
     event_now,
     let_wait,
+    moved,
     new_stream,
     wait_for,
     working_in,
@@ -30,6 +32,7 @@ from moderate_cli.networks.table import EXIF, Preprocessing
 # Pixels that are decoded together: 256 photos of 500 x 375, three bytes each; and parts of so many
 # that may be in the memory of the GPU at once.
 TOGETHER, PARTS = 1 << 26, 3
+AGAIN = 4  # threads that read files for which there was no room; a GPU decodes large ones slowly
 
 
 class Decoded(NamedTuple):
@@ -38,31 +41,29 @@ class Decoded(NamedTuple):
     Attributes
     ----------
     pixels
-        uint8 (m, 3, crop, crop) on the decoder's device, of the readable images, in their order;
-        None if there are none.
+        uint8 (n, 3, crop, crop) on the decoder's device; zeros of unreadable images.
+    ready
+        What the stream that uses the pixels has to wait for; None on a processor. Until that stream
+        has used them, they are to be kept.
     images
-        Fingerprint of each image, readable or not, without its pixels.
-    readable
-        Positions of the readable images.
+        Facts about those that were read here, by their positions, without pixels.
     seconds
         Time to decode.
-    kept
-        Memory that the pixels are copied from, of another stream; to keep as long as they are used.
     """
 
-    pixels: torch.Tensor | None
-    images: list[ReadImage]
-    readable: list[int]
+    pixels: torch.Tensor
+    ready: Event | None
+    images: dict[int, ReadImage]
     seconds: float
-    kept: list[torch.Tensor]
 
 
 class BatchDecoder:
-    """Turns files into batches of pixels: a thread decodes, and another one resizes.
+    """Turns files into batches of pixels, with a thread for each step.
 
-    The former mostly waits for the GPU, the latter mostly tells it what to do. On a GPU each has a
-    stream of its own. At most `PARTS` parts of `TOGETHER` pixels are decoded and not yet resized.
-    Close it after use.
+    One decodes, and mostly waits for the GPU. The next one tells the GPU to resize, and goes on;
+    the last one waits until that is done, as only then the memory of a part may be used again: the
+    decoder works in a stream of its own, which waits for no other. At most `PARTS` parts of
+    `TOGETHER` pixels are in the GPU's memory. Close it after use.
 
     Parameters
     ----------
@@ -77,56 +78,93 @@ class BatchDecoder:
     def __init__(self, decoder: Decoder, preprocessing: Preprocessing, max_pixels: int) -> None:
         self._decoder, self._preprocessing, self._max = decoder, preprocessing, max_pixels
         self._decoding, self._resizing = (new_stream(decoder.device) for _ in range(2))
-        self._decodes, self._resizes = (ThreadPoolExecutor(1) for _ in range(2))
+        self._decodes, self._resizes, self._ends = (ThreadPoolExecutor(1) for _ in range(3))
+        self._reads = ThreadPoolExecutor(AGAIN)
         self._room = threading.Semaphore(PARTS)
 
     def close(self) -> None:
         """Drop what has not begun, and end the threads."""
-        for pool in (self._decodes, self._resizes):  # the former may wait for the latter
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._decodes.shutdown(wait=True, cancel_futures=True)  # first: it waits for the others
+        self._resizes.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._ends, self._reads):  # what was begun is used until it ends
+            pool.shutdown(wait=True)
 
-    def begin(self, read: Callable[[], Sequence[File]]) -> Callable[[], Decoded]:
-        """Begin on files, which `read` returns; the result waits until they are decoded."""
-        begun = self._decodes.submit(self._decode, read)
-        return lambda: self._joined(begun.result())
+    def begin(self, read: Callable[[], Batch]) -> Callable[[], Decoded]:
+        """Begin on a batch, which `read` returns; the result waits until the GPU has been told."""
+        begun = self._decodes.submit(lambda: self._decode(read()))
+        return lambda: begun.result().decoded()
 
     @torch.inference_mode()
-    def _decode(self, read: Callable[[], Sequence[File]]) -> _Begun:
-        files = read()
-        begun = time.perf_counter()
-        images = [file.image for file in files]
-        pieces: list[Future[torch.Tensor]] = []
-        places: list[int] = []
-        for part in _together(files):
-            contents = [as_tensor(content) for at in part if (content := files[at].content)]
-            found = self._in_room(contents, [images[at].orientation for at in part], pieces)
-            places += [part[at] for at in found]
-            for at in (part[at] for at in range(len(part)) if at not in found):
-                # The reader of the processor has the last word.
-                images[at] = self._read(files[at])
-        return _Begun(images, pieces, places, time.perf_counter() - begun)
+    def _decode(self, batch: Batch) -> _Begun:
+        """Decode a batch, and begin to resize it."""
+        start = time.perf_counter()
+        shape = (len(batch.names), 3, self._preprocessing.crop, self._preprocessing.crop)
+        with working_in(self._resizing):
+            pixels = torch.zeros(shape, dtype=torch.uint8, device=self._decoder.device)
+        begun = _Begun(pixels, [], {})
+        memory, contents = torch.from_numpy(batch.memory), batch.contents.tolist()
+        for part in _together([one[AREA] for one in contents]):
+            held = {
+                at: memory.narrow(0, contents[at][START], contents[at][LENGTH])
+                for at in part
+                if contents[at][LENGTH]
+            }
+            held |= self._read_again(batch, [at for at in part if at not in held], begun)
+            if held:
+                self._in_room(batch, held, begun)
+        ready = {
+            at: memory.narrow(0, one[START], math.prod(shape[1:])).view(shape[1:])
+            for at, one in enumerate(contents)
+            if one[START] >= 0 and not one[LENGTH]
+        }
+        ready |= {at: one.pixels for at, one in begun.images.items() if one.pixels is not None}
+        if ready:
+            stacked = torch.stack(list(ready.values()))
+            begun.pieces.append(self._resizes.submit(self._put, begun, list(ready), stacked))
+        return begun._replace(seconds=time.perf_counter() - start)
 
-    def _in_room(
-        self, contents: list[torch.Tensor], tags: list[int], pieces: list[Future[torch.Tensor]]
-    ) -> list[int]:
-        """Decode one part once there is room, and have it resized; return what was decoded."""
+    def _read_again(
+        self, batch: Batch, places: list[int], begun: _Begun
+    ) -> dict[int, torch.Tensor]:
+        """Read files for which there was no room; return the bytes of those that a GPU decodes."""
+
+        def read(at: int) -> File:
+            return read_file(batch.names[at], self._preprocessing, batch.source, self._max)
+
+        files = dict(zip(places, self._reads.map(read, places), strict=True))
+        begun.images.update({at: file.image for at, file in files.items()})
+        return {at: as_tensor(one.content) for at, one in files.items() if one.content is not None}
+
+    def _in_room(self, batch: Batch, contents: dict[int, torch.Tensor], begun: _Begun) -> None:
+        """Decode one part once there is room, and have it resized."""
         self._room.acquire()
         try:
             with working_in(self._decoding):
-                found = self._decoded(contents)
+                decoded = self._decoded(contents)
                 ready = event_now(self._decoder.device)
         except BaseException:
             self._room.release()
             raise
-        turns = self._preprocessing.orientation == EXIF
-        decoded = [(one, tags[at] if turns else UPRIGHT) for at, one in found.items()]
-        pieces.append(self._resizes.submit(self._resize, decoded, ready, contents))
-        return list(found)
+        tags = [self._tag(batch, at, begun) for at in decoded]
+        resize = self._resizes.submit(self._resize, decoded, tags, ready, contents, begun)
+        begun.pieces.append(resize)
+        for at in contents.keys() - decoded.keys():
+            # The reader of the processor has the last word.
+            again = begun.images.get(at)
+            stat = again.stat if again is not None else tuple(batch.stats[at].tolist())
+            held = Held(contents[at].numpy().tobytes(), stat)
+            begun.images[at] = read_image(batch.names[at], self._preprocessing, held, self._max)
 
-    def _decoded(self, contents: list[torch.Tensor]) -> dict[int, torch.Tensor]:
+    def _tag(self, batch: Batch, at: int, begun: _Begun) -> int:
+        """Return the tag by which an image is turned."""
+        if self._preprocessing.orientation != EXIF:
+            return UPRIGHT
+        return begun.images[at].orientation if at in begun.images else int(batch.tags[at])
+
+    def _decoded(self, contents: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
         """Decode files together; those that cannot be decoded are missing in the result."""
         try:
-            return dict(enumerate(self._decoder(contents)))
+            return dict(zip(contents, self._decoder(list(contents.values())), strict=True))
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:  # which does not name the file
@@ -134,78 +172,85 @@ class BatchDecoder:
                 raise
         if len(contents) == 1:
             return {}
-        half = len(contents) // 2
-        second = self._decoded(contents[half:])
-        return self._decoded(contents[:half]) | {half + at: one for at, one in second.items()}
+        places = list(contents)
+        halves = places[: len(places) // 2], places[len(places) // 2 :]
+        first, second = (self._decoded({at: contents[at] for at in half}) for half in halves)
+        return first | second
 
     @torch.inference_mode()
     def _resize(
         self,
-        decoded: list[tuple[torch.Tensor, int]],
+        decoded: dict[int, torch.Tensor],
+        tags: list[int],
         ready: Event | None,
-        _contents: list[torch.Tensor],
-    ) -> torch.Tensor:
-        """Turn and resize decoded images, with their tags.
-
-        They, and the bytes of their files, are kept until it is done.
-        """
+        contents: dict[int, torch.Tensor],
+        begun: _Begun,
+    ) -> Event | None:
+        """Turn and resize decoded images, with their tags, into their places of the batch."""
         try:
             with working_in(self._resizing):
                 let_wait(ready)
-                images = [turned(one, tag) for one, tag in decoded]
-                pixels = resize_and_crop_all(images, self._preprocessing, self._decoder.device)
-                done = event_now(self._decoder.device)
+                images = [turned(*one) for one in zip(decoded.values(), tags, strict=True)]
+                resized = resize_and_crop_all(images, self._preprocessing, self._decoder.device)
+                done = self._placed(begun, list(decoded), resized)
+        except BaseException:
+            self._room.release()
+            raise
+        self._ends.submit(self._end, done, decoded, contents)
+        return done
+
+    @torch.inference_mode()
+    def _put(self, begun: _Begun, places: list[int], pixels: torch.Tensor) -> Event | None:
+        """Put pixels, in main memory, into their places of the batch."""
+        with working_in(self._resizing):
+            return self._placed(begun, places, moved(pixels, self._decoder.device))
+
+    def _placed(self, begun: _Begun, places: list[int], pixels: torch.Tensor) -> Event | None:
+        device = self._decoder.device
+        if not places:
+            return event_now(device)
+        begun.pixels.index_copy_(0, moved(torch.tensor(places, dtype=torch.int64), device), pixels)
+        return event_now(device)
+
+    def _end(self, done: Event | None, *_kept: object) -> None:
+        """Wait until a part is resized; until then, its images and files are kept."""
+        try:
             wait_for(done)
-            return pixels
         finally:
             self._room.release()
 
-    def _read(self, file: File) -> ReadImage:
-        assert file.content is not None
-        held = Held(file.content, file.image.stat)
-        return read_image(file.path, self._preprocessing, held, self._max)
-
-    @torch.inference_mode()
-    def _joined(self, begun: _Begun) -> Decoded:
-        """Join what was decoded there and here, in order."""
-        pieces, places = [piece.result() for piece in begun.pieces], list(begun.places)
-        here = {at: one.pixels for at, one in enumerate(begun.images) if one.pixels is not None}
-        if here:
-            pieces.append(_moved(torch.stack(list(here.values())), self._decoder.device))
-            places += here
-        images = [image._replace(pixels=None) for image in begun.images]
-        if not places:
-            return Decoded(None, images, [], begun.seconds, [])
-        pixels, order = torch.cat(pieces), sorted(range(len(places)), key=places.__getitem__)
-        if places != sorted(places):
-            pixels = pixels[_moved(torch.tensor(order), pixels.device)]
-        return Decoded(pixels, images, sorted(places), begun.seconds, pieces)
-
 
 class _Begun(NamedTuple):
-    """A batch whose pieces are being resized; the places of their images, in the same order."""
+    """A batch whose pieces are being resized, each to an event; images that were read here."""
 
-    images: list[ReadImage]
-    pieces: list[Future[torch.Tensor]]
-    places: list[int]
-    seconds: float
+    pixels: torch.Tensor
+    pieces: list[Future[Event | None]]
+    images: dict[int, ReadImage]
+    seconds: float = 0.0
+
+    def decoded(self) -> Decoded:
+        """Wait until all pieces are begun; the stream that resizes them ends with the last one."""
+        ready = [piece.result() for piece in self.pieces]
+        images = {at: image._replace(pixels=None) for at, image in self.images.items()}
+        return Decoded(self.pixels, ready[-1] if ready else None, images, self.seconds)
 
 
-def _together(files: Sequence[File]) -> list[list[int]]:
-    """Divide the files that a GPU decodes into parts of at most `TOGETHER` pixels."""
+def _together(areas: Sequence[int]) -> list[list[int]]:
+    """Divide the files that a GPU decodes into parts of at most `TOGETHER` pixels.
+
+    Parameters
+    ----------
+    areas
+        Pixels of each file; 0 if no GPU decodes it.
+    """
     parts: list[list[int]] = []
     room = 0
-    for at, file in enumerate(files):
-        if file.content is None:
+    for at, area in enumerate(areas):
+        if not area:
             continue
-        room -= file.area
+        room -= area
         if room < 0 or not parts:
             parts.append([])
-            room = TOGETHER - file.area
+            room = TOGETHER - area
         parts[-1].append(at)
     return parts
-
-
-def _moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy a tensor to a device, without waiting for its earlier work."""
-    return tensor.to(device, non_blocking=True)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from conftest import paint
 from listeners import Told
+from processes import children, contents, runs
 
 from moderate_cli import embed, open_store
 from moderate_cli.dataset import scan
@@ -68,26 +69,6 @@ def many(tmp_path_factory):
 def by_threads(many):
     """The bytes of the set that threads make."""
     return contents(embed(scan(many), store=many.parent / "threads", workers=2, **OPTIONS))
-
-
-def contents(store):
-    """Return the files of a set but for the place of its dataset, which is relative."""
-    files = {path.name: path.read_bytes() for path in sorted(store.folder.iterdir())}
-    assert files.pop("dataset.txt")
-    return files
-
-
-def children(process):
-    """Numbers of the processes that a process has started, and that still run."""
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split() if runs(int(child))]
-
-
-def runs(process):
-    with contextlib.suppress(OSError):
-        status = Path(f"/proc/{process}/stat").read_text()
-        return status.rpartition(")")[2].split()[0] not in "ZX"
-    return False
 
 
 def workers_of(some):

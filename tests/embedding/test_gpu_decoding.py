@@ -9,7 +9,7 @@ from PIL import Image
 
 from moderate_cli import embed, estimate
 from moderate_cli.dataset import scan
-from moderate_cli.embedding.engines import gpu_decoding, local
+from moderate_cli.embedding.engines import batches, gpu_decoding, local
 from moderate_cli.errors import ArgumentError, DeviceError, UnreadableImages
 from moderate_cli.store import blocks
 from moderate_cli.store.inventory import describe
@@ -40,7 +40,7 @@ def decoder(monkeypatch):
 
 @pytest.fixture
 def few_at_once(monkeypatch):
-    monkeypatch.setattr(gpu_decoding, "READ_TOGETHER", 2)
+    monkeypatch.setattr(batches, "TASK", 2)
 
 
 def contents(folder):

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import threading
 import time
@@ -6,14 +7,15 @@ from concurrent.futures import CancelledError
 import numpy as np
 import pytest
 import torch
-from decoders import OnProcessor
+from decoders import OnProcessor, batch_of
 from PIL import Image
 
-from moderate_cli.dataset.sources import Files
+from moderate_cli.dataset.sources import FILES, Files
+from moderate_cli.embedding.engines import packing
 from moderate_cli.errors import ArgumentError
 from moderate_cli.images import gpu_decoding, nvjpeg
 from moderate_cli.images.gpu_decoding import BatchDecoder
-from moderate_cli.images.gpu_files import read_file
+from moderate_cli.images.gpu_files import ABSENT, AREA, read_file
 from moderate_cli.images.nvjpeg import find_decoder
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.images.quiet import without_warnings
@@ -65,34 +67,41 @@ def read(folder, names, max_pixels=DEFAULT_MAX_PIXELS):
     return [read_file(f"{folder}/{name}", HOW, max_pixels=max_pixels) for name in names]
 
 
-def decoded_by(decoder, files):
+def decoded_by(decoder, folder, names, source=FILES):
+    """Read and decode files; return their facts, and their pixels."""
+    batch, facts = batch_of([f"{folder}/{name}" for name in names], HOW, source)
     batches = BatchDecoder(decoder, HOW, DEFAULT_MAX_PIXELS)
     try:
-        return batches.begin(lambda: files)()
+        decoded = batches.begin(lambda: batch)()
     finally:
         batches.close()
+    assert not any(image.pixels is not None for image in decoded.images.values())
+    return facts.replaced(decoded.images, decoded.seconds), decoded.pixels
 
 
-def pixels_of(decoded):
-    assert decoded.pixels is not None
-    return dict(zip(decoded.readable, decoded.pixels, strict=True))
+def assert_read(folder, names, pixels):
+    """Compare pixels with those of the reader of the processor."""
+    for name, one in zip(names, pixels, strict=True):
+        assert torch.equal(one, read_image(f"{folder}/{name}", HOW).pixels), name
 
 
-def test_a_mixed_batch_is_that_of_the_reader_of_the_processor(folder):
+@pytest.mark.parametrize("file", [0, 1 << 10, 1 << 17])
+def test_a_mixed_batch_is_that_of_the_reader_of_the_processor(folder, monkeypatch, file):
+    monkeypatch.setattr(packing, "FILE", file)  # bytes of room for each
     decoder = OnProcessor()
     names = [*sorted(path.name for path in folder.iterdir()), "missing.jpg"]
-    decoded = decoded_by(decoder, read(folder, names))
+    facts, pixels = decoded_by(decoder, folder, names)
     assert decoder.decoded >= len(ORDINARY)
     expected = [read_image(f"{folder}/{name}", HOW) for name in names]
-    assert [image.reason for image in decoded.images] == [image.reason for image in expected]
-    assert [image.stat for image in decoded.images] == [image.stat for image in expected]
-    assert [image.digest for image in decoded.images] == [image.digest for image in expected]
-    assert not any(image.pixels is not None for image in decoded.images)
-    found = pixels_of(decoded)
-    assert found.keys() == {at for at, image in enumerate(expected) if image.pixels is not None}
-    for at, pixels in found.items():
-        assert torch.equal(pixels, expected[at].pixels), names[at]
-    unreadable = {name for name, image in zip(names, expected, strict=True) if image.reason}
+    reasons = {at: image.reason for at, image in enumerate(expected) if image.reason}
+    assert facts.unreadable == reasons
+    assert list(map(tuple, facts.stats.tolist())) == [image.stat for image in expected]
+    assert facts.digests.tobytes() == b"".join(image.digest for image in expected)
+    assert facts.orientations.tolist() == [image.orientation for image in expected]
+    for name, one, image in zip(names, pixels, expected, strict=True):
+        wanted = torch.zeros_like(one) if image.pixels is None else image.pixels
+        assert torch.equal(one, wanted), name
+    unreadable = {names[at] for at in reasons}
     assert {"text.jpg", "empty.jpg", "truncated.jpg", "folder.jpg", "missing.jpg"} <= unreadable
 
 
@@ -120,11 +129,10 @@ def test_a_file_that_fails_is_found_among_others_by_halves(folder):
 
     decoder, names = Picky(), [*ORDINARY, "plain.jpg"]
     size = (folder / "gray.jpg").stat().st_size
-    decoded = decoded_by(decoder, read(folder, names))
+    facts, pixels = decoded_by(decoder, folder, names)
     assert decoder.decoded == len(names) - 1
-    assert decoded.readable == list(range(len(names)))
-    for name, pixels in zip(names, pixels_of(decoded).values(), strict=True):
-        assert torch.equal(pixels, read_image(f"{folder}/{name}", HOW).pixels), name
+    assert facts.unreadable == {}
+    assert_read(folder, names, pixels)
 
 
 def test_a_gpu_that_fails_is_not_taken_for_a_damaged_file(folder):
@@ -135,7 +143,7 @@ def test_a_gpu_that_fails_is_not_taken_for_a_damaged_file(folder):
     for error in (RuntimeError("CUDA error: unspecified launch failure"),
                   torch.OutOfMemoryError("CUDA out of memory.")):  # fmt: skip
         with pytest.raises(type(error)):
-            decoded_by(Broken(), read(folder, ["plain.jpg", "gray.jpg"]))
+            decoded_by(Broken(), folder, ["plain.jpg", "gray.jpg"])
 
 
 def test_few_pixels_are_decoded_at_a_time(folder, monkeypatch):
@@ -144,11 +152,10 @@ def test_few_pixels_are_decoded_at_a_time(folder, monkeypatch):
         OnProcessor(),
         ["plain.jpg", "gray.jpg", "other.png", "rotated.jpg", "tall.jpg"],
     )
-    decoded = decoded_by(decoder, read(folder, names))
+    facts, pixels = decoded_by(decoder, folder, names)
     assert decoder.calls == [2, 1, 1]  # the last one alone has more
-    assert decoded.readable == [0, 1, 2, 3, 4]
-    for name, pixels in zip(names, pixels_of(decoded).values(), strict=True):
-        assert torch.equal(pixels, read_image(f"{folder}/{name}", HOW).pixels), name
+    assert facts.unreadable == {}
+    assert_read(folder, names, pixels)
 
 
 def test_few_parts_are_decoded_and_not_resized(folder, monkeypatch):
@@ -171,18 +178,18 @@ def test_few_parts_are_decoded_and_not_resized(folder, monkeypatch):
             return super().__call__(contents)
 
     monkeypatch.setattr(gpu_decoding, "resize_and_crop_all", resize)
-    decoded_by(Counting(), read(folder, 8 * ["plain.jpg"]))
+    decoded_by(Counting(), folder, 8 * ["plain.jpg"])
     assert 1 < most <= gpu_decoding.PARTS
 
 
 def test_closing_drops_batches_that_have_not_begun(folder):
     batches = BatchDecoder(OnProcessor(), HOW, DEFAULT_MAX_PIXELS)
-    begun, files = threading.Event(), read(folder, ["plain.jpg"])
+    begun, (batch, _) = threading.Event(), batch_of([f"{folder}/plain.jpg"], HOW)
 
     def slow():
         begun.set()
         time.sleep(0.1)
-        return files
+        return batch
 
     waits = [batches.begin(slow) for _ in range(9)]
     begun.wait()
@@ -198,12 +205,31 @@ def test_a_resizing_that_fails_is_told_and_keeps_no_room(folder, monkeypatch):
     monkeypatch.setattr(gpu_decoding, "resize_and_crop_all", fail)
     monkeypatch.setattr(gpu_decoding, "TOGETHER", 1)
     with pytest.raises(torch.OutOfMemoryError):
-        decoded_by(OnProcessor(), read(folder, 9 * ["plain.jpg"]))
+        decoded_by(OnProcessor(), folder, 9 * ["plain.jpg"])
 
 
-def test_a_batch_without_a_readable_image_has_no_pixels(folder):
-    decoded = decoded_by(OnProcessor(), read(folder, ["text.jpg"]))
-    assert (decoded.pixels, decoded.readable) == (None, [])
+def test_a_batch_without_a_readable_image_is_zeros(folder):
+    decoder = OnProcessor()
+    facts, pixels = decoded_by(decoder, folder, ["text.jpg"])
+    assert (facts.unreadable.keys(), decoder.calls) == ({0}, [])
+    assert not pixels.any()
+
+
+def test_a_file_that_changes_before_there_is_room_is_that_of_its_facts(folder):
+    names = ["plain.jpg", "tall.jpg", "wide.jpg"]
+    batch, facts = batch_of([f"{folder}/{name}" for name in names], HOW)
+    batch.contents[:, :AREA] = ABSENT[:AREA]
+    (folder / "plain.jpg").write_bytes((folder / "other.png").read_bytes())
+    (folder / "tall.jpg").write_bytes(b"no picture")
+    with contextlib.closing(BatchDecoder(OnProcessor(), HOW, DEFAULT_MAX_PIXELS)) as batches:
+        decoded = batches.begin(lambda: batch)()
+    found = facts.replaced(decoded.images, 0.0)
+    expected = [read_image(f"{folder}/{name}", HOW) for name in names]
+    assert found.unreadable == {1: expected[1].reason}
+    assert found.digests.tobytes() == b"".join(image.digest for image in expected)
+    assert found.stats.tolist() == [list(image.stat) for image in expected]
+    for at in (0, 2):
+        assert torch.equal(decoded.pixels[at], expected[at].pixels)
 
 
 def test_a_machine_without_a_gpu_is_told_so(monkeypatch):
@@ -235,7 +261,7 @@ def test_a_torchvision_without_the_decoder_is_told_so(monkeypatch):
     )
 
 
-def test_bytes_are_read_once(folder):
+def test_bytes_are_read_once_if_there_is_room(folder):
     class Counting(Files):
         reads = 0
 
@@ -244,8 +270,7 @@ def test_bytes_are_read_once(folder):
             return super().read(name)
 
     names = ["plain.jpg", "progressive.jpg", "other.png", "damaged.jpg"]
-    files = [read_file(f"{folder}/{name}", HOW, Counting()) for name in names]
-    decoded_by(OnProcessor(), files)
+    decoded_by(OnProcessor(), folder, names, Counting())
     assert Counting.reads == len(names)
 
 

@@ -1,18 +1,18 @@
 """All values of the EXIF orientation, in each reader, against PIL's own turning."""
 
+import contextlib
 import io
 import warnings
 
 import numpy as np
 import pytest
 import torch
-from decoders import OnProcessor
+from decoders import OnProcessor, batch_of
 from picture_files import chunk, encode, photo
 from PIL import Image, ImageOps
 
 from moderate_cli.images.decoding import opened_pixels
 from moderate_cli.images.gpu_decoding import BatchDecoder
-from moderate_cli.images.gpu_files import read_file
 from moderate_cli.images.jpeg_header import plain_jpeg_size
 from moderate_cli.images.orientation import orientation_of, orientation_of_jpeg, upright
 from moderate_cli.images.preprocessing import read_image
@@ -150,14 +150,12 @@ def test_a_gpu_turns_as_the_processor_does(tmp_path, picture, orientation):
         (tmp_path / f"{tag}.jpg").write_bytes(with_tag(picture, "JPEG", tag))
     (tmp_path / "9.jpg").write_bytes(with_tag(picture.convert("CMYK"), "JPEG", 6))  # not for a GPU
     names = sorted(map(str, tmp_path.iterdir()))
-    batches = BatchDecoder(OnProcessor(), how, DEFAULT_MAX_PIXELS)
-    try:
-        found = batches.begin(lambda: [read_file(name, how) for name in names])()
-    finally:
-        batches.close()
+    batch, facts = batch_of(names, how)
+    with contextlib.closing(BatchDecoder(OnProcessor(), how, DEFAULT_MAX_PIXELS)) as batches:
+        found = batches.begin(lambda: batch)()
     here = [read_image(name, how) for name in names]
     assert torch.equal(found.pixels, torch.stack([image.pixels for image in here]))
-    assert [image.orientation for image in found.images] == [*TAGS, 6]
+    assert facts.orientations.tolist() == [*TAGS, 6]
     assert [image.orientation for image in here] == [*TAGS, 6]
 
 

@@ -1,4 +1,7 @@
-"""Blocks of rows -> features: workers read images ahead, this thread runs the backbone."""
+"""Blocks of rows -> features: workers read images ahead, this thread runs the backbone.
+
+Between them, a GPU may decode what they read.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +21,9 @@ import torch
 from moderate_cli.arrays import Floats, Rows, as_slice, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.engines.readers import Readers, Threads
-from moderate_cli.embedding.engines.reading import Facts, Reading, Slab, Task
+from moderate_cli.embedding.engines.reading import Facts, Reading, Task
+from moderate_cli.embedding.engines.slabs import Slab
+from moderate_cli.images.gpu_files import read_file
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.images.quiet import without_warnings
 from moderate_cli.networks.backbones import Network
@@ -30,6 +37,67 @@ BATCHES_AHEAD = 3  # at least so many batches are read ahead
 MOST_AHEAD = 8192  # images, 1.2 GB, unless those batches have more
 
 
+class Pictures(NamedTuple):
+    """Images of a batch.
+
+    Attributes
+    ----------
+    facts
+        Facts about them.
+    pixels
+        uint8 (b, 3, crop, crop), where they were decoded; zeros of unreadable ones.
+    """
+
+    facts: Facts
+    pixels: torch.Tensor
+
+
+class Batch:
+    """A batch that is being read.
+
+    Attributes
+    ----------
+    tasks
+        Its tasks.
+    slab
+        Where they put the images.
+    """
+
+    def __init__(self, tasks: list[Task], slab: Slab, reads: list[Future[Facts]]) -> None:
+        self.tasks, self.slab, self._reads = tasks, slab, reads
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Facts about its images; waits until all of it is read."""
+        return Facts.joined([read.result() for read in self._reads])
+
+
+class Decoding(Protocol):
+    """Decodes batches ahead."""
+
+    def begin(self, batch: Batch) -> Callable[[], Pictures]:
+        """Begin on a batch; the result waits for its pixels."""
+
+    def close(self) -> None:
+        """Drop what has not begun."""
+
+
+class Decoded:
+    """Takes the pixels that readers have put into the slab."""
+
+    def begin(self, batch: Batch) -> Callable[[], Pictures]:
+        """Do nothing; the result waits until the batch is read."""
+
+        def pictures() -> Pictures:
+            facts, first = batch.facts, batch.tasks[0].first
+            return Pictures(facts, torch.from_numpy(batch.slab[first : first + len(facts.stats)]))
+
+        return pictures
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def embed_blocks(
     dataset: Dataset,
     parts: Sequence[Block],
@@ -39,6 +107,7 @@ def embed_blocks(
     workers: int,
     on_images: Callable[[int], object],
     crew: Readers | None = None,
+    decoding: Decoding | None = None,
     patience: float = math.inf,
 ) -> Iterator[EmbeddedBlock]:
     """Embed the given rows, block after block.
@@ -64,18 +133,20 @@ def embed_blocks(
     crew
         Processes that read, with a slab of `slab_rows`; None for threads. They are stopped if the
         work ends early.
+    decoding
+        What decodes, if readers do not. It is closed.
     patience
         Seconds.
     """
-    size = network.batch_size
-    rows_ahead = slab_rows(size, workers)
-    readers = crew or Threads(rows_ahead, network.preprocessing.crop)
+    size, how = network.batch_size, network.preprocessing
+    reading = Reading(read_file if how.on_gpu else read_image, how, max_pixels)
+    rows_ahead = slab_rows(size, workers, reading.rows)
+    readers, decoded = crew or Threads(rows_ahead, how.crop), decoding or Decoded()
     images = sum(len(rows) for _, rows in parts)
     most = max(1, min(TASK, images // (2 * TASKS_AHEAD * workers)))  # all workers get some of few
-    reading = Reading(read_image, network.preprocessing, max_pixels)
     batches = (rows[batch] for _, rows in parts for batch in blocks(len(rows), size))
-    free = deque(range(0, rows_ahead, size))
-    ahead: deque[_Batch] = deque()
+    free = deque(range(0, rows_ahead, size * reading.rows))
+    ahead: deque[tuple[int, Callable[[], Pictures]]] = deque()
     under_way: deque[tuple[Unfinished, _Started]] = deque()
     complete = False
 
@@ -83,8 +154,10 @@ def embed_blocks(
 
         def read_ahead() -> None:
             while free and (rows := next(batches, None)) is not None:
-                tasks = _tasks(dataset, rows, reading, free.popleft(), most)
-                ahead.append(_Batch(tasks, [pool.submit(readers.read, task) for task in tasks]))
+                first = free.popleft()
+                tasks = _tasks(dataset, rows, reading, first, most)
+                reads = [pool.submit(readers.read, task) for task in tasks]
+                ahead.append((first, decoded.begin(Batch(tasks, readers.slab, reads))))
 
         def finish() -> Iterator[EmbeddedBlock]:
             block, started = under_way.popleft()
@@ -101,11 +174,11 @@ def embed_blocks(
                 block = Unfinished(number, rows, network.dim, patience)
                 for _ in blocks(len(rows), size):
                     read_ahead()
-                    batch = ahead.popleft()
-                    facts = batch.facts()
+                    first, wait = ahead.popleft()
+                    pictures = wait()
                     begun = time.perf_counter()
-                    block.facts.append(facts)
-                    under_way.append((block, _Started(batch.first, facts, readers.slab, network)))
+                    block.facts.append(pictures.facts)
+                    under_way.append((block, _Started(first, pictures, network)))
                     block.forward += time.perf_counter() - begun
                     if len(under_way) == UNDER_WAY:
                         yield from finish()
@@ -115,13 +188,14 @@ def embed_blocks(
         finally:
             if not complete:
                 readers.stop()
+            decoded.close()  # first, because it waits for the readers
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def slab_rows(batch_size: int, workers: int) -> int:
-    """Return how many images a slab has room for: read ahead, or on their way."""
+def slab_rows(batch_size: int, workers: int, each: int = 1) -> int:
+    """Return how many rows a slab has for images read ahead, or on their way, of so many rows."""
     ahead = min(TASKS_AHEAD * workers * min(TASK, batch_size), MOST_AHEAD)
-    return batch_size * (max(BATCHES_AHEAD, -(-ahead // batch_size)) + UNDER_WAY)
+    return batch_size * (max(BATCHES_AHEAD, -(-ahead // batch_size)) + UNDER_WAY) * each
 
 
 def _tasks(dataset: Dataset, rows: Rows, reading: Reading, first: int, most: int) -> list[Task]:
@@ -132,33 +206,21 @@ def _tasks(dataset: Dataset, rows: Rows, reading: Reading, first: int, most: int
     names = [f"{top}/{path}" for path in some]
     count = -(-len(names) // most)
     return [
-        Task(names[part], dataset.source, first + part.start, reading)
+        Task(names[part], dataset.source, first + part.start * reading.rows, reading)
         for part in blocks(len(names), -(-len(names) // count))
     ]
-
-
-class _Batch:
-    """A batch that is being read."""
-
-    def __init__(self, tasks: list[Task], reads: list[Future[Facts]]) -> None:
-        self.first = tasks[0].first
-        self._reads = reads
-
-    def facts(self) -> Facts:
-        """Wait until all of it is read."""
-        return Facts.joined([read.result() for read in self._reads])
 
 
 class _Started:
     """A batch on its way through the network; until it is finished, its slab stays as it is."""
 
-    def __init__(self, first: int, facts: Facts, slab: Slab, network: Network) -> None:
-        self.first, self.count = first, len(facts.stats)
-        self._facts, self._network = facts, network
-        images = torch.from_numpy(slab[first : first + self.count])
+    def __init__(self, first: int, pictures: Pictures, network: Network) -> None:
+        self.first, self.count = first, len(pictures.facts.stats)
+        self._facts, self._pixels = pictures  # both are kept until the network is done with them
+        self._network = network
         with self._explained():
-            some = len(facts.unreadable) < self.count
-            self._finish = network.start(images) if some else None
+            some = len(self._facts.unreadable) < self.count
+            self._finish = network.start(self._pixels) if some else None
 
     def finish(self) -> Floats:
         """Wait for the features; those of unreadable images are NaN."""

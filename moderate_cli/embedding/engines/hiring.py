@@ -1,4 +1,4 @@
-"""When images are decoded in processes; and their helper, started while torch is loaded here."""
+"""When images are read in processes; and their helper, started while torch is loaded here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from moderate_cli.embedding.engines.slabs import HAS_SHARED
 from moderate_cli.embedding.options import EmbedOptions
 from moderate_cli.embedding.request import Request
 from moderate_cli.gpu import may_have_gpu
-from moderate_cli.networks.table import GPU
 
 # With fewer workers threads are as fast, unless they keep a GPU waiting; fewer images are read
 # before processes have loaded torch. On macOS threads do it all: there a process that has loaded
@@ -20,9 +19,9 @@ LEAST_WORKERS, LEAST_IMAGES = 4, 4096
 
 
 def may_hire(options: EmbedOptions, *, on_gpu: bool) -> bool:
-    """Whether processes decode, if there are enough images."""
+    """Whether processes read images, if there are enough of them."""
     many = on_gpu or options.threads >= LEAST_WORKERS
-    return many and options.decode != GPU and HAS_SHARED and bool(sys.executable)
+    return many and HAS_SHARED and bool(sys.executable)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.engines.batches import embed_blocks, slab_rows
 from moderate_cli.embedding.engines.crew import Crew
-from moderate_cli.embedding.engines.gpu_decoding import embed_decoding, named_after
+from moderate_cli.embedding.engines.gpu_decoding import GpuDecoding, named_after
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
 from moderate_cli.embedding.engines.slabs import memory_of
@@ -50,7 +50,8 @@ class LocalEngine:
         self.workers = options.threads
         # Before the weights are read, because they may be refused.
         on_gpu = find_device(options.device).type != "cpu"
-        decoder = nvjpeg.find_decoder(options.device) if request.spec.decode == GPU else None
+        on_gpu_too = request.spec.decode == GPU
+        self._decoder = nvjpeg.find_decoder(options.device) if on_gpu_too else None
         network = load_network(
             request.spec,
             options.weights,
@@ -59,7 +60,7 @@ class LocalEngine:
             # A batch never spans two blocks, and OpenVINO would pad it to its full size.
             batch_size=options.batch_size and min(options.batch_size, BLOCK_ROWS),
         )
-        self.network = network if decoder is None else named_after(decoder, network)
+        self.network = named_after(self._decoder, network) if self._decoder else network
         self.manifest = Manifest(
             spec=request.spec,
             weights=self.network.weights[0],
@@ -71,7 +72,7 @@ class LocalEngine:
             classes=dataset.classes,
             max_pixels=options.max_pixels,
         )
-        self._dataset, self._device = dataset, options.device
+        self._dataset = dataset
         self._may_hire = may_hire(options, on_gpu=on_gpu)
         self._helper = helper
         self._crew: Crew | None = None
@@ -97,17 +98,9 @@ class LocalEngine:
         patience: float = math.inf,
     ) -> Generator[EmbeddedBlock, None, None]:
         """Embed blocks of another dataset than the request's."""
-        if self.network.preprocessing.on_gpu:
-            yield from embed_decoding(
-                dataset,
-                blocks,
-                self.network,
-                device=self._device,
-                max_pixels=self.manifest.max_pixels,
-                workers=self.workers,
-                on_images=on_images,
-            )
-            return
+        decoding = None
+        if self._decoder is not None:
+            decoding = GpuDecoding(self._decoder, self.network, self.manifest.max_pixels)
         yield from embed_blocks(
             dataset,
             blocks,
@@ -116,6 +109,7 @@ class LocalEngine:
             workers=self.workers,
             on_images=on_images,
             crew=self._crew_for(sum(len(rows) for _, rows in blocks)),
+            decoding=decoding,
             patience=patience,
         )
 
@@ -137,7 +131,7 @@ class LocalEngine:
             self._pinned.close()
             self._crew = None
         if not self._crew and self._may_hire and images >= LEAST_IMAGES:
-            rows = slab_rows(self.network.batch_size, self.workers)
+            rows = slab_rows(self.network, self.workers)
             with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
                 self._crew = Crew(rows, self.network.preprocessing.crop, self._helper)
                 self._helper = None  # another crew has a helper of its own

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from moderate_cli.embedding.engines.reading import Facts, Slab, Task, read_images
-from moderate_cli.embedding.engines.slabs import private_slab
+from moderate_cli.embedding.engines.reading import Facts, Task, read_images
+from moderate_cli.embedding.engines.slabs import Slab, private_slab
 
 
 class Readers(Protocol):

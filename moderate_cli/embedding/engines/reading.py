@@ -1,20 +1,21 @@
-"""Tasks of many images: pixels into the rows of a slab, facts into arrays."""
+"""Tasks of many images: pixels, or files for a GPU, into a slab; facts into arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from moderate_cli.arrays import Digests, Orientations, Stats
 from moderate_cli.dataset.fingerprints import DIGEST_SIZE
 from moderate_cli.dataset.sources import NO_STAT, Source
+from moderate_cli.embedding.engines.packing import no_contents, packing_for, rows_each
+from moderate_cli.embedding.engines.slabs import Slab
+from moderate_cli.images.gpu_files import Contents
+from moderate_cli.images.preprocessing import ReadImage
 from moderate_cli.networks.table import Preprocessing
-
-Slab = npt.NDArray[np.uint8]  # (n, 3, crop, crop), decoded images; the channels are last in memory
 
 
 class Stopped(Exception):
@@ -30,6 +31,9 @@ class Facts(NamedTuple):
         int64 (m, 4) and uint8 (m, 16), of the files.
     orientations
         uint8 (m,), tag of the EXIF orientation of each image, 1 to 8; 0 if it cannot be read.
+    contents
+        int64 (m, 3), where the bytes are that a GPU decodes, as in
+        `moderate_cli.images.gpu_files.Batch`.
     unreadable
         Position -> reason.
     decoding, transforming
@@ -39,6 +43,7 @@ class Facts(NamedTuple):
     stats: Stats
     digests: Digests
     orientations: Orientations
+    contents: Contents
     unreadable: dict[int, str]
     decoding: float
     transforming: float
@@ -51,6 +56,7 @@ class Facts(NamedTuple):
             np.concatenate([part.stats for part in parts]),
             np.concatenate([part.digests for part in parts]),
             np.concatenate([part.orientations for part in parts]),
+            np.concatenate([part.contents for part in parts]),
             {
                 start + at: reason
                 for start, part in zip(starts, parts, strict=False)
@@ -58,6 +64,23 @@ class Facts(NamedTuple):
             },
             sum(part.decoding for part in parts),
             sum(part.transforming for part in parts),
+        )
+
+    def replaced(self, images: Mapping[int, ReadImage], seconds: float) -> Self:
+        """Replace the facts of images, by their positions; add seconds to decode."""
+        stats, digests, tags = self.stats.copy(), self.digests.copy(), self.orientations.copy()
+        unreadable = {at: reason for at, reason in self.unreadable.items() if at not in images}
+        for at, image in images.items():
+            stats[at], tags[at] = image.stat, image.orientation
+            digests[at] = np.frombuffer(image.digest, dtype=np.uint8)
+            if image.reason:
+                unreadable[at] = image.reason
+        return self._replace(
+            stats=stats,
+            digests=digests,
+            orientations=tags,
+            unreadable=dict(sorted(unreadable.items())),
+            decoding=self.decoding + seconds,
         )
 
 
@@ -68,7 +91,8 @@ class Reading:
     Attributes
     ----------
     read
-        `moderate_cli.images.preprocessing.read_image`, or a function like it.
+        `moderate_cli.images.preprocessing.read_image`, or a function like it; if a GPU decodes,
+        `moderate_cli.images.gpu_files.read_file`.
     preprocessing
         Preprocessing of the backbone.
     max_pixels
@@ -78,6 +102,11 @@ class Reading:
     read: Callable[[str, Preprocessing, Source, int], Any]
     preprocessing: Preprocessing
     max_pixels: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of the slab for an image."""
+        return rows_each(self.preprocessing)
 
 
 @dataclass(frozen=True)
@@ -89,7 +118,7 @@ class Task:
     names, source
         The images, and the source that reads them.
     first
-        Row of the slab for the first image; the others follow.
+        The first row of the slab for them.
     reading
         How they are read.
     """
@@ -101,14 +130,17 @@ class Task:
 
     def singles(self) -> list[Task]:
         """Divide it into tasks of one image."""
+        firsts = range(
+            self.first, self.first + len(self.names) * self.reading.rows, self.reading.rows
+        )
         return [
-            replace(self, names=[name], source=self.source.part([name]), first=self.first + at)
-            for at, name in enumerate(self.names)
+            replace(self, names=[name], source=self.source.part([name]), first=first)
+            for name, first in zip(self.names, firsts, strict=True)
         ]
 
 
 def read_images(task: Task, slab: Slab, stopped: Callable[[], bool] = lambda: False) -> Facts:
-    """Read images into the slab; the rows of unreadable ones become zeros.
+    """Read images into the slab.
 
     Raises
     ------
@@ -118,23 +150,23 @@ def read_images(task: Task, slab: Slab, stopped: Callable[[], bool] = lambda: Fa
     reading, count = task.reading, len(task.names)
     stats = np.empty((count, len(NO_STAT)), dtype=np.int64)
     orientations = np.empty(count, dtype=np.uint8)
+    packing = packing_for(reading.preprocessing, slab, task.first, count)
     digests: list[bytes] = []
     unreadable: dict[int, str] = {}
     decoding = transforming = 0.0
     for at, name in enumerate(task.names):
         if stopped():
             raise Stopped
-        image = reading.read(name, reading.preprocessing, task.source, reading.max_pixels)
-        # Not by torch, which would divide a copy of this size among its own threads.
-        slab[task.first + at] = 0 if image.pixels is None else image.pixels.numpy()
+        found = reading.read(name, reading.preprocessing, task.source, reading.max_pixels)
+        image = packing.put(at, found)
         stats[at], orientations[at] = image.stat, image.orientation
         digests.append(image.digest)
-        if image.pixels is None:
+        if image.reason:
             unreadable[at] = image.reason
         decoding += image.decoding
         transforming += image.transforming
     packed = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(count, DIGEST_SIZE)
-    return Facts(stats, packed, orientations, unreadable, decoding, transforming)
+    return Facts(stats, packed, orientations, packing.contents, unreadable, decoding, transforming)
 
 
 def not_read(task: Task, reason: str) -> Facts:
@@ -144,6 +176,7 @@ def not_read(task: Task, reason: str) -> Facts:
         np.array([task.source.stat(name) for name in task.names], dtype=np.int64),
         np.zeros((count, DIGEST_SIZE), dtype=np.uint8),
         np.zeros(count, dtype=np.uint8),
+        no_contents(count),
         dict.fromkeys(range(count), reason),
         0.0,
         0.0,

@@ -17,11 +17,11 @@ from typing import NoReturn
 import torch
 
 from moderate_cli.embedding.engines.helper import CROP, FORK, READY
-from moderate_cli.embedding.engines.reading import Facts, Slab, Task, read_images
+from moderate_cli.embedding.engines.reading import Facts, Task, read_images
 from moderate_cli.embedding.engines.seats import sit_among
-from moderate_cli.embedding.engines.slabs import shared_slab
+from moderate_cli.embedding.engines.slabs import Slab, shared_slab
+from moderate_cli.images.gpu_files import read_file  # noqa: F401 - loaded before forks
 from moderate_cli.images.memory import share_room
-from moderate_cli.images.preprocessing import read_image  # noqa: F401 - loaded before forks
 from moderate_cli.images.quiet import without_warnings
 
 # Only the process that embeds decides when to end.

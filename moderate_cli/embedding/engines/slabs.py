@@ -1,4 +1,4 @@
-"""Memory for decoded images: of this process alone, or shared with processes that decode."""
+"""Memory for images: of this process alone, or shared with processes that decode."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from moderate_cli.embedding.engines.reading import Slab
-
+Slab = npt.NDArray[np.uint8]  # (n, 3, crop, crop), rows for images; the channels are last in memory
 HAS_SHARED = hasattr(os, "memfd_create")  # on Linux
 
 

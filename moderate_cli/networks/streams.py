@@ -36,9 +36,9 @@ def event_now(device: torch.device) -> Event | None:
 
 
 def let_wait(event: Event | None) -> None:
-    """Let the stream that works now wait for an event; this thread goes on."""
+    """Let the stream that works now, on its GPU, wait for an event; this thread goes on."""
     if event is not None:
-        event.wait()
+        event.wait(torch.cuda.current_stream(event.device))
 
 
 def wait_for(event: Event | None) -> None:

@@ -130,3 +130,17 @@ def test_an_interrupted_run_stops_its_processes_and_the_rerun_goes_on(
     monkeypatch.setattr(local.LocalEngine, "_crew_for", lambda *_: None)
     again = embedded(photos, tmp_path / "s")
     assert contents(again) == contents(embedded(photos, tmp_path / "whole"))
+
+
+def test_a_gpu_that_decodes_has_a_crew_with_room_for_files(photos, decoder, monkeypatch, tmp_path):
+    made = []
+
+    def crew(*size):
+        made.append(size)
+        raise OSError  # so that threads read
+
+    monkeypatch.setattr(local, "Crew", crew)
+    monkeypatch.setattr(local, "LEAST_IMAGES", IMAGES)
+    embedded(photos, tmp_path / "s", workers=4)
+    assert made == [(slab_rows(16, 4) * rows_each(HOW), 8, None)]
+    assert rows_each(HOW) == 1 + 683  # 128 KB in rows of 192 bytes

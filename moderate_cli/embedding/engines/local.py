@@ -12,7 +12,7 @@ from moderate_cli.embedding.engines.crew import Crew
 from moderate_cli.embedding.engines.gpu_decoding import GpuDecoding, named_after
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
-from moderate_cli.embedding.engines.slabs import memory_of
+from moderate_cli.embedding.engines.packing import rows_each
 from moderate_cli.embedding.request import Request
 from moderate_cli.images import nvjpeg
 from moderate_cli.networks.backbones import find_device, load_network
@@ -50,8 +50,8 @@ class LocalEngine:
         self.workers = options.threads
         # Before the weights are read, because they may be refused.
         on_gpu = find_device(options.device).type != "cpu"
-        on_gpu_too = request.spec.decode == GPU
-        self._decoder = nvjpeg.find_decoder(options.device) if on_gpu_too else None
+        gpu_decodes = request.spec.decode == GPU
+        self._decoder = nvjpeg.find_decoder(options.device) if gpu_decodes else None
         network = load_network(
             request.spec,
             options.weights,
@@ -131,9 +131,10 @@ class LocalEngine:
             self._pinned.close()
             self._crew = None
         if not self._crew and self._may_hire and images >= LEAST_IMAGES:
-            rows = slab_rows(self.network, self.workers)
+            size, how = self.network.batch_size, self.network.preprocessing
+            rows = slab_rows(size, self.workers, rows_each(how))
             with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
-                self._crew = Crew(rows, self.network.preprocessing.crop, self._helper)
+                self._crew = Crew(rows, how.crop, self._helper)
                 self._helper = None  # another crew has a helper of its own
                 device = find_device(self._device)
                 self._pinned.enter_context(pinned(memory_of(self._crew.slab), device))

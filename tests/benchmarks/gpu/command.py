@@ -13,7 +13,7 @@ import torch
 
 from moderate_cli.images import nvjpeg
 from moderate_cli.threads import processors
-from tests.benchmarks.gpu import embedding, pieces, scoring
+from tests.benchmarks.gpu import carrying, embedding, pieces, scoring
 from tests.benchmarks.gpu.photos import make_photos, make_small
 from tests.benchmarks.gpu.rows import Bench
 from tests.decoders import OnProcessor
@@ -24,8 +24,8 @@ STEPS = (
     (pieces.gpu_pieces, 18),
     (pieces.pixels_apart, 6),
     (embedding.gpu_decoded, 20),
-    (embedding.exact_decoding, 28),
-    (embedding.pixels_scaling, 30),
+    (embedding.gpu_decoded_by_processes, 20),
+    (embedding.exact_decoding, 26),
     (pieces.forward, 20),
     (embedding.agreement, 12),
     (embedding.start, 30),
@@ -33,7 +33,8 @@ STEPS = (
     (scoring.many_on_gpu, 20),
     (scoring.scores_on_gpu, 12),
     (embedding.bookkeeping, 15),
-    (scoring.scores_by_threads, 15),
+    (carrying.carried, 12),
+    (scoring.scores_by_threads, 20),
     (embedding.reading_threads, 6),
     (embedding.decoding_threads, 5),
 )

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,34 +15,45 @@ import torch
 from moderate_cli.embedding.engines.slabs import memory_of
 from moderate_cli.images import nvjpeg
 from moderate_cli.images.gpu_decoding import BatchDecoder
-from moderate_cli.images.gpu_files import read_file
+from moderate_cli.images.gpu_files import Batch
 from moderate_cli.images.nvjpeg import Decoder
 from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.images.resizing import resize_and_crop_all
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.pinning import pinned
 from moderate_cli.networks.runtimes import UNDER_WAY
-from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, FeatureSpec
+from moderate_cli.networks.streams import wait_for
+from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, GPU, FeatureSpec
 from tests.benchmarks.gpu.embedding import LITE0
 from tests.benchmarks.gpu.rows import Bench, rate
 from tests.benchmarks.gpu.weights import weights_of
+from tests.decoders import batch_of
+
+DECODED = replace(LITE0, decode=GPU)
 
 
 def gpu_pieces(bench: Bench) -> None:
     """Decoding and resizing alone, of files that are in memory."""
     decoder = nvjpeg.find_decoder(bench.device)
     for name, folder in (("4:2:0", "photos"), ("4:4:4", "photos-444")):
-        files = [read_file(path, LITE0) for path in _some(bench.folder / folder, 256)]
-        contents = [torch.frombuffer(file.content, dtype=torch.uint8) for file in files]
+        names = _some(bench.folder / folder, 256)
+        contents = [nvjpeg.as_tensor(Path(name).read_bytes()) for name in names]
         for size, before in ((64, 15_333), (256, 16_596)):
             value = rate(lambda: _decode(decoder, contents, size), 1.0)  # noqa: B023  used here
             bench.add(f"decode_jpeg(list), {name}, {size} at once", value, before=before)
         images = decoder(contents)
         value = rate(lambda: _resize(images, bench), 1.0)  # noqa: B023
         bench.add(f"resize and crop on the GPU, {name}", value, before=10_154, aim=20_000)
-        with contextlib.closing(BatchDecoder(decoder, LITE0, DEFAULT_MAX_PIXELS)) as batches:
-            value = _started(lambda given: batches.begin(lambda: given), files, UNDER_WAY)
+        batch, _ = batch_of(names, DECODED)
+        with contextlib.closing(BatchDecoder(decoder, DECODED, DEFAULT_MAX_PIXELS)) as batches:
+            value = _started(lambda _: _begun(batches, batch), names, UNDER_WAY)  # noqa: B023
         bench.add(f"decode, resize and crop, {name}", value, aim=12_000)
+
+
+def _begun(batches: BatchDecoder, batch: Batch) -> Callable[[], None]:
+    """Begin on a batch; return what waits until it is resized."""
+    begun = batches.begin(lambda: batch)
+    return lambda: wait_for(begun().ready)
 
 
 def _decode(decoder: Decoder, contents: list[torch.Tensor], size: int) -> int:
@@ -61,10 +73,11 @@ def pixels_apart(bench: Bench) -> None:
     """Pixels of the GPU's decoder beside those of the processor's, before the network."""
     for name, folder in (("4:2:0", "photos"), ("4:4:4", "photos-444")):
         paths = _some(bench.folder / folder, 128)
-        files = [read_file(path, LITE0) for path in paths]
+        batch, _ = batch_of(paths, DECODED)
         decoder = nvjpeg.find_decoder(bench.device)
-        with contextlib.closing(BatchDecoder(decoder, LITE0, DEFAULT_MAX_PIXELS)) as batches:
-            decoded = batches.begin(lambda: files)()  # noqa: B023  used here
+        with contextlib.closing(BatchDecoder(decoder, DECODED, DEFAULT_MAX_PIXELS)) as batches:
+            decoded = batches.begin(lambda: batch)()  # noqa: B023  used here
+            wait_for(decoded.ready)
         exact = torch.stack([read_image(path, LITE0).pixels for path in paths])
         apart = (decoded.pixels.cpu().int() - exact.int()).abs()
         share = torch.count_nonzero(apart).item() / apart.numel()

@@ -31,7 +31,7 @@ from moderate_cli.networks.table import EXIF, Preprocessing
 
 # Pixels that are decoded together: 256 photos of 500 x 375, three bytes each; and parts of so many
 # that may be in the memory of the GPU at once.
-TOGETHER, PARTS = 1 << 26, 3
+TOGETHER, PARTS = 1 << 26, 4
 AGAIN = 4  # threads that read files for which there was no room; a GPU decodes large ones slowly
 
 

@@ -9,7 +9,7 @@ from moderate_cli.embedding.engines import batches
 from moderate_cli.embedding.engines.readers import Threads
 from moderate_cli.embedding.engines.reading import Facts, Reading, Stopped, Task, not_read
 from moderate_cli.embedding.engines.slabs import memory_of, private_slab, shared_file, shared_slab
-from moderate_cli.images.preprocessing import read_image
+from moderate_cli.images.preprocessing import ReadImage, read_image
 from moderate_cli.networks.backbones import Network
 from moderate_cli.networks.table import Preprocessing
 from moderate_cli.store.blocks import Block
@@ -46,6 +46,22 @@ def test_facts_of_parts_are_joined(task):
     np.testing.assert_array_equal(joined.digests, whole.digests)
     assert joined.unreadable == whole.unreadable
     assert [single.first for single in task.singles()] == [2, 3, 4, 5, 6]
+
+
+def test_facts_of_images_that_are_read_later_replace_others(task):
+    whole = Threads(8, 8).read(task)
+    images = {
+        1: ReadImage(None, "", (5, 6, 7, 8), bytes(range(16)), 0.0, 0.0, 3),
+        2: ReadImage(None, "why", (1, 1, 1, 1), bytes(16), 0.0, 0.0),
+    }
+    found = whole.replaced(images, 2.5)
+    assert found.unreadable == {2: "why"}
+    assert found.stats[[1, 2]].tolist() == [[5, 6, 7, 8], [1, 1, 1, 1]]
+    assert found.digests[1].tolist() == list(range(16))
+    assert found.orientations.tolist() == [1, 3, 0, 1, 1]
+    assert found.decoding == whole.decoding + 2.5
+    assert whole.unreadable == {1: "is empty"}
+    np.testing.assert_array_equal(found.stats[[0, 3, 4]], whole.stats[[0, 3, 4]])
 
 
 def test_images_that_cannot_be_read_now_keep_their_stat_alone(task):

@@ -97,7 +97,7 @@ def read_image(
     except (UnreadableImage, NotAFile) as error:
         reason = str(error)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or str(error) or type(error).__name__  # some say nothing
     except MemoryError:  # for the bytes
         reason = NEEDS_MEMORY
     end = time.perf_counter()

@@ -1,14 +1,18 @@
 """Tasks of many images, and the slabs that their pixels go to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import paint
 
 from moderate_cli.dataset import scan
+from moderate_cli.dataset.sources import Files
 from moderate_cli.embedding.engines import batches
 from moderate_cli.embedding.engines.readers import Threads
 from moderate_cli.embedding.engines.reading import Facts, Reading, Stopped, Task, not_read
 from moderate_cli.embedding.engines.slabs import memory_of, private_slab, shared_file, shared_slab
+from moderate_cli.images.gpu_files import read_file
 from moderate_cli.images.preprocessing import ReadImage, read_image
 from moderate_cli.networks.backbones import Network
 from moderate_cli.networks.table import Preprocessing
@@ -36,6 +40,18 @@ def test_pixels_go_into_the_slab_and_facts_into_arrays(task):
         image = read_image(name, PREPROCESSING)
         assert (tuple(facts.stats[at]), facts.digests[at].tobytes()) == (image.stat, image.digest)
     assert min(facts.decoding, facts.transforming) > 0
+
+
+@pytest.mark.parametrize(("read", "decode"), [(read_image, "full"), (read_file, "gpu (any)")])
+def test_a_source_that_does_not_say_why_makes_an_image_unreadable(task, read, decode):
+    class Silent(Files):
+        def read(self, name):
+            raise TimeoutError
+
+    reading = Reading(read, replace(PREPROCESSING, decode=decode), 10**6)
+    readers = Threads(5 * reading.rows, 8)
+    facts = readers.read(Task(task.names, Silent(), 0, reading))
+    assert facts.unreadable == dict.fromkeys(range(5), "TimeoutError")
 
 
 def test_facts_of_parts_are_joined(task):

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import deadly
 import numpy as np
 import pytest
+import torch
 from conftest import paint
 from listeners import Told
 from processes import children, contents, runs
@@ -225,7 +226,8 @@ def test_a_crew_is_for_many_images_and_many_workers(data, monkeypatch):
     for workers, images in ((4, 4096), (3, 4096), (4, 4095)):
         engine = local.LocalEngine.__new__(local.LocalEngine)
         engine.workers, engine._crew, engine._helper = workers, None, None
-        engine._device, engine._pinned = "cpu", contextlib.ExitStack()
+        engine._decoder, engine._pinned = None, contextlib.ExitStack()
+        engine._device = torch.device("cpu")
         options = EmbedOptions(backbone="pixels", workers=workers)
         engine._may_hire = hiring.may_hire(options, on_gpu=False)
         engine.network = load_network(FeatureSpec("pixels"), device="cpu", batch_size=64)

@@ -55,6 +55,11 @@ class Listed:
     columns: tuple[str, ...]
     stat: Stat
 
+    @property
+    def label_column(self) -> str | None:
+        """Name of the column of classes, if it has one."""
+        return self.columns[self.label] if self.columns and self.label is not None else None
+
     def part(self, images: npt.NDArray[np.int64]) -> Listed:
         """Return it for some images, int64 (m,)."""
         return replace(self, rows=self.rows[images])
@@ -72,13 +77,18 @@ class Listed:
         Raises
         ------
         DatasetError
-            If the list has changed since it was read.
+            If the list has changed since it was read, or has no column for a new class.
         """
         from moderate_cli.dataset.list_formats import open_records
 
         shown = os.fspath(self.path)
         new = {int(self.rows[image]): name for image, name in (classes or {}).items()}
         rows = np.sort(self.rows[images])
+        if self.label is None and not new.keys().isdisjoint(rows.tolist()):
+            raise DatasetError(
+                f"{shown}: has no column for corrected labels, as file names have its classes;"
+                " -o FILE.json lists the kept images with these"
+            )
         relabeled = UNCHANGED if self.label is None else Relabeled(self.label, new)
         open_records(self.path, shown).copy(rows, file, relabeled)
         if file_stat(shown) != self.stat:

@@ -9,8 +9,9 @@ from typing import BinaryIO
 from moderate_cli.arrays import Rows
 from moderate_cli.dataset.image_columns import class_names, labels_of
 from moderate_cli.dataset.records import as_text
-from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled, with_classes
-from moderate_cli.dataset.table_files import Piece, opened
+from moderate_cli.dataset.relabeled_tables import relabeling
+from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
+from moderate_cli.dataset.table_files import opened
 from moderate_cli.errors import DatasetError
 from moderate_cli.text import printable
 
@@ -37,12 +38,7 @@ class Parquet:
 
     def copy(self, rows: Rows, file: BinaryIO, relabeled: Relabeled = UNCHANGED) -> None:
         """Write some rows, int64 (m,) ascending, with the same schema."""
-        names = class_names(self._file.schema).get(self.columns[relabeled.column], [])
-
-        def change(part: Piece, own: Rows) -> Piece:
-            return with_classes(part, own.tolist(), relabeled, names)
-
-        for _ in self._file.copy(rows, file, change):
+        for _ in self._file.copy(rows, file, relabeling(self._file.schema, relabeled, self._shown)):
             pass
 
     def _texts(self, at: int, *, classes: bool = False) -> Iterator[str]:

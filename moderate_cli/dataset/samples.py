@@ -8,7 +8,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from moderate_cli.dataset.tarfiles import Entry
 from moderate_cli.errors import DatasetError
@@ -18,6 +18,13 @@ JSON_KEYS = ("cls", "label", "class")  # of the class in a .json file
 MOST_BYTES = {"cls": 1 << 12, "json": 1 << 24}
 # Extensions of files that are ignored without a notice.
 TEXTS = ("", "cls", "csv", "html", "json", "jsonl", "md", "py", "tsv", "txt", "xml", "yaml", "yml")
+
+
+class ClassFiles(NamedTuple):
+    """The files of a sample that may have its class: .cls, which decides, and .json."""
+
+    text: Entry | None
+    fields: Entry | None
 
 
 @dataclass
@@ -71,30 +78,46 @@ class Sample:
         DatasetError
             If there are two classes, or one cannot be read.
         """
+        told, described = self.class_files(image, shard)
+        if told is not None:
+            label = _class_in_text(shard, told, read)
+            self._check_described(label, told, described, shard, read)
+            return label
+        return None if described is None else class_in_json(shard, described, read)
+
+    def class_files(self, image: str, shard: str) -> ClassFiles:
+        """Return the files that may have the class; `image` is the extension of the image.
+
+        Raises
+        ------
+        DatasetError
+            If there are two classes.
+        """
         plain, dotted = _split(e for e in self.classes if _last(e) == "cls")
         twins = [extension for extension in dotted if _before(extension) == _before(image)]
         found = self._only([*plain, *twins] or dotted, "classes", shard)
-        if found is not None:
-            told = _class_in_text(shard, self.classes[found], read)
-            self._check_described(told, self.classes[found], shard, read)
-            return told
-        found = "json" if "json" in self.classes else f"{_before(image)}.json"
-        entry = self.classes.get(found)
-        return None if entry is None else _class_in_json(shard, entry, read)
+        if found is None and "json" not in self.classes:
+            return ClassFiles(None, self.classes.get(f"{_before(image)}.json"))
+        return ClassFiles(self.classes.get(found or ""), self.classes.get("json"))
 
     def _check_described(
-        self, told: str, entry: Entry, shard: str, read: Callable[[Entry], bytes]
+        self,
+        label: str,
+        entry: Entry,
+        other: Entry | None,
+        shard: str,
+        read: Callable[[Entry], bytes],
     ) -> None:
         """Refuse a .json with another class number; names may be synonyms, so they may differ."""
-        described, other = None, self.classes.get("json")
+        described = None
         if other is not None:
             with contextlib.suppress(DatasetError):  # it may have no class
-                described = _class_in_json(shard, other, read)
-        if other is None or described is None or not (told.isdecimal() and described.isdecimal()):
+                described = class_in_json(shard, other, read)
+        if other is None or described is None or not (label.isdecimal() and described.isdecimal()):
             return
-        if told.lstrip("0") != described.lstrip("0"):
+        if label.lstrip("0") != described.lstrip("0"):
             raise DatasetError(
-                f"{shard}: {entry.name} and {other.name} are classes of one sample, {told} and"
+                f"{shard}: {entry.name} and {other.name} are classes of one sample, {label} and"
                 f" {described}; correct one of them"
             )
 
@@ -167,9 +190,22 @@ def _class_in_text(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> 
     return _checked(shard, entry, os.fsdecode(text))
 
 
-def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str | None:
+def class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> str | None:
+    """Return the class in a .json file; None if it has none.
+
+    Raises
+    ------
+    DatasetError
+        If it is not JSON, or the class cannot be one.
+    """
+    text = next(iter(classes_in(json_of(shard, entry, read)).values()), None)
+    return None if text is None else _checked(shard, entry, text)
+
+
+def json_of(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> Any:
+    """Return what is in a .json file; a DatasetError if it is not JSON."""
     try:
-        fields: Any = json.loads(_content(shard, entry, read).decode("utf-8-sig", "replace"))
+        return json.loads(_content(shard, entry, read).decode("utf-8-sig", "replace"))
     except RecursionError:
         raise DatasetError(
             f"{shard}: {entry.name} is nested too deeply; correct or remove it"
@@ -178,13 +214,21 @@ def _class_in_json(shard: str, entry: Entry, read: Callable[[Entry], bytes]) -> 
         raise DatasetError(
             f"{shard}: {entry.name} is not JSON ({error}); correct or remove it"
         ) from None
-    found = (fields.get(key) for key in JSON_KEYS) if isinstance(fields, dict) else ()
+
+
+def classes_in(fields: Any) -> dict[str, str]:
+    """Return the classes in the fields of a .json file, by key; the first one counts.
+
+    >>> classes_in({"label": "cat", "cls": 3.0, "width": 5})
+    {'cls': '3', 'label': 'cat'}
+    """
+    found = {key: fields.get(key) for key in JSON_KEYS} if isinstance(fields, dict) else {}
     # Some programs write class 3 as 3.0.
-    plain = (
-        int(value) if isinstance(value, float) and value.is_integer() else value for value in found
-    )
-    text = next((str(value) for value in plain if isinstance(value, (str, int))), None)
-    return None if text is None else _checked(shard, entry, text)
+    plain = {
+        key: int(value) if isinstance(value, float) and value.is_integer() else value
+        for key, value in found.items()
+    }
+    return {key: str(value) for key, value in plain.items() if isinstance(value, (str, int))}
 
 
 def _checked(shard: str, entry: Entry, name: str) -> str:

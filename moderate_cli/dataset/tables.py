@@ -12,8 +12,10 @@ from moderate_cli.arrays import Rows
 from moderate_cli.dataset.filesystems import file_system
 from moderate_cli.dataset.groups import Groups
 from moderate_cli.dataset.image_columns import BYTES
+from moderate_cli.dataset.relabeled_tables import relabeling
+from moderate_cli.dataset.relabeling import Relabeled
 from moderate_cli.dataset.sources import LARGEST, NO_STAT, Stat, file_stat
-from moderate_cli.dataset.table_files import TableFile, opened
+from moderate_cli.dataset.table_files import Change, TableFile, opened, unchanged
 from moderate_cli.errors import DatasetError
 from moderate_cli.text import one_line
 
@@ -95,16 +97,25 @@ class Tables:
         shards = {file: shard for file, shard in self.shards.items() if file in files}
         return Tables(shards, self.column, self.protocol, self.saved)
 
-    def copy(self, file: str, rows: Rows, target: Path) -> Iterator[int]:
-        """Write some rows of a file, int64 (m,) ascending, as they are; yield the number done.
+    def copy(
+        self, file: str, rows: Rows, target: Path, label: str | None, classes: Mapping[int, str]
+    ) -> Iterator[int]:
+        """Write some rows of a file, int64 (m,) ascending; yield the number done.
+
+        They are as in the file, except for the new class of some rows in the column `label`.
 
         Raises
         ------
         DatasetError
-            If the file has changed since it was listed.
+            If the file has changed since it was listed, or cannot have a new class.
         """
+        table = self._open(file)
+        change: Change = unchanged
+        if label is not None and classes:
+            at = table.schema.get_field_index(label)
+            change = relabeling(table.schema, Relabeled(at, classes), file)
         with target.open("wb") as out:
-            yield from self._open(file).copy(rows, out)
+            yield from table.copy(rows, out, change)
         if not self._is_as_listed(file):
             raise DatasetError(f"{file}: has changed since it was listed; run again")
 

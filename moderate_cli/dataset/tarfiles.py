@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import stat
@@ -63,6 +64,10 @@ class Archive(NamedTuple):
 
     tar: tarfile.TarFile
     descriptor: int
+
+    def content(self, entry: Entry) -> bytes:
+        """Read a file."""
+        return read_pieces(self.descriptor, entry.size, entry.pieces)
 
 
 @contextlib.contextmanager
@@ -126,12 +131,17 @@ def read_pieces(descriptor: int, size: int, pieces: Sequence[Piece]) -> bytes:
     return bytes(content)
 
 
-def copy_entry(archive: Archive, entry: Entry, out: tarfile.TarFile) -> None:
+def copy_entry(
+    archive: Archive, entry: Entry, out: tarfile.TarFile, content: bytes | None = None
+) -> None:
     """Write a file to another tar file, without holes, with a new header.
 
     The new header has only name, owner, mode and time of the old one. The rest describes the old
-    tar file, or the target of a hard link.
+    tar file, or the target of a hard link. `content` replaces its bytes.
     """
+    if content is not None:
+        out.addfile(_fresh(entry._replace(size=len(content))), io.BytesIO(content))
+        return
     try:
         out.addfile(_fresh(entry), archive.tar.extractfile(entry.header))
     except OSError as error:

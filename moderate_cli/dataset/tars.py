@@ -16,9 +16,18 @@ from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS, readable_extensions
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.paths import Paths
+from moderate_cli.dataset.relabeled_samples import with_class
 from moderate_cli.dataset.samples import Sample, class_order, split_name
 from moderate_cli.dataset.sources import NO_STAT, Stat, as_stat, file_stat
-from moderate_cli.dataset.tarfiles import Entry, Piece, copy_entry, entries, opened, read_pieces
+from moderate_cli.dataset.tarfiles import (
+    Archive,
+    Entry,
+    Piece,
+    copy_entry,
+    entries,
+    opened,
+    read_pieces,
+)
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
 from moderate_cli.platforms import READ
@@ -147,25 +156,33 @@ def root_of(pattern: str) -> Path:
     return place(pattern.replace("{", "").replace("}", "").removesuffix(".tar"))
 
 
-def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
+def write_tars(
+    source: Tars, keys: set[str], classes: Mapping[str, str], folder: Path
+) -> Iterator[None]:
     """Write tar files of the same names with the samples of these keys; yield at each sample.
 
-    All files of a sample are kept, byte for byte. A tar file without kept samples is not written.
+    All files of a sample are kept, byte for byte, except those that have the class of a sample with
+    a new one, by its key. A tar file without kept samples is not written.
 
     Raises
     ------
     DatasetError
-        If a tar file has changed since it was listed.
+        If a tar file has changed since it was listed, or a sample cannot have its new class.
     """
     for shard, listed in source.shards.items():
         target = folder / os.path.basename(shard)
         with opened(shard) as archive, tarfile.open(target, "x:") as out:
+            found: Iterable[Entry] = entries(archive)
+            new = dict[str, bytes]()  # contents by the name of the file
+            if classes:
+                found = list(found)
+                new = _relabeled(shard, archive, found, classes)
             written = set()
-            for entry in entries(archive):
+            for entry in found:
                 key, _ = split_name(entry.name)
                 if key not in keys or entry.kind:
                     continue
-                copy_entry(archive, entry, out)
+                copy_entry(archive, entry, out, new.get(entry.name))
                 if key not in written:
                     written.add(key)
                     yield
@@ -173,6 +190,19 @@ def write_tars(source: Tars, keys: set[str], folder: Path) -> Iterator[None]:
             raise DatasetError(f"{shard}: has changed since it was listed; run again")
         if not written:
             target.unlink()
+
+
+def _relabeled(
+    shard: str, archive: Archive, found: Iterable[Entry], classes: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Return the new contents of the files that have the class of a sample with a new one."""
+    own = [entry for entry in found if split_name(entry.name)[0] in classes]
+    new: dict[str, bytes] = {}
+    for key, sample in _samples(shard, own, Counter()).items():
+        image = sample.image(shard)
+        if image is not None:
+            new |= with_class(sample, image, classes[key], shard, archive.content)
+    return new
 
 
 def _expanded(pattern: str) -> list[str]:
@@ -194,16 +224,12 @@ def _read(shard: str, ignored: Counter[str]) -> Iterator[tuple[str, Member, str 
     """Yield key, image and class of each sample of a tar file, and count ignored files."""
     with opened(shard) as archive:
         samples = _samples(shard, entries(archive), ignored)
-
-        def content(entry: Entry) -> bytes:
-            return read_pieces(archive.descriptor, entry.size, entry.pieces)
-
         for key, sample in samples.items():
             extension = sample.image(shard)
             ignored.update(sample.ignored(extension))
             if extension is not None:
                 image = sample.images[extension]
-                label = sample.label(extension, shard, content)
+                label = sample.label(extension, shard, archive.content)
                 yield key, _member(shard, image), label
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,33 +40,43 @@ def check_containers(dataset: Dataset, link: str, shown: str) -> None:
 def write_containers(dataset: Dataset, rows: Rows, folder: Path) -> Counts:
     """Write files of the same names with some images, int64 (m,) ascending; yield the number done.
 
-    A file without any is not written.
+    Corrected classes replace those in the files. A file without any image is not written.
 
     Raises
     ------
     DatasetError
-        If a file has changed since it was listed.
+        If a file has changed since it was listed, or cannot have a corrected class.
     """
     paths = [dataset.paths[row] for row in rows.tolist()]
+    new = {dataset.paths[row]: name for row, name in dataset.corrected_classes().items()}
     if isinstance(dataset.source, Tars):
-        for done, _ in enumerate(write_tars(dataset.source, set(paths), folder), 1):
+        for done, _ in enumerate(write_tars(dataset.source, set(paths), new, folder), 1):
             yield done
     elif isinstance(dataset.source, Tables):
-        yield from _write_tables(dataset.source, paths, dataset.root, folder)
+        yield from _write_tables(dataset, dataset.source, paths, new, folder)
 
 
-def _write_tables(source: Tables, paths: list[str], root: Path, folder: Path) -> Counts:
+def _write_tables(
+    dataset: Dataset, source: Tables, paths: list[str], new: Mapping[str, str], folder: Path
+) -> Counts:
     kept: dict[str, list[int]] = {}
+    classes: dict[str, dict[int, str]] = {}
     for path in paths:
         name, _, row = path.rpartition(ROW)
         kept.setdefault(name, []).append(int(row))
+        if path in new:
+            classes.setdefault(name, {})[int(row)] = new[path]
+    label = None if dataset.listed is None else dataset.listed.label_column
     done = 0
     for name, own in kept.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        for count in source.copy(f"{root}/{name}", np.array(own, dtype=np.int64), target):
+        rows = np.array(own, dtype=np.int64)
+        file = f"{dataset.root}/{name}"
+        for count in source.copy(file, rows, target, label, classes.get(name, {})):
             yield done + count
         done += len(own)
     if source.saved:
-        digest = content_digest("\n".join(paths).encode(errors="surrogateescape"))
+        marks = [f"{path} {new[path]}" if path in new else path for path in paths]
+        digest = content_digest("\n".join(marks).encode(errors="surrogateescape"))
         save_state(source.saved, kept, digest, folder)

@@ -116,13 +116,14 @@ def export(
     inside = isinstance(source, (Tars, Tables))
     if inside:
         check_containers(dataset, link, shown)
-        _check_uncorrected(dataset, rows)
     elif listed is not None:
         if not listed.portable:
             raise OutputError(
                 f"{shown}: the paths in {listed.path.name} are absolute, so it would not list the"
                 " copies; -o lists the kept images"
             )
+        if listed.label is None:
+            _check_uncorrected(dataset, rows)
     elif dataset.in_files and dataset.by_name:
         _check_uncorrected(dataset, rows)
     elif dataset.in_files:
@@ -357,7 +358,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:
-    """Refuse corrected labels where the files to be copied, or their names, have the classes.
+    """Refuse corrected labels where names of files have the classes.
 
     Raises
     ------
@@ -367,8 +368,8 @@ def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:
     corrections = dataset.corrections
     if corrections is not None and np.isin(corrections.changed, rows).any():
         raise OutputError(
-            f"{corrections.name}: corrected labels cannot be written to copies of tar files, tables"
-            " or file names; -o lists the kept images with their corrected classes"
+            f"{corrections.name}: copies keep their file names, which have the classes, so they"
+            " cannot have corrected ones; -o FILE.csv lists the kept images with these"
         )
 
 

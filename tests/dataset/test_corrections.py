@@ -1,15 +1,19 @@
 """Corrected labels, which are used in place of those of the dataset."""
 
 import csv
+import io
 import json
 import shutil
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
-from conftest import LEVELS, draw, paint
+from conftest import LEVELS, draw, paint, painted
 from pyarrow import parquet
 from shown import without_closing
+from tables import read_saved, rows_of, save, table_of, write_shards
 from torchvision.datasets import ImageFolder
 
 from moderate_cli import embed, evaluate, export, report, scan, score, select, suspects, write_index
@@ -295,3 +299,143 @@ def test_a_second_file_of_corrections_is_refused(moderate):
     done = moderate("select", "train", "--labels", "a.csv", "--labels=b.csv")
     assert (done.status, done.stdout) == (2, "")
     assert "--labels is given more than once; join the files, and pass one" in done.stderr
+
+
+def classes_by_path(dataset):
+    classes = [dataset.classes[label] for label in dataset.labels.tolist()]
+    return dict(zip(dataset.paths, classes, strict=True))
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["parquet", "saved"])
+def test_the_rows_of_tables_have_the_corrected_class_in_a_copy(data, monkeypatch, saved):
+    """All else in a row stays as it is."""
+    monkeypatch.chdir(data.parent)
+    table = table_of(rows_of(data), id=list(range(8)))
+    (save if saved else write_shards)(data.parent / "hub", table, 2)
+    kind = "data" if saved else "train"
+    path = "{}-0000{}-of-00002.{}#{}"
+    moved, gone = (
+        path.format(kind, shard, "arrow" if saved else "parquet", row)
+        for shard, row in ((1, 0), (0, 1))
+    )
+    (data.parent / "fixed.csv").write_text(f"path,label\n{moved},owl\n{gone},\n")
+    selection = select("hub", ratio=1, labels="fixed.csv", backbone="pixels")
+    export("hub", selection, "copy")
+    own, copied = classes_by_path(scan("hub")), scan("copy")
+    assert (own.pop(gone), own[moved]) == ("cat", "cat")
+    classes = [name for path, name in own.items() if path != moved]
+    classes.insert(list(own).index(moved), "owl")
+    assert list(classes_by_path(copied).values()) == classes
+    if saved:
+        found = read_saved(data.parent / "copy")
+        states = [json.loads((data.parent / one / "state.json").read_text()) for one in
+                  ("hub", "copy")]  # fmt: skip
+        assert states[0]["_fingerprint"] != states[1]["_fingerprint"]
+    else:
+        found = pyarrow.concat_tables(
+            parquet.read_table(file) for file in sorted((data.parent / "copy").glob("*.parquet"))
+        )
+    kept = table.take([0, *range(2, 8)])
+    assert found.schema.equals(table.schema, check_metadata=True)
+    assert found.drop_columns("label").to_pydict() == kept.drop_columns("label").to_pydict()
+    assert found.column("label").to_pylist() == [0, 0, 0, 2, 1, 1, 2]
+
+
+def tar_of(path, samples):
+    files = {
+        f"{key}.{extension}": content
+        for key, own in samples.items()
+        for extension, content in own.items()
+    }
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(content), 1_700_000_000
+            tar.addfile(member, io.BytesIO(content))
+
+
+def contents(path):
+    with tarfile.open(path) as tar:
+        return {one.name: tar.extractfile(one).read() for one in tar.getmembers()}
+
+
+SAMPLES = {
+    "a": {"png": 0, "cls": b"cat\n", "txt": b"cat"},
+    "b": {"png": 51, "CLS": b"\xef\xbb\xbfcat\r\n", "json": b'{"cls": "cat", "width": 5}'},
+    "c": {"png": 102, "json": b'{"by": "\xc3\xa9", "label": "dog", "class": "dog"}'},
+    "d": {"png": 153, "json": b"not JSON", "cls": b"dog"},
+    "e": {"png": 204, "cls": b"owl"},
+}
+
+
+def test_samples_of_tar_files_have_the_corrected_class_in_a_copy(tmp_path, monkeypatch):
+    """All other files stay as they are."""
+    monkeypatch.chdir(tmp_path)
+    samples = {key: own | {"png": painted(".png", own["png"])} for key, own in SAMPLES.items()}
+    tar_of("all.tar", samples)
+    Path("fixed.csv").write_text("path,label\na,dog\nb,dog\nc,owl\nd,cat\n")
+    selection = select("all.tar", ratio=1, labels="fixed.csv", backbone="pixels")
+    export("all.tar", selection, "copy")
+    assert classes_by_path(scan("copy/all.tar")) == {
+        "a": "dog", "b": "dog", "c": "owl", "d": "cat", "e": "owl",
+    }  # fmt: skip
+    before, after = contents("all.tar"), contents("copy/all.tar")
+    assert list(after) == list(before)
+    assert {name: after[name] for name in after if after[name] != before[name]} == {
+        "a.cls": b"dog\n",
+        "b.CLS": b"\xef\xbb\xbfdog\r\n",
+        "b.json": b'{"cls": "dog", "width": 5}',
+        "c.json": b'{"by": "\\u00e9", "label": "owl", "class": "owl"}',
+        "d.cls": b"cat",
+    }
+    with tarfile.open("copy/all.tar") as tar:
+        assert {one.mtime for one in tar.getmembers()} == {1_700_000_000}
+
+
+def test_the_number_of_a_class_in_json_stays_a_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = {"a": b'{"cls": 3.0}', "b": b'{"cls": 12, "label": "12"}', "c": b'{"label": "3"}'}
+    tar_of("all.tar", {key: {"png": painted(".png", 5), "json": one} for key, one in rows.items()})
+    Path("fixed.csv").write_text("path,label\na,12\nb,3\nc,12\n")
+    export("all.tar", select("all.tar", ratio=1, labels="fixed.csv", backbone="pixels"), "copy")
+    assert [one for name, one in contents("copy/all.tar").items() if name.endswith("json")] == [
+        b'{"cls": 12}', b'{"cls": 3, "label": "3"}', b'{"label": "12"}'
+    ]  # fmt: skip
+
+
+def test_a_class_with_two_names_in_a_sample_is_not_half_corrected(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = {"a": (b"0", b'{"label": "cat"}'), "b": (b"1", b'{"label": "dog"}')}
+    tar_of("all.tar", {
+        key: {"png": painted(".png", 5), "cls": one, "json": other}
+        for key, (one, other) in rows.items()
+    })  # fmt: skip
+    Path("fixed.csv").write_text("path,label\nb,0\n")
+    selection = select("all.tar", ratio=1, labels="fixed.csv", backbone="pixels")
+    with pytest.raises(DatasetError) as caught:
+        export("all.tar", selection, "copy")
+    assert str(caught.value) == (
+        f"{tmp_path}/all.tar: the files of b.json name its class in two ways, 1 and dog, so the"
+        " corrected one cannot be written to a copy; -o lists the kept samples"
+    )
+    assert not Path("copy").exists()
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_classes_in_names_of_files_are_not_corrected_in_a_copy(tmp_path, monkeypatch, listed):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat-0", "cat-1", "dog-0", "dog-1"):
+        paint(tmp_path / "flat" / f"{name}.png", 5)
+    names = sorted(path.name for path in (tmp_path / "flat").iterdir())
+    Path("flat/list.csv").write_text("".join(f"{name}\n" for name in ["path,n", *names]).replace(
+        ".png", ".png,1"))  # fmt: skip
+    Path("fixed.csv").write_text("path,label\ncat-0.png,dog\n")
+    images = scan("flat/list.csv" if listed else "flat", label_pattern="cat|dog")
+    selection = select(images, ratio=1, labels="fixed.csv", backbone="pixels")
+    with pytest.raises(OutputError, match=r"^fixed\.csv: copies keep their file names, which have"):
+        export(images, selection, "copy")
+    assert not Path("copy").exists()
+    if listed:
+        with pytest.raises(DatasetError, match=r"list\.csv: has no column for corrected labels"):
+            write_index("k.csv", selection.scores, selection, dataset=selection.dataset)
+        write_index("k.json", selection.scores, selection, dataset=selection.dataset)

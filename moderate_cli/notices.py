@@ -23,6 +23,7 @@ Kind = Literal[
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
     "fitted is used",  # the same, and its features are used
     "fitted is old",  # the network was trained on other images
+    "fitted otherwise",  # it was trained with the orientation `names[0]`, unlike its features
     "fitted to some",  # a network is trained on `count` of `of` images
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images

@@ -348,6 +348,13 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         "warning",
         lambda one: "the network of `moderate fit` is older than the images; run it again",
     ),
+    "fitted otherwise": (
+        "warning",
+        lambda one: (
+            f"the network of `moderate fit` was trained with --orientation {one.names[0]}; use that"
+            " here, or run it again with the other"
+        ),
+    ),
     "fitted to some": (
         "",
         lambda one: (

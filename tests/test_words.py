@@ -136,6 +136,12 @@ SAID = [
         "the network of `moderate fit` is older than the images; run it again",
     ),
     (
+        Notice("fitted otherwise", names=("exif",)),
+        "warning",
+        "the network of `moderate fit` was trained with --orientation exif; use that here, or run"
+        " it again with the other",
+    ),
+    (
         Notice("fitted to some", 90, 100),
         "",
         "training on 90 of 100 images; the others are unreadable, or do not fit in memory",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Unpack
 
 from moderate_cli.api.keywords import inputs_of
@@ -104,4 +105,4 @@ def _opened(
     options, dataset = inputs_of(data, of=fit, **embedding).embedding, listed(data)
     store = store_folder(dataset.home, options.store)
     listener.listed(dataset, name=name_of(data), store=store)
-    return dataset, how, options
+    return dataset, replace(how, orientation=options.orientation), options

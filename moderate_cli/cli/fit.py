@@ -60,6 +60,7 @@ from moderate_cli.text import counted
 @options.seed
 @options.lists
 @options.store
+@options.orientation
 @options.max_pixels
 @options.device
 @options.configuration

@@ -182,6 +182,14 @@ max_pixels = option(
     help="Larger images are unreadable.",
 )
 
+orientation = option(
+    "--orientation",
+    type=Choice(ORIENTATIONS),
+    metavar="NAME",
+    default=IGNORE,
+    help="Turn images by their tag (exif), or ignore it.",
+)
+
 batch_size = option(
     "--batch-size",
     type=Whole(min=1, max=MOST_AT_ONCE),
@@ -254,13 +262,7 @@ embedding = group(
             help="Decode JPEGs in full; large ones reduced, or on the gpu: faster, slightly"
             " different features.",
         ),
-        option(
-            "--orientation",
-            type=Choice(ORIENTATIONS),
-            metavar="NAME",
-            default=IGNORE,
-            help="Turn images by their tag (exif), or ignore it.",
-        ),
+        orientation,
         max_pixels,
         option(
             "--check",

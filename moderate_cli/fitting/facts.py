@@ -114,7 +114,7 @@ def find_fit(
             f"{fit.weights.parent}: is the network of another dataset; pass another --store DIR,"
             " or remove it"
         )
-    return fit, own and (how is None or facts["options"] == asdict(how))
+    return fit, own and (how is None or _is_trained_so(facts, how))
 
 
 def find_serving(dataset: Dataset, store: str | os.PathLike[str] | None) -> tuple[Fit, bool] | None:
@@ -140,7 +140,7 @@ def may_go_on(dataset: Dataset, store: str | os.PathLike[str] | None, how: FitOp
     if found is None:
         return False
     facts, _ = found
-    return bool(facts["options"] == asdict(how) and facts["classes"] == list(dataset.classes))
+    return _is_trained_so(facts, how) and facts["classes"] == list(dataset.classes)
 
 
 def confirmed(dataset: Dataset, features: FeatureStore, how: FitOptions) -> Fit | None:
@@ -162,7 +162,7 @@ def confirmed(dataset: Dataset, features: FeatureStore, how: FitOptions) -> Fit 
     if found is None:
         return None
     facts, fit = found
-    if facts["options"] != asdict(how) or not is_of_set(folder, facts["digest"], features):
+    if not _is_trained_so(facts, how) or not is_of_set(folder, facts["digest"], features):
         return None
     now = {"data": fingerprint(dataset), "dataset": _place(dataset, folder)}
     with contextlib.suppress(OSError, OutputError), new_file(folder / FACTS) as file:
@@ -183,6 +183,11 @@ def _is_mostly_of(dataset: Dataset, facts: dict[str, Any], fit: Fit) -> bool:
             content, _ = dataset.source.read(f"{dataset.root}/{dataset.paths[row]}")
             same += content_digest(content) in known
     return same >= len(rows) / 2 * min(1, fit.images / len(dataset))
+
+
+def _is_trained_so(facts: dict[str, Any], how: FitOptions) -> bool:
+    """Whether a network was trained with these options, of which earlier versions lacked some."""
+    return {**asdict(FitOptions()), **facts["options"]} == asdict(how)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Fit] | None:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from numbers import Real
 
 from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed, check_whole
-from moderate_cli.networks.table import AUTO, CLASSIFIERS, SMALL_NETWORKS, WHERE
+from moderate_cli.literals import Orientation
+from moderate_cli.networks.table import (
+    AUTO,
+    CLASSIFIERS,
+    ORIENTATIONS,
+    SMALL_NETWORKS,
+    WHERE,
+)
 
 FITTABLE = (AUTO, *SMALL_NETWORKS, *CLASSIFIERS)
 MOST_FOLDS = 20
@@ -32,6 +39,8 @@ class FitOptions:
         weights, 3 from trained ones, which learn wrong labels by heart.
     seed
         Random seed.
+    orientation
+        Whether images are turned by their EXIF tag, as in `EmbedOptions`.
     """
 
     network: str = AUTO
@@ -39,9 +48,11 @@ class FitOptions:
     minutes: float | None = None
     folds: int | None = None
     seed: int = 0
+    orientation: Orientation = "ignore"
 
     def __post_init__(self) -> None:
         check_choice("network", self.network, FITTABLE, WHERE)
+        check_choice("orientation", self.orientation, ORIENTATIONS)
         if self.epochs is not None and self.minutes is not None:
             raise OptionError("use {} or {}, not both", "epochs", "minutes")
         for name in ("epochs", "folds", "seed"):

@@ -70,6 +70,8 @@ def planned(dataset: Dataset, how: FitOptions, options: EmbedOptions) -> Plan:
     device = find_device(options.device)
     network, size = choose_network(dataset, how.network, device.type)
     parts = parts_of(network, len(dataset.classes), size)
+    turned = replace(parts.preprocessing, orientation=how.orientation)
+    parts = parts._replace(preprocessing=turned)
     rows = rows_that_fit(dataset, parts, how.seed)
     epochs = how.epochs or default_epochs(network, len(rows))
     folds = how.folds or default_folds(network)
@@ -127,19 +129,22 @@ def within(
 
 
 def plain(options: EmbedOptions) -> EmbedOptions:
-    """Return the options of features that a command without options computes, too."""
+    """Return the options of features that a command with few options computes, too."""
     return replace(
         options, backbone=DEFAULT_BACKBONE, weights=None, precision="float32", dtype="float16",
-        decode="full", orientation="ignore",
+        decode="full",
     )  # fmt: skip
 
 
 def or_as_before(
     dataset: Dataset, how: FitOptions, store: str | os.PathLike[str] | None
 ) -> FitOptions:
-    """Return the options of the network of older images, if the user set none."""
-    before = options_of(dataset, store) if how == FitOptions() else None
-    if before in (None, how):
+    """Return the options of the network of older images, if the user set none for training."""
+    plain = FitOptions(orientation=how.orientation)
+    before = options_of(dataset, store) if how == plain else None
+    if before is not None:
+        before = replace(before, orientation=how.orientation)
+    if before is None or before == how:
         return how
     found = find_fit(dataset, store)
     return how if found is None or found[1] else before

@@ -9,7 +9,7 @@ from typing import Literal
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.fitting.facts import Fit, find_fit, find_serving
+from moderate_cli.fitting.facts import Fit, find_fit, find_serving, options_of
 from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import Listener
@@ -57,11 +57,15 @@ def resolve(
                 f"{dataset.root}: has no network of its own; run `moderate fit{store}`"
             )
         listener.notice(Notice("fitting"))
-        found = fit_network(dataset, FitOptions(), options, listener), True
+        new = FitOptions(orientation=options.orientation)
+        found = fit_network(dataset, new, options, listener), True
         listener.notice(said("fitted", found[0]))
     fit, fresh = found
     if not fresh:
         listener.notice(Notice("fitted is old"))
+    how = options_of(dataset, options.store)
+    if how is not None and how.orientation != options.orientation:
+        listener.notice(Notice("fitted otherwise", names=(how.orientation,)))
     return replace(options, backbone=FITTED, weights=fit.weights)
 
 

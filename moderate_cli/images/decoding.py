@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from moderate_cli.networks.devices import memory_told
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, EXIF, IGNORE
 
 NEEDS_MEMORY = "needs more memory than there is"
+Decoded = TypeVar("Decoded")
 
 
 class Pixels(NamedTuple):
@@ -38,8 +39,8 @@ class Pixels(NamedTuple):
 
 def decode(
     content: bytes, enough: int | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> torch.Tensor:
-    """Decode an image of any format that PIL reads to uint8 (3, height, width).
+) -> Pixels:
+    """Decode an image of any format that PIL reads; its orientation is ignored, but returned.
 
     Parameters
     ----------
@@ -57,14 +58,14 @@ def decode(
         With the reason, if it cannot be decoded.
     """
 
-    def attempt(least_room: int) -> torch.Tensor:
+    def attempt(least_room: int) -> Pixels:
         with opened_pixels(content, enough, max_pixels, least_room) as pixels:
-            return pixels.whole
+            return pixels
 
     return tried(attempt)
 
 
-def tried(attempt: Callable[[int], torch.Tensor]) -> torch.Tensor:
+def tried(attempt: Callable[[int], Decoded]) -> Decoded:
     """Decode beside other images or, if memory is short, alone."""
     try:
         return tried_twice(attempt)

@@ -56,6 +56,13 @@ def orientation_of_jpeg(content: bytes) -> int:
     return orientation_of(picture)
 
 
+def tagged(tag: int) -> Image.Exif:
+    """Return metadata that has this tag, and nothing else."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = tag
+    return exif
+
+
 def upright(picture: Image.Image, tag: int) -> Image.Image:
     """Turn a picture with this tag, so that it is upright."""
     return picture.transpose(TURNS[tag]) if tag in TURNS else picture

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from moderate_cli.arrays import blocks
+from moderate_cli.arrays import UPRIGHT, blocks
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.errors import DatasetError, DeviceError, check_choice
@@ -94,11 +94,13 @@ def _make(
         return
     # torch takes seconds to load; only ruined pictures need it.
     from moderate_cli.images.decoding import decode
+    from moderate_cli.images.orientation import tagged
 
     try:
         content, _ = read_file(os.fspath(source))
-        pixels = decode(content, max_pixels=max_pixels).permute(1, 2, 0).numpy()
-        changed = ruin[image.corruption](pixels, np.random.default_rng(seed))
+        pixels, tag = decode(content, max_pixels=max_pixels)
+        rng = np.random.default_rng(seed)
+        changed = ruin[image.corruption](pixels.permute(1, 2, 0).numpy(), rng)
     except OSError as error:
         raise DatasetError(f"{source}: {error.strerror}; remove it first") from None
     except (UnreadableImage, NotAFile) as error:
@@ -109,7 +111,9 @@ def _make(
         ) from None
     except DeviceError as error:
         raise DeviceError(f"{source}: {error}") from None
-    Image.fromarray(changed).save(target, "png")
+    # Of its metadata, the copy has only the tag by which it is turned with --orientation exif.
+    exif = tagged(tag) if tag > UPRIGHT else None
+    Image.fromarray(changed).save(target, "png", exif=exif)
 
 
 def _record(dataset: Dataset, planned: Sequence[Perturbed]) -> Table:

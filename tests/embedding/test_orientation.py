@@ -111,6 +111,15 @@ def test_commands_say_how_many_there_are(phone, moderate):
     ]  # fmt: skip
 
 
+def test_the_command_that_first_embeds_says_it_once(phone, moderate):
+    """A listing opens no file, so nothing is known before; later commands do not repeat it."""
+    told = []
+    for command in (["info"], ["select", "-r", "1"], ["suspects"], ["duplicates"], ["info"]):
+        done = moderate(*command, phone)
+        told.append("--orientation exif turns them" in done.stderr)
+    assert told == [False, True, False, False, False]
+
+
 def test_a_trained_network_sees_the_same_pictures(phone):
     readable = np.ones(2, dtype=np.bool_)
     recipes = [Recipe(size=8, orientation=how) for how in ("ignore", "exif")]

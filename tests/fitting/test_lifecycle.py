@@ -15,11 +15,11 @@ import pytest
 import torch
 from conftest import draw
 from listeners import Told
-from PIL import Image
+from PIL import ExifTags, Image
 
 from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import request
+from moderate_cli.embedding import EmbedOptions, request
 from moderate_cli.embedding.engines import hiring
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
@@ -33,9 +33,10 @@ from moderate_cli.fitting import (
     preparing,
     telling,
 )
-from moderate_cli.fitting.facts import Fit, find_fit
+from moderate_cli.fitting.facts import FACTS, Fit, find_fit
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.plan import choose_network
+from moderate_cli.listening import SILENT
 from moderate_cli.networks.fitted import parts_of, read_fitted
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
@@ -89,11 +90,49 @@ def test_a_network_is_kept_in_the_store_with_its_facts(pictures):
     assert len(network.tails) == 3
     facts = json.loads((folder / "fitted.json").read_text())
     assert facts["options"] == {
-        "network": "cnn", "epochs": 1, "minutes": None, "folds": 3, "seed": 0
+        "network": "cnn", "epochs": 1, "minutes": None, "folds": 3, "seed": 0,
+        "orientation": "ignore",
     }  # fmt: skip
     assert facts["dataset"] == "../train"
     assert sorted(os.listdir(folder.parent)) == LEFT
     assert find_fit(scan(pictures), None) == (found, True)
+
+
+def test_networks_see_the_pictures_that_features_see(tmp_path):
+    """A picture that is stored on its side, with a tag, is trained on as it is embedded."""
+    upright = Image.new("RGB", (8, 8), "white")
+    upright.paste("black", (0, 0, 4, 8))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for name in ("a", "b"):
+        (tmp_path / "phone" / name).mkdir(parents=True)
+    upright.save(tmp_path / "phone" / "a" / "0.png")
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    turned.save(tmp_path / "phone" / "b" / "0.png", exif=exif)
+    same = []
+    for orientation in ("ignore", "exif"):
+        how = FitOptions(**HOW, orientation=orientation)
+        dataset, options = scan(tmp_path / "phone"), EmbedOptions(**OPTIONS)
+        planned = preparing.planned(dataset, how, options)
+        one, other = preparing.read(dataset, planned.rows, planned, options, SILENT).inputs
+        same.append(bool((one == other).all()))
+    assert same == [False, True]
+
+
+def test_a_network_of_pictures_that_were_not_turned_is_trained_anew(pictures):
+    first = fitted(pictures)
+    how = FitOptions(**HOW)
+    assert find_fit(scan(pictures), None, how) == (first, True)
+    path = first.weights.with_name(FACTS)
+    facts = json.loads(path.read_text())
+    assert facts["options"].pop("orientation") == "ignore"
+    path.write_text(json.dumps(facts))  # as version 0.3 wrote it
+    assert find_fit(scan(pictures), None, how) == (first, True)
+    turned = replace(how, orientation="exif")
+    assert find_fit(scan(pictures), None, turned) == (first, False)
+    second = fitted(pictures, orientation="exif")
+    assert find_fit(scan(pictures), None, turned) == (second, True)
+    assert (pictures.parent / "train.moderate" / "pixels-float32-float16-exif").is_dir()
 
 
 def test_the_accuracy_of_the_pretrained_network_is_that_of_a_head_on_its_features(pictures):

@@ -15,13 +15,15 @@ from moderate_cli.dataset import scan
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError
 from moderate_cli.fitting import facts, learning, plan, preparing, resolving
-from moderate_cli.fitting.facts import Fit, find_fit
+from moderate_cli.fitting.facts import Fit, find_fit, options_of
+from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import request
 from moderate_cli.networks.fitted import read_fitted
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
 from moderate_cli.store import blocks
+from moderate_cli.words import say
 
 OPTIONS = {"device": "cpu", "runtime": "torch"}
 AUTO = EmbedOptions(**OPTIONS)
@@ -70,6 +72,26 @@ def test_auto_is_the_network_of_the_dataset_where_it_serves(pictures):
     expected = replace(FITTED, weights=found.weights)
     said = Notice("fitted is used", names=("cnn",), share=1.0, than=0.5)
     assert resolved(pictures, AUTO) == (expected, [said])
+
+
+@pytest.mark.parametrize("options", [AUTO, FITTED])
+def test_a_network_of_pictures_that_were_not_turned_warns(pictures, options):
+    found = fitted(pictures, **GOOD)
+    turned = replace(options, orientation="exif")
+    used, (*_, warning) = resolved(pictures, turned)
+    assert used == replace(turned, backbone="fitted", weights=found.weights)
+    assert warning == Notice("fitted otherwise", names=("ignore",))
+    assert say(warning).text == (
+        "the network of `moderate fit` was trained with --orientation ignore; use that here, or run"
+        " it again with the other"
+    )
+
+
+def test_a_network_that_is_trained_for_features_sees_their_pictures(pictures):
+    used, notices = resolved(pictures, replace(FITTED, orientation="exif"))
+    assert "fitted otherwise" not in [notice.kind for notice in notices]
+    assert options_of(scan(pictures), None) == FitOptions(orientation="exif")
+    assert used.orientation == "exif"
 
 
 def test_auto_is_the_default_backbone_where_the_network_does_not_serve(pictures, monkeypatch):

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 from conftest import paint
-from PIL import Image
+from PIL import ExifTags, Image
 from torchvision.datasets import ImageFolder
 
-from moderate_cli import perturb, scan
+from moderate_cli import embed, perturb, scan
 from moderate_cli.errors import DatasetError, DeviceError
 from moderate_cli.perturbation import RECORD
 from moderate_cli.perturbation.corruptions import CORRUPTIONS
@@ -74,6 +74,24 @@ def test_the_seed_decides(many, tmp_path):
         )
     assert contents[0] == contents[1]
     assert contents[0] != contents[2]
+
+
+def test_a_ruined_photo_is_turned_as_before(tmp_path):
+    """Of its metadata, only the orientation is copied."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Make] = "a camera"
+    for name in ("a", "b"):
+        (tmp_path / "phone" / name).mkdir(parents=True)
+        picture = Image.new("RGB", (20, 10), "white")
+        picture.save(tmp_path / "phone" / name / "0.jpg", exif=exif if name == "a" else b"")
+    perturb(scan(tmp_path / "phone"), tmp_path / "p", corrupt=1)
+    with Image.open(tmp_path / "p/a/0.png") as ruined:
+        assert (ruined.size, dict(ruined.getexif())) == ((20, 10), {ExifTags.Base.Orientation: 6})
+    with Image.open(tmp_path / "p/b/0.png") as ruined:
+        assert "exif" not in ruined.info
+    store = embed(tmp_path / "p", backbone="pixels", orientation="exif")
+    assert store.orientations.tolist() == [6, 1]
 
 
 def test_an_image_that_cannot_be_read_leaves_nothing(many, moderate, tmp_path):

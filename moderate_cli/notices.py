@@ -20,6 +20,7 @@ Kind = Literal[
     "interrupted evaluation",  # the user stops it; `count` of `of` missing results are kept
     "interrupted embedding",  # the user stops it; `count` of `of` images are kept
     "interrupted",  # the user stops a training, of which `count` of `of` epochs are kept
+    "images as before",  # those of a list, `names[0]`, are in the folder `names[1]`
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
     "fitted is used",  # the same, and its features are used
     "fitted is old",  # the network was trained on other images

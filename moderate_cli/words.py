@@ -301,6 +301,10 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     ),
     "unreadable": ("warning", lambda one: f"skipped {one.count} unreadable of {one.of} images"),
     "corrections": ("", _corrections),
+    "images as before": (
+        "",
+        lambda one: f"images of {one.names[0]} are in {one.names[1]}, as --images said before",
+    ),
     "unknown corrections": (
         "warning",
         lambda one: (

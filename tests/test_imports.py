@@ -45,7 +45,7 @@ ROOMS = {
     "charts": {"errors", "files", "arrays"},
     "scoring": {"errors", "text", "arrays", "literals", "threads", "gpu", "charts"},
     "fitting": {
-        "errors", "text", "arrays", "files", "dataset", "networks", "images", "store",
+        "errors", "text", "arrays", "literals", "files", "dataset", "networks", "images", "store",
         "embedding", "notices", "listening", "training", "scoring",
     },
     "selection": {"errors", "arrays", "literals", "threads", "gpu", "scoring"},

@@ -136,6 +136,11 @@ SAID = [
         "the network of `moderate fit` is older than the images; run it again",
     ),
     (
+        Notice("images as before", names=("train.csv", "photos")),
+        "",
+        "images of train.csv are in photos, as --images said before",
+    ),
+    (
         Notice("fitted otherwise", names=("exif",)),
         "warning",
         "the network of `moderate fit` was trained with --orientation exif; use that here, or run"

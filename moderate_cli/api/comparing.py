@@ -236,8 +236,9 @@ class _Test:
         """Refuse a test set with other classes before anything is embedded."""
         if "://" in self._name:  # a remote one is listed only once
             return
-        dataset = listed(self._data)
-        store = store_folder(dataset.home, self._inputs.embedding.store)
+        folder = self._inputs.embedding.store
+        dataset = listed(self._data, folder)
+        store = store_folder(dataset.home, folder)
         self._listener.listed(dataset, name=self._name, store=store)
         self._listener = _Unlisted(self._listener)
         if self._inputs.embedding.on_error == "fail":  # classes of unreadable images do not count

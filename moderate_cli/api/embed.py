@@ -152,7 +152,7 @@ def estimate_each(inputs: Inputs, listener: Listener = SILENT) -> Iterator[Estim
         As of `embed`.
     """
     assert inputs.data is not None
-    dataset = listed(inputs.data)
+    dataset = listed(inputs.data, inputs.embedding.store)
     folder = store_folder(dataset.home, inputs.embedding.store)
     listener.listed(dataset, name=name_of(inputs.data), store=folder)
     for options in inputs.embeddings:

@@ -102,7 +102,8 @@ def _opened(
     for name in ("backbone", "weights"):
         if name in embedding:
             raise OptionError("{} has no effect on fit; use {}", name, "network")
-    options, dataset = inputs_of(data, of=fit, **embedding).embedding, listed(data)
+    options = inputs_of(data, of=fit, **embedding).embedding
+    dataset = listed(data, options.store)
     store = store_folder(dataset.home, options.store)
     listener.listed(dataset, name=name_of(data), store=store)
     return dataset, replace(how, orientation=options.orientation), options

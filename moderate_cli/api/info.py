@@ -15,6 +15,7 @@ import numpy as np
 from moderate_cli.arrays import Stats
 from moderate_cli.dataset import Dataset, scan, sentences
 from moderate_cli.dataset.fingerprints import file_stats
+from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.errors import DatasetError, StoreError
 from moderate_cli.evaluation.ledger import EVALUATIONS, ledgers
 from moderate_cli.fitting.facts import find_fit
@@ -177,13 +178,13 @@ def info(data: Data, *, store: str | os.PathLike[str] | None = None) -> Info:
         data = scan(data)
     path = data.home if isinstance(data, Dataset) else data
     found = describe(path, None if store is None else os.fspath(store))
-    named: Data | None = data
+    named: str | os.PathLike[str] | Dataset | None = data
     if found and not isinstance(data, Dataset) and not is_dataset(path, found[0]):
         named = found[0].dataset or None
     dataset, problem = None, ""
     try:
         if named is not None:
-            dataset = named if isinstance(named, Dataset) else scan(named)
+            dataset = named if isinstance(named, Dataset) else scan(NamedDataset.of(named, store))
     except DatasetError as error:
         if not found:
             raise

@@ -157,7 +157,7 @@ def _ahead(
         (dataset, resolve(dataset, options, SILENT, may_fit=False))
         for data, options in asked
         if data is not None and not isinstance(data, FeatureStore)
-        for dataset in [listed(data)]
+        for dataset in [listed(data, options.store)]
     ]
     counts = [count_pending(dataset, options) for dataset, options in sets]
     if not any(counts):

@@ -20,8 +20,10 @@ from moderate_cli.dataset import scan
 from moderate_cli.dataset.image_formats import readable_extensions
 from moderate_cli.dataset.lists import is_list
 from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.remembering import remembered
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError
 from moderate_cli.exporting.recipes import read_published
+from moderate_cli.files.places import place
 from moderate_cli.files.regular import read_regular
 from moderate_cli.inputs import Inputs, Source
 from moderate_cli.listening import Listener
@@ -156,8 +158,9 @@ def _listed_in(name: str, data: object) -> Sequence[str]:
     with contextlib.suppress(OSError, *NOT_ONE):
         if name.lower().endswith(".jsonl") and _kept_in_manifest(read_regular(name)):
             return ()  # it has all images, kept or not
-    named = data if isinstance(data, NamedDataset) else NamedDataset(os.fspath(data))
-    images = named.images or Path(named.path).parent
+    named = NamedDataset.of(data)
+    list_ = place(named.path)
+    images = named.images or remembered(list_, named.store) or list_.parent
     with contextlib.suppress(DatasetError):
         return list(scan(replace(named, path=name, images=images)).paths)
     return ()

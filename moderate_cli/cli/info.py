@@ -75,6 +75,9 @@ def _of_dataset(found: Info) -> Mapping[str, str]:
         "dataset": printable(os.fspath(found.dataset.home)),
         "images": f"{len(found.dataset)} in {classes}",
     }
+    listed = found.dataset.listed
+    if listed is not None and found.dataset.root != listed.path.parent:
+        facts["images in"] = printable(os.fspath(found.dataset.root))
     if tuple(counts) != (FLAT,):
         facts["classes"] = _sizes(counts)
     facts |= {f"note {number}": note for number, note in enumerate(found.oddities, 1)}

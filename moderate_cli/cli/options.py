@@ -72,10 +72,11 @@ def lists(command: Command) -> Command:
             # Those of the environment are for lists only; those of DATA may not fit a test set.
             if name in lists or asked:
                 own = {"label_pattern": named["label_pattern"]} if apart else named
-                lenient = name != "data" and not apart
-                given[name] = NamedDataset(
-                    path, **(named if name in lists else own), lenient=lenient
-                )
+                lenient, store = name != "data" and not apart, None
+                if name == "data":
+                    store = given.get("store")
+                used = named if name in lists else own
+                given[name] = NamedDataset(path, **used, lenient=lenient, store=store)
         return command(**given)
 
     decorated: Command = _lists(run)

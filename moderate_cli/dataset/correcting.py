@@ -15,6 +15,7 @@ from moderate_cli.dataset.columns import find_columns
 from moderate_cli.dataset.corrections import LEFT_OUT, Corrections
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.list_formats import FORMATS, open_records
+from moderate_cli.dataset.records import refuse_undecoded
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
 from moderate_cli.files.regular import read_regular
@@ -60,11 +61,10 @@ def read_corrections(
             found.add(row.number)
     left = {row.number: path for path, row in rows.items() if row.number not in found}
     if not found:
-        example = printable(next(iter(left.values())))
-        raise DatasetError(
-            f"{shown}: none of its {counted(len(left), 'path')} is in {name} ({example}); write"
-            " paths as `moderate suspects` does"
-        )
+        example = next(iter(left.values()))
+        refuse_undecoded(example, shown)
+        fact = f"none of its {counted(len(left), 'path')} is in {name} ({printable(example)})"
+        raise DatasetError(f"{shown}: {fact}; write paths as `moderate suspects` does")
     same = np.array_equal(labels, corrected)
     key = b"" if same else content_digest(corrected.astype("<i8").tobytes())
     return Corrections(shown, digest, labels, corrected, tuple(left.values()), key)
@@ -123,6 +123,7 @@ def _read(shown: str, classes: Sequence[str], root: str) -> tuple[dict[str, _Row
     rows: dict[str, _Row] = {}
     for number, (path, label) in enumerate(records.pairs(*columns)):
         if label not in numbers:
+            refuse_undecoded(label, shown)
             where = f"the dataset has {counted(len(classes), 'class', 'classes')}"
             fact = unknown(label, [printable(one) for one in classes], where)
             raise DatasetError(f"{shown}: {records.place(number)}: class {fact}")

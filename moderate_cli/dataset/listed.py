@@ -8,6 +8,7 @@ import posixpath
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,8 @@ from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.names import is_hidden
 from moderate_cli.dataset.notices import Kind, Notice
 from moderate_cli.dataset.paths import Paths
-from moderate_cli.dataset.records import Records
+from moderate_cli.dataset.records import UNDECODED, Records, refuse_undecoded
+from moderate_cli.dataset.remembering import remembered
 from moderate_cli.dataset.sources import file_stat
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
@@ -55,15 +57,15 @@ def scan_list(named: NamedDataset, home: str | None = None) -> Dataset:
     records = open_records(path, shown)
     columns = _columns(named, records, shown)
     find = None if named.label_pattern is None else class_finder(named.label_pattern)
-    top = path.parent if named.images is None else place(named.images)
-    inside, folder, by_name = os.fspath(top), os.fspath(named.images or ""), find is not None
-    images = _Images(records, shown, inside, folder, by_name=by_name)
+    own = path if home is None else place(home)
+    top, folder = _folder_of_images(named, path, own)
+    images = _Images(records, shown, os.fspath(top), folder, by_name=find is not None)
     for name, label in records.pairs(columns.path, None if find else columns.label):
         images.add(name, find(name) if find else label)
     if not len(images) and named.lenient and named.images is not None:
         return scan_list(replace(named, images=None), home)
     if not len(images):
-        raise images.nothing_found(named)
+        raise images.nothing_found(os.path.dirname(named.path))
     classes, labels, order = images.sorted()
     refuse_several(shown, classes)
     if classes:
@@ -73,7 +75,7 @@ def scan_list(named: NamedDataset, home: str | None = None) -> Dataset:
     listed = Listed(
         path=path,
         rows=images.rows(order),
-        home=path if home is None else place(home),
+        home=own,
         portable=images.portable,
         labeled=bool(classes),
         label=None if find else columns.label,
@@ -83,6 +85,27 @@ def scan_list(named: NamedDataset, home: str | None = None) -> Dataset:
     paths = Paths.of(images.paths(order))
     notices = tuple(images.notices())
     return Dataset(top, classes or (FLAT,), paths, labels, notices=notices, listed=listed)
+
+
+def _folder_of_images(named: NamedDataset, path: Path, home: Path) -> tuple[Path, str]:
+    """Return the folder that images are relative to, and its name, "" for that of the list.
+
+    Raises
+    ------
+    DatasetError
+        If it was named before, and does not exist any more.
+    """
+    if named.images is not None:
+        return place(named.images), os.fspath(named.images)
+    before = remembered(home, named.store)
+    if before is None:
+        return path.parent, ""
+    if not before.is_dir():
+        raise DatasetError(
+            f"{named.path}: its images were in {before}, which is not a folder any more; name their"
+            " folder with --images"
+        )
+    return before, os.fspath(before)
 
 
 def _columns(named: NamedDataset, records: Records, shown: str) -> Columns:
@@ -132,10 +155,13 @@ class _Images:
         folder, base = self._place(image, number)
         name = folder.find(base)
         if name is None:
+            refuse_undecoded(image, self._shown)
             self._missing += 1
             self._example = self._example or image or self._row(number)
             return
         if label not in self._classes:
+            if not UNDECODED.search(image):  # else the name of a file has such bytes
+                refuse_undecoded(label, self._shown)
             self._add_class(label, number)
         own = self._classes[label]
         at = folder.positions[name]
@@ -209,13 +235,12 @@ class _Images:
         if rest:
             yield Notice("no row", len(rest), (min(rest),))
 
-    def nothing_found(self, named: NamedDataset) -> DatasetError:
-        """Return the error for a list of which no image was found."""
+    def nothing_found(self, beside: str) -> DatasetError:
+        """Return the error for a list of which no image was found; `beside` is its folder."""
         if not self._read:
             return DatasetError(f"{self._shown}: has no rows; name a list of images")
-        where = "its folder" if named.images is None else os.fspath(named.images)
-        fact = f"none of its {counted(self._read, 'image')} is in {where}"
-        found = self._elsewhere(named)
+        fact = f"none of its {counted(self._read, 'image')} is in {self._named or 'its folder'}"
+        found = "" if self._named else self._elsewhere(beside)
         advice = f"pass --images {found}" if found else "name their folder with --images"
         return DatasetError(f"{self._shown}: {fact} ({printable(self._example)}); {advice}")
 
@@ -247,16 +272,14 @@ class _Images:
             self._folders[inner] = _Folder.listed(self._top, inner, self._shown)
         return self._folders[inner], name
 
-    def _elsewhere(self, named: NamedDataset) -> str:
+    def _elsewhere(self, own: str) -> str:
         """Return a folder beside the list that has the image of which none was found."""
         inner, _, name = self._example.rpartition("/")
-        if named.images is not None:
-            return ""
         with contextlib.suppress(OSError, DatasetError), os.scandir(self._top) as entries:
             for beside in sorted(entry.name for entry in entries if entry.is_dir()):
                 folder = _Folder.listed(self._top, posixpath.join(beside, inner), self._shown)
                 if folder.find(name) is not None:
-                    return os.path.join(os.path.dirname(named.path), beside)
+                    return os.path.join(own, beside)
         return ""
 
 

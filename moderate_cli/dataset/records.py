@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
 from moderate_cli.arrays import Rows
 from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
+from moderate_cli.errors import DatasetError
 
 PLAIN = ("path", "label")  # columns of a list without a header
+UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as in names of files
 
 
 class Records(Protocol):
@@ -33,6 +36,22 @@ class Records(Protocol):
 
     def copy(self, rows: Rows, file: BinaryIO, relabeled: Relabeled = UNCHANGED) -> None:
         """Write some rows, int64 (m,) ascending, as they are but for labels, below the header."""
+
+
+def refuse_undecoded(text: str, shown: str) -> None:
+    """Refuse a list in another encoding, by a text of it that is no name of this machine.
+
+    Raises
+    ------
+    DatasetError
+        If the text has bytes that are not UTF-8.
+    """
+    found = UNDECODED.search(text)
+    if found is not None:
+        byte = ord(found[0]) - 0xDC00
+        raise DatasetError(
+            f"{shown}: is not UTF-8 (byte 0x{byte:02x}); convert it, e.g. with iconv -t UTF-8"
+        )
 
 
 def as_text(value: Any) -> str:

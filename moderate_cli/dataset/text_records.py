@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 from moderate_cli.arrays import Rows
 from moderate_cli.dataset.columns import looks_like_header
 from moderate_cli.dataset.image_formats import readable_extensions
-from moderate_cli.dataset.records import PLAIN, as_text
+from moderate_cli.dataset.records import PLAIN, as_text, refuse_undecoded
 from moderate_cli.dataset.relabeling import UNCHANGED, Relabeled
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.near import near_or
@@ -48,6 +48,7 @@ class _Text:
         if first is None:
             raise DatasetError(f"{shown}: is empty; name a list of images")
         self._take_first(first.cells)
+        refuse_undecoded("".join(self.columns), shown)
 
     def _take_first(self, cells: Sequence[Any]) -> None:
         """Learn the columns."""
@@ -102,7 +103,10 @@ class _Text:
     def _all_rows(self) -> Iterator[Row]:
         with (
             open_regular(self._path) as binary,
-            io.TextIOWrapper(binary, encoding="utf-8", newline="") as file,
+            # Names of files may have any bytes, here as in Python.
+            io.TextIOWrapper(
+                binary, encoding="utf-8", errors="surrogateescape", newline=""
+            ) as file,
         ):
             lines = _Lines(file)
             for cells in self._parsed(lines):
@@ -212,7 +216,8 @@ class _Lines:
 
 
 def _ended(text: str) -> bytes:
-    return (text if text.endswith(("\n", "\r")) else f"{text}\n").encode()
+    ended = text if text.endswith(("\n", "\r")) else f"{text}\n"
+    return ended.encode(errors="surrogateescape")
 
 
 @contextmanager
@@ -220,11 +225,6 @@ def _told(shown: str) -> Iterator[None]:
     """Turn errors of reading into a DatasetError."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DatasetError(
-            f"{shown}: is not UTF-8 (byte 0x{byte:02x}); convert it, e.g. with iconv -t UTF-8"
-        ) from None
     except csv.Error as error:
         raise DatasetError(f"{shown}: is not CSV ({one_line(error)}); correct it") from None
     except OSError as error:

@@ -12,6 +12,8 @@ from moderate_cli.arrays import Labels
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.correcting import read_corrections
 from moderate_cli.dataset.corrections import Corrections
+from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.remembering import remember
 from moderate_cli.dataset.sentences import several_labels
 from moderate_cli.embedding import Cluster, bring_up_to_date
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, UnreadableImages
@@ -58,7 +60,7 @@ def feature_sets_of(
     assert inputs.data is not None
     data, folder, clustered = inputs.data, inputs.embedding.store, inputs.clusters is not None
     with listener.progress("listing images", delay=1.0):
-        dataset = listed(data)
+        dataset = listed(data, folder)
     name = name_of(data)
     if dataset.looks_like_class and not clustered and folder is None:
         raise DatasetError(
@@ -71,6 +73,7 @@ def feature_sets_of(
         columns = some(list(map(printable, dataset.listed.columns)))
         told = f" (its columns: {columns}); name it with --label-column" if columns else "; add one"
         raise DatasetError(f"{name}: has no column of classes{told}, or use --labels kmeans:K")
+    _tell_folder(data, dataset, listener)
     if inputs.corrections is not None:
         dataset = _corrected(dataset, inputs.corrections, name, listener)
     listener.listed(
@@ -90,12 +93,25 @@ def feature_sets_of(
         store = bring_up_to_date(dataset, one, part=part, cluster=cluster, listener=listener)
         if store is not None:
             stores.append(store)
+    remember(dataset, store_folder(dataset.home, folder))
     if stores:
         top = name.rstrip("/") if dataset.listed is None else os.fspath(dataset.root)
         _refuse_unreadable(name, top, stores, inputs.embedding.on_error, listener)
         # Share the lists, so that millions of images are in memory only once.
         dataset = replace(dataset, paths=stores[0].paths, labels=stores[0].labels)
     return dataset, stores
+
+
+def _tell_folder(data: Data | FeatureStore, dataset: Dataset, listener: Listener) -> None:
+    """Notify of the folder of a list's images, if an earlier command named it."""
+    named = data.images if isinstance(data, NamedDataset) else None
+    own = dataset.listed
+    if not isinstance(data, (str, os.PathLike)) or named is not None or own is None:
+        return
+    if dataset.in_files and dataset.root != own.path.parent:
+        beside = os.path.relpath(dataset.root, own.home.parent)
+        shown = os.path.normpath(os.path.join(os.path.dirname(name_of(data)), beside))
+        listener.notice(Notice("images as before", names=(name_of(data), shown)))
 
 
 def _corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:
@@ -161,8 +177,10 @@ def _refuse_unreadable(
         listener.notice(Notice("unreadable", count=len(reasons), of=images))
 
 
-def listed(data: Data | FeatureStore) -> Dataset:
+def listed(data: Data | FeatureStore, store: str | os.PathLike[str] | None = None) -> Dataset:
     """List a dataset, unless it is a `Dataset` already; refuse a folder of splits.
+
+    `store` is the folder of its features; None for the one beside it.
 
     Raises
     ------
@@ -173,6 +191,8 @@ def listed(data: Data | FeatureStore) -> Dataset:
     """
     if isinstance(data, FeatureStore):
         raise ArgumentError(f"data: {data.folder} is a feature set; pass its dataset")
+    if isinstance(data, (str, os.PathLike)):
+        data = NamedDataset.of(data, store)
     dataset, name = data if isinstance(data, Dataset) else scan(data), name_of(data)
     if dataset.looks_like_splits:
         splits = [one for one in dataset.classes if one not in dataset.empty_classes]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from conftest import LEVELS
 from pyarrow import parquet
 
 from moderate_cli import embed, export, scan, select, write_index
-from moderate_cli.dataset import sentences
+from moderate_cli.dataset import remembering, sentences
 from moderate_cli.dataset.lists import SUFFIXES
 from moderate_cli.errors import DatasetError, OutputError
 
@@ -402,3 +403,158 @@ def test_metadata_may_have_a_column_of_another_name(data):
     names = ["file_name,label,kind", "0.png,a,x", "1.png,a,y", "2.png,b,x"]
     (data / "cat" / "metadata.csv").write_text("\n".join(names))
     assert scan(data / "cat", label_column="kind").classes == ("x", "y")
+
+
+@pytest.fixture
+def apart(data, rows):
+    """A list whose images are in another folder."""
+    (data.parent / "lists").mkdir()
+    return written(data.parent / "lists" / "train.csv", rows)
+
+
+def told(done):
+    return [line for line in done.stderr.splitlines() if "said before" in line]
+
+
+def test_the_folder_of_images_is_named_once(data, apart, moderate, monkeypatch):
+    monkeypatch.chdir(data.parent)
+    first = moderate("select", "-r", "0.5", "lists/train.csv", "--images", "train")
+    assert (first.status, told(first)) == (0, [])
+    memory = apart.parent / "train.csv.moderate" / "images.txt"
+    assert memory.read_text() == "../../train"
+    line = "moderate: images of lists/train.csv are in train, as --images said before"
+    again = moderate("select", "-r", "0.5", "lists/train.csv")
+    assert (again.stdout, told(again)) == (first.stdout, [line])
+    done = moderate("suspects", "lists/train.csv")
+    assert (done.status, told(done)) == (0, [line])
+    done = moderate("info", "lists/train.csv")
+    assert re.search(rf"^images in +{data}$", done.stdout, re.M)
+    assert scan(apart).root == data
+    moved = data.parent.rename(data.parents[1] / "moved")  # all together
+    assert scan(moved / "lists" / "train.csv").root == moved / "train"
+
+
+def test_another_folder_of_images_replaces_the_one_before(data, apart, moderate):
+    moderate("embed", apart, "--images", data)
+    shutil.copytree(data, apart.parent, dirs_exist_ok=True)
+    assert told(moderate("embed", apart)) != []
+    store = apart.parent / "train.csv.moderate"
+    moderate("embed", apart, "--images", apart.parent)
+    assert not (store / "images.txt").exists()
+    assert scan(apart).root == apart.parent
+    shutil.copytree(data, apart.parent / "other")
+    moderate("embed", apart, "--images", apart.parent / "other")
+    assert (store / "images.txt").read_text() == "../other"
+
+
+def test_a_store_elsewhere_remembers_too(data, apart, moderate, tmp_path):
+    store = ("--store", tmp_path / "own")
+    assert moderate("embed", apart, "--images", data, *store).status == 0
+    assert (tmp_path / "own" / "images.txt").read_text() == "../data/train"
+    assert not (apart.parent / "train.csv.moderate").exists()
+    assert moderate("select", "-r", "0.5", apart, *store).status == 0
+    assert "up to date" in moderate("info", apart, *store).stdout
+    done = moderate("select", "-r", "0.5", apart)
+    assert "none of its 8 images is in its folder (cat/3.png); name their folder" in done.stderr
+
+
+def test_a_remembered_folder_that_is_gone_is_named(data, apart, moderate):
+    moderate("embed", apart, "--images", data)
+    data.rename(data.parent / "gone")
+    done = moderate("select", "-r", "0.5", apart)
+    assert (done.status, done.stderr) == (
+        1,
+        f"moderate: error: {apart}: its images were in {data}, which is not a folder any more; name"
+        " their folder with --images\n",
+    )
+    data.mkdir()
+    done = moderate("select", "-r", "0.5", apart)
+    assert f"none of its 8 images is in {data} (cat/3.png); name their folder" in done.stderr
+    done = moderate("select", "-r", "0.5", apart, "--images", data.parent / "gone")
+    assert done.status == 0
+    assert moderate("select", "-r", "0.5", apart).status == 0
+
+
+def test_a_dry_run_and_a_store_that_cannot_be_written_remember_nothing(
+    data, apart, moderate, monkeypatch
+):
+    moderate("embed", "--dry-run", apart, "--images", data)
+    assert os.listdir(apart.parent) == ["train.csv"]
+
+    def full(_):
+        raise OutputError("images.txt: cannot be written (No space left on device)")
+
+    monkeypatch.setattr(remembering, "new_file", full)
+    assert moderate("embed", apart, "--images", data).status == 0
+    assert not (apart.parent / "train.csv.moderate" / "images.txt").exists()
+
+
+def test_a_test_list_has_a_memory_of_its_own(data, apart, moderate):
+    shutil.copy(apart, apart.parent / "test.csv")
+    args = ("evaluate", apart, "--test", apart.parent / "test.csv", "--seeds", "1", "-r", "0.5")
+    assert moderate(*args, "--images", data).status == 0
+    done = moderate(*args)
+    assert (done.status, len(told(done))) == (0, 2)
+
+
+ODD = "caf\udce9"  # as a folder of Latin-1 has it
+
+
+@pytest.fixture
+def latin(data, monkeypatch):
+    """A dataset with a class and images whose names are not UTF-8."""
+    monkeypatch.chdir(data.parent)
+    (data / "cat").rename(data / ODD)
+    for path in list((data / "dog").iterdir()):
+        path.rename(path.with_name(f"\udcff{path.name}"))
+    return data
+
+
+def test_names_that_are_not_utf_8_come_back_from_every_table(latin, moderate):
+    assert moderate("suspects", "train", "--fraction", "0.99", "-o", "s.csv").status == 0
+    assert b"caf\xe9/0.png,caf\xe9," in Path("s.csv").read_bytes()
+    done = moderate("select", "train", "-r", "1", "--labels", "s.csv", "-o", "kept.csv")
+    assert (done.status, done.stdout) == (0, "")
+    assert "s.csv: all labels are those of DATA" in done.stderr
+    Path("fixed.csv").write_bytes(b"path,label\ndog/\xff0.png,caf\xe9\n")
+    done = moderate("score", "train", "--labels", "fixed.csv", "-o", "scores.csv")
+    assert "fixed.csv: corrected 1 label" in done.stderr
+    assert b"dog/\xff0.png,caf\xe9," in Path("scores.csv").read_bytes()
+    listed, folders = scan("kept.csv", images="train"), scan("train")
+    assert (list(listed.paths), listed.classes) == (list(folders.paths), folders.classes)
+    done = moderate("select", "kept.csv", "--images", "train", "-r", "1", "-o", "again.csv")
+    assert (done.status, Path("again.csv").read_bytes()) == (0, Path("kept.csv").read_bytes())
+    done = moderate("select", "train", "-r", "1", "--keep-from", "again.csv", "-o", "all.txt")
+    assert "keeping all 8 images of again.csv" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt", ".jsonl"])
+def test_a_list_of_names_that_are_not_utf_8_is_read_and_copied_by_bytes(latin, suffix):
+    cells = [(os.fsencode(path), b"dog" if b"dog" in os.fsencode(path) else b"other")
+             for path in scan("train").paths]  # fmt: skip
+    between = {".csv": b",", ".tsv": b"\t", ".txt": b" "}.get(suffix)
+    head = b"" if between is None or suffix == ".txt" else between.join([b"path", b"label"]) + b"\n"
+    lines = [
+        b'{"path": "%s", "label": "%s"}\n' % row if between is None else between.join(row) + b"\n"
+        for row in cells
+    ]
+    path = Path(f"list{suffix}")
+    path.write_bytes(b"".join([head, *lines]))
+    selection = select(scan(path, images="train"), ratio=1, **PIXELS)
+    write_index(f"kept{suffix}", selection.scores, selection, dataset=selection.dataset)
+    assert Path(f"kept{suffix}").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"path,label\ncat/0.png,caf\xe9\n",  # of Latin-1: the name of the image does not say it
+        b"path,label\ncaf\xe9/0.png,cat\ncat/0.png,cat\n",
+        b"path,class\xe9\ncat/0.png,cat\n",
+        "path,label\ncat/0.png,cat\n".encode("utf-16"),
+    ],
+)
+def test_a_list_in_another_encoding_is_refused(data, tmp_path, content):
+    (data / "list.csv").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"list\.csv: is not UTF-8 \(byte 0x(e9|ff)\); convert"):
+        scan(data / "list.csv")

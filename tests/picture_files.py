@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from moderate_cli.images import decoding
+
 
 def photo(rng):
     """A smooth picture of 311 x 217 pixels."""
@@ -88,3 +90,8 @@ def odd_files(photo, rng):
     yield "rubbish as EXIF", encode(photo, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff" + bytes(9))
     yield "1x1 JPEG", encode(Image.new("RGB", (1, 1)), "JPEG")
     yield "SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+
+
+def decode(content, *args, **options):
+    """The pixels of an image, uint8 (3, height, width)."""
+    return decoding.decode(content, *args, **options).whole

@@ -32,6 +32,7 @@ from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.names import is_left_behind
 from moderate_cli.dataset.shards import splits_of, tables_in
 from moderate_cli.errors import DatasetError
 from moderate_cli.exporting import (
@@ -46,7 +47,7 @@ from moderate_cli.exporting import (
 )
 from moderate_cli.exporting.recipes import read_published
 from moderate_cli.literals import Link
-from moderate_cli.text import aligned, clipped, counted, one_of, printable, unknown
+from moderate_cli.text import aligned, clipped, counted, one_of, printable, some, unknown
 
 
 @click.command(
@@ -208,12 +209,17 @@ def _split_of(data: Any, split: str) -> Any:
     """Return the folder of a split, or the name of its tables."""
     folders, name = list[str](), os.fspath(data or "")
     with contextlib.suppress(OSError), os.scandir(name) as entries:
-        folders = sorted(entry.name for entry in entries if entry.is_dir())
+        found = sorted(entry.name for entry in entries if entry.is_dir())
+        folders = [one for one in found if not is_left_behind(one)]
     splits = [*splits_of(tables_in(name)), *folders]
     if split not in splits:
-        shown = [one for one in splits if is_split_name(one)] or folders
-        told = f" {unknown(split, shown)}" if shown else ""
-        raise click.UsageError(f"--split{told}; DATA must be a folder of splits")
+        shown = [one for one in splits if is_split_name(one)]
+        if shown:
+            raise click.UsageError(f"--split {unknown(split, shown)}")
+        if folders:
+            own = f"{name} has no splits (its folders: {some(list(map(printable, folders)))})"
+            raise click.UsageError(f"--split {clipped(split)}: {own}; leave it out")
+        raise click.UsageError("--split needs a folder of splits, such as data with data/train")
     path = os.path.join(name, split)
     return replace(data, path=path) if isinstance(data, NamedDataset) else path
 

@@ -15,7 +15,7 @@ MORE_EXTENSIONS = (
     *(".gif", ".apng", ".avif", ".dib", ".tga", ".pbm", ".pnm", ".qoi", ".pcx", ".dds", ".sgi"),
 )
 HEIF_EXTENSIONS = (".heic", ".heif", ".hif")
-HEIF_PACKAGE = "pillow-heif"  # the extra `heif`
+INSTALL_HEIF = "pip install 'moderate-cli[heif]'"  # pillow-heif
 
 # First bytes, and the format that has them.
 SIGNATURES = (
@@ -85,7 +85,7 @@ def unidentified(content: bytes) -> str:
     """
     name = format_of(content[:HEAD])
     if name == "HEIF":
-        return f"is HEIF; pip install {HEIF_PACKAGE} to read it"
+        return f"is HEIF, which needs a missing package; {INSTALL_HEIF}"
     if name == "AVIF":
         return "is AVIF, which this Pillow cannot read; pip install -U pillow"
     if name == "JPEG XL":

@@ -31,6 +31,10 @@ def class_finder(pattern: str) -> Callable[[str], str]:
     >>> class_finder("cat|dog")("train/cat.12.jpg"), class_finder(r"^(.+)_\d+")("Maine_Coon_7.jpg")
     ('cat', 'Maine_Coon')
     """
+    if not pattern:
+        raise OptionError(
+            "{} is empty; it finds the class in each file name, such as 'cat|dog'", "label_pattern"
+        )
     try:
         search = re.compile(pattern).search
     except (re.error, RecursionError, OverflowError) as error:

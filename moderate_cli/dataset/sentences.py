@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
-from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, HEIF_PACKAGE
+from moderate_cli.dataset.image_formats import HEIF_EXTENSIONS, INSTALL_HEIF
 from moderate_cli.dataset.layouts import is_split_name
 from moderate_cli.dataset.lists import is_list
 from moderate_cli.dataset.notices import SNIFFED, Kind, Notice
@@ -84,7 +84,7 @@ def ignored(notices: Notices) -> Sentence | None:
     counted = {one.names[0] for one in _of(notices, "suffix")}
     heif = [name for name in HEIF_EXTENSIONS if name in counted]
     if heif:
-        advice.append(f"pip install {HEIF_PACKAGE} to read {' and '.join(heif)}")
+        advice.append(f"{INSTALL_HEIF} to read {' and '.join(heif)}")
     if _of(notices, "no suffix"):
         advice.append("rename images without a suffix to .jpg, whatever their format")
     return Sentence(f"ignored {', '.join(found)}", "; ".join(advice))

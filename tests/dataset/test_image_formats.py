@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from picture_files import decode
 from PIL import Image
 
 from moderate_cli.dataset import scan
 from moderate_cli.dataset.image_formats import HEAD, format_of, register_readers, unidentified
-from moderate_cli.images.decoding import decode
 from moderate_cli.images.opening import UnreadableImage
 
 
@@ -71,7 +71,8 @@ def test_without_the_package_heic_photos_are_ignored_and_it_is_named(data, moder
     done = moderate("embed", data)
     assert done.status == 0
     assert done.stderr.splitlines()[0] == (
-        f"moderate: warning: {data}: ignored 1 .heic; pip install pillow-heif to read .heic"
+        f"moderate: warning: {data}: ignored 1 .heic; pip install 'moderate-cli[heif]' to read"
+        " .heic"
     )
 
 
@@ -83,8 +84,8 @@ def test_a_dataset_of_heic_photos_alone_names_the_package(tmp_path, moderate, mo
     assert (done.status, done.stderr) == (
         1,
         f"moderate: error: {tmp_path}: there are no images (.jpg .jpeg .png .ppm .bmp .pgm .tif"
-        " .tiff .webp) in its class folders, but 1 .heic (pip install pillow-heif to read .heic);"
-        " pass the folder that contains the class folders\n",
+        " .tiff .webp) in its class folders, but 1 .heic (pip install"
+        " 'moderate-cli[heif]' to read .heic); pass the folder that contains the class folders\n",
     )
 
 
@@ -103,7 +104,8 @@ def test_a_file_of_an_unknown_format_is_named_by_what_it_is(content, reason):
 
 
 def test_what_needs_a_package_names_it():
-    assert unidentified(encoded("HEIF")) == "is HEIF; pip install pillow-heif to read it"
+    told = "is HEIF, which needs a missing package; pip install 'moderate-cli[heif]'"
+    assert unidentified(encoded("HEIF")) == told
     told = "is AVIF, which this Pillow cannot read; pip install -U pillow"
     assert unidentified(encoded("AVIF")) == told
 

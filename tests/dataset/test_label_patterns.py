@@ -67,6 +67,12 @@ def test_a_wrong_pattern_is_refused_in_a_line(pets, pattern):
     assert len(str(error.value).splitlines()) == 1
 
 
+def test_an_empty_pattern_is_refused(pets, moderate):
+    done = moderate("select", "pets/images", "--ratio", "1", "--label-pattern", "")
+    told = "--label-pattern is empty; it finds the class in each file name, such as 'cat|dog'"
+    assert (done.status, told in done.stderr) == (2, True)
+
+
 def test_a_pattern_serves_lists_and_test_sets(pets, moderate):
     listed = moderate(
         "select", "pets/annotations/list.txt", "--images", "pets/images", "--ratio", "1",

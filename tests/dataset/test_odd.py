@@ -1,6 +1,7 @@
 """A dataset with all oddities at once: one screen of notes, and a right selection."""
 
 import csv
+import html
 import json
 import os
 import shutil
@@ -16,8 +17,8 @@ NOTES = """\
 train: 1 class has no images: empty
 train: ignored 2 .heic, 1 .jxl, 1 .mp4, 1 image without a suffix, 1 image beside the class \
 folders, 9 hidden files, 1 folder .git, 2 folders .ipynb_checkpoints, 1 folder @eaDir, 1 folder \
-__MACOSX; pip install pillow-heif to read .heic; rename images without a suffix to .jpg, whatever \
-their format
+__MACOSX; pip install 'moderate-cli[heif]' to read .heic; rename images without a suffix to \
+.jpg, whatever their format
 train: 1 .gif is read here, but ImageFolder ignores it, even in an export; rename to .jpg, under \
 which ImageFolder reads any format
 train: rows of -o FILE.npy differ from those of ImageFolder, which treats .git, \
@@ -160,7 +161,7 @@ def test_the_report_warns_of_it(here, moderate):
         if not advice.startswith("pip"):
             advice = f"{advice[:1].upper()}{advice[1:]}"
         assert f"<strong>{fact}.</strong>" in page
-        assert f"<bdi>{advice}{'.' if advice else ''}</bdi>" in page
+        assert f"<bdi>{advice}{'.' if advice else ''}</bdi>" in html.unescape(page)
 
 
 def test_a_perturbed_copy_has_nothing_that_was_left_behind(here, moderate):

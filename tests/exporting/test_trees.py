@@ -124,12 +124,23 @@ def test_a_copy_inside_the_tree_is_refused_before_any_work(tree, moderate, monke
 def test_an_unknown_split_and_another_tree_are_refused(tree, moderate, tmp_path):
     done = moderate("select", str(tree), "--split", "trian", "--count", "3")
     assert done.status == 2
-    assert (
-        "--split 'trian' is unknown; did you mean train? Choose one of train, val;" in done.stderr
-    )
+    assert "--split 'trian' is unknown; did you mean train? Choose one of train, val" in done.stderr
     (tmp_path / "other").mkdir()
     with pytest.raises(ArgumentError, match="other does not contain the folder"):
         export(tree / "train", [True] * 8, tmp_path / "small", tree=tmp_path / "other")
+
+
+def test_a_folder_without_splits_is_said_to_have_none(tree, moderate):
+    """Its classes are not offered as splits."""
+    for data, told in (
+        ("train", "--split train: train has no splits (its folders: cat, dog, owl); leave it out"),
+        ("train/cat", "--split needs a folder of splits, such as data with data/train"),
+        ("list.csv", "--split needs a folder of splits, such as data with data/train"),
+    ):
+        name = tree / data
+        done = moderate("select", str(name), "--split", "train", "-r", "0.5")
+        assert (done.status, done.stdout) == (2, "")
+        assert told.replace(" train has", f" {name} has") in done.stderr.splitlines()[-1]
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tree, tmp_path, monkeypatch):

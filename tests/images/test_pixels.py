@@ -6,10 +6,9 @@ import zlib
 
 import numpy as np
 import pytest
-from picture_files import chunk, encode
+from picture_files import chunk, decode, encode
 from PIL import Image
 
-from moderate_cli.images.decoding import decode
 from moderate_cli.images.pixels import RULE, changed_since, to_rgb
 from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing

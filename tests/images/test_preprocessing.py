@@ -9,14 +9,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from picture_files import chunk, encode, odd_files, photo, png, variants
+from picture_files import chunk, decode, encode, odd_files, photo, png, variants
 from PIL import Image
 from torchvision import transforms
 from torchvision.transforms.v2 import functional
 
 from moderate_cli.images import decoding
 from moderate_cli.images import preprocessing as images
-from moderate_cli.images.decoding import decode
 from moderate_cli.images.opening import UnreadableImage
 from moderate_cli.images.preprocessing import read_image, resize_and_crop
 from moderate_cli.networks.table import Preprocessing

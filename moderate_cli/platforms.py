@@ -53,11 +53,14 @@ def ring(seconds: float) -> None:
 
 
 def die_by(number: int) -> None:
-    """End this process by a signal; on Windows, with the status that a shell shows for one."""
-    if WINDOWS:
-        os._exit(128 + number)
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+    """End this process by a signal, or with the status that a shell shows for one.
+
+    On Windows, and for the first process of a container, no signal does it.
+    """
+    if not WINDOWS:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(128 + number)
 
 
 def flock(descriptor: int, *, shared: bool = False, wait: bool = True) -> None:

@@ -41,6 +41,12 @@ def test_a_closed_pipe_is_silent(embedded, shell):
     assert done.stdout == f"1\n{128 + signal.SIGPIPE}\n"
 
 
+def test_a_process_that_no_signal_ends_has_the_status_of_one():
+    """As the first process of a container, which the system spares."""
+    code = "import os; os.kill = print; from moderate_cli.platforms import die_by; die_by(15)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 128 + 15
+
+
 @pytest.mark.program("rsync", "tar")
 def test_tar_and_rsync_take_the_list(embedded, shell):
     shell("moderate select -r 0.5 data/train -o kept.txt")

@@ -4,8 +4,13 @@ What trains is real. FiftyOne, Datumaro and the trackers are stood in for: the r
 up to their calls.
 """
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -72,20 +77,77 @@ def test_the_steps_of_github_actions_run(shell):
     assert changed != ["same\n"] * len(steps)
 
 
-def test_the_dockerfile_installs_what_there_is_and_starts_the_command(shell):
-    (dockerfile,) = blocks(RECIPES, "dockerfile")
-    lines = [line.partition(" ") for line in dockerfile.splitlines()]
-    assert {name for name, _, _ in lines} <= {"FROM", "RUN", "COPY", "ENV", "WORKDIR", "ENTRYPOINT"}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for _, _, command in (line for line in lines if line[0] == "RUN"):
-        pip, install, *args = shlex.split(command)
-        assert (pip, install) == ("pip", "install")
-        for extras in re.findall(r"/moderate\[(.+)\]", " ".join(args)):
-            assert set(extras.split(",")) <= project["optional-dependencies"].keys()
-    (entry,) = (value for name, _, value in lines if name == "ENTRYPOINT")
-    assert yaml.safe_load(entry) == [*project["scripts"]]
+def dockerfile():
+    """Each instruction, and its arguments."""
+    (text,) = blocks(RECIPES, "dockerfile")
+    lines = [line.partition(" ")[::2] for line in text.splitlines()]
+    assert {name for name, _ in lines} <= {"FROM", "RUN", "COPY", "ENV", "WORKDIR", "ENTRYPOINT"}
+    return lines
+
+
+def docker_run():
+    """The options of `docker run`, and the arguments of the entry point."""
     (script,) = (text for text in blocks(RECIPES, "sh") if "docker run" in text)
     build, start = script.replace("\\\n", "").splitlines()
     assert shlex.split(build) == ["docker", "build", "-t", "moderate", "."]
-    run(shell, f"moderate {start.partition(' moderate ')[2]}")
-    assert (shell.folder / "kept.txt").exists()
+    own, _, arguments = start.removeprefix("docker run ").partition(" moderate ")
+    return shlex.split(own), arguments
+
+
+def test_the_dockerfile_is_one_for_this_project():
+    lines, project = dockerfile(), tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    image = dict(lines)["FROM"]
+    lowest = re.fullmatch(r">=3\.(\d+)", project["requires-python"])[1]
+    assert int(re.fullmatch(r"python:3\.(\d+)-slim", image)[1]) >= int(lowest)
+    for name, command in lines:
+        if name == "RUN":
+            pip, install, *args = shlex.split(command)
+            assert (pip, install, args[0]) == ("pip", "install", "--no-cache-dir")
+            for extras in re.findall(r"/moderate\[(.+)\]", " ".join(args)):
+                assert set(extras.split(",")) <= project["optional-dependencies"].keys()
+        elif name == "COPY":
+            *sources, target = shlex.split(command)
+            assert all((ROOT / one).exists() for one in sources)
+            # A folder is copied as its contents, so its target has its name.
+            folder = (ROOT / sources[0]).is_dir()
+            assert target == (f"/moderate/{sources[0]}" if folder else "/moderate/")
+    assert yaml.safe_load(dict(lines)["ENTRYPOINT"]) == [*project["scripts"]]
+    own, _ = docker_run()
+    assert own == [
+        "--rm", "--init", "--user", "$(id -u):$(id -g)", "-v", f"$PWD:{dict(lines)['WORKDIR']}",
+    ]  # fmt: skip
+    assert dict(lines)["ENV"].split("=")[0] == "HOME"
+
+
+def test_what_the_dockerfile_copies_is_installed_and_runs(shell, tmp_path):
+    """Without the network: dependencies are those of the tests."""
+    image = tmp_path / "image"
+    for command in (shlex.split(one) for name, one in dockerfile() if name == "COPY"):
+        *sources, target = command
+        for one in sources:
+            path = image / target.removeprefix("/") / (one if target.endswith("/") else "")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (ROOT / one).is_dir() else shutil.copy
+            copy(ROOT / one, path)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    here = Path(sysconfig.get_path("purelib"))
+    (own,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (own / "tests.pth").write_text(f"{here}\n")  # below those of the environment
+    *_, install = (shlex.split(command) for name, command in dockerfile() if name == "RUN")
+    install[-1] = f"{image}{install[-1]}"
+    offline = ["-q", "--no-index", "--no-build-isolation", "--no-deps"]
+    subprocess.run(
+        [tmp_path / "venv/bin/python", "-m", *install, *offline], check=True,
+        env={**os.environ, "PYTHONPATH": ""},
+    )  # fmt: skip
+    home, (_, arguments) = tmp_path / "home", docker_run()
+    home.mkdir()
+    done = subprocess.run(
+        [tmp_path / "venv/bin/moderate", *shlex.split(arguments)], cwd=shell.folder,
+        env={"HOME": str(home), "PATH": os.environ["PATH"]}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert "moderate: Kept 108 of 360 images" in done.stderr
+    assert "warning" not in done.stderr
+    assert len((shell.folder / "kept.txt").read_text().splitlines()) == 108

@@ -76,7 +76,8 @@ def _of_dataset(found: Info) -> Mapping[str, str]:
         "images": f"{len(found.dataset)} in {classes}",
     }
     listed = found.dataset.listed
-    if listed is not None and found.dataset.root != listed.path.parent:
+    apart = listed is not None and found.dataset.root != listed.path.parent
+    if apart and found.dataset.in_files:
         facts["images in"] = printable(os.fspath(found.dataset.root))
     if tuple(counts) != (FLAT,):
         facts["classes"] = _sizes(counts)

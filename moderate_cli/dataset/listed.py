@@ -242,6 +242,8 @@ class _Images:
         fact = f"none of its {counted(self._read, 'image')} is in {self._named or 'its folder'}"
         found = "" if self._named else self._elsewhere(beside)
         advice = f"pass --images {found}" if found else "name their folder with --images"
+        if (other := self._in_other_case()) is not None:
+            advice = f"correct upper and lower case: there is {printable(other)}"
         return DatasetError(f"{self._shown}: {fact} ({printable(self._example)}); {advice}")
 
     def _place(self, image: str, number: int) -> tuple[_Folder, str]:
@@ -271,6 +273,12 @@ class _Images:
         if inner not in self._folders:
             self._folders[inner] = _Folder.listed(self._top, inner, self._shown)
         return self._folders[inner], name
+
+    def _in_other_case(self) -> str | None:
+        """Return the image of which none was found if only its case differs."""
+        inner, _, name = self._example.rpartition("/")
+        found = self._folders[inner].positions if inner in self._folders else ()
+        return next((one for one in found if one.lower() == name.lower()), None)
 
     def _elsewhere(self, own: str) -> str:
         """Return a folder beside the list that has the image of which none was found."""

@@ -12,7 +12,7 @@ from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.entries import Entries
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS
 from moderate_cli.dataset.layouts import ClassShape, layout_notices
-from moderate_cli.dataset.names import alike, is_left_behind, is_store_of
+from moderate_cli.dataset.names import TAR, alike, is_left_behind, is_store_of
 from moderate_cli.dataset.notices import Notice, Survey
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.sentences import ignored
@@ -111,7 +111,7 @@ def _flat(shown: str, top: str, here: Entries, classes: Classes, survey: Survey)
     survey.take("", here.more, here.others)
     survey.compare("", here.images)
     if not here.images:
-        tars = sorted(name for name in here.others if name.endswith(".tar"))
+        tars = sorted(name for name in here.others if name.lower().endswith(TAR))
         if tars:
             raise DatasetError(
                 f"{shown}: contains tar files in place of images; pass them, e.g."

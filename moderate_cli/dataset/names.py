@@ -23,6 +23,7 @@ SYSTEM_FILES = frozenset(
 ZONE = ":zone.identifier"  # suffix of a file in which Windows notes the source of a download
 STORE = ".moderate"  # suffix of folders of features
 STORE_LOCK = "moderate.lock"  # a file in each of them; unlikely as a name of a user's file
+TAR = ".tar"  # suffix of tar files, also in upper case
 OWN = ".moderate-"  # prefix of files that this program leaves in its output folders
 # Texts and tables, which are ignored without a notice.
 TEXTS = frozenset(

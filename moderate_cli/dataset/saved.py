@@ -28,26 +28,30 @@ def is_saved(folder: str) -> bool:
     return any(os.path.isfile(os.path.join(folder, name)) for name in (STATE, SPLITS))
 
 
-def streams_of(folder: str) -> list[str]:
-    """Return the names of the Arrow streams of a saved dataset, in order.
+def streams_of(folder: str) -> tuple[str, list[str]]:
+    """Return the folder of a saved dataset, and the names of its Arrow streams, in order.
+
+    It is the folder itself, or the one of its only split.
 
     Raises
     ------
     DatasetError
-        If the folder has splits, or its state cannot be read.
+        If the folder has several splits, or its state cannot be read.
     """
     if not os.path.isfile(os.path.join(folder, STATE)):
         splits = _read(folder, SPLITS, "splits")
-        raise DatasetError(
-            f"{folder}: contains splits ({some(splits)}); pass one of them, e.g."
-            f" {os.path.join(folder, splits[0])}"
-        )
+        if len(splits) > 1:
+            raise DatasetError(
+                f"{folder}: contains splits ({some(splits)}); pass one of them, e.g."
+                f" {os.path.join(folder, splits[0])}"
+            )
+        folder = os.path.join(folder, splits[0])
     if _state(folder).get("_indices_data_files"):
         raise DatasetError(
             f"{folder}: was saved by an old version of datasets, with its rows in another order;"
             " load and save it again"
         )
-    return _read(folder, STATE, "_data_files")
+    return folder, _read(folder, STATE, "_data_files")
 
 
 def save_state(folder: str, streams: Iterable[str], rows: bytes, target: Path) -> None:

@@ -13,6 +13,7 @@ from moderate_cli.dataset.folders import scan_folder
 from moderate_cli.dataset.label_patterns import class_finder, relabeled
 from moderate_cli.dataset.lists import is_list, is_pattern
 from moderate_cli.dataset.named import NamedDataset
+from moderate_cli.dataset.names import TAR
 from moderate_cli.dataset.shards import Shards, shards_at
 from moderate_cli.errors import DatasetError, OptionError
 
@@ -97,7 +98,7 @@ def _scanned(named: NamedDataset) -> Dataset:
 
         return scan_list(replace(named, path=metadata), home=name)
     _refuse_options(named)
-    if name.endswith(".tar") and not os.path.isdir(name):
+    if name.lower().endswith(TAR) and not os.path.isdir(name):
         from moderate_cli.dataset.tars import scan_tars
 
         return _by_name(scan_tars(name), named)

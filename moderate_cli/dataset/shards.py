@@ -56,8 +56,10 @@ def shards_at(name: str) -> Shards | None:
     if os.path.isdir(name):
         folder = os.fspath(place(name))
         if is_saved(name):
-            files = [os.path.join(folder, one) for one in streams_of(name)]
-            return Shards(tuple(files), Path(folder), Path(folder), name)
+            saved, streams = streams_of(name)
+            root = place(saved)
+            files = [os.path.join(root, one) for one in streams]
+            return Shards(tuple(files), root, Path(folder), saved)
         files = tables_in(folder)
         return Shards(tuple(only_split(files, name)), Path(folder), Path(folder)) if files else None
     if os.path.lexists(name):
@@ -67,7 +69,7 @@ def shards_at(name: str) -> Shards | None:
         )
     if is_pattern(name):
         found = sorted(os.fspath(place(one)) for one in glob.glob(name))
-        return matching(name, [one for one in found if one.endswith(TABLE)], name)
+        return matching(name, [one for one in found if one.lower().endswith(TABLE)], name)
     folder, split = os.path.split(name.rstrip("/"))
     files = tables_in(os.fspath(place(folder or ".")))
     splits = splits_of(files)

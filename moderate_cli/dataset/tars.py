@@ -14,6 +14,7 @@ import numpy as np
 
 from moderate_cli.dataset.dataset import FLAT, Dataset
 from moderate_cli.dataset.image_formats import IMAGE_EXTENSIONS, readable_extensions
+from moderate_cli.dataset.names import TAR
 from moderate_cli.dataset.notices import Notice
 from moderate_cli.dataset.paths import Paths
 from moderate_cli.dataset.relabeled_samples import with_class
@@ -58,7 +59,7 @@ class Tars:
     shards: Mapping[str, Stat]
     members: Mapping[str, Member]
     has_neighbors = True
-    suffix = ".tar"
+    suffix = TAR
 
     @property
     def containers(self) -> tuple[str, ...]:
@@ -153,7 +154,8 @@ def root_of(pattern: str) -> Path:
     >>> root_of("/data/train-{000..146}.tar")
     PosixPath('/data/train-000..146')
     """
-    return place(pattern.replace("{", "").replace("}", "").removesuffix(".tar"))
+    name = pattern.replace("{", "").replace("}", "")
+    return place(name[: -len(TAR)] if name.lower().endswith(TAR) else name)
 
 
 def write_tars(

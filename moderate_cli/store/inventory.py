@@ -12,6 +12,7 @@ import numpy as np
 
 from moderate_cli.arrays import UPRIGHT
 from moderate_cli.dataset.lists import is_pattern
+from moderate_cli.dataset.names import TAR
 from moderate_cli.dataset.shards import home_of
 from moderate_cli.dataset.tars import root_of
 from moderate_cli.errors import StoreError
@@ -87,7 +88,7 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
         If one is damaged.
     """
     folder = place(path)
-    if folder.suffix == ".tar" and not folder.is_dir():
+    if folder.suffix.lower() == TAR and not folder.is_dir():
         folder = root_of(os.fspath(path))
     elif is_pattern(os.fspath(path)):
         folder = home_of(os.fspath(path))

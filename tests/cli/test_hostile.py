@@ -238,7 +238,10 @@ def test_the_smallest_datasets(moderate, tmp_path, levels, ratio, count):
     ("make", "message"),
     [
         (lambda d: None, "No such file or directory; name a dataset folder"),
-        (lambda d: d.touch(), "Not a directory; name a dataset folder"),
+        (
+            lambda d: d.touch(),
+            "is not a dataset; name a folder, or a .csv, .tsv, .jsonl, .parquet, .txt or .tar file",
+        ),
         (lambda d: d.mkdir(), "contains neither class folders nor images ("),
         (lambda d: (d / "cat").mkdir(parents=True), "there are no images (.jpg"),
     ],

@@ -558,3 +558,12 @@ def test_a_list_in_another_encoding_is_refused(data, tmp_path, content):
     (data / "list.csv").write_bytes(content)
     with pytest.raises(DatasetError, match=r"list\.csv: is not UTF-8 \(byte 0x(e9|ff)\); convert"):
         scan(data / "list.csv")
+
+
+def test_names_in_other_case_are_said_to_be_so(data, rows):
+    path = written(data / "list.csv", [(name.upper(), label, note) for name, label, note in rows])
+    with pytest.raises(DatasetError, match="none of its 8 images"):
+        scan(path)  # a folder has another case, too
+    path = written(data / "list.csv", [(f"{one[:-3]}PNG", *more) for one, *more in rows])
+    with pytest.raises(DatasetError, match=r"correct upper and lower case: there is 3\.png$"):
+        scan(path)

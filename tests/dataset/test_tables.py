@@ -99,13 +99,14 @@ def test_names_are_of_file_and_row(hub):
 
 def test_splits_are_chosen_as_splits_are_elsewhere(hub, table, moderate, tmp_path):
     save(tmp_path / "saved" / "train", table)
-    (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    save(tmp_path / "saved" / "test", table)
+    (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     said = moderate("select", "hub", "--ratio", "1").stderr
     assert (
         "hub: contains splits (train, test), not classes; pass one of them, e.g. hub/train" in said
     )
     said = moderate("select", "saved", "--ratio", "1").stderr
-    assert "saved: contains splits (train); pass one of them, e.g. saved/train" in said
+    assert "saved: contains splits (train, test); pass one of them, e.g. saved/train" in said
     said = moderate("select", "hub/vla", "--ratio", "1").stderr
     assert "hub/vla: split 'vla' is unknown; choose one of train, test" in said
     for args in (("hub", "--split", "train"), ("saved", "--split", "train"), ("hub/train",)):
@@ -124,6 +125,16 @@ def test_the_only_split_has_a_name_too(table, moderate):
     done = moderate("select", "only", "--split", "train", "--count", "3", "--copy-to", "small")
     assert done.status == 0, done.stderr
     assert len(scan("small")) == 3
+
+
+def test_the_only_split_of_a_saved_dataset_is_taken(table, moderate, tmp_path):
+    save(tmp_path / "saved" / "train", table)
+    (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    done = moderate("select", "saved", "--count", "3", "--copy-to", "small")
+    assert done.status == 0, done.stderr
+    assert len(read_saved(tmp_path / "small")) == len(scan("small")) == 3
+    assert os.path.isdir("saved.moderate")
+    assert "images in" not in moderate("info", "saved").stdout
 
 
 def test_rows_of_a_copy_are_as_they_were(hub, table):

@@ -700,3 +700,15 @@ def test_two_numbers_for_the_class_of_a_sample_are_refused(tmp_path):
         f"{tmp_path}/a.tar: 1.cls and 1.json are classes of one sample, 0 and 1; correct one of"
         " them"
     )
+
+
+def test_a_suffix_may_be_in_upper_case(tmp_path, monkeypatch, moderate):
+    monkeypatch.chdir(tmp_path)
+    files = {f"{key}.{end}": one for key in ("a", "b") for end, one in
+             (("PNG", png(5)), ("CLS", key.encode()))}  # fmt: skip
+    write(tmp_path / "ALL.TAR", files)
+    done = moderate("select", "-r", "1", "ALL.TAR", "--copy-to", "out")
+    assert (done.status, sorted(os.listdir("out"))) == (0, [".moderate-export", "ALL.TAR"])
+    assert names("out/ALL.TAR") == list(files)
+    assert "up to date" in moderate("info", "ALL.TAR").stdout
+    assert os.path.isdir("ALL.moderate")

@@ -20,7 +20,7 @@ from moderate_cli.exporting import (
     table_bytes,
     write_table,
 )
-from moderate_cli.exporting.folders import check_destination
+from moderate_cli.exporting.marks import check_destination
 from moderate_cli.files.destinations import check_file
 from moderate_cli.files.places import identity
 from moderate_cli.guard import Guard

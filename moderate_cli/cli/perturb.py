@@ -10,7 +10,7 @@ from moderate_cli.api.perturb import perturb
 from moderate_cli.cli import console, declaring, options, precedence, shares, values
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Whole
-from moderate_cli.exporting.folders import LINKS
+from moderate_cli.exporting import LINKS
 from moderate_cli.literals import Attack, Link
 from moderate_cli.networks.table import CLASSIFIERS, DEFAULT_BACKBONE, WHERE
 from moderate_cli.perturbation import ATTACKS, RECORD

@@ -1,12 +1,13 @@
 """Exporting: selections as index files and folders, results as tables."""
 
-from moderate_cli.exporting.folders import LINKS, export
+from moderate_cli.exporting.folders import export
 from moderate_cli.exporting.index import (
     INDEX_FORMATS,
     index_bytes,
     index_formats,
     write_index,
 )
+from moderate_cli.exporting.links import LINKS
 from moderate_cli.exporting.manifests import MANIFEST_FORMATS, write_manifest
 from moderate_cli.exporting.scores import SCORE_FORMATS, score_lines, write_scores
 from moderate_cli.exporting.suffixes import check_output

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
-import json
 import os
-import shutil
-import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,31 +15,24 @@ import numpy.typing as npt
 from moderate_cli.arrays import Rows, blocks
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.image_folders import ImageFolder
-from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.dataset.tables import Tables
 from moderate_cli.dataset.tars import Tars
 from moderate_cli.errors import ArgumentError, OutputError, check_choice
 from moderate_cli.exporting.cards import drop_sizes
 from moderate_cli.exporting.containers import Counts, check_containers, write_containers
+from moderate_cli.exporting.links import LINKS, copy_files
+from moderate_cli.exporting.marks import check_destination, check_replaceable, mark
 from moderate_cli.exporting.moving import moved_paths
 from moderate_cli.exporting.trees import rest_of
 from moderate_cli.files.atomic import new_file, new_folder
-from moderate_cli.files.destinations import check_room, is_taken
 from moderate_cli.files.places import place
 from moderate_cli.guard import Guard
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.literals import Link as LinkName
-from moderate_cli.platforms import open_folder
-from moderate_cli.text import clipped, one_line, printable
+from moderate_cli.text import clipped
 from moderate_cli.threads import in_threads
 
 PART = 500  # files that one thread copies between two reports of progress
-MARK = ".moderate-export"  # lists the files of an export; ImageFolder does not look at it
-# Whether links are made in an open folder, so that a name is not looked up from the root.
-BY_FOLDER = {os.link, os.symlink} <= os.supports_dir_fd
-# Errors of file systems without links, and of Windows, which has them for developers only.
-NO_LINKS = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-MARK_TITLE = "moderate export 3"  # its first line; of earlier versions, a number of files
 
 
 def export(
@@ -206,157 +194,6 @@ def _parts(paths: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, list[tu
             yield source, target, names[part]
 
 
-def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
-    """Link or copy files of one folder to another, each under a new name; count them."""
-    folders = [open_folder(folder) for folder in (source, target)]
-    try:
-        for name, new in names:
-            try:
-                LINKS[link](source / name, target / new, *folders)
-            except OSError as error:
-                reason = f"cannot be exported ({error.strerror or one_line(error)})"
-                if error.errno == errno.EXDEV:
-                    reason = "a hard link cannot lead to another file system; use --link symbolic"
-                elif link != "none" and error.errno in NO_LINKS:
-                    reason = f"cannot be linked ({error.strerror}); use --link none"
-                raise OutputError(f"{source / name}: {reason}") from None
-    finally:
-        for folder in folders:
-            os.close(folder)
-    return len(names)
-
-
-def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
-    shutil.copy2(source, target)
-
-
-def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
-    # To the file behind a symbolic link: from its new place the link might lead nowhere.
-    if BY_FOLDER:
-        os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
-    else:
-        os.link(os.path.realpath(source), target)
-
-
-def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
-    if BY_FOLDER:
-        os.symlink(source, target.name, dir_fd=to)
-    else:
-        os.symlink(source, target)
-
-
-def check_destination(destination: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Refuse a folder that an export could not be written to, before any work.
-
-    Raises
-    ------
-    OutputError
-        With the reason, and whether `force` would replace it.
-    """
-    check_room(destination)
-    if force:
-        check_replaceable(destination)
-    elif is_taken(destination):
-        advice = "choose another folder"
-        with suppress(OutputError):
-            check_replaceable(destination)
-            advice = "--force replaces it"
-        raise OutputError(f"{os.fspath(destination)}: exists; {advice}")
-
-
-def check_replaceable(destination: str | os.PathLike[str]) -> None:
-    """Refuse a folder that is not an export, or in which a file was added or changed since.
-
-    Raises
-    ------
-    OutputError
-        Naming the first such file.
-    """
-    if not is_taken(destination):
-        return
-    shown, target = os.fspath(destination), place(destination)
-    exported = _marked(target, shown)
-    nodes = {own.node for own in exported.values()}
-    for name, status in _files(target):
-        if not _is_as_exported(exported.get(name), _Exported.of(status), status, nodes):
-            what = "was changed" if name in exported else "was added"
-            raise OutputError(
-                f"{shown}: {printable(name)} {what} since the export, and --force would lose it;"
-                " move it away, or choose another folder"
-            )
-
-
-class _Exported(NamedTuple):
-    """A file when it was exported: its size, modification time, device and inode."""
-
-    size: int
-    time: int
-    device: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> _Exported:
-        return cls(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
-
-    @property
-    def node(self) -> tuple[int, int]:
-        return (self.device, self.inode)
-
-
-def _is_as_exported(
-    then: _Exported | None, now: _Exported, status: os.stat_result, nodes: set[tuple[int, int]]
-) -> bool:
-    """Whether a file is still the exported one; `nodes` are those of all exported files."""
-    if then is None:
-        return False
-    if then.node == now.node and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-        return True  # its image was changed with it, and has another name; no byte is lost
-    # With the node of another name, two files were swapped. A new node may be of a copied export.
-    moved = then.node != now.node and now.node in nodes
-    return then[:2] == now[:2] and not moved
-
-
-def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
-    """Read the list of an export: path -> file when it was exported."""
-    try:
-        title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
-        if title == MARK_TITLE:
-            entries = (json.loads(line) for line in lines)
-            return {str(name): _Exported(*map(int, own)) for name, *own in entries}
-        if title.isdecimal():
-            raise OutputError(
-                f"{shown}: was exported by an earlier version, which kept no list of its files;"
-                " remove it yourself, or choose another folder"
-            )
-    except (OSError, NotAFile, ValueError, TypeError):
-        pass  # a file of that name, but not ours
-    raise OutputError(
-        f"{shown}: was not made by --copy-to, so --force does not replace it; choose another folder"
-    )
-
-
-def mark(folder: Path) -> None:
-    """Write the list of an export's files into it."""
-    lines = [json.dumps([name, *_Exported.of(status)]) for name, status in _files(folder)]
-    (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
-
-
-def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield all files below a folder except the mark, each with its stat, sorted by name."""
-    stack = [""]
-    while stack:
-        parent = stack.pop()
-        with os.scandir(folder / parent) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        inner = [entry.is_dir(follow_symlinks=False) for entry in found]
-        for entry, is_folder in zip(found, inner, strict=True):
-            name = f"{parent}{entry.name}"
-            if not is_folder and name != MARK:
-                yield name, entry.stat(follow_symlinks=False)
-        folders = [entry.name for entry, is_folder in zip(found, inner, strict=True) if is_folder]
-        stack += [f"{parent}{name}/" for name in reversed(folders)]
-
-
 def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:
     """Refuse corrected labels where names of files have the classes.
 
@@ -385,7 +222,3 @@ def _check_classes(dataset: Dataset, kept: set[int], shown: str) -> None:
             f"{shown}: {len(lost)} of {len(dataset.classes)} classes would be empty, e.g."
             f" {clipped(lost[0])!r}, and ImageFolder's class indices would shift; keep more images"
         )
-
-
-Link = Callable[[Path, Path, int, int], None]
-LINKS: dict[str, Link] = {"none": _copy, "hard": _hard_link, "symbolic": _symbolic_link}

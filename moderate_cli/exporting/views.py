@@ -14,13 +14,9 @@ from moderate_cli.dataset.image_formats import HEAD, format_of, readable_extensi
 from moderate_cli.dataset.sources import NotAFile
 from moderate_cli.errors import OptionError, OutputError, check_choice
 from moderate_cli.exporting.containers import Counts
-from moderate_cli.exporting.folders import (
-    LINKS,
-    check_destination,
-    check_replaceable,
-    copy_to_paths,
-    mark,
-)
+from moderate_cli.exporting.folders import copy_to_paths
+from moderate_cli.exporting.links import LINKS
+from moderate_cli.exporting.marks import check_destination, check_replaceable, mark
 from moderate_cli.exporting.moving import free_path
 from moderate_cli.exporting.tables import Table, write_table
 from moderate_cli.files.atomic import new_folder

@@ -16,7 +16,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.sources import NotAFile, read_file
 from moderate_cli.errors import DatasetError, DeviceError, check_choice
 from moderate_cli.exporting import Table, write_table
-from moderate_cli.exporting.folders import LINKS, copy_files
+from moderate_cli.exporting.links import LINKS, copy_files
 from moderate_cli.files.atomic import new_folder
 from moderate_cli.files.destinations import check_free
 from moderate_cli.guard import Guard

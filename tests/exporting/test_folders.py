@@ -15,7 +15,8 @@ from moderate_cli.dataset import scan
 from moderate_cli.dataset.sources import Files
 from moderate_cli.errors import ArgumentError, OutputError
 from moderate_cli.exporting import folders as exporting
-from moderate_cli.exporting.folders import MARK, export
+from moderate_cli.exporting.folders import export
+from moderate_cli.exporting.marks import MARK
 from moderate_cli.files import places
 
 KEPT = np.array([True, False, False, True, False, True, False, True])

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from moderate_cli import open_store, scan
-from moderate_cli.exporting.folders import MARK, mark
+from moderate_cli.exporting.marks import MARK, mark
 from moderate_cli.store.blocks import BLOCK_ROWS
 
 from .children import NO_FAULT, READS, Child, Fault, calls, embedded, run

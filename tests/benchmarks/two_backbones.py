@@ -14,6 +14,7 @@ import click
 import numpy as np
 
 import moderate_cli
+from moderate_cli.dataset import Dataset
 from moderate_cli.evaluation.estimates import estimate
 from moderate_cli.evaluation.probe import Probe
 from tests.benchmarks.page import PAGE, write_option
@@ -36,11 +37,16 @@ class Features(NamedTuple):
 @click.argument("train", type=click.Path(exists=True))
 @click.argument("test", type=click.Path(exists=True))
 @click.option("--seeds", default=5, show_default=True, help="Draws of wrong labels.")
-@click.option("--per-class", default=0, help="Training images per class; 0 for all.")
+@click.option("--per-class", default=0, help="First training images of each class; 0 for all.")
+@click.option("--test-per-class", default=0, help="The same of the test images.")
 @write_option
-def main(name: str, train: str, test: str, seeds: int, per_class: int, write: bool) -> None:
+def main(
+    name: str, train: str, test: str, seeds: int, per_class: int, test_per_class: int, write: bool
+) -> None:
     """Compare two backbones and both, on ImageFolders with clean labels."""
-    sets, labels, truth = _embedded(train, test, per_class)
+    counts = ((train, per_class), (test, test_per_class))
+    parts = [_first(moderate_cli.scan(data), count) for data, count in counts]
+    sets, labels, truth = _embedded(*parts)
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for seed in range(seeds):
         given = _with_noise(labels, np.random.default_rng(seed))
@@ -67,9 +73,15 @@ def _cell(values: list[float] | None, unit: int) -> str:
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
-def _embedded(
-    train: str, test: str, per_class: int
-) -> tuple[dict[str, Features], np.ndarray, np.ndarray]:
+def _first(dataset: Dataset, per_class: int) -> Dataset:
+    """Return the first images of each class; all for 0."""
+    if not per_class:
+        return dataset
+    own = [np.flatnonzero(dataset.labels == one)[:per_class] for one in np.unique(dataset.labels)]
+    return dataset.part(np.concatenate(own))
+
+
+def _embedded(train: Dataset, test: Dataset) -> tuple[dict[str, Features], np.ndarray, np.ndarray]:
     """Return the features of each way, and the labels of both parts."""
     sets = {}
     with TemporaryDirectory() as folder:
@@ -79,21 +91,11 @@ def _embedded(
                 for part, data in (("train", train), ("test", test))
             ]
             labels, truth = (np.array(store.labels) for store in stores)
-            rows = _first(labels, per_class)
             features = [np.array(store.features, dtype=np.float32) for store in stores]
-            sets[backbone] = Features(features[0][rows], features[1])
+            sets[backbone] = Features(*features)
     joined = (np.concatenate([_unit(one) for one in part], axis=1)
               for part in zip(*sets.values(), strict=True))  # fmt: skip
-    return {**sets, JOINED: Features(*joined)}, labels[rows], truth
-
-
-def _first(labels: np.ndarray, per_class: int) -> np.ndarray:
-    """Return the rows of the first images of each class."""
-    if not per_class:
-        return np.arange(len(labels))
-    return np.sort(
-        np.concatenate([np.flatnonzero(labels == one)[:per_class] for one in np.unique(labels)])
-    )
+    return {**sets, JOINED: Features(*joined)}, labels, truth
 
 
 def _unit(features: np.ndarray) -> np.ndarray:

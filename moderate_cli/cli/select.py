@@ -212,7 +212,7 @@ def _split_of(data: Any, split: str) -> Any:
         found = sorted(entry.name for entry in entries if entry.is_dir())
         folders = [one for one in found if not is_left_behind(one)]
     splits = [*splits_of(tables_in(name)), *folders]
-    if split not in splits:
+    if split not in splits and (os.path.lexists(name) or not name):
         shown = [one for one in splits if is_split_name(one)]
         if shown:
             raise click.UsageError(f"--split {unknown(split, shown)}")

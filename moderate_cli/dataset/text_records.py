@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from moderate_cli.files.regular import open_regular
 from moderate_cli.text import one_line
 
 DELIMITERS = ",;\t"
+LOOKED_AT = 1000  # lines of JSON, whose keys are the columns: some may lack one
 COMMENT = "#"  # of lists such as that of Oxford-IIIT Pet
 MARK = "\ufeff"  # byte order mark, with which texts of Windows may begin
 
@@ -127,10 +128,12 @@ class Delimited(_Text):
             )
 
     def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
-        first = next(lines, "")
+        first = [next(lines, "")]
+        while not first[-1].strip() and (line := next(lines, "")):
+            first.append(line)
         is_tsv = self._path.suffix.lower() == ".tsv"
-        self._delimiter = "\t" if is_tsv else max(DELIMITERS, key=first.count)
-        every = chain((first,), lines)
+        self._delimiter = "\t" if is_tsv else max(DELIMITERS, key=first[-1].count)
+        every = chain(first, lines)
         return filter(None, csv.reader(every, delimiter=self._delimiter, strict=True))
 
     def _with(self, row: Row, column: int, value: str) -> str:
@@ -167,11 +170,19 @@ class Plain(_Text):
 
 
 class JsonLines(_Text):
-    """A JSON object per line; the keys of the first one are the columns."""
+    """A JSON object per line; the keys of the first ones are the columns."""
 
-    columns: tuple[str, ...] = ()
+    def _take_first(self, cells: Sequence[Any]) -> None:
+        with open_regular(self._path) as file:
+            lines = (line.decode(errors="surrogateescape") for line in islice(file, LOOKED_AT))
+            objects = self._objects(line.removeprefix(MARK) for line in lines)
+            self.columns = tuple(dict.fromkeys(name for fields in objects for name in fields))
 
     def _parsed(self, lines: Iterator[str]) -> Iterator[Sequence[Any]]:
+        for fields in self._objects(lines):
+            yield [fields.get(name) for name in self.columns]
+
+    def _objects(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -181,8 +192,7 @@ class JsonLines(_Text):
                 fields = None
             if not isinstance(fields, dict):
                 raise DatasetError(f"{self._shown}: line {number} is not a JSON object; correct it")
-            self.columns = self.columns or tuple(fields)
-            yield [fields.get(name) for name in self.columns]
+            yield fields
 
     def _with(self, row: Row, column: int, value: str) -> str:
         fields, name = json.loads(row.text.removeprefix(MARK)), self.columns[column]

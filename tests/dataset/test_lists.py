@@ -567,3 +567,23 @@ def test_names_in_other_case_are_said_to_be_so(data, rows):
     path = written(data / "list.csv", [(f"{one[:-3]}PNG", *more) for one, *more in rows])
     with pytest.raises(DatasetError, match=r"correct upper and lower case: there is 3\.png$"):
         scan(path)
+
+
+def test_the_first_line_of_json_may_lack_a_key(data, rows):
+    lines = [{"label": label, "path": name} for name, label, _ in rows]
+    first = lines[0].pop("label")
+    (data / "list.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    listed = scan(data / "list.jsonl")
+    assert (len(listed), listed.classes) == (7, ("cat", "dog", "owl"))
+    assert [(one.kind, one.count) for one in listed.notices] == [("no class", 1)]
+    assert first == "cat"
+
+
+@pytest.mark.parametrize("start", ["\n\n", "\ufeff\r\n"])
+def test_empty_lines_before_the_header_do_not_matter(data, rows, start):
+    text = "".join(f"{name};{label}\n" for name, label, _ in [("path", "label", ""), *rows])
+    (data / "list.csv").write_text(f"{start}{text}", encoding="utf-8", newline="")
+    assert len(scan(data / "list.csv")) == 8
+    selection = select(scan(data / "list.csv"), ratio=1, **PIXELS)
+    write_index("kept.csv", selection.scores, selection, dataset=selection.dataset)
+    assert len(scan("kept.csv", images=data)) == 8

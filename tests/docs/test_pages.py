@@ -36,7 +36,7 @@ python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/moderate demo
 python3 -m venv .venv && .venv/bin/pip install '.[test]' && .venv/bin/python -m pytest
 """
 # Options of pip, uv, and the scripts of the benchmarks.
-FOREIGN = {"--from", "--extra", "--spec", "--gpu-rate", "--cores", "--price", "--help"}
+FOREIGN = {"--from", "--extra", "--spec", "--gpu-rate", "--cores", "--price", "--help", "--init"}
 
 
 def name_of(page):

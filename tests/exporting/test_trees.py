@@ -135,7 +135,7 @@ def test_a_folder_without_splits_is_said_to_have_none(tree, moderate):
     for data, told in (
         ("train", "--split train: train has no splits (its folders: cat, dog, owl); leave it out"),
         ("train/cat", "--split needs a folder of splits, such as data with data/train"),
-        ("list.csv", "--split needs a folder of splits, such as data with data/train"),
+        ("train/cat/0.png", "--split needs a folder of splits, such as data with data/train"),
     ):
         name = tree / data
         done = moderate("select", str(name), "--split", "train", "-r", "0.5")

@@ -55,7 +55,7 @@ def read_corrections(
     rows, digest = _read(shown, classes, root)
     corrected, found = labels.astype(np.int64), set[int]()
     for number, path in enumerate(paths):
-        row = rows.get(path)
+        row = rows.get(path) or rows.get(path.strip())
         if row is not None:
             corrected[number] = row.label
             found.add(row.number)
@@ -119,7 +119,13 @@ def _read(shown: str, classes: Sequence[str], root: str) -> tuple[dict[str, _Row
     columns = find_columns(records.columns, shown)
     if columns.label is None:
         raise DatasetError(f"{shown}: has no column of classes; name it label")
-    numbers = {name: number for number, name in enumerate(classes)} | {"": LEFT_OUT}
+    # Cells are read without spaces at their ends.
+    numbers = {name.strip(): number for number, name in enumerate(classes)} | {"": LEFT_OUT}
+    if len(numbers) <= len(classes):
+        raise DatasetError(
+            f"{shown}: two classes of the dataset differ only by spaces at the ends, which tables"
+            " do not keep; rename one"
+        )
     rows: dict[str, _Row] = {}
     for number, (path, label) in enumerate(records.pairs(*columns)):
         if label not in numbers:

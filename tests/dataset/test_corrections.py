@@ -439,3 +439,18 @@ def test_classes_in_names_of_files_are_not_corrected_in_a_copy(tmp_path, monkeyp
         with pytest.raises(DatasetError, match=r"list\.csv: has no column for corrected labels"):
             write_index("k.csv", selection.scores, selection, dataset=selection.dataset)
         write_index("k.json", selection.scores, selection, dataset=selection.dataset)
+
+
+def test_names_that_end_with_spaces_come_back(data, monkeypatch, moderate):
+    monkeypatch.chdir(data.parent)
+    (data / "cat").rename(data / "cat ")
+    (data / "dog").rename(data / " dog")
+    assert moderate("suspects", "train", "--fraction", "0.99", "-o", "s.csv").status == 0
+    done = moderate("select", "train", "-r", "1", "--labels", "s.csv")
+    assert (done.status, "all labels are those of DATA" in done.stderr) == (0, True)
+    Path("fixed.csv").write_text("path,label\n dog/0.png,cat \n")
+    done = moderate("select", "train", "-r", "1", "--labels", "fixed.csv")
+    assert (done.status, "corrected 1 label" in done.stderr) == (0, True)
+    paint(data / "cat" / "0.png", 5)
+    done = moderate("select", "train", "-r", "1", "--labels", "fixed.csv")
+    assert (done.status, "differ only by spaces at the ends" in done.stderr) == (1, True)

@@ -72,9 +72,8 @@ def lists(command: Command) -> Command:
             # Those of the environment are for lists only; those of DATA may not fit a test set.
             if name in lists or asked:
                 own = {"label_pattern": named["label_pattern"]} if apart else named
-                lenient, store = name != "data" and not apart, None
-                if name == "data":
-                    store = given.get("store")
+                lenient = name != "data" and not apart
+                store = given.get("store") if name == "data" else None
                 used = named if name in lists else own
                 given[name] = NamedDataset(path, **used, lenient=lenient, store=store)
         return command(**given)

@@ -47,7 +47,8 @@ def scan(
     root
         The dataset: a path, a URL, or an ImageFolder, whose order and classes are kept.
     images
-        Of a list: the folder that images are relative to; None for the folder of the list.
+        Of a list: the folder that images are relative to; None for the one that the features of
+        the list were computed from, or else the folder of the list.
     path_column, label_column
         Of a list or table: names of the columns of image and class; None for the usual names.
     label_pattern

@@ -187,7 +187,8 @@ def _is_mostly_of(dataset: Dataset, facts: dict[str, Any], fit: Fit) -> bool:
 
 def _is_trained_so(facts: dict[str, Any], how: FitOptions) -> bool:
     """Whether a network was trained with these options, of which earlier versions lacked some."""
-    return {**asdict(FitOptions()), **facts["options"]} == asdict(how)
+    found = facts["options"]
+    return isinstance(found, dict) and {**asdict(FitOptions()), **found} == asdict(how)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], Fit] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -109,8 +110,10 @@ def _tell_folder(data: Data | FeatureStore, dataset: Dataset, listener: Listener
     if not isinstance(data, (str, os.PathLike)) or named is not None or own is None:
         return
     if dataset.in_files and dataset.root != own.path.parent:
-        beside = os.path.relpath(dataset.root, own.home.parent)
-        shown = os.path.normpath(os.path.join(os.path.dirname(name_of(data)), beside))
+        shown = os.fspath(dataset.root)
+        with contextlib.suppress(ValueError):  # on another drive of Windows
+            beside = os.path.relpath(shown, own.home.parent)
+            shown = os.path.normpath(os.path.join(os.path.dirname(name_of(data)), beside))
         listener.notice(Notice("images as before", names=(name_of(data), shown)))
 
 

@@ -21,6 +21,7 @@ from moderate_cli.errors import DatasetError
 from moderate_cli.text import clipped, counted, printable
 
 UNLISTED = -1  # in place of the position of an image
+LONGEST = 200  # characters of a name in a message
 
 
 class ListedImages:
@@ -83,7 +84,7 @@ class ListedImages:
             one, other = (clipped(list(self._classes)[which]) for which in (self._own[at], own))
             places = " and ".join(map(self._row, (self._rows[at], number)))
             raise DatasetError(
-                f"{self._shown}: {printable(image)} has two classes, {printable(one) or 'none'} and"
+                f"{self._shown}: {_shown(image)} has two classes, {printable(one) or 'none'} and"
                 f" {printable(other) or 'none'} ({places}); keep one, or pass --features"
                 " with --labels"
             )
@@ -130,7 +131,8 @@ class ListedImages:
     def notices(self) -> Iterator[Notice]:
         """Yield notices of rows that have no image or class, and of images that have no row."""
         if self._missing:
-            yield Notice("missing images", self._missing, (self._example, self._named))
+            example = clipped(self._example, LONGEST)
+            yield Notice("missing images", self._missing, (example, self._named))
         if self._twice:
             yield Notice("double rows", self._twice)
         without = self._classes.get("")
@@ -150,7 +152,7 @@ class ListedImages:
         advice = f"pass --images {found}" if found else "name their folder with --images"
         if (other := self._in_other_case()) is not None:
             advice = f"correct upper and lower case: there is {printable(other)}"
-        return DatasetError(f"{self._shown}: {fact} ({printable(self._example)}); {advice}")
+        return DatasetError(f"{self._shown}: {fact} ({_shown(self._example)}); {advice}")
 
     def _place(self, image: str, number: int) -> tuple[_Folder, str]:
         """Return the folder of an image, and its name there."""
@@ -165,14 +167,14 @@ class ListedImages:
             path = posixpath.normpath(path)
         if "://" in image:
             raise DatasetError(
-                f"{self._shown}: {printable(image)} ({self._row(number)}) is a URL; download"
+                f"{self._shown}: {_shown(image)} ({self._row(number)}) is a URL; download"
                 " the images, and list their files"
             )
         if path.startswith("../"):  # perhaps back into the folder
             path = posixpath.relpath(posixpath.join(self._top, path), self._top)
         if path.startswith("../"):
             raise DatasetError(
-                f"{self._shown}: {printable(image)} ({self._row(number)}) is outside of"
+                f"{self._shown}: {_shown(image)} ({self._row(number)}) is outside of"
                 f" {self._top}; name the folder of all images with --images"
             )
         inner, _, name = path.rpartition("/")
@@ -246,3 +248,8 @@ class _Folder:
         for name, position in self.positions.items():
             if position == UNLISTED and name.lower().endswith(extensions) and not is_hidden(name):
                 yield f"{self.path}/{name}" if self.path else name
+
+
+def _shown(image: str) -> str:
+    """Return the name of an image for a line; a column may have anything in place of names."""
+    return printable(clipped(image, LONGEST))

@@ -587,3 +587,14 @@ def test_empty_lines_before_the_header_do_not_matter(data, rows, start):
     selection = select(scan(data / "list.csv"), ratio=1, **PIXELS)
     write_index("kept.csv", selection.scores, selection, dataset=selection.dataset)
     assert len(scan("kept.csv", images=data)) == 8
+
+
+def test_what_is_in_place_of_names_is_shown_in_a_line(data, tmp_path):
+    cells = ["x" * 100_000, "y" * 100_000]
+    parquet.write_table(pyarrow.table({"image": cells, "label": [0, 1]}), data / "list.parquet")
+    with pytest.raises(DatasetError, match=r"\(x{200}\.\.\.\); name their folder"):
+        scan(data / "list.parquet")
+    bytes_ = pyarrow.array([b"GIF89a", b"GIF89a"], pyarrow.binary_view())
+    parquet.write_table(pyarrow.table({"image": bytes_, "label": [0, 1]}), data / "list.parquet")
+    with pytest.raises(DatasetError, match="column image has binary_view in place of text"):
+        scan(data / "list.parquet")

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import torch
 
-from moderate_cli.arrays import Values
-
 
 @contextlib.contextmanager
-def pinned(memory: Values, device: torch.device) -> Iterator[None]:
+def pinned(memory: torch.Tensor, device: torch.device) -> Iterator[None]:
     """Pin memory for a GPU of CUDA as long as the context lasts; nothing must use it afterwards.
 
     Without it each batch is copied to pinned memory first. Memory that the system does not pin, and
@@ -20,7 +18,7 @@ def pinned(memory: Values, device: torch.device) -> Iterator[None]:
     Parameters
     ----------
     memory
-        In one piece.
+        Main memory in one piece, in any order of dimensions.
     device
         The device that copies from it.
     """
@@ -28,7 +26,7 @@ def pinned(memory: Values, device: torch.device) -> Iterator[None]:
         yield
         return
     runtime = torch.cuda.cudart()  # type: ignore[no-untyped-call]
-    address = memory.ctypes.data
+    address = memory.data_ptr()
     if int(runtime.cudaHostRegister(address, memory.nbytes, 0)) != 0:
         with contextlib.suppress(RuntimeError):  # else the next kernel would report it
             torch.ones(1, device=device).add_(1)

@@ -1,6 +1,5 @@
 """Memory that is pinned for a GPU, with a stand-in for CUDA."""
 
-import numpy as np
 import pytest
 import torch
 
@@ -33,14 +32,14 @@ def cuda(monkeypatch, request):
 
 
 def test_memory_is_pinned_until_all_copies_are_done(cuda):
-    memory = np.zeros(50, dtype=np.uint8)
+    memory = torch.zeros(50, dtype=torch.uint8)
     with pinned(memory, torch.device("cuda")):
-        assert cuda.registered == {memory.ctypes.data: 50}
+        assert cuda.registered == {memory.data_ptr(): 50}
     assert cuda.calls == ["register", "synchronize", "unregister"]
 
 
 def test_memory_is_not_pinned_any_more_after_an_error(cuda):
-    with pytest.raises(KeyError), pinned(np.zeros(5), torch.device("cuda")):
+    with pytest.raises(KeyError), pinned(torch.zeros(5), torch.device("cuda")):
         raise KeyError
     assert not cuda.registered
 
@@ -51,12 +50,12 @@ def test_memory_that_the_system_does_not_pin_is_used_as_it_is(cuda, monkeypatch)
         raise RuntimeError("CUDA error: out of memory")  # of the call before
 
     monkeypatch.setattr(torch, "ones", refused)
-    with pinned(np.zeros(5), torch.device("cuda")):
+    with pinned(torch.zeros(5), torch.device("cuda")):
         pass
     assert cuda.calls == ["register"]
 
 
 def test_a_processor_needs_no_pinned_memory(cuda):
-    with pinned(np.zeros(5), torch.device("cpu")):
+    with pinned(torch.zeros(5), torch.device("cpu")):
         pass
     assert cuda.calls == []

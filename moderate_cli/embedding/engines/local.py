@@ -6,6 +6,8 @@ import contextlib
 import math
 from collections.abc import Callable, Generator, Sequence
 
+import torch
+
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.engines.batches import embed_blocks, slab_rows
 from moderate_cli.embedding.engines.crew import Crew
@@ -13,6 +15,7 @@ from moderate_cli.embedding.engines.gpu_decoding import GpuDecoding, named_after
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import LEAST_IMAGES, may_hire
 from moderate_cli.embedding.engines.packing import rows_each
+from moderate_cli.embedding.engines.slabs import memory_of
 from moderate_cli.embedding.request import Request
 from moderate_cli.images import nvjpeg
 from moderate_cli.networks.backbones import find_device, load_network
@@ -49,7 +52,7 @@ class LocalEngine:
         dataset, options = request.dataset, request.options
         self.workers = options.threads
         # Before the weights are read, because they may be refused.
-        on_gpu = find_device(options.device).type != "cpu"
+        self._device = find_device(options.device)
         gpu_decodes = request.spec.decode == GPU
         self._decoder = nvjpeg.find_decoder(options.device) if gpu_decodes else None
         network = load_network(
@@ -73,7 +76,7 @@ class LocalEngine:
             max_pixels=options.max_pixels,
         )
         self._dataset = dataset
-        self._may_hire = may_hire(options, on_gpu=on_gpu)
+        self._may_hire = may_hire(options, on_gpu=self._device.type != "cpu")
         self._helper = helper
         self._crew: Crew | None = None
         self._pinned = contextlib.ExitStack()
@@ -136,6 +139,7 @@ class LocalEngine:
             with contextlib.suppress(OSError):  # threads need neither shared memory nor processes
                 self._crew = Crew(rows, how.crop, self._helper)
                 self._helper = None  # another crew has a helper of its own
-                device = find_device(self._device)
-                self._pinned.enter_context(pinned(memory_of(self._crew.slab), device))
+                if self._decoder is None:  # the network gets its pixels from there
+                    slab = torch.from_numpy(memory_of(self._crew.slab))
+                    self._pinned.enter_context(pinned(slab, self._device))
         return self._crew

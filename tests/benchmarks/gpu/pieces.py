@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from moderate_cli.embedding.engines.slabs import memory_of
 from moderate_cli.images import nvjpeg
 from moderate_cli.images.gpu_decoding import BatchDecoder
 from moderate_cli.images.gpu_files import Batch
@@ -113,7 +112,7 @@ def forward(bench: Bench) -> None:
         name = f"forward, {backbone}, {precision}, batches of {size}"
         most = _started(network.start, resident, UNDER_WAY)
         bench.add(f"{name}, resident", most, before=24_428 if before == 17_385 else None)
-        with pinned(memory_of(pixels.numpy()), resident.device):  # as the slab of a crew is
+        with pinned(pixels, resident.device):  # as the slab of a crew is
             found = _started(network.start, pixels, UNDER_WAY)
         bench.add(f"{name}, from main memory", found, before=before, aim=0.9 * most)
 

@@ -14,8 +14,10 @@ import socket
 import struct
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
-from moderate_cli.embedding.engines.reading import Facts, Task
+if TYPE_CHECKING:  # it loads torch, which the helper is to load first
+    from moderate_cli.embedding.engines.reading import Facts, Task
 
 READY, FORK = b"r", b"f"
 CROP = struct.Struct("<q")  # with the descriptor of the memory for images

@@ -427,11 +427,12 @@ def test_info_of_a_list_reads_its_options(data, moderate, tmp_path):
     assert moderate("embed", table, "--images", data).status == 0
     table.write_text(table.read_text().replace("0.png,dog", "0.png,cat"))
     done = moderate("info", table, "--images", data)
-    assert "images   8 in 3 classes\nclasses  cat 6, dog 1, owl 1\n" in done.stdout
+    told = f"images     8 in 3 classes\nimages in  {data}\nclasses    cat 6, dog 1, owl 1\n"
+    assert told in done.stdout
     assert "1 of another class now\n" in done.stdout
-    assert moderate("info", table).stdout.startswith(
-        f"dataset  {table}: none of its 8 images is in"
-    )
+    assert moderate("info", table).stdout == done.stdout  # the folder is remembered
+    data.rename(data.with_name("gone"))
+    assert moderate("info", table).stdout.startswith(f"dataset  {table}: its images were in")
 
 
 def test_embed_dry_run_estimates_time_and_space_and_writes_nothing(data, moderate, tmp_path):

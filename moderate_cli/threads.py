@@ -12,17 +12,19 @@ import functools
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from moderate_cli.cgroups import allowed_processors
 from moderate_cli.platforms import ENDING
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from threadpoolctl import ThreadpoolController
 
 AHEAD = 2  # parts per thread that are in work, or wait for their results to be used
@@ -73,6 +75,12 @@ def in_threads(
         yield from map(work, parts)
         return
     threads = count or processors()
+    if threads == 1 and not count:  # nothing is gained by a second thread
+        with one_blas_thread():
+            yield from map(work, parts)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # which takes 4 ms to load
+
     most = min(AHEAD * threads, at_once or AHEAD * threads)
     with one_blas_thread(), ThreadPoolExecutor(threads, initializer=_begin) as pool:
         waiting: deque[Future[Done]] = deque()
@@ -138,6 +146,11 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def _limited() -> contextlib.AbstractContextManager[object]:
+    # Loading threadpoolctl takes 5 ms. Without it, the number of threads is that of the start.
+    every = os.environ.get("OMP_NUM_THREADS")
+    begun = [os.environ.get(f"{name}_NUM_THREADS", every) for name in ("OPENBLAS", "MKL")]
+    if begun == ["1", "1"] and "threadpoolctl" not in sys.modules:
+        return contextlib.nullcontext()
     try:
         limits: contextlib.AbstractContextManager[object] = _libraries().limit(
             limits=1, user_api="blas"

@@ -242,6 +242,21 @@ def test_help_loads_neither_numpy_nor_torch(args):
     assert run_without(["numpy", "torch", "torchvision", "PIL", "tqdm"], *args)
 
 
+def test_selecting_from_arrays_loads_neither_criteria_nor_charts_nor_files():
+    code = (
+        "import sys\n"
+        "from moderate_cli import select_scores\n"
+        "select_scores([0.1, 0.2], [0, 0], count=1, strategy='moderate')\n"
+        "print([name for name in sys.modules if name.startswith(('moderate_cli.scoring.criteria', "
+        "'moderate_cli.charts', 'moderate_cli.files', 'concurrent'))])\n"
+    )
+    command = ["taskset", "-c", "0"] if shutil.which("taskset") else []
+    done = subprocess.run(
+        [*command, sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_help_of_a_command_loads_no_torch():
     assert run_without(["torch", "torchvision"], "select", "--help")
 

@@ -175,6 +175,37 @@ def test_the_command_line_starts_no_threads_of_blas_unless_asked_to(given):
     assert done.stdout == f"{given or 1}\n"
 
 
+def test_a_single_processor_works_in_the_thread_that_asks(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 1)
+    here = threading.get_ident()
+    assert list(in_threads(lambda part: (part, threading.get_ident()), [1, 2])) == [
+        (1, here), (2, here)
+    ]  # fmt: skip
+    assert list(in_threads(lambda _: threading.get_ident(), [1], count=1)) != [here]
+
+
+@pytest.mark.parametrize(
+    ("given", "limited"),
+    [
+        ({"OPENBLAS": "1"}, True),
+        ({"OMP": "1"}, False),
+        ({"OPENBLAS": "1", "MKL": "1"}, False),
+        ({"OPENBLAS": "2", "OMP": "1"}, True),
+    ],
+)
+def test_blas_is_not_limited_where_the_environment_does_that(given, limited):
+    code = (
+        "import sys; from moderate_cli.threads import one_blas_thread\n"
+        "with one_blas_thread(): print('threadpoolctl' in sys.modules)"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    environment |= {f"{name}_NUM_THREADS": number for name, number in given.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{limited}\n"
+
+
 def test_without_threadpoolctl_work_goes_on():
     code = (
         "import sys; sys.modules['threadpoolctl'] = None\n"

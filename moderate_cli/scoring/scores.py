@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from moderate_cli.arrays import Doubles, Mask, Rows, blocks
-from moderate_cli.charts.distribution import distribution
 from moderate_cli.text import counted
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Scores:
 
         With a mask, bool (n,), kept images have another color.
         """
+        from moderate_cli.charts.distribution import distribution  # a third of the package's time
+
         return distribution(self.values, self.measure, kept)
 
     def names(self, rows: Rows) -> Iterator[str]:

@@ -10,6 +10,7 @@ from moderate_cli.selection.strategies import (
     Follow,
     Order,
     Pick,
+    Search,
     Strategy,
     Window,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Follow",
     "Order",
     "Pick",
+    "Search",
     "Strategy",
     "Window",
     "class_shares",

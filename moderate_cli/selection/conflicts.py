@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from moderate_cli.scoring import CRITERIA
 from moderate_cli.selection.counts import exact
 from moderate_cli.selection.strategies import STRATEGIES
 from moderate_cli.selection.windows import MEDIAN
@@ -69,6 +68,8 @@ def without_effect(asked: Mapping[str, Any]) -> Iterator[Conflict]:
     >>> list(without_effect({"strategy": "adaptive", "center": "median"}))
     [Conflict(one='strategy', other='center', wins='one', fatal=True)]
     """
+    from moderate_cli.scoring import CRITERIA  # which take long to load
+
     strategy, criterion = asked.get("strategy", "moderate"), asked.get("criterion")
     if not CRITERIA[criterion or STRATEGIES[strategy].criterion].centered:
         for name, default in CENTERED.items():

@@ -1,26 +1,22 @@
 """Pick images whose sum follows a target, step by step: the search behind matching and herding.
 
 Each step picks i = argmax <theta, z_i> - cost_i of the remaining images; then target - z_i is added
-to theta.
+to theta. The cost is half the squared length, or nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Points, Rows, blocks, scratch
+from moderate_cli.arrays import Doubles, Features, Rows
+from moderate_cli.selection.scaled import Scaled, rounding
 
 # Products of all pairs of images take less time than those of the picked ones, if these are more
 # than 1 / FEW of the images; and too much memory for more than MANY images.
 FEW, MANY = 4, 4096
-BLOCK_NUMBERS = 1 << 15  # that stay in the cache while they are computed with
-SMALL = 1e-24  # squares of features from which on, or up to 1 / SMALL, single precision is used
-EPSILON = float(np.finfo(np.float32).eps)
 
 
 class Picked(NamedTuple):
@@ -30,82 +26,24 @@ class Picked(NamedTuple):
     ----------
     rows
         int64 (k,), in the order picked; ties go to the first row.
-    left
-        float64 (d,), what the next part has to make up for: the targets of all steps so far, minus
-        the picked features.
+    points
+        The part, (n, d).
+    due
+        float64 (d,), the targets of all steps so far.
     """
 
     rows: Rows
-    left: Doubles
+    points: Scaled
+    due: Doubles
 
-
-class Scaled:
-    """Features of one class, each times a scale, in double precision where it is asked for.
-
-    Parameters
-    ----------
-    features
-        (n, d), float32 or float64; may be memory-mapped.
-    scales
-        float64 (n,); None for 1.
-    """
-
-    def __init__(self, features: Features, scales: Doubles | None = None) -> None:
-        self.features, self.scales = features, scales
-
-    @classmethod
-    def directions(cls, features: Features) -> Scaled:
-        """Scale features to length 1; rows of zeros stay zeros."""
-        lengths = np.sqrt(cls(features).squares)
-        found = cls(features, np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0))
-        found.squares = (lengths > 0).astype(np.float64)
-        return found
-
-    def rows(self, rows: Rows) -> Points:
-        """Return some rows, float64 (m, d)."""
-        found: Points = self.features[rows].astype(np.float64)
-        return found if self.scales is None else found * self.scales[rows, None]
-
-    def row(self, row: int) -> Doubles:
-        """Return one row, float64 (d,)."""
-        found: Doubles = self.features[row].astype(np.float64)
-        return found if self.scales is None else found * self.scales[row]
-
-    def blocks(self) -> Iterator[Points]:
-        """Yield all rows in blocks, each valid until the next."""
-        n, d = self.features.shape
-        step = max(1, BLOCK_NUMBERS // d)
-        memory = scratch("block", min(n, step), d)
-        for part in blocks(n, step):
-            block = memory[: part.stop - part.start]
-            np.copyto(block, self.features[part])
-            if self.scales is not None:
-                block *= self.scales[part, None]
-            yield block
-
-    @cached_property
-    def single(self) -> Features:
-        """The features without their scales, in single precision unless they do not fit it."""
-        squares = self.squares.max() if self.scales is None else 1 / self.scales.min() ** 2
-        fits = SMALL < squares < 1 / SMALL
-        return self.features.astype(np.float32 if fits else np.float64, copy=False)
-
-    @cached_property
-    def mean(self) -> Doubles:
-        """The mean, float64 (d,)."""
-        total = np.zeros(self.features.shape[1])
-        for block in self.blocks():
-            total += block.sum(axis=0)
-        return total / len(self.features)
-
-    @cached_property
-    def squares(self) -> Doubles:
-        """Squared lengths, float64 (n,)."""
-        return np.concatenate([np.vecdot(block, block) for block in self.blocks()])
+    def left(self) -> Doubles:
+        """What the next part has to make up for, float64 (d,): what is due but not picked."""
+        missing: Doubles = self.due - self.points.rows(self.rows).sum(axis=0)
+        return missing
 
 
 def follow(
-    points: Scaled, target: Doubles, k: int, left: Doubles | float, cost: Doubles | float = 0.0
+    points: Scaled, target: Doubles, k: int, left: Doubles | float, costly: bool = False
 ) -> Picked:
     """Pick k images; ties go to the first row.
 
@@ -119,21 +57,23 @@ def follow(
         Number to pick, at most n.
     left
         float64 (d,), from the part before, which is added to the start; 0 for the first part.
-    cost
-        float64 (n,), by which an image is less preferred.
+    costly
+        Whether an image costs half its squared length.
     """
-    n = len(points.features)
+    n = len(points)
     pick = _pick_few if k <= n // FEW or n > MANY else _pick_many
-    picked = pick(points, target, k, left + target, np.zeros(n) + cost)
-    return Picked(picked, left + k * target - points.rows(picked).sum(axis=0))
+    picked = pick(points, target, k, left + target, costly)
+    return Picked(picked, points, left + k * target)
 
 
-def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, cost: Doubles) -> Rows:
+def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: bool) -> Rows:
     """Pick with the products of all pairs, (n, n), of which each step adds one row."""
-    whole = points.rows(np.arange(len(cost)))
+    whole = points.whole()
     pull = whole @ target
-    standing = whole @ theta - cost
     products = whole @ whole.T
+    standing = whole @ theta
+    if costly:
+        standing -= np.vecdot(whole, whole) / 2
     picked = np.empty(k, dtype=np.int64)
     for step in range(k):
         best = picked[step] = standing.argmax()
@@ -143,32 +83,92 @@ def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, cost: Do
     return picked
 
 
-def _pick_few(points: Scaled, target: Doubles, k: int, theta: Doubles, cost: Doubles) -> Rows:
-    """Pick with products with theta in single precision, which takes half the time, and no memory.
+def _pick_few(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: bool) -> Rows:
+    """Pick with the products of the picked images, which takes no memory."""
+    standing = _Standing(points, target, theta, costly)
+    picked = [standing.take_best()] if k else []
+    while len(picked) < k:
+        standing.add(picked[-1])
+        picked.append(standing.take_best())
+    return np.array(picked, dtype=np.int64)
 
-    Where rounding could decide, the products are computed in double precision.
+
+class _Standing:
+    """<theta, z_i> - cost_i of each image in single precision, and how far rounding may move it.
+
+    Where that could decide, the best images are compared in double precision.
     """
-    features, longest = points.single, math.sqrt(points.squares.max())
-    kind = features.dtype
-    paid, scales = cost.astype(kind), None
-    if points.scales is not None:
-        scales = points.scales.astype(kind)
-    # Bounds of the rounding of a product, and of its difference to a cost, for two images.
-    rounding = 2 * (features.shape[1] + 8) * EPSILON * longest
-    apart = 4 * EPSILON * float(np.abs(cost).max(initial=0))
-    picked = np.empty(k, dtype=np.int64)
-    for step in range(k):
-        standing = features @ theta.astype(kind)
-        if scales is not None:
-            standing *= scales
-        standing -= paid
-        best = int(standing.argmax())
-        top, standing[best] = float(standing[best]), -np.inf
-        unsure = top - rounding * math.sqrt(theta @ theta) - apart
-        if standing.max() >= unsure:
-            near = np.sort(np.append(np.flatnonzero(standing >= unsure), best))
-            best = int(near[(np.vecdot(points.rows(near), theta) - cost[near]).argmax()])
-        picked[step] = best
-        paid[best] = np.inf
-        theta = theta + target - points.row(best)
-    return picked
+
+    def __init__(self, points: Scaled, target: Doubles, theta: Doubles, costly: bool) -> None:
+        self._points, self._target, self._theta, self._costly = points, target, theta, costly
+        self._features, self._scales = points.single, points.scales
+        self._costs = points.squares / 2 if costly else np.zeros_like(points.squares)
+        self._product = np.empty_like(self._costs)
+        self._added: list[int] = []  # images picked since theta was computed
+        self._epsilon = float(np.finfo(self._costs.dtype).eps)
+        self._rate = rounding(len(target)) * self._epsilon
+        self._longest = math.sqrt(points.largest)
+        self._step = self._longest * (_length(target) + self._longest)
+        self._growth = self._times(target).copy()
+        self._compute()
+
+    def take_best(self) -> int:
+        """Return the best of the remaining images; it is then a picked one."""
+        values = self._values
+        best = int(values.argmax())
+        top, values[best] = values[best], -np.inf
+        if values[values.argmax()] < top - self._unsure:
+            return best
+        values[best] = top
+        return self._decide()
+
+    def add(self, row: int) -> None:
+        """Add the target to theta, and subtract a picked image."""
+        self._added.append(row)
+        product, values = self._product, self._values
+        np.dot(self._features, self._features[row], out=product)
+        if self._scales is not None:
+            product *= self._scales
+            product *= self._scales[row]
+        values += self._growth
+        values -= product
+        self._size += self._step
+        self._unsure += self._rate * self._step + 2 * self._epsilon * self._size
+
+    def _decide(self) -> int:
+        """Return the best image by the exact theta."""
+        if self._added:
+            taken = self._points.rows(np.array(self._added)).sum(axis=0)
+            self._theta = self._theta + len(self._added) * self._target - taken
+            self._added = []
+            picked = self._values == -np.inf
+            self._compute()
+            self._values[picked] = -np.inf
+        values = self._values
+        near = np.flatnonzero(values >= values.max() - self._unsure)
+        if len(near) > 1:
+            rows = self._points.rows(near)
+            exact = np.vecdot(rows, self._theta)
+            if self._costly:
+                exact -= np.vecdot(rows, rows) / 2
+            near = near[[exact.argmax()]]
+        values[near] = -np.inf
+        return int(near[0])
+
+    def _compute(self) -> None:
+        """Compute all values, and bounds of a value and of the error of a difference of two."""
+        start = self._growth if self._theta is self._target else self._times(self._theta)
+        self._values = start - self._costs
+        self._size = self._longest * (_length(self._theta) + self._longest)
+        self._unsure = self._rate * self._size
+
+    def _times(self, vector: Doubles) -> Features:
+        """Return the products of all images with a vector, (n,), until the next ones."""
+        np.dot(self._features, vector.astype(self._costs.dtype), out=self._product)
+        if self._scales is not None:
+            self._product *= self._scales
+        return self._product
+
+
+def _length(vector: Doubles) -> float:
+    return math.sqrt(vector @ vector)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,7 +19,10 @@ from moderate_cli.arrays import (
 )
 from moderate_cli.errors import ArgumentError
 from moderate_cli.selection.counts import quotas
-from moderate_cli.selection.strategies import Follow, Pick
+from moderate_cli.selection.scaled import Scaled
+from moderate_cli.selection.strategies import Follow, Pick, Search
+
+PicksFeatures = Pick | Search | Follow
 
 # Larger classes are divided into parts. Matrices of all pairs of images grow with the square of
 # their number, features with the number, and time with the number of picks times that of images.
@@ -27,7 +31,7 @@ PART_NUMBERS, PART_STEPS = PART_ROWS**2, PART_ROWS**2 // 2
 
 
 def pick_from_class(
-    pick: Pick | Follow, features: Features, rows: Rows, values: Values, k: int
+    pick: PicksFeatures, features: Features, rows: Rows, values: Values, k: int
 ) -> Rows:
     """Pick k images of one class.
 
@@ -62,45 +66,50 @@ def pick_from_class(
     left: Doubles | float = 0.0
     for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
         # Each part makes up for those before, as if the class were whole.
-        picked, left = _pick(pick, features, rows[piece], values[piece], share, left)
+        picked, left_after = _pick(pick, features, rows[piece], values[piece], share, left)
         kept.append(piece[picked])
+        left = left_after()
     return np.concatenate(kept)
 
 
-def number_of_parts(pick: Pick | Follow, n: int, d: int, k: int) -> int:
+def number_of_parts(pick: PicksFeatures, n: int, d: int, k: int) -> int:
     """Return the number of parts of a class."""
     if n <= PART_ROWS:
         return 1
-    if isinstance(pick, Pick) and pick.pairs:
+    if isinstance(pick, Pick):
         return -(-n // PART_ROWS)
     return max(-(-n * d // PART_NUMBERS), math.ceil(math.sqrt(n * k / PART_STEPS)))
 
 
 def _pick(
-    pick: Pick | Follow,
+    pick: PicksFeatures,
     features: Features,
     rows: Rows,
     values: Values,
     k: int,
     left: Doubles | float = 0.0,
-) -> tuple[Rows, Doubles | float]:
+) -> tuple[Rows, Callable[[], Doubles | float]]:
     """Pick from a part of a class; return the positions, and what the next part makes up for."""
     place = as_slice(rows)
     if isinstance(place, slice) and features.dtype in (np.float32, np.float64):
-        own = np.asarray(features[place])  # of which no copy is needed
+        own = np.asarray(features)[place]  # of which no copy is needed
     else:
         own = copy_rows(features, rows)
-    _check_finite(own, rows)
-    if isinstance(pick, Follow):
-        return pick.function(own, k, left)
-    return pick.function(_doubles(own), k, values), left
+    if isinstance(pick, Pick):
+        points = _doubles(own)
+        _check_finite(np.vecdot(points, points), own, rows)
+        return pick.function(points, k, values), lambda: left
+    scaled = Scaled(own)
+    _check_finite(scaled.squares, own, rows)
+    if isinstance(pick, Search):
+        return pick.function(scaled, k), lambda: left
+    picked = pick.function(scaled, k, left)
+    return picked.rows, picked.left
 
 
-def _check_finite(points: Features, rows: Rows) -> None:
-    flat = points.reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(flat @ flat):  # takes a tenth of the time
-            return
+def _check_finite(squares: Features, points: Features, rows: Rows) -> None:
+    if np.isfinite(squares).all():
+        return
     bad = ~np.isfinite(points).all(axis=1)
     if bad.any():
         raise ArgumentError(

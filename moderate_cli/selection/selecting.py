@@ -15,7 +15,7 @@ import numpy.typing as npt
 from moderate_cli.arrays import Counts, Features, Mask, Rows, Values, release
 from moderate_cli.errors import ArgumentError
 from moderate_cli.literals import Balance, Criterion, Scope, StrategyName
-from moderate_cli.scoring import Scores
+from moderate_cli.scoring.scores import Scores
 from moderate_cli.selection.adaptive import surest, surest_share
 from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.floors import raise_to_floors
@@ -26,7 +26,7 @@ from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 from moderate_cli.threads import in_threads, one_blas_thread, threads_for
 
 PASSES = 32  # over the features of a class before the first pick
-TASK_ROWS = 1024  # images whose classes are selected from in one thread, after each other
+TASK_ROWS = 2048  # images whose classes are selected from in one thread, after each other
 
 
 def select_scores(

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Points, Rows, Values
+from moderate_cli.arrays import Doubles, Points, Rows, Values
 from moderate_cli.literals import StrategyName
-from moderate_cli.selection.coverage import facility_location, k_center
+from moderate_cli.selection.coverage import facility_location
+from moderate_cli.selection.farthest import k_center
 from moderate_cli.selection.following import Picked
 from moderate_cli.selection.graph import graph
 from moderate_cli.selection.matching import adaptive, herding, matching, matching_unscaled
 from moderate_cli.selection.sampling import random, stratified, two_ends
+from moderate_cli.selection.scaled import Scaled
 
 
 class Window(NamedTuple):
@@ -37,23 +39,28 @@ class Order(NamedTuple):
 class Pick(NamedTuple):
     """Picks k images of one class by their features: f(points, k, scores) -> int64 (k,).
 
-    `pairs` says that it needs memory for all pairs of images.
+    It needs memory for all pairs of images.
     """
 
     function: Callable[[Points, int, Values], Rows]
-    pairs: bool = True
+
+
+class Search(NamedTuple):
+    """Picks k images of one class without that memory: f(points, k) -> int64 (k,)."""
+
+    function: Callable[[Scaled, int], Rows]
 
 
 class Follow(NamedTuple):
-    """Picks k images of one class that follow a target: f(features, k, left) -> `Picked`.
+    """Picks k images of one class that follow a target: f(points, k, left) -> `Picked`.
 
     `left` is that of the part of the class before, if the class is divided.
     """
 
-    function: Callable[[Features, int, Doubles | float], Picked]
+    function: Callable[[Scaled, int, Doubles | float], Picked]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Strategy:
     """One way to select images.
 
@@ -66,7 +73,7 @@ class Strategy:
     for_, not_for
         When to use it, and when not; `not_for` may be "".
     function
-        A `Window`, an `Order`, a `Pick` or a `Follow`.
+        A `Window`, an `Order`, a `Pick`, a `Search` or a `Follow`.
     source
         Its paper; "" if there is none.
     criterion
@@ -80,7 +87,7 @@ class Strategy:
     keeps: str
     for_: str
     not_for: str
-    function: Window | Order | Pick | Follow
+    function: Window | Order | Pick | Search | Follow
     source: str = ""
     criterion: str = "center"
     adapts: bool = False
@@ -88,7 +95,7 @@ class Strategy:
     @property
     def within_classes(self) -> bool:
         """Whether it compares the features of a class, so that its scope is always "class"."""
-        return isinstance(self.function, (Pick, Follow))
+        return isinstance(self.function, (Pick, Search, Follow))
 
 
 _ENTRIES = (  # the recommended one first
@@ -187,7 +194,7 @@ _ENTRIES = (  # the recommended one first
         "images that minimize the largest distance from any image to the nearest kept one",
         "covering rare looks in clean data",
         "noise: it takes outliers first",
-        Pick(lambda points, k, _: k_center(points, k), pairs=False),
+        Search(k_center),
         "Sener and Savarese, ICLR 2018",
     ),
     Strategy(

@@ -5,16 +5,28 @@ import math
 import numpy as np
 import pytest
 
-from moderate_cli.selection import STRATEGIES, coverage, following, picking
-from moderate_cli.selection.coverage import facility_location, k_center
+from moderate_cli.scoring import geometric_median
+from moderate_cli.selection import STRATEGIES, farthest, following, picking
+from moderate_cli.selection.coverage import facility_location
+from moderate_cli.selection.farthest import k_center
 from moderate_cli.selection.graph import graph
-from moderate_cli.selection.matching import adaptive, herding, matching, matching_unscaled
+from moderate_cli.selection.matching import adaptive, herding, matching, matching_unscaled, median
+from moderate_cli.selection.scaled import Scaled
+from tests import naive
+
+FOLLOWS = {"matching": matching, "matching-unscaled": matching_unscaled,
+           "herding": herding, "adaptive": adaptive}  # fmt: skip
+
+
+def followed(name):
+    return lambda points, k: FOLLOWS[name](Scaled(points), k).rows
+
 
 PICKS = {
-    "matching": lambda points, k: matching(points, k).rows,
-    "matching-unscaled": lambda points, k: matching_unscaled(points, k).rows,
-    "herding": lambda points, k: herding(points, k).rows,
-    "k-center": k_center,
+    "matching": followed("matching"),
+    "matching-unscaled": followed("matching-unscaled"),
+    "herding": followed("herding"),
+    "k-center": lambda points, k: k_center(Scaled(points), k),
     "facility-location": facility_location,
     "graph": lambda points, k: graph(points, k, np.ones(len(points))),
 }
@@ -37,9 +49,9 @@ def test_all_images_can_be_picked_each_once(name):
 
 
 def test_k_center_begins_at_the_mean_and_goes_to_the_farthest():
-    assert k_center(np.array([[0.0], [4.0], [5.0], [11.0]]), 4).tolist() == [2, 3, 0, 1]
+    assert PICKS["k-center"](np.array([[0.0], [4.0], [5.0], [11.0]]), 4).tolist() == [2, 3, 0, 1]
     # The mean (3, 3) has another length than the image nearest to it.
-    assert k_center(np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), 1).tolist() == [2]
+    assert PICKS["k-center"](np.array([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0]]), 1).tolist() == [2]
 
 
 def test_facility_location_takes_the_images_most_similar_to_all():
@@ -149,8 +161,6 @@ def test_unscaled_matching_is_not_moved_by_outliers():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", ["matching", "matching-unscaled", "herding", "adaptive"])
 def test_picks_do_not_depend_on_which_products_are_computed(name, dtype, monkeypatch):
-    functions = {"matching": matching, "matching-unscaled": matching_unscaled,
-                 "herding": herding, "adaptive": adaptive}  # fmt: skip
     for seed, scale in enumerate((1.0, 1e-6, 1e6, 1e-15, 1e15, 1e-30, 1e30)):
         points = (scale * uneven(seed, 300)).astype(dtype)
         points[200:] = points[:100]  # equal images, of which the first is picked
@@ -158,9 +168,9 @@ def test_picks_do_not_depend_on_which_products_are_computed(name, dtype, monkeyp
         found = []
         for few in (1, 10**9):  # the picked ones alone; all pairs
             monkeypatch.setattr(following, "FEW", few)
-            found.append(functions[name](points, 120, 0.5 * points[0]))
+            found.append(FOLLOWS[name](Scaled(points), 120, 0.5 * points[0]))
         assert found[0].rows.tolist() == found[1].rows.tolist()
-        np.testing.assert_allclose(found[0].left, found[1].left, rtol=1e-9)
+        np.testing.assert_allclose(found[0].left(), found[1].left(), rtol=1e-9)
         assert np.array_equal(points, before)
 
 
@@ -170,7 +180,7 @@ def test_double_precision_decides_where_single_cannot(monkeypatch):
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     target = points[3] * [1, 1 - 1e-12]
     monkeypatch.setattr(following, "FEW", 1)
-    picked = following.follow(following.Scaled(points), target, 4, 0.0).rows
+    picked = following.follow(Scaled(points), target, 4, 0.0).rows
     plain, theta = [], target.copy()
     for _ in range(4):
         left = [row for row in range(4) if row not in plain]
@@ -180,15 +190,41 @@ def test_double_precision_decides_where_single_cannot(monkeypatch):
     assert plain[0] == 3
 
 
-@pytest.mark.parametrize("likely", [1, 3, 100])
-def test_k_center_picks_the_same_with_products_of_several_images_at_once(likely, monkeypatch):
-    points = uneven(2, 200)
-    points[150:] = points[:50]
-    plain = k_center(points, 170).tolist()
-    monkeypatch.setattr(coverage, "LARGE", 0)
-    monkeypatch.setattr(coverage, "LIKELY", likely)
-    assert k_center(points, 170).tolist()[:150] == plain[:150]
-    assert sorted(k_center(points, 200).tolist()) == list(range(200))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("least", "most"), [(1, 4), (16, 1024), (200, 200)])
+def test_k_center_picks_the_same_however_many_images_it_searches(dtype, least, most, monkeypatch):
+    monkeypatch.setattr(farthest, "LEAST", least)
+    monkeypatch.setattr(farthest, "MOST", most)
+    monkeypatch.setattr(farthest, "BLOCK_NUMBERS", 100)
+    for seed, scale in enumerate((1.0, 1e-6, 1e15, 1e-30, 1e30)):
+        points = (scale * uneven(seed, 120)).astype(dtype)
+        plain = naive.k_center(points.astype(np.float64), 60, None)
+        assert PICKS["k-center"](points, 60).tolist() == plain
+
+
+@pytest.mark.parametrize("most", [8, 1024])
+def test_k_center_picks_one_by_one_where_single_precision_decides_nothing(most, monkeypatch):
+    monkeypatch.setattr(farthest, "MOST", most)
+    # Equal images; and images that differ in digits that single precision lacks.
+    points = np.repeat(uneven(2, 50), 4, axis=0)
+    picked = PICKS["k-center"](points, 200).tolist()
+    assert sorted(picked) == list(range(200))
+    assert len({row // 4 for row in picked[:50]}) == 50
+    near = 1 + 1e-5 * np.array([[0.0], [4.0], [5.0], [11.0]])
+    assert PICKS["k-center"](near, 4).tolist() == [2, 3, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["matching", "matching-unscaled"])
+@pytest.mark.parametrize("away", [0.0, 3.0, 1e3])
+def test_the_median_in_single_precision_is_that_in_double(name, away):
+    points = (uneven(3, 400) + away).astype(np.float32)
+    scaled = Scaled(points)
+    if name == "matching":
+        scaled = scaled.directions()
+    whole = scaled.whole()
+    exact = geometric_median(lambda: iter([whole]), whole.mean(axis=0))
+    apart = np.linalg.norm(whole - exact, axis=1).mean()
+    assert np.linalg.norm(median(scaled) - exact) < 1e-5 * apart
 
 
 @pytest.mark.parametrize(

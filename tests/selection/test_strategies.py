@@ -15,23 +15,43 @@ from moderate_cli.selection import (
     Follow,
     Order,
     Pick,
+    Search,
     kept_count,
     picking,
     select_scores,
 )
+from moderate_cli.selection.scaled import Scaled
 
 ORDERS = {
     name: entry.function.function
     for name, entry in STRATEGIES.items()
     if isinstance(entry.function, Order)
 }
+
+
+def searching(function):
+    return lambda points, k, _values: function(Scaled(points), k)
+
+
+def following(function):
+    def follow(points, k, left=0.0):
+        picked = function(Scaled(points), k, left)
+        return picked.rows, picked.left()
+
+    return follow
+
+
 PICKS = {
     name: entry.function.function
     for name, entry in STRATEGIES.items()
     if isinstance(entry.function, Pick)
+} | {
+    name: searching(entry.function.function)
+    for name, entry in STRATEGIES.items()
+    if isinstance(entry.function, Search)
 }
 FOLLOWS = {
-    name: entry.function.function
+    name: following(entry.function.function)
     for name, entry in STRATEGIES.items()
     if isinstance(entry.function, Follow)
 }
@@ -244,7 +264,7 @@ def test_a_strategy_with_a_criterion_of_its_own_refuses_scores_of_another():
 def test_herding_stays_near_the_mean_and_unscaled_matching_near_the_median():
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.normal(5, 1, (90, 4)), rng.normal(30, 1, (10, 4))])
-    herded, matched = (FOLLOWS[name](points, 40).rows for name in ("herding", "matching-unscaled"))
+    herded, matched = (FOLLOWS[name](points, 40)[0] for name in ("herding", "matching-unscaled"))
     assert np.linalg.norm(points[herded].mean(axis=0) - points.mean(axis=0)) < 1
     inliers = points[:90].mean(axis=0)
     assert np.linalg.norm(points[matched].mean(axis=0) - inliers) < 1

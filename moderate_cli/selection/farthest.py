@@ -1,0 +1,146 @@
+"""The strategy k-center: pick the farthest image again and again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moderate_cli.arrays import Points, Rows, blocks
+from moderate_cli.selection.scaled import Scaled, rounding
+
+# Images among which the next picks are sought, and the numbers that are computed with at once.
+LEAST, MOST, BLOCK_NUMBERS = 16, 1024, 1 << 20
+
+
+def k_center(points: Scaled, k: int) -> Rows:
+    """Greedy k-center (Gonzalez, 1985; Sener and Savarese, ICLR 2018, Algorithm 1).
+
+    Starts with the image nearest to the mean, then repeatedly picks the image that is farthest
+    from its nearest picked image. The largest of these distances ends up at most twice the smallest
+    possible for k images. Memory beside the features is O(n).
+
+    Distances only shrink as images are picked. So the next picks are among the images that are
+    farthest now, as long as one of these is farther than all others were.
+
+    Parameters
+    ----------
+    points
+        (n, d), the features of one class.
+    k
+        Number to pick, at most n.
+
+    Returns
+    -------
+    int64 (k,)
+        Rows in the order picked; ties go to the first row.
+
+    Examples
+    --------
+    >>> k_center(Scaled(np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])), 3)
+    array([3, 4, 0])
+    """
+    bounds = _Bounds(points)
+    picked = new = np.array([bounds.most_central()])
+    count = min(max(LEAST, k + k // 2), 4 * LEAST)
+    while len(picked) < k:
+        if len(new):
+            bounds.lower(new)
+        near, others = bounds.farthest(count)
+        new = _pick_among(points, near, others, picked, k - len(picked))
+        if not len(new) and count >= MOST:
+            return _pick_one_by_one(points, picked, k)
+        picked = np.concatenate([picked, new])
+        if not 0 < len(new) < count // 4:
+            count = min(2 * count, MOST)
+    return picked[:k]
+
+
+class _Bounds:
+    """Upper bounds of the squared distance of each image to its nearest picked image.
+
+    They are computed in single precision, and rounding is added.
+    """
+
+    def __init__(self, points: Scaled) -> None:
+        self._points, self._features, self._squares = points, points.single, points.squares
+        epsilon = float(np.finfo(self._squares.dtype).eps)
+        # Two squares and a product are rounded.
+        self._error = 2 * rounding(self._features.shape[1]) * epsilon * points.largest
+        self._bounds = np.full_like(self._squares, np.inf)  # -inf for a picked image
+
+    def most_central(self) -> int:
+        """Return the image nearest to the mean."""
+        mean = self._points.mean()
+        apart = self._features @ mean.astype(self._squares.dtype)
+        apart *= -2
+        apart += self._squares
+        near = np.flatnonzero(apart <= apart.min() + 2 * self._error)
+        if len(near) > 1:
+            rows = self._points.rows(near)
+            exact = np.vecdot(rows, rows) - 2 * (rows @ mean)
+            near = near[[exact.argmin()]]
+        return int(near[0])
+
+    def lower(self, picked: Rows) -> None:
+        """Lower the bounds to the distances to images that are now picked."""
+        chosen, squares, bounds = self._features[picked], self._squares, self._bounds
+        added = squares[picked, None] + self._error
+        for part in blocks(len(bounds), max(1, BLOCK_NUMBERS // len(picked))):
+            apart = chosen @ self._features[part].T
+            apart *= -2
+            apart += added
+            nearest = apart[0] if len(apart) == 1 else apart.min(axis=0)
+            nearest += squares[part]
+            np.minimum(bounds[part], nearest, out=bounds[part])
+        bounds[picked] = -np.inf
+
+    def farthest(self, count: int) -> tuple[Rows, float]:
+        """Return the images with the highest bounds, ascending, and the highest of all others."""
+        others = len(self._bounds) - count
+        if others <= 0:
+            return np.flatnonzero(self._bounds > -np.inf), -np.inf
+        order = np.argpartition(self._bounds, others - 1)
+        near = np.sort(order[others:])
+        return near[self._bounds[near] > -np.inf], float(self._bounds[order[others - 1]])
+
+
+def _pick_among(points: Scaled, near: Rows, others: float, picked: Rows, most: int) -> Rows:
+    """Pick some of the images `near`, as long as they are farther than all others."""
+    rows = points.rows(near)
+    squares = np.vecdot(rows, rows)
+    nearest = squares + _apart(rows, points.rows(picked[:MOST])).min(axis=1)
+    for start in range(MOST, len(picked), MOST):
+        before = _apart(rows, points.rows(picked[start : start + MOST]))
+        np.minimum(nearest, squares + before.min(axis=1), out=nearest)
+    apart = _apart(rows, rows)
+    apart += squares[:, None]
+    found: list[int] = []
+    while len(found) < most:
+        best = int(nearest.argmax())
+        if not nearest[best] > others:
+            break
+        found.append(best)
+        np.minimum(nearest, apart[best], out=nearest)
+        nearest[best] = -np.inf
+    return near[found]
+
+
+def _apart(rows: Points, columns: Points) -> Points:
+    """Return the squared distance of each row to each column, without the square of the row."""
+    apart = rows @ columns.T
+    apart *= -2
+    apart += np.vecdot(columns, columns)
+    return apart
+
+
+def _pick_one_by_one(points: Scaled, picked: Rows, count: int) -> Rows:
+    """Pick the images after those picked with the distances of all, which may be equal."""
+    whole = points.whole()
+    squares = np.vecdot(whole, whole)
+    nearest, found = np.full(len(whole), np.inf), picked.tolist()
+    for step in range(count):
+        if step >= len(picked):
+            found.append(int(nearest.argmax()))
+        best = found[step]
+        np.minimum(nearest, squares + (squares[best] - 2 * (whole @ whole[best])), out=nearest)
+        nearest[best] = -np.inf
+    return np.array(found)

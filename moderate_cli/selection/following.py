@@ -17,6 +17,7 @@ from moderate_cli.selection.scaled import Scaled, rounding
 # Products of all pairs of images take less time than those of the picked ones, if these are more
 # than 1 / FEW of the images; and too much memory for more than MANY images.
 FEW, MANY = 4, 4096
+CLOSE = 16  # images from which on computing all values anew may leave fewer of them
 
 
 class Picked(NamedTuple):
@@ -28,22 +29,26 @@ class Picked(NamedTuple):
         int64 (k,), in the order picked; ties go to the first row.
     points
         The part, (n, d).
-    due
-        float64 (d,), the targets of all steps so far.
+    target
+        float64 (d,), that of each step.
+    before
+        What the part before left; None for the first part.
     """
 
     rows: Rows
     points: Scaled
-    due: Doubles
+    target: Doubles
+    before: Doubles | None
 
     def left(self) -> Doubles:
         """What the next part has to make up for, float64 (d,): what is due but not picked."""
-        missing: Doubles = self.due - self.points.rows(self.rows).sum(axis=0)
+        due = len(self.rows) * self.target + (0.0 if self.before is None else self.before)
+        missing: Doubles = due - self.points.rows(self.rows).sum(axis=0)
         return missing
 
 
 def follow(
-    points: Scaled, target: Doubles, k: int, left: Doubles | float, costly: bool = False
+    points: Scaled, target: Doubles, k: int, left: Doubles | None, costly: bool = False
 ) -> Picked:
     """Pick k images; ties go to the first row.
 
@@ -56,14 +61,14 @@ def follow(
     k
         Number to pick, at most n.
     left
-        float64 (d,), from the part before, which is added to the start; 0 for the first part.
+        float64 (d,), from the part before, which is added to the start; None for the first part.
     costly
         Whether an image costs half its squared length.
     """
     n = len(points)
     pick = _pick_few if k <= n // FEW or n > MANY else _pick_many
-    picked = pick(points, target, k, left + target, costly)
-    return Picked(picked, points, left + k * target)
+    picked = pick(points, target, k, target if left is None else left + target, costly)
+    return Picked(picked, points, target, left)
 
 
 def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: bool) -> Rows:
@@ -85,11 +90,7 @@ def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: 
 
 def _pick_few(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: bool) -> Rows:
     """Pick with the products of the picked images, which takes no memory."""
-    standing = _Standing(points, target, theta, costly)
-    picked = [standing.take_best()] if k else []
-    while len(picked) < k:
-        standing.add(picked[-1])
-        picked.append(standing.take_best())
+    picked = _Standing(points, target, theta, costly).pick(k) if k else []
     return np.array(picked, dtype=np.int64)
 
 
@@ -112,28 +113,31 @@ class _Standing:
         self._growth = self._times(target).copy()
         self._compute()
 
-    def take_best(self) -> int:
-        """Return the best of the remaining images; it is then a picked one."""
-        values = self._values
-        best = int(values.argmax())
-        top, values[best] = values[best], -np.inf
-        if values[values.argmax()] < top - self._unsure:
-            return best
-        values[best] = top
-        return self._decide()
-
-    def add(self, row: int) -> None:
-        """Add the target to theta, and subtract a picked image."""
-        self._added.append(row)
-        product, values = self._product, self._values
-        np.dot(self._features, self._features[row], out=product)
-        if self._scales is not None:
-            product *= self._scales
-            product *= self._scales[row]
-        values += self._growth
-        values -= product
-        self._size += self._step
-        self._unsure += self._rate * self._step + 2 * self._epsilon * self._size
+    def pick(self, k: int) -> list[int]:
+        """Pick k images; add the target to theta after each, and subtract the image."""
+        features, scales, product = self._features, self._scales, self._product
+        rounding_of_step, twice = self._rate * self._step, 2 * self._epsilon
+        picked: list[int] = []
+        while True:
+            values = self._values
+            best = int(values.argmax())
+            top, values[best] = values[best], -np.inf
+            if not values[values.argmax()] < top - self._unsure:
+                values[best] = top
+                best = self._decide()
+                values = self._values
+            picked.append(best)
+            if len(picked) == k:
+                return picked
+            self._added.append(best)
+            np.dot(features, features[best], out=product)
+            if scales is not None:
+                product *= scales
+                product *= scales[best]
+            values += self._growth
+            values -= product
+            self._size += self._step
+            self._unsure += rounding_of_step + twice * self._size
 
     def _decide(self) -> int:
         """Return the best image by the exact theta."""
@@ -141,19 +145,24 @@ class _Standing:
             taken = self._points.rows(np.array(self._added)).sum(axis=0)
             self._theta = self._theta + len(self._added) * self._target - taken
             self._added = []
+        near = self._near()
+        if len(near) > CLOSE:
             picked = self._values == -np.inf
             self._compute()
             self._values[picked] = -np.inf
-        values = self._values
-        near = np.flatnonzero(values >= values.max() - self._unsure)
+            near = self._near()
         if len(near) > 1:
             rows = self._points.rows(near)
             exact = np.vecdot(rows, self._theta)
             if self._costly:
                 exact -= np.vecdot(rows, rows) / 2
             near = near[[exact.argmax()]]
-        values[near] = -np.inf
+        self._values[near] = -np.inf
         return int(near[0])
+
+    def _near(self) -> Rows:
+        """Return the images that may be the best."""
+        return np.flatnonzero(self._values >= self._values.max() - self._unsure)
 
     def _compute(self) -> None:
         """Compute all values, and bounds of a value and of the error of a difference of two."""

@@ -18,7 +18,7 @@ TOLERANCE = 1e-6
 MOST_STEPS, APART = 30, 1 / 64
 
 
-def matching(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
+def matching(points: Scaled, k: int, left: Doubles | None = None) -> Picked:
     """GM Matching (Acharyya et al., arXiv 2406.17188), in the form of its released code.
 
     Features and their geometric median m are scaled to length 1. Start with theta = m; k times,
@@ -36,7 +36,7 @@ def matching(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
     k
         Number to pick, at most n.
     left
-        float64 (d,), from the part before; 0 for the first part.
+        float64 (d,), from the part before; None for the first part.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def matching(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
     return follow(unit, directions(median(unit)[None])[0], k, left)
 
 
-def matching_unscaled(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
+def matching_unscaled(points: Scaled, k: int, left: Doubles | None = None) -> Picked:
     """GM Matching as in the paper (arXiv 2406.17188, Algorithm 1): as `matching`, but unscaled.
 
     The mean of the picked images follows the geometric median.
@@ -58,7 +58,7 @@ def matching_unscaled(points: Scaled, k: int, left: Doubles | float = 0.0) -> Pi
     return follow(points, median(points), k, left)
 
 
-def herding(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
+def herding(points: Scaled, k: int, left: Doubles | None = None) -> Picked:
     """Herding in the form of iCaRL (Rebuffi et al., CVPR 2017, Algorithm 4).
 
     Each step picks the image that brings the mean of the picked ones nearest to the mean mu of the
@@ -74,7 +74,7 @@ def herding(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
     return follow(points, points.mean(), k, left, costly=True)
 
 
-def adaptive(points: Scaled, k: int, left: Doubles | float = 0.0) -> Picked:
+def adaptive(points: Scaled, k: int, left: Doubles | None = None) -> Picked:
     """Herding of features that are scaled to length 1; parameters and result as of `matching`."""
     unit = points.directions()
     return follow(unit, unit.mean(), k, left, costly=True)

@@ -63,7 +63,7 @@ def pick_from_class(
     pieces = [np.arange(part, len(rows), parts) for part in range(parts)]
     sizes = np.array([len(piece) for piece in pieces])
     kept = []
-    left: Doubles | float = 0.0
+    left: Doubles | None = None
     for piece, share in zip(pieces, quotas(sizes, k, np.zeros_like(sizes)).tolist(), strict=True):
         # Each part makes up for those before, as if the class were whole.
         picked, left_after = _pick(pick, features, rows[piece], values[piece], share, left)
@@ -87,8 +87,8 @@ def _pick(
     rows: Rows,
     values: Values,
     k: int,
-    left: Doubles | float = 0.0,
-) -> tuple[Rows, Callable[[], Doubles | float]]:
+    left: Doubles | None = None,
+) -> tuple[Rows, Callable[[], Doubles | None]]:
     """Pick from a part of a class; return the positions, and what the next part makes up for."""
     place = as_slice(rows)
     if isinstance(place, slice) and features.dtype in (np.float32, np.float64):
@@ -97,18 +97,19 @@ def _pick(
         own = copy_rows(features, rows)
     if isinstance(pick, Pick):
         points = _doubles(own)
-        _check_finite(np.vecdot(points, points), own, rows)
+        _check_finite(float(np.vecdot(points, points).max()), own, rows)
         return pick.function(points, k, values), lambda: left
     scaled = Scaled(own)
-    _check_finite(scaled.squares, own, rows)
+    _check_finite(scaled.largest, own, rows)
     if isinstance(pick, Search):
         return pick.function(scaled, k), lambda: left
     picked = pick.function(scaled, k, left)
     return picked.rows, picked.left
 
 
-def _check_finite(squares: Features, points: Features, rows: Rows) -> None:
-    if np.isfinite(squares).all():
+def _check_finite(largest: float, points: Features, rows: Rows) -> None:
+    """Refuse features that are not finite; `largest` is the largest of their squares."""
+    if math.isfinite(largest):
         return
     bad = ~np.isfinite(points).all(axis=1)
     if bad.any():

@@ -11,7 +11,7 @@ import numpy as np
 from moderate_cli.arrays import Doubles, Features, Points, Rows, blocks, scratch
 
 BLOCK_NUMBERS = 1 << 16  # that stay in the cache while they are computed with
-MEAN_ROWS = 128  # few enough that their sum loses no digit that matters
+MEAN_ROWS = 256  # few enough that their sum loses no digit that matters
 SMALL = 1e-24  # squares of features from which on, or up to 1 / SMALL, single precision is used
 
 

@@ -57,7 +57,7 @@ class Follow(NamedTuple):
     `left` is that of the part of the class before, if the class is divided.
     """
 
-    function: Callable[[Scaled, int, Doubles | float], Picked]
+    function: Callable[[Scaled, int, Doubles | None], Picked]
 
 
 @dataclass(frozen=True, eq=False)

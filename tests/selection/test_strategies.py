@@ -34,7 +34,7 @@ def searching(function):
 
 
 def following(function):
-    def follow(points, k, left=0.0):
+    def follow(points, k, left=None):
         picked = function(Scaled(points), k, left)
         return picked.rows, picked.left()
 
@@ -82,9 +82,9 @@ def test_follows_are_those_of_the_plain_statement(name, seed):
     points = random_class(seed)[0]
     before = np.random.default_rng(seed).normal(size=5)
     for k in (0, 1, 7, 39, 40):
-        for left in (0.0, before):
+        for left in (None, before):
             rows, now = FOLLOWS[name](points, k, left)
-            picked, missing = naive.FOLLOWS[name](points, k, left)
+            picked, missing = naive.FOLLOWS[name](points, k, 0.0 if left is None else left)
             assert rows.tolist() == picked, k
             assert np.allclose(now, missing, atol=1e-4)
 

@@ -11,7 +11,6 @@ import contextlib
 import functools
 import math
 import os
-import signal
 import sys
 import threading
 import time
@@ -20,7 +19,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from moderate_cli.cgroups import allowed_processors
-from moderate_cli.platforms import ENDING
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -180,6 +178,10 @@ def _signals_held() -> Iterator[None]:
     ):  # handlers run in the main thread only
         yield
         return
+    import signal
+
+    from moderate_cli.platforms import ENDING
+
     held: list[int] = []
     before = {number: signal.getsignal(number) for number in ENDING}
     handlers = {number: handler for number, handler in before.items() if callable(handler)}

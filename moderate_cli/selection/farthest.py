@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderate_cli.arrays import Points, Rows, blocks
+from moderate_cli.arrays import Features, Points, Rows, blocks
 from moderate_cli.selection.scaled import Scaled, rounding
 
 # Images among which the next picks are sought, and the numbers that are computed with at once.
@@ -39,16 +39,16 @@ def k_center(points: Scaled, k: int) -> Rows:
     array([3, 4, 0])
     """
     bounds = _Bounds(points)
-    picked = new = np.array([bounds.most_central()])
+    picked = np.array([bounds.first])
     count = min(max(LEAST, k + k // 2), 4 * LEAST)
     while len(picked) < k:
-        if len(new):
-            bounds.lower(new)
         near, others = bounds.farthest(count)
         new = _pick_among(points, near, others, picked, k - len(picked))
         if not len(new) and count >= MOST:
             return _pick_one_by_one(points, picked, k)
         picked = np.concatenate([picked, new])
+        if 0 < len(new) and len(picked) < k:
+            bounds.lower(new)
         if not 0 < len(new) < count // 4:
             count = min(2 * count, MOST)
     return picked[:k]
@@ -57,7 +57,8 @@ def k_center(points: Scaled, k: int) -> Rows:
 class _Bounds:
     """Upper bounds of the squared distance of each image to its nearest picked image.
 
-    They are computed in single precision, and rounding is added.
+    They are computed in single precision, and rounding is added. The first picked image is the one
+    nearest to the mean.
     """
 
     def __init__(self, points: Scaled) -> None:
@@ -65,20 +66,28 @@ class _Bounds:
         epsilon = float(np.finfo(self._squares.dtype).eps)
         # Two squares and a product are rounded.
         self._error = 2 * rounding(self._features.shape[1]) * epsilon * points.largest
-        self._bounds = np.full_like(self._squares, np.inf)  # -inf for a picked image
+        self.first = self._most_central()
+        self._bounds = self._apart_from(self._features[self.first])  # -inf for a picked image
+        self._bounds += self._squares[self.first] + self._error
+        self._bounds[self.first] = -np.inf
 
-    def most_central(self) -> int:
-        """Return the image nearest to the mean."""
+    def _most_central(self) -> int:
         mean = self._points.mean()
-        apart = self._features @ mean.astype(self._squares.dtype)
+        apart = self._apart_from(mean.astype(self._squares.dtype))
+        best = int(apart.argmin())
+        unsure, apart[best] = apart[best] + 2 * self._error, -np.inf
+        near = np.flatnonzero(apart <= unsure)
+        if len(near) == 1:
+            return best
+        rows = self._points.rows(near)
+        return int(near[(np.vecdot(rows, rows) - 2 * (rows @ mean)).argmin()])
+
+    def _apart_from(self, point: Features) -> Features:
+        """Return the squared distance of each image to a point, without the square of the point."""
+        apart: Features = self._features @ point
         apart *= -2
         apart += self._squares
-        near = np.flatnonzero(apart <= apart.min() + 2 * self._error)
-        if len(near) > 1:
-            rows = self._points.rows(near)
-            exact = np.vecdot(rows, rows) - 2 * (rows @ mean)
-            near = near[[exact.argmin()]]
-        return int(near[0])
+        return apart
 
     def lower(self, picked: Rows) -> None:
         """Lower the bounds to the distances to images that are now picked."""

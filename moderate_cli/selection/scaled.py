@@ -98,6 +98,8 @@ class Scaled:
     def mean(self) -> Doubles:
         """Return the mean, float64 (d,), of sums of some rows in the precision of `single`."""
         weights = np.ones_like(self.squares) if self.scales is None else self.scales
-        parts = blocks(len(self), MEAN_ROWS)
-        total = sum((weights[part] @ self.single[part]).astype(np.float64) for part in parts)
-        return np.asarray(total / len(self))
+        total: Doubles = np.zeros(self.single.shape[1])
+        for part in blocks(len(self), MEAN_ROWS):
+            total += weights[part] @ self.single[part]
+        total /= len(self)
+        return total

@@ -47,6 +47,8 @@ def processors() -> int:
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count()
+    if count == 1:
+        return 1
     allowed = allowed_processors()
     return min([count or 1, *([] if allowed is None else [math.ceil(allowed)]), *_shares])
 
@@ -77,7 +79,7 @@ def in_threads(
         with one_blas_thread():
             yield from map(work, parts)
         return
-    from concurrent.futures import ThreadPoolExecutor  # which takes 4 ms to load
+    from concurrent.futures import ThreadPoolExecutor, wait  # which take 4 ms to load
 
     most = min(AHEAD * threads, at_once or AHEAD * threads)
     with one_blas_thread(), ThreadPoolExecutor(threads, initializer=_begin) as pool:

@@ -16,7 +16,8 @@ def k_center(points: Scaled, k: int) -> Rows:
 
     Starts with the image nearest to the mean, then repeatedly picks the image that is farthest
     from its nearest picked image. The largest of these distances ends up at most twice the smallest
-    possible for k images. Memory beside the features is O(n).
+    possible for k images. Memory beside the features is O(n), unless so many images are equally far
+    that single precision decides nothing: then it is that of the features in double precision.
 
     Distances only shrink as images are picked. So the next picks are among the images that are
     farthest now, as long as one of these is farther than all others were.
@@ -47,9 +48,9 @@ def k_center(points: Scaled, k: int) -> Rows:
         if not len(new) and count >= MOST:
             return _pick_one_by_one(points, picked, k)
         picked = np.concatenate([picked, new])
-        if 0 < len(new) and len(picked) < k:
+        if len(new) and len(picked) < k:
             bounds.lower(new)
-        if not 0 < len(new) < count // 4:
+        if not len(new) or len(new) >= count // 4:
             count = min(2 * count, MOST)
     return picked[:k]
 

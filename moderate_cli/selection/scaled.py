@@ -81,7 +81,10 @@ class Scaled:
 
     def whole(self) -> Points:
         """Return all rows, float64 (n, d)."""
-        return np.concatenate([block.copy() for block in self.blocks()])
+        found: Points = self._features.astype(np.float64)
+        if self._scales is not None:
+            found *= self._scales[:, None]
+        return found
 
     def blocks(self) -> Iterator[Points]:
         """Yield all rows in blocks, float64 (m, d), each valid until the next."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Rows
+from moderate_cli.arrays import Doubles, Rows
 from moderate_cli.selection.scaled import Scaled, rounding
 
 # Products of all pairs of images take less time than those of the picked ones, if these are more
@@ -110,13 +110,13 @@ class _Standing:
         self._rate = rounding(len(target)) * self._epsilon
         self._longest = math.sqrt(points.largest)
         self._step = self._longest * (_length(target) + self._longest)
-        self._growth = self._times(target).copy()
+        self._unsure = 0.0
         self._compute()
 
     def pick(self, k: int) -> list[int]:
         """Pick k images; add the target to theta after each, and subtract the image."""
         features, scales, product = self._features, self._scales, self._product
-        rounding_of_step, twice = self._rate * self._step, 2 * self._epsilon
+        target = self._target.astype(features.dtype)
         picked: list[int] = []
         while True:
             values = self._values
@@ -130,14 +130,18 @@ class _Standing:
             if len(picked) == k:
                 return picked
             self._added.append(best)
-            np.dot(features, features[best], out=product)
+            image = features[best] if scales is None else features[best] * scales[best]
+            np.dot(features, image - target, out=product)
             if scales is not None:
                 product *= scales
-                product *= scales[best]
-            values += self._growth
             values -= product
+            # Products are rounded independently of each other; the target and the sum, the same
+            # way in the worst case.
+            self._steps += 1
             self._size += self._step
-            self._unsure += rounding_of_step + twice * self._size
+            self._drift += 3 * self._epsilon * self._size
+            self._unsure = self._rate * (self._begun + self._step * math.sqrt(self._steps))
+            self._unsure += self._drift
 
     def _decide(self) -> int:
         """Return the best image by the exact theta."""
@@ -145,6 +149,7 @@ class _Standing:
             taken = self._points.rows(np.array(self._added)).sum(axis=0)
             self._theta = self._theta + len(self._added) * self._target - taken
             self._added = []
+            self._size = self._longest * (_length(self._theta) + self._longest)
         near = self._near()
         if len(near) > CLOSE:
             picked = self._values == -np.inf
@@ -166,17 +171,13 @@ class _Standing:
 
     def _compute(self) -> None:
         """Compute all values, and bounds of a value and of the error of a difference of two."""
-        start = self._growth if self._theta is self._target else self._times(self._theta)
-        self._values = start - self._costs
-        self._size = self._longest * (_length(self._theta) + self._longest)
-        self._unsure = self._rate * self._size
-
-    def _times(self, vector: Doubles) -> Features:
-        """Return the products of all images with a vector, (n,), until the next ones."""
-        np.dot(self._features, vector.astype(self._costs.dtype), out=self._product)
+        self._values = self._features @ self._theta.astype(self._costs.dtype)
         if self._scales is not None:
-            self._product *= self._scales
-        return self._product
+            self._values *= self._scales
+        self._values -= self._costs
+        self._size = self._begun = self._longest * (_length(self._theta) + self._longest)
+        self._steps, self._drift = 0, 0.0
+        self._unsure = self._rate * self._begun
 
 
 def _length(vector: Doubles) -> float:

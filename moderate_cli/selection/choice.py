@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Literal, TypedDict, get_args
+from typing import Literal, TypedDict
 
 from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed, check_whole
 from moderate_cli.literals import Balance, Center, Criterion, Metric, Scope, StrategyName
+from moderate_cli.scoring.centers import CENTERS, METRICS
 from moderate_cli.selection.conflicts import conflicts, without_effect
 from moderate_cli.selection.counts import BALANCES, exact
 from moderate_cli.selection.strategies import STRATEGIES, Strategy
@@ -99,9 +100,11 @@ class Choice:
     def __post_init__(self) -> None:
         check_choice("strategy", self.strategy, STRATEGIES, WHERE)
         if self.criterion is not None:
-            check_choice("criterion", self.criterion, get_args(Criterion))
-        check_choice("center", self.center, get_args(Center))
-        check_choice("metric", self.metric, get_args(Metric))
+            from moderate_cli.scoring import CRITERIA  # which take long to load
+
+            check_choice("criterion", self.criterion, CRITERIA)
+        check_choice("center", self.center, CENTERS)
+        check_choice("metric", self.metric, METRICS)
         check_choice("scope", self.scope, SCOPES)
         check_choice("balance", self.balance, BALANCES)
         if not 0 <= self.window_quantile <= 1:

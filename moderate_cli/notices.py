@@ -33,12 +33,14 @@ Kind = Literal[
     "suspects",  # `count` likely label errors were dropped first, and `of` images are left
     "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`
     "kept from",  # `count` of the `of` images of the earlier selection `names[0]` are kept
+    "earlier suspects",  # `count` were not dropped: the earlier selection `names[0]` has them
     "spared suspects",  # `count` were not dropped, so that `classes` keep `least`
     "lost to suspects",  # `classes` had nothing else
     "duplicates",  # `count` near duplicates of `of` images
     "torn duplicates",  # `count` pairs, `names`, have different labels
     "leaks",  # `count` images are near duplicates of `of` images of the dataset `names[0]`
     "leaked test images",  # `count` of `of` images of the test set `names[0]` have one in the data
+    "earlier duplicates",  # the same as of suspects
     "spared duplicates",  # the same as of suspects
     "lost to duplicates",  # the same as of suspects
     "expected",  # `share` seconds to embed `count` images, `than` to train `of` classifiers

@@ -194,6 +194,15 @@ def _spared(one: str, more: str) -> Callable[[Notice], str]:
     return words
 
 
+def _earlier(one: str, more: str) -> Callable[[Notice], str]:
+    def words(notice: Notice) -> str:
+        has = "it" if notice.count == 1 else "them"
+        number = counted(notice.count, one, more)
+        return f"did not drop {number}, because {notice.names[0]} has {has}"
+
+    return words
+
+
 def _lost_to(more: str) -> Callable[[Notice], str]:
     def words(notice: Notice) -> str:
         number = counted(len(notice.classes), "class", "classes")
@@ -386,12 +395,14 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         lambda one: say_doubts(NoiseEstimate(one.count, one.of, one.share)),
     ),
     "kept from": ("", _kept_from),
+    "earlier suspects": ("", _earlier("likely label error", "likely label errors")),
     "spared suspects": ("", _spared("likely label error", "likely label errors")),
     "lost to suspects": ("warning", _lost_to("likely label errors")),
     "duplicates": ("", _duplicates),
     "torn duplicates": ("warning", _torn),
     "leaks": ("", _leaks),
     "leaked test images": ("warning", _leaked),
+    "earlier duplicates": ("", _earlier("near duplicate", "near duplicates")),
     "spared duplicates": ("", _spared("near duplicate", "near duplicates")),
     "lost to duplicates": ("warning", _lost_to("near duplicates")),
     "expected": ("", _expected),

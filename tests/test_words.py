@@ -186,6 +186,16 @@ SAID = [
         "all probabilities add up to about 10 % of the labels, but no single image is likely wrong",
     ),
     (
+        Notice("earlier suspects", 2, names=("kept.txt",)),
+        "",
+        "did not drop 2 likely label errors, because kept.txt has them",
+    ),
+    (
+        Notice("earlier duplicates", 1, names=("kept.txt",)),
+        "",
+        "did not drop 1 near duplicate, because kept.txt has it",
+    ),
+    (
         Notice("spared suspects", 2, classes=CATS, least=3),
         "",
         "did not drop 2 likely label errors, so that each class keeps --min-per-class 3: cat 2",

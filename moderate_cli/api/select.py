@@ -144,10 +144,10 @@ def select_each(
     recorder = Recorder(listener)
     source = open_source(inputs, seed=choices[0].seed, check=check_all, listener=recorder)
     earlier = None if names is None else names.among(source, recorder)
-    chooser, found = Chooser(source, recorder), []
+    chooser, found = Chooser(source, recorder, earlier), []
     for choice in choices:
         own = Recorder(listener)  # notices of this selection alone
-        selection = chooser.choose(choice, earlier)
+        selection = chooser.choose(choice)
         _warn_of_noise(choice, selection, source, recorder)
         for notice in selection.of_classes():
             own.notice(notice)

@@ -28,16 +28,20 @@ class Chooser:
         Images to select from.
     listener
         Hears progress and notices.
+    earlier
+        Images of an earlier selection, to keep in any case.
     """
 
-    def __init__(self, source: Source, listener: Listener = SILENT) -> None:
-        self.source, self._listener = source, listener
+    def __init__(
+        self, source: Source, listener: Listener = SILENT, earlier: Earlier | None = None
+    ) -> None:
+        self.source, self._listener, self._earlier = source, listener, earlier
         self._preparers: dict[tuple[float | None, int], Preparer] = {}
         self._scores: dict[tuple[str, str, str, int], Scores] = {}
         self._noise_rates: dict[tuple[float | None, int, Dropped], float] = {}
 
-    def choose(self, choice: Choice, earlier: Earlier | None = None) -> Selection:
-        """Select images; keep those of an earlier selection in any case.
+    def choose(self, choice: Choice) -> Selection:
+        """Select images.
 
         Raises
         ------
@@ -45,10 +49,9 @@ class Chooser:
             If there are too few images or classes, or more earlier ones than are to be kept.
         """
         prepared, scores = self.prepare(choice), self._score(choice)
-        fixed = None
+        fixed, earlier = None, self._earlier
         if earlier is not None:
             fixed = earlier.mask
-            prepared = prepared.keeping(fixed)
             earlier.check(choice, kept_count(prepared.images, choice.ratio, choice.count))
         values = np.where(prepared.eligible, scores.values, np.nan)
         features = self.source.features if choice.entry.within_classes else None
@@ -79,7 +82,7 @@ class Chooser:
     def _preparer(self, choice: Choice) -> Preparer:
         key = (choice.dedup, choice.min_per_class)
         if key not in self._preparers:
-            self._preparers[key] = Preparer(self.source, *key, self._listener)
+            self._preparers[key] = Preparer(self.source, *key, self._listener, self._earlier)
         return self._preparers[key]
 
     def _score(self, choice: Choice) -> Scores:

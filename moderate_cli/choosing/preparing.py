@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from moderate_cli.arrays import Mask, Rows
+from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.inputs import Source
 from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.label_errors.suspects import Suspects
@@ -46,13 +46,6 @@ class Prepared:
         """The number of remaining images."""
         return int(np.count_nonzero(self.eligible))
 
-    def keeping(self, fixed: Mask) -> Prepared:
-        """Return it with images that are kept in any case, bool (n,), though they were dropped."""
-        kept = {
-            why: one._replace(rows=one.rows[~fixed[one.rows]]) for why, one in self.left_out.items()
-        }
-        return replace(self, eligible=self.eligible | fixed, left_out=kept)
-
 
 class Preparer:
     """Drops images before the selection, in each way only once.
@@ -67,6 +60,8 @@ class Preparer:
         Minimum number of images left per class.
     listener
         Hears which images are dropped.
+    earlier
+        Images that are not dropped.
     """
 
     def __init__(
@@ -75,9 +70,10 @@ class Preparer:
         dedup: float | None,
         min_per_class: int,
         listener: Listener,
+        earlier: Earlier | None = None,
     ) -> None:
         self._source, self._dedup, self._least = source, dedup, min_per_class
-        self._listener = listener
+        self._listener, self._earlier = listener, earlier
         self._done: dict[Dropped, Prepared] = {}
 
     def prepare(self, dropped: Dropped) -> Prepared:
@@ -89,26 +85,27 @@ class Preparer:
     def _prepare(self, dropped: Dropped) -> Prepared:
         eligible, left_out, duplicates = self._source.readable, {}, None
         if dropped is not None:
-            left_out["suspects"] = one = self._suspects_left_out(dropped)
+            found = self.suspects.most_probable(dropped)
+            left_out["suspects"] = one = self._leave_out(found, eligible)
             eligible[one.rows] = False
             left = int(np.count_nonzero(eligible))
             self._listener.notice(Notice("suspects", len(one.rows), left))
             if dropped == "auto":
                 tell_of_doubts(self.suspects, self._listener)
-            self._tell("suspects", one, eligible)
+            self._tell("suspects", found, one, eligible)
         if self._dedup is not None:
             duplicates = self._find_duplicates(eligible, self._dedup)
             # Later copies are dropped first, so that a class with nothing else keeps the first one.
-            left_out["duplicates"] = one = leave_out(
-                duplicates.rows[::-1], self._source.labels, eligible, self._least
-            )
+            left_out["duplicates"] = one = self._leave_out(duplicates.rows[::-1], eligible)
             eligible[one.rows] = False
-            self._tell("duplicates", one, eligible)
+            self._tell("duplicates", duplicates.rows, one, eligible)
         return Prepared(eligible, left_out, duplicates)
 
-    def _suspects_left_out(self, dropped: Fraction | Literal["auto"]) -> LeftOut:
-        rows = self.suspects.most_probable(dropped)
-        return leave_out(rows, self._source.labels, self._source.readable, self._least)
+    def _leave_out(self, rows: Rows, eligible: Mask) -> LeftOut:
+        """Leave out rows, in their order, but those of the earlier selection."""
+        if self._earlier is not None:
+            rows = rows[~self._earlier.mask[rows]]
+        return leave_out(rows, self._source.labels, eligible, self._least)
 
     @cached_property
     def suspects(self) -> Suspects:
@@ -124,12 +121,18 @@ class Preparer:
         tell_of_duplicates(found, self._source, self._listener)
         return found
 
-    def _tell(self, what: Literal["suspects", "duplicates"], one: LeftOut, eligible: Mask) -> None:
-        """Notify of classes that keep images to drop, and of classes without an image left."""
+    def _tell(
+        self, what: Literal["suspects", "duplicates"], found: Rows, one: LeftOut, eligible: Mask
+    ) -> None:
+        """Notify of found images that stay, and of classes without an image left."""
         labels = self._source.labels
+        stay = len(found) - len(one.rows) - len(one.spared)
+        if self._earlier is not None and stay:
+            kind: Kind = "earlier suspects" if what == "suspects" else "earlier duplicates"
+            self._listener.notice(Notice(kind, stay, names=(self._earlier.name,)))
         if len(one.spared):
             classes = self._source.classes_of(one.spared)
-            kind: Kind = "spared suspects" if what == "suspects" else "spared duplicates"
+            kind = "spared suspects" if what == "suspects" else "spared duplicates"
             notice = Notice(kind, len(one.spared), classes=classes, least=self._least)
             self._listener.notice(notice)
         lost = one.rows[~np.isin(labels[one.rows], labels[eligible])]

@@ -100,6 +100,24 @@ def test_what_would_be_dropped_first_is_kept(drawn):
     # The ratio is of all that is left: 56 images, less 17 suspects, and 5 of these again.
     assert len(suspects) == 17
     assert len(found.rows) == 22
+    # What is said to be dropped is what is dropped.
+    notices = {notice.kind: notice for notice in found.notices}
+    assert notices["suspects"][1:3] == (12, 44)
+    assert notices["earlier suspects"].count == 5
+    assert "(50 % of the 44 left; 12 dropped first)" in found.summary
+
+
+def test_near_duplicates_of_the_earlier_selection_stay_and_are_said(moderate, tmp_path, rng):
+    own = rng.normal(size=(20, 6))
+    np.save(tmp_path / "f.npy", np.concatenate([own, own[:3]]))
+    np.save(tmp_path / "l.npy", np.repeat([0, 1, 0], [10, 10, 3]))
+    np.save(tmp_path / "old.npy", np.array([12, 20]))
+    args = ("select", "-r", "0.5", "--dedup", "0.999", "-o", tmp_path / "new.txt")
+    args += ("--features", tmp_path / "f.npy", "--labels", tmp_path / "l.npy")
+    assert "(50 % of the 20 left; 3 dropped first)" in moderate(*args).stderr
+    done = moderate(*args, "--keep-from", tmp_path / "old.npy")
+    assert f": did not drop 1 near duplicate, because {tmp_path}/old.npy has it\n" in done.stderr
+    assert "(52 % of the 21 left; 2 dropped first)" in done.stderr
 
 
 def test_fewer_than_the_old_images_are_refused_with_the_next_step(drawn, moderate):

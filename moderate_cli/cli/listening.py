@@ -46,7 +46,8 @@ class Console(Listener):
         """Warn of oddities of a dataset, and check outputs, before anything is embedded."""
         if dataset.empty_classes:
             empty = counted(len(dataset.empty_classes), "class has", "classes have")
-            console.warn(f"{name}: {empty} no images: {some(dataset.empty_classes)}")
+            labels = "" if (found := dataset.corrections) is None else f" with {found.name}"
+            console.warn(f"{name}: {empty} no images{labels}: {some(dataset.empty_classes)}")
         for sentence in sentences(dataset, name, clustered=clustered):
             console.warn(f"{name}: {sentence}")
         self._outputs.check(dataset, store)

@@ -115,7 +115,7 @@ def command(
     inputs = inputs_of(**inputs_from(data=data, **source))
     listener = Console(outputs, verbose=verbose)
     found = write(inputs, single(choices, "report"), page, png, listener, method=method)
-    console.note(f"Kept {len(found.rows)} of {len(found.mask)} images -> {page}")
+    console.note(f"Kept {found.summary} -> {page}")
     if png is not None:
         console.note(f"Wrote the plots -> {png}")
     address = Path(page).absolute().as_uri()

@@ -50,6 +50,11 @@ class Corrections:
         """int64 (n,), the class of each image; the given one for images to leave out."""
         return np.where(self.left_out, self.given, self.corrected)
 
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """int64 (m,), the class of each image but those to leave out."""
+        return self.corrected[~self.left_out]
+
     @cached_property
     def changed(self) -> Rows:
         """Rows with another class than in the dataset, int64 (m,); not those to leave out."""

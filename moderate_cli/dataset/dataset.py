@@ -129,8 +129,9 @@ class Dataset:
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
-        """Classes without images."""
-        counts = np.bincount(self.labels, minlength=len(self.classes))
+        """Classes without images, or to which corrected labels leave none."""
+        labels = self.labels if self.corrections is None else self.corrections.used
+        counts = np.bincount(labels, minlength=len(self.classes))
         return tuple(self.classes[label] for label in np.flatnonzero(counts == 0).tolist())
 
     @property

@@ -110,6 +110,12 @@ class Subject:
         stores = self.selection.source.stores
         return {one.paths[row]: why for one in stores for row, why in one.unreadable.items()}
 
+    @property
+    def unlabeled(self) -> Rows:
+        """Rows of the images that corrected labels leave out."""
+        found = self.dataset.corrections
+        return np.empty(0, np.int64) if found is None else np.flatnonzero(found.left_out)
+
     def spared(self, what: str) -> int:
         """How many "suspects" or "duplicates" stay because their class needs them."""
         left_out = self.selection.prepared.left_out

@@ -36,6 +36,9 @@ def warnings(subject: Subject) -> Iterator[Warned]:
     if subject.unreadable:
         reasons = [f"{path} ({reason})" for path, reason in subject.unreadable.items()]
         yield Warned(counted(reasons, "unreadable image"), f"Left out: {some(reasons)}.")
+    if len(rows := subject.unlabeled):
+        paths = [subject.data.paths[row] for row in rows.tolist()]
+        yield Warned(f"{counted(paths, 'image')} without a label", f"Left out: {some(paths)}.")
     yield from _of_sameness(subject)
 
 
@@ -78,7 +81,7 @@ def _of_classes(subject: Subject) -> Iterator[Warned]:
         shares = "" if subject.choice.within_classes else ", or use --scope class"
         yield Warned(f"No image of {number} is kept", f"Keep more images{shares}: {names}.")
     if empty := subject.dataset.empty_classes:
-        title = f"{counted(empty, 'class folder')} without images"
+        title = f"{counted(empty, 'class', 'classes')} without images"
         yield Warned(title, f"{some(empty)}.")
 
 

@@ -160,10 +160,27 @@ def test_a_copy_has_images_in_the_folders_of_their_classes(data, corrected, tmp_
     ]  # fmt: skip
     moved = tmp_path / "data" / "out" / "dog" / "4-1.png"
     assert moved.read_bytes() == (data / "cat" / "4.png").read_bytes()
-    (data.parent / "empty.csv").write_text("path,label\nowl/0.png,cat\n")
+
+
+@pytest.mark.parametrize("label", ["cat", ""])
+def test_a_copy_keeps_the_folder_of_a_class_that_no_image_is_of_any_more(
+    data, moderate, label, monkeypatch
+):
+    monkeypatch.chdir(data.parent)
+    (data.parent / "empty.csv").write_text(f"path,label\nowl/0.png,{label}\n")
+    args = ("select", "train", "-r", "1", "--labels", "empty.csv", "--copy-to")
+    done = moderate(*args, "out")
+    assert done.status == 0, done.stderr
+    assert "moderate: warning: train: 1 class has no images with empty.csv: owl\n" in done.stderr
+    assert "out: has empty classes; ImageFolder needs allow_empty=True" in done.stderr
+    copy = ImageFolder(data.parent / "out", allow_empty=True)
+    assert copy.class_to_idx == {"cat": 0, "dog": 1, "owl": 2}
+    assert sorted(copy.targets) == [0] * (6 if label else 5) + [1, 1]
+    # Of other classes some image must be kept.
     selection = select("train", ratio=1, labels="empty.csv", backbone="pixels")
-    with pytest.raises(OutputError, match="classes would be empty"):
-        export(selection.dataset, selection, "other")
+    some = selection.mask & (selection.dataset.corrected_labels == 0)
+    with pytest.raises(OutputError, match="1 of 3 classes would be empty, e.g. 'dog'"):
+        export(selection.dataset, some, "other")
 
 
 def test_a_published_selection_says_how_labels_were_corrected(data, corrected, moderate):

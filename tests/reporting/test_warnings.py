@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from reports import HOW, subject_of
+from reports import HOW, data_of, subject_of
 
 from moderate_cli.reporting.warnings import Warned, warnings
 
@@ -25,6 +25,23 @@ def test_classes_of_which_nothing_is_kept_are_named(tmp_path):
         assert next(warnings(subject)) == Warned(
             "No image of 1 class is kept", f"Keep more images{advice}: dog."
         )
+
+
+def test_images_without_a_label_are_named_and_counted_nowhere(embedded, tmp_path, moderate):
+    (tmp_path / "labels.csv").write_text("path,label\ncat/0.png,\nowl/0.png,\n")
+    page = tmp_path / "page.html"
+    done = moderate("report", embedded, "--labels", tmp_path / "labels.csv", "-o", page)
+    assert done.stderr.endswith(
+        "moderate: Kept 2 of 6 images in 2 classes (33 % of the 6; 0 dropped first) with moderate"
+        f" -> {page}\n"
+    )
+    text = page.read_text()
+    assert "<strong>2 of 6</strong> images are kept (33 % of all)" in text
+    assert (
+        "<strong>2 images without a label.</strong> <bdi>Left out: cat/0.png, owl/0.png.</bdi>"
+    ) in text
+    assert "<strong>1 class without images.</strong> <bdi>owl.</bdi>" in text
+    assert data_of(text)["classes"]["images"] == [4, 2]
 
 
 def test_features_that_coincide_are_warned_of(tmp_path):

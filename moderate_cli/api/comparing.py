@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from moderate_cli.api.expecting import comparing_seconds, tell
-from moderate_cli.arrays import Doubles, Labels
+from moderate_cli.arrays import Labels
 from moderate_cli.choosing.leaks import tell_of_leaks
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
@@ -28,6 +28,7 @@ from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.inputs.spelling import spelled
 from moderate_cli.label_errors.doubts import noise_estimate
+from moderate_cli.label_errors.suspects import Suspects
 from moderate_cli.listening import Listener, Recorder
 from moderate_cli.networks.table import FITTED
 from moderate_cli.results import LabeledFeatures
@@ -143,7 +144,11 @@ def compare(
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing and not told:
         tell(trial.expected(missing, recipe), listener)
-    weights = _weights(own, listener) if judged is None else None
+    check_comparable(own.labels[own.readable], held_out=judged is None)
+    suspects, weights = _suspects(own, listener), None
+    if judged is None:
+        tell_of_doubted(suspects, own, listener)
+        weights = believed(suspects)
     if missing:
         for one in filter(None, (own, judged)):
             one.sets[0].check()
@@ -155,8 +160,11 @@ def compare(
                 ledger.add(cell, result)
                 counted.finish_cell()
     results = {cell: ledger.results[cell] for cell in cells}
+    accuracy = noise_estimate(suspects).accuracy
     seeds = len({cell.seed for cell in cells})
-    return Comparison(results, base, judged is None, _about(trial, recipe, seeds, listener))
+    return Comparison(
+        results, base, judged is None, _about(trial, recipe, seeds, accuracy, listener)
+    )
 
 
 def _ledger(trial: Trial, base: Choice, recipe: Recipe | None) -> Ledger:
@@ -184,13 +192,14 @@ def _ledger(trial: Trial, base: Choice, recipe: Recipe | None) -> Ledger:
     return Ledger(None if store is None else store.folder / EVALUATIONS, context, test)
 
 
-def _about(trial: Trial, recipe: Recipe | None, seeds: int, listener: Listener) -> About:
+def _about(
+    trial: Trial, recipe: Recipe | None, seeds: int, accuracy: float, listener: Listener
+) -> About:
     own, judged = trial.own, trial.judged
     backbone = f" on features of {own.stores[0].manifest.spec.backbone}" if own.stores else ""
     doubted = 0
     if judged is not None and len(np.unique(judged.labels[judged.readable])) > 1:
-        with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
-            noise = noise_estimate(judged.sets[0].suspects(on_progress=move))
+        noise = noise_estimate(_suspects(judged, listener))
         # Where a head hardly knows the classes, hard images look like wrong labels.
         doubted = round(noise.rate * noise.images) if np.isnan(noise.accuracy) else 0
     data = trial.inputs.data
@@ -204,6 +213,7 @@ def _about(trial: Trial, recipe: Recipe | None, seeds: int, listener: Listener) 
         0 if judged is None else int(np.count_nonzero(judged.readable)),
         doubted,
         spelled(trial.inputs),
+        accuracy,
     )
 
 
@@ -279,13 +289,9 @@ class _Unlisted(Recorder):
         """Do nothing."""
 
 
-def _weights(own: Source, listener: Listener) -> Doubles:
-    """Return how far the label of each image is believed; tell of those that are not."""
-    check_comparable(own.labels[own.readable], held_out=True)
+def _suspects(source: Source, listener: Listener) -> Suspects:
     with listener.progress("suspects", unit="step", delay=PATIENCE) as move:
-        suspects = own.sets[0].suspects(on_progress=move)
-    tell_of_doubted(suspects, own, listener)
-    return believed(suspects)
+        return source.sets[0].suspects(on_progress=move)
 
 
 def _learner(

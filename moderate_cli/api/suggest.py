@@ -132,8 +132,7 @@ def suggest(
         facts = facts_of(trial.own, name_of(data), suspects, duplicates)
     base, reasons = choice_for(facts, asked)
     found = compare(trial, cells, base, recipe, listener, told=told)
-    taken = found.picks[0].line.cell.strategy
-    strategy = "random" if facts.hardly_known else cast(StrategyName, taken)
+    strategy = cast(StrategyName, found.picks[0].line.cell.strategy)
     about = found.about
     if about is not None and not facts.unreadable:
         about = about._replace(inputs=spelled(inputs, without=("on_error",)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -31,6 +32,9 @@ class About(NamedTuple):
         Number of labels of the test set that are probably wrong.
     inputs
         Words that name the data and its features on the command line; None if nothing names them.
+    head_accuracy
+        Share of the images for which a linear head is right, if features hardly know the classes;
+        otherwise NaN.
     """
 
     data: str
@@ -42,6 +46,7 @@ class About(NamedTuple):
     test_images: int = 0
     doubted: int = 0
     inputs: Sequence[str] | None = None
+    head_accuracy: float = math.nan
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield what a reader of the table should know, by name."""

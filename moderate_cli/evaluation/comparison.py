@@ -75,11 +75,9 @@ class Comparison:
         command = f"  {self.command}\n" if with_command and self.command else ""
         return f"{about}\n{self.shown()}\n{verdict}\n{command}".lstrip("\n")
 
-    def shown(self, taken: str | None = None) -> str:
-        """Return the table in percent; marks the rows to take, or those of the `taken` strategy."""
+    def shown(self) -> str:
+        """Return the table in percent; marks the rows to take."""
         marked = [pick.line for pick in self.picks]
-        if taken is not None:
-            marked = [line for line in self.lines if line.cell.strategy == taken]
         rows = [(*_shown(line), "take" * (line in marked)) for line in self.lines]
         filtered = any(line.cell.drop_suspects for line in self.lines)
         columns = [at for at, name in enumerate(HEADER) if filtered or name != FILTER]
@@ -89,12 +87,20 @@ class Comparison:
     @cached_property
     def picks(self) -> list[Pick]:
         """The selection to take at each ratio."""
-        return list(picks(self.results, self.lines, PAIRED if self.held_out else 0.0))
+        paired = PAIRED if self.held_out else 0.0
+        unknown = not math.isnan(self._head_accuracy)
+        return list(picks(self.results, self.lines, paired, hardly_known=unknown))
 
     @property
     def verdict(self) -> str:
         """Which selection to take, by how much it is ahead, and how sure that is."""
-        return say_picks(self.picks) if self.picks else "only the full set was judged"
+        if not self.picks:
+            return "only the full set was judged"
+        return say_picks(self.picks, self._head_accuracy)
+
+    @property
+    def _head_accuracy(self) -> float:
+        return math.nan if self.about is None else self.about.head_accuracy
 
     @property
     def command(self) -> str:

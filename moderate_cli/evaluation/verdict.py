@@ -34,13 +34,19 @@ class Pick(NamedTuple):
     gains: bool
 
 
-def picks(results: Mapping[Cell, Result], lines: Sequence[Line], paired: float) -> Iterator[Pick]:
+def picks(
+    results: Mapping[Cell, Result],
+    lines: Sequence[Line],
+    paired: float,
+    *,
+    hardly_known: bool = False,
+) -> Iterator[Pick]:
     """Pick a selection for each ratio, in the order of the lines.
 
-    It is the recommended strategy, or random selection where that cannot be, unless another one is
-    more accurate beyond the 95 % interval of the difference. That is stricter than the
-    one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984, Section
-    3.4.3), because it must hold for the best of several.
+    It is the recommended strategy, or random selection where that cannot be or features hardly know
+    the classes, unless another one is more accurate beyond the 95 % interval of the difference.
+    That is stricter than the one-standard-error rule (Breiman et al., Classification and Regression
+    Trees, 1984, Section 3.4.3), because it must hold for the best of several.
 
     Parameters
     ----------
@@ -50,6 +56,8 @@ def picks(results: Mapping[Cell, Result], lines: Sequence[Line], paired: float) 
         Their means, as `summarize` returns them.
     paired
         As in `estimate`: the share of the variance of differences that comes with held-out images.
+    hardly_known
+        Whether the features hardly know the classes, and so cannot tell which images to keep.
     """
     values: dict[Cell, dict[int, float]] = {}
     for cell, result in results.items():
@@ -65,7 +73,7 @@ def picks(results: Mapping[Cell, Result], lines: Sequence[Line], paired: float) 
 
     for ratio in dict.fromkeys(line.cell.ratio for line in lines if line.cell.strategy != FULL):
         own = [line for line in lines if line.cell.ratio == ratio and line.cell.strategy != FULL]
-        first = _first(own)
+        first = _first(own, ("random",) if hardly_known else (RECOMMENDED, "random"))
         ahead = {line: gain(line, first) for line in own}
         # A half that is NaN, of few seeds, is no evidence.
         better = [line for line in own if ahead[line].mean > ahead[line].half]
@@ -74,19 +82,20 @@ def picks(results: Mapping[Cell, Result], lines: Sequence[Line], paired: float) 
         yield Pick(taken, NO_GAIN if taken is first else ahead[taken], first, gains)
 
 
-def _first(lines: Sequence[Line]) -> Line:
-    """Return the recommended selection, or the next best known without measuring."""
-    for name in (RECOMMENDED, "random"):
+def _first(lines: Sequence[Line], names: Sequence[str]) -> Line:
+    """Return the first of these selections that there is, or else any."""
+    for name in names:
         for line in lines:
             if line.cell.strategy == name and not line.cell.drop_suspects:
                 return line
     return lines[0]
 
 
-def say_picks(found: Sequence[Pick]) -> str:
+def say_picks(found: Sequence[Pick], accuracy: float = math.nan) -> str:
     """Say in a sentence what to take, by how much it is ahead, and how sure that is.
 
-    The differences are in points of accuracy.
+    The differences are in points of accuracy. If features hardly know the classes, `accuracy` is
+    the share of images for which a linear head on them is right.
     """
     by_name: dict[str, list[Pick]] = {}
     for pick in found:
@@ -97,8 +106,12 @@ def say_picks(found: Sequence[Pick]) -> str:
         for name, own in by_name.items()
     ]
     took = f"take {', '.join(takes)}"
-    parts = [took]
-    if _no_better_than_random(found):
+    parts, evidence = [took], _evidence(found)
+    if not math.isnan(accuracy):
+        only_random = [*by_name] == ["random"]
+        parts.append(_hardly_known(accuracy, only_random))
+        evidence = "" if only_random else evidence
+    elif _no_better_than_random(found):
         parts = ["no strategy is measurably better than random selection here", took]
         if all(pick.line is pick.first for pick in found) and "random" not in by_name:
             parts[1] = f"{takes[0]} is the one to take without a measurement"
@@ -111,7 +124,18 @@ def say_picks(found: Sequence[Pick]) -> str:
         ]
         if gains:
             parts.append(f"against {name} {_and(gains)} points of accuracy")
-    return "; ".join(filter(None, [*parts, _evidence(found)]))
+    return "; ".join(filter(None, [*parts, evidence]))
+
+
+def _hardly_known(accuracy: float, only_random: bool) -> str:
+    head = f"a linear head is right for only {100 * accuracy:.0f} % of the images"
+    known = f"the features hardly know these classes ({head})"
+    if not only_random:
+        return known
+    return (
+        f"{known}, so they cannot tell which images are worth more; `moderate fit` trains a network"
+        " that may"
+    )
 
 
 def _no_better_than_random(found: Sequence[Pick]) -> bool:

@@ -67,20 +67,12 @@ class Suggestion:
         filled = [textwrap.fill(one, WIDTH, break_on_hyphens=False) for one in verdict]
         command = self.command(output)
         shown = f"\n  {command}\n" if command else ""
-        table = self.comparison.shown(self.choice.strategy)
-        return "\n".join([facts, table, *filled, shown])
+        return "\n".join([facts, self.comparison.shown(), *filled, shown])
 
     @property
     def verdict(self) -> str:
         """What to take, by how much it is ahead, and how sure that is."""
-        if not self.facts.hardly_known:
-            return self.comparison.verdict
-        known = f"a linear head is right for only {100 * self.facts.accuracy:.0f} % of the images"
-        return (
-            f"take {self.choice.strategy}; the features hardly know these classes ({known}), so"
-            " they cannot tell which images are worth more; `moderate fit` trains a network that"
-            " may"
-        )
+        return self.comparison.verdict
 
     @property
     def unjudged(self) -> list[str]:

@@ -179,7 +179,7 @@ def test_a_copy_keeps_the_folder_of_a_class_that_no_image_is_of_any_more(
     # Of other classes some image must be kept.
     selection = select("train", ratio=1, labels="empty.csv", backbone="pixels")
     some = selection.mask & (selection.dataset.corrected_labels == 0)
-    with pytest.raises(OutputError, match="1 of 3 classes would be empty, e.g. 'dog'"):
+    with pytest.raises(OutputError, match="1 of 3 classes would be empty"):
         export(selection.dataset, some, "other")
 
 

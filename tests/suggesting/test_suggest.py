@@ -81,6 +81,13 @@ def test_features_that_do_not_know_the_classes_lead_to_random_selection(tmp_path
         done.stdout.splitlines()
     )
     assert "--strategy random" in done.stdout.splitlines()[-1]
+    # So says `evaluate`, on held-out images and on a test set.
+    for test in ((), ("--test", shutil.copytree(tmp_path / "data", tmp_path / "test"))):
+        done = moderate("evaluate", tmp_path / "data", "--seeds", "1", "-r", "0.3", *test)
+        assert "take random; the features hardly know these classes" in " ".join(
+            done.stdout.splitlines()
+        )
+        assert "--strategy random" in done.stdout.splitlines()[-1]
 
 
 def test_copies_and_unreadable_images_are_told_with_the_options_for_them(

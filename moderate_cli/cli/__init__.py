@@ -197,8 +197,11 @@ def _invoke(args: list[str]) -> int:
     """Run click, without its own handling of closed pipes and of the end of a file."""
     completing = os.environ.get(COMPLETE)
     if completing:
-        from click.shell_completion import shell_complete
+        from click.shell_completion import add_completion_class, shell_complete
 
+        from moderate_cli.cli.bash_words import BashWords
+
+        add_completion_class(BashWords)
         return shell_complete(cli, {}, PROGRAM, COMPLETE, completing)
     try:
         with cli.make_context(PROGRAM, args, color=console.colored(sys.stdout)) as context:

@@ -17,6 +17,7 @@ from torch import nn
 from moderate_cli.errors import WeightsError
 from moderate_cli.networks.checkpoints import StateDict, read_state_dict, why
 from moderate_cli.networks.efficientnet_lite import EfficientNetLite, convert_weights
+from moderate_cli.networks.hub import url_file
 from moderate_cli.networks.matching import Layout, alike, network_in, weights_of
 from moderate_cli.networks.table import BACKBONES, Preprocessing
 from moderate_cli.text import clipped
@@ -147,18 +148,15 @@ def _torchvision(name: str) -> tuple[nn.Module, Preprocessing, OwnWeights]:
     entry = models.get_model_weights(name).DEFAULT
 
     def own_weights() -> tuple[StateDict, tuple[str, str]]:
-        kept = Path(torch.hub.get_dir(), "checkpoints", os.path.basename(entry.url))
+        kept = url_file(name, entry.url, hashed=True)
+        assert kept is not None  # downloaded
         try:
             state = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
             return state, (str(entry), "")
         except (*UNREADABLE, OSError, RuntimeError) as error:
-            if kept.exists() and not isinstance(error, OSError):
-                raise WeightsError(
-                    f"{kept}: is damaged ({why(error)}); remove it to download it again"
-                ) from None
+            fact = "cannot be read" if isinstance(error, OSError) else "is damaged"
             raise WeightsError(
-                f"{name}: its weights cannot be loaded ({why(error)}); download {entry.url} and"
-                " pass it as --weights FILE"
+                f"{kept}: {fact} ({why(error)}); remove it to download it again"
             ) from None
 
     module = models.get_model(name, weights=None, **BUILD_OPTIONS.get(name, {}))

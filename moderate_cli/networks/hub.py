@@ -65,8 +65,11 @@ def hub_file(name: str, repository: str, files: Sequence[str], *, load: bool = T
         raise OSError(f"has no {' or '.join(files)}")
 
 
-def url_file(name: str, url: str, *, load: bool = True) -> Path | None:
-    """Return the file of a URL; arguments and errors as of `hub_file`."""
+def url_file(name: str, url: str, *, load: bool = True, hashed: bool = False) -> Path | None:
+    """Return the file of a URL; arguments and errors as of `hub_file`.
+
+    `hashed` says that its name ends in the first digits of its SHA-256, which are then compared.
+    """
     kept = Path(torch.hub.get_dir(), "checkpoints", os.path.basename(urlsplit(url).path))
     if kept.exists():
         return kept
@@ -75,7 +78,8 @@ def url_file(name: str, url: str, *, load: bool = True) -> Path | None:
     with _explained(name, url):
         _reach(url)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, os.fspath(kept), progress=False)
+        digits = kept.stem.rpartition("-")[2] if hashed else None
+        torch.hub.download_url_to_file(url, os.fspath(kept), digits, progress=False)
     return kept
 
 

@@ -2,10 +2,10 @@ import os
 import pickle
 import random
 import re
+import socket
 import sys
 import warnings
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 import skimage
@@ -19,7 +19,7 @@ from torchvision import models
 
 from moderate_cli.errors import WeightsError
 from moderate_cli.images.preprocessing import read_image
-from moderate_cli.networks import arithmetic, backbones
+from moderate_cli.networks import arithmetic, backbones, hub
 from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.checkpoints import read_state_dict
 from moderate_cli.networks.classifiers import FAMILIES, load_classifier
@@ -429,8 +429,7 @@ def test_damaged_weights_are_refused_in_a_line(tmp_path, squeezed):
         ),
         (
             PermissionError(13, "Permission denied"),  # which is not damage
-            "resnet18: its weights cannot be loaded ([Errno 13] Permission denied); download {url}"
-            " and pass it as --weights FILE",
+            "{kept}: cannot be read ([Errno 13] Permission denied); remove it to download it again",
         ),
     ],
 )
@@ -447,17 +446,20 @@ def test_a_download_that_cannot_be_read_is_named(tmp_path, monkeypatch, fault, m
     monkeypatch.setattr(torch.hub, "get_dir", lambda: os.fspath(tmp_path))
     with pytest.raises(WeightsError) as caught:
         load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
-    assert str(caught.value) == message.format(kept=kept, url=url)
+    assert str(caught.value) == message.format(kept=kept)
 
 
-def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch):
+def test_weights_that_cannot_be_downloaded_name_the_way_out(monkeypatch, tmp_path, capfd):
     def no_network(*_args, **_options):
-        raise URLError("no route to host")
+        raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(models.ResNet18_Weights, "get_state_dict", no_network)
+    monkeypatch.setattr(socket, "create_connection", no_network)
+    monkeypatch.setattr(hub, "getproxies", dict)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: os.fspath(tmp_path))
     with pytest.raises(WeightsError) as caught:
         load_network(FeatureSpec("resnet18"), device="cpu", runtime="torch")
     assert str(caught.value) == (
-        "resnet18: its weights cannot be loaded (<urlopen error no route to host>); download"
-        f" {models.ResNet18_Weights.DEFAULT.url} and pass it as --weights FILE"
+        "resnet18: its weights cannot be downloaded (Name or service not known); download"
+        f" {models.ResNet18_Weights.DEFAULT.url} elsewhere, and pass it as --weights FILE"
     )
+    assert capfd.readouterr() == ("", "")  # nothing of the libraries

@@ -1,6 +1,7 @@
 """Weights are downloaded from a server that stands in for the hub, and kept."""
 
 import gc
+import hashlib
 import http.server
 import os
 import socket
@@ -110,6 +111,17 @@ def test_the_file_of_a_url_is_downloaded_once(server, weights_caches):
         f" {server}/other.pth elsewhere, and pass it as --weights FILE"
     )
     assert os.listdir(path.parent) == [path.name]  # nothing incomplete
+
+
+def test_a_download_with_other_digits_than_its_name_is_refused(server):
+    url = f"{server}/some-01234567.pth"
+    Handler.files["/some-01234567.pth"] = b"weights"
+    with pytest.raises(WeightsError, match=r"invalid hash value"):
+        url_file("resnet18", url, hashed=True)
+    digits = hashlib.sha256(b"weights").hexdigest()[:8]
+    Handler.files[f"/some-{digits}.pth"] = b"weights"
+    path = url_file("resnet18", f"{server}/some-{digits}.pth", hashed=True)
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_user_who_works_offline_is_not_asked_to_have_a_network(server, monkeypatch):

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from moderate_cli.api.evaluate import COMPARED, RATIOS
+from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.datasets import name_of
 from moderate_cli.inputs.spelling import spelled as spelled_inputs
@@ -23,7 +24,11 @@ SHARED = ("--drop-suspects", "--scope", "--criterion", "--center", "--metric", "
 
 
 def made_by(
-    inputs: Inputs, choice: Choice, output: str | os.PathLike[str], method: str = "pca"
+    inputs: Inputs,
+    choice: Choice,
+    output: str | os.PathLike[str],
+    method: str = "pca",
+    earlier: Earlier | None = None,
 ) -> Made:
     """Return the commands; they have the options that differ from the default.
 
@@ -35,18 +40,21 @@ def made_by(
         The page.
     method
         Of the map.
+    earlier
+        Images that are kept in any case.
     """
     assert inputs.data is not None
     named = spelled_inputs(inputs) or [name_of(inputs.data)]
     renamed = spelled_inputs(replace(inputs, labels=None)) or [name_of(inputs.data)]
     chosen = spelled(choice)
     comparable = inputs.clusters is None and len(inputs.backbones) == 1
+    kept = ["--keep-from", earlier.name] if earlier is not None else []
     page = ["-o", os.fspath(output)] + (["--map", method] if method != "pca" else [])
     return Made(
-        _line("report", *chosen, *named, *page),
-        _line("select", *chosen, *named, "-o", "kept.txt"),
+        _line("report", *chosen, *named, *kept, *page),
+        _line("select", *chosen, *named, *kept, "-o", "kept.txt"),
         _line("evaluate", *_compared(choice, chosen), *named) if comparable else "",
-        _line("select", *chosen, *renamed, "-o", "kept.txt", "--labels", CORRECTED)
+        _line("select", *chosen, *renamed, *kept, "-o", "kept.txt", "--labels", CORRECTED)
         if inputs.clusters is None
         else "",
         _today(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Unpack
@@ -38,6 +39,7 @@ def report(
     *,
     png: str | os.PathLike[str] | None = None,
     map: str = "pca",
+    keep_from: str | os.PathLike[str] | Sequence[str] | None = None,
     labels: str | None = None,
     progress: bool = False,
     listener: Listener = SILENT,
@@ -60,6 +62,8 @@ def report(
         Folder to also write the plots to, as `.png` and `.svg` files.
     map
         How to place the images of the map: "pca", or "umap", which needs the extra `umap`.
+    keep_from
+        As in `select`.
     labels
         A table of corrected labels (`corrected.csv`), or "kmeans:K" to cluster the features into K
         classes.
@@ -93,7 +97,7 @@ def report(
     check_keywords(report, options, SelectKeywords)
     choice, embedding = split(options)
     inputs = inputs_of(data, labels=labels, **embedding)
-    return write(inputs, choice, output, png, listener, method=map)
+    return write(inputs, choice, output, png, listener, method=map, keep_from=keep_from)
 
 
 def write(
@@ -104,13 +108,14 @@ def write(
     listener: Listener,
     *,
     method: str = "pca",
+    keep_from: str | os.PathLike[str] | Sequence[str] | None = None,
 ) -> Selection:
     """Do the work of `report`, with options as records."""
     check_page(output, png, method)
-    (selection,) = select_each(inputs, [choice], _Guarding(listener, output, png))
-    subject = _subject(
-        inputs, selection, made_by(inputs, selection.choice, output, method), listener
-    )
+    guarding = _Guarding(listener, output, png)
+    (selection,) = select_each(inputs, [choice], guarding, keep_from)
+    made = made_by(inputs, selection.choice, output, method, selection.earlier)
+    subject = _subject(inputs, selection, made, listener)
     projection = map_of(subject, method)
     # Evaluations are of one feature set.
     several = len(selection.source.sets) > 1

@@ -29,7 +29,7 @@ from moderate_cli.inputs import Inputs, Source
 from moderate_cli.listening import Listener
 from moderate_cli.notices import Notice
 from moderate_cli.selection import Choice
-from moderate_cli.text import counted, one_line
+from moderate_cli.text import counted, one_line, printable
 
 # Errors of reading what is no list of kept images.
 NOT_ONE = (ValueError, KeyError, TypeError, RecursionError, csv.Error)
@@ -54,6 +54,11 @@ class Earlier:
     def images(self) -> int:
         """Their number."""
         return int(np.count_nonzero(self.mask))
+
+    @property
+    def shown(self) -> str:
+        """Name of the list, without its folders."""
+        return printable(os.path.basename(os.path.normpath(self.name)))
 
     @property
     def facts(self) -> Mapping[str, Any]:

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from moderate_cli.cli import declaring, precedence, shares
+from moderate_cli.cli.values import PATH, Whole
 from moderate_cli.cli.values import Choice as OneOf
-from moderate_cli.cli.values import Whole
 from moderate_cli.errors import OptionError
 from moderate_cli.selection import BALANCES, RECOMMENDED, SCOPES, STRATEGIES, Choice
 from moderate_cli.selection.choice import WHERE
 from moderate_cli.selection.conflicts import conflicts
 
+One = TypeVar("One")
+
+ratio = declaring.option(
+    "-r",
+    "--ratio",
+    "ratios",
+    type=shares.RATIOS,
+    metavar="R",
+    default="0.3",
+    help="Fraction to keep, 0 < R <= 1.",
+)
 count = declaring.option("--count", type=Whole(min=1), help="Number to keep, instead of --ratio.")
 
 strategy = declaring.option(
@@ -29,6 +40,13 @@ drop_suspects = declaring.option(
     metavar="auto|F",
     help="Drop likely label errors first: auto (above 0.5), a fraction, or nothing; --ratio is of"
     " the rest.",
+)
+keep_from = declaring.option(
+    "--keep-from",
+    command_line_only=True,
+    type=PATH,
+    metavar="FILE|DIR",
+    help="Keep the images of an earlier selection, a list or a copy, and fill up the rest.",
 )
 selecting = declaring.group(
     declaring.option(
@@ -113,17 +131,17 @@ def _give_way(asked: dict[str, Any]) -> None:
 _PARAMETERS = {"ratio": "ratios"}  # field of `Choice` -> parameter of a command, if named otherwise
 
 
-def single(choices: dict[str, Choice], command: str) -> Choice:
-    """Return the only choice, for a command that makes one selection.
+def single(given: dict[str, One], command: str) -> One:
+    """Return the only ratio, or choice for one, for a command that makes one selection.
 
     Raises
     ------
     OptionError
         If there are several.
     """
-    if len(choices) > 1:
+    if len(given) > 1:
         raise OptionError(f"{command} takes only one {{}}", "ratio")
-    return next(iter(choices.values()))
+    return next(iter(given.values()))
 
 
 def file_text(amount: str) -> str:

@@ -13,6 +13,7 @@ from moderate_cli.charts.curves import draw_curves
 from moderate_cli.charts.drawing import SUFFIXES, check_drawable
 from moderate_cli.cli import (
     choosing,
+    comparing,
     completing,
     console,
     declaring,
@@ -28,7 +29,6 @@ from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.cli.values import Choice, Whole
 from moderate_cli.evaluation import Comparison
 from moderate_cli.evaluation.cells import strategy_in
-from moderate_cli.evaluation.estimates import FEWEST_SEEDS
 from moderate_cli.evaluation.recipe import BATCH, NETWORKS, SMALL, STEPS
 from moderate_cli.exporting import TABLE_FORMATS, check_output, formatted, write_table
 from moderate_cli.literals import Center, Criterion, Judge, Metric, Scope
@@ -100,25 +100,14 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
     metavar="auto|F",
     help="Also evaluate each strategy after dropping likely mislabeled images.",
 )
-@declaring.option(
-    "--seeds",
-    type=Whole(min=1, max=1000),
-    default=5,
-    help=f"Number of repetitions; {FEWEST_SEEDS} or more for intervals.",
-)
+@comparing.seeds(default=5)
 @declaring.option(
     "--within",
     type=shares.Share(zero=True, one="%", number=float, example="1%"),
     metavar="P%",
     help="Report the smallest selection within P% (or a fraction) of the full set's accuracy.",
 )
-@declaring.option(
-    "--test",
-    type=values.PATH,
-    metavar="DIR",
-    help="Test set. Its features are stored in DIR.moderate (STORE-test with --store)."
-    "  [default: a fifth of DATA]",
-)
+@comparing.test
 @declaring.option(
     "--with",
     "evaluator",

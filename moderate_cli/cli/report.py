@@ -12,7 +12,7 @@ import click
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.api.report import check_page, write
-from moderate_cli.cli import choosing, console, declaring, options, shares, values
+from moderate_cli.cli import choosing, console, declaring, options, values
 from moderate_cli.cli.choosing import choices_from, single
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
@@ -38,18 +38,11 @@ from moderate_cli.reporting.projection import METHODS
     metavar="FILE",
     help="Page to write, an .html file.  [default: DATA-report.html]",
 )
-@declaring.option(
-    "-r",
-    "--ratio",
-    "ratios",
-    type=shares.RATIOS,
-    metavar="R",
-    default="0.3",
-    help="Fraction to keep, 0 < R <= 1.",
-)
+@choosing.ratio
 @choosing.count
 @choosing.strategy
 @choosing.drop_suspects
+@choosing.keep_from
 @declaring.option(
     "--png",
     command_line_only=True,
@@ -84,6 +77,7 @@ def command(
     open_it: bool,
     strategy: str,
     drop_suspects: Any,
+    keep_from: str | None,
     scope: str,
     balance: str,
     quantile: Fraction,
@@ -114,7 +108,9 @@ def command(
     )  # fmt: skip
     inputs = inputs_of(**inputs_from(data=data, **source))
     listener = Console(outputs, verbose=verbose)
-    found = write(inputs, single(choices, "report"), page, png, listener, method=method)
+    found = write(
+        inputs, single(choices, "report"), page, png, listener, method=method, keep_from=keep_from
+    )
     console.note(f"Kept {found.summary} -> {page}")
     if png is not None:
         console.note(f"Wrote the plots -> {png}")

@@ -94,13 +94,7 @@ from moderate_cli.text import aligned, clipped, counted, one_of, printable, some
     help="Select from DATA/NAME; --copy-to adds all else.",
 )
 @options.force
-@declaring.option(
-    "--keep-from",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="FILE|DIR",
-    help="Keep the images of an earlier selection, a list or a copy, and fill up the rest.",
-)
+@choosing.keep_from
 @declaring.option(
     "--counts",
     command_line_only=True,

@@ -9,11 +9,21 @@ from typing import Any, Literal
 import click
 
 from moderate_cli.api.suggest import PURPOSES, SEEDS, suggest
-from moderate_cli.cli import console, declaring, options, precedence, select, shares, values
+from moderate_cli.cli import (
+    choosing,
+    comparing,
+    console,
+    declaring,
+    options,
+    precedence,
+    select,
+    values,
+)
+from moderate_cli.cli.choosing import single
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
-from moderate_cli.cli.values import Choice, Whole
+from moderate_cli.cli.values import Choice
 from moderate_cli.evaluation.about import OUTPUT
 from moderate_cli.exporting import check_output, index_formats
 
@@ -27,21 +37,8 @@ from moderate_cli.exporting import check_output, index_formats
     ),
 )
 @options.data_required
-@declaring.option(
-    "-r",
-    "--ratio",
-    "ratios",
-    type=shares.RATIOS,
-    metavar="R",
-    default="0.3",
-    help="Fraction to keep, 0 < R <= 1.",
-)
-@declaring.option(
-    "--test",
-    type=values.PATH,
-    metavar="DIR",
-    help="Test set, as in `moderate evaluate`.  [default: a fifth of DATA]",
-)
+@choosing.ratio
+@comparing.test
 @declaring.option(
     "--for",
     "purpose",
@@ -50,11 +47,7 @@ from moderate_cli.exporting import check_output, index_formats
     help="What the images are for: to fine-tune a network, to train one from scratch, or a linear"
     " probe.",
 )
-@declaring.option(
-    "--seeds",
-    type=Whole(min=1, max=1000),
-    help=f"Number of repetitions.  [default: {SEEDS['probe']}, or {SEEDS['train']} to train]",
-)
+@comparing.seeds(told=f"  [default: {SEEDS['probe']}, or {SEEDS['train']} to train]")
 @declaring.option(
     "-o",
     "--output",
@@ -96,8 +89,7 @@ def command(
 
     Results are stored: a second run takes seconds.
     """
-    if len(ratios) > 1:
-        raise click.UsageError("suggest takes only one --ratio")
+    ratio = single(ratios, "suggest")
     if copy_to is not None and "://" in os.fspath(source["data"]):
         raise click.UsageError("--copy-to needs images on this machine; -o lists the kept ones")
     if copy_to is None:
@@ -114,7 +106,7 @@ def command(
     if precedence.left_alone("on_error"):
         del source["on_error"]
     found = suggest(
-        ratio=next(iter(ratios.values())), test=test, for_=purpose, seeds=seeds, seed=seed,
+        ratio=ratio, test=test, for_=purpose, seeds=seeds, seed=seed,
         listener=Console(outputs, verbose=verbose), **inputs_from(**source),
     )  # fmt: skip
     console.write(found.text(named or OUTPUT).encode(errors="surrogateescape"))

@@ -71,7 +71,8 @@ def render(
     bytes
         HTML, the same for the same arguments.
     """
-    judged = verdict(subject.choice, evaluations)
+    earlier = subject.selection.earlier
+    judged = verdict(subject.choice, evaluations, filled_up=earlier is not None)
     rest = [one for one in evaluations if one is not judged.evaluation]
     data = _data(subject, [one for one in (judged.evaluation, *rest) if one is not None])
     scripts = [_bundle(), *map(_template, SCRIPTS)]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Rows
+from moderate_cli.arrays import Mask, Rows
 from moderate_cli.reporting.subject import Subject
-from moderate_cli.selection import Choice, Order, class_shares, exact
+from moderate_cli.selection import Choice, Order, class_shares, exact, kept_count
 from moderate_cli.selection.selecting import choose_from
 
 STEPS = (1, 2, 5, 10)  # percent
@@ -56,7 +56,9 @@ def _stops(subject: Subject) -> tuple[list[Fraction], int]:
     step = next((step for step in STEPS if 100 // step * work <= MOST_WORK), STEPS[-1])
     ratio = subject.choice.ratio
     selected = Fraction(kept, able) if ratio is None else exact(ratio)
-    ratios = sorted({Fraction(percent, 100) for percent in range(step, 101, step)} | {selected})
+    least = int(np.count_nonzero(_fixed(subject)))
+    stops = (Fraction(percent, 100) for percent in range(step, 101, step))
+    ratios = sorted({one for one in stops if kept_count(able, one) >= least} | {selected})
     return ratios, ratios.index(selected)
 
 
@@ -72,9 +74,10 @@ def _shares(subject: Subject, ratios: Sequence[Fraction]) -> list[list[int]]:
     """Return counts by class, of each selection."""
     rows = _rows(subject)
     values, members = subject.scores.values[rows], subject.members[rows]
+    fixed = _fixed(subject)[rows]
     found = np.zeros((len(ratios), len(subject.labels)), dtype=np.int64)
     for counts, ratio in zip(found, ratios, strict=True):
-        classes, shares = class_shares(_at(subject, ratio), values, members)
+        classes, shares = class_shares(_at(subject, ratio), values, members, fixed)
         counts[classes] = shares
     return [counts.tolist() for counts in found]
 
@@ -83,11 +86,18 @@ def _selections(subject: Subject, ratios: Sequence[Fraction]) -> list[list[int]]
     """Return counts by class, of each selection from all images together."""
     rows = _rows(subject)
     values, members = subject.scores.values[rows], subject.members[rows]
+    fixed = _fixed(subject)[rows]
     found = []
     for ratio in ratios:
-        kept = choose_from(_at(subject, ratio), values, members)
+        kept = choose_from(_at(subject, ratio), values, members, fixed=fixed)
         found.append(np.bincount(members[kept], minlength=len(subject.labels)).tolist())
     return found
+
+
+def _fixed(subject: Subject) -> Mask:
+    """Return the images that each stop keeps, bool (n,): those of an earlier selection."""
+    earlier = subject.selection.earlier
+    return np.zeros_like(subject.kept) if earlier is None else earlier.mask
 
 
 def _at(subject: Subject, ratio: Fraction) -> Choice:

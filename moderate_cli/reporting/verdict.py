@@ -36,10 +36,15 @@ class Verdict(NamedTuple):
     measured: bool = True
 
 
-def verdict(choice: Choice, evaluations: Sequence[Evaluation]) -> Verdict:
-    """Judge a selection by the latest evaluation of the same options."""
+def verdict(
+    choice: Choice, evaluations: Sequence[Evaluation], *, filled_up: bool = False
+) -> Verdict:
+    """Judge a selection by the latest evaluation of the same options.
+
+    One that is filled up, after the images of an earlier selection, has not been evaluated.
+    """
     for one in evaluations:
-        line = one.line_of(choice)
+        line = None if filled_up else one.line_of(choice)
         if line is not None:
             return _of_line(one, line)
     if not evaluations:

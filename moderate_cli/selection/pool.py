@@ -83,7 +83,9 @@ def rest_of(pool: Pool, fixed: Mask, balance: str) -> tuple[Pool, Counts]:
     return rest, shares
 
 
-def class_shares(choice: Choice, values: Values, labels: Labels) -> tuple[Labels, Counts]:
+def class_shares(
+    choice: Choice, values: Values, labels: Labels, fixed: Mask | None = None
+) -> tuple[Labels, Counts]:
     """Return the number to keep of each class, for a choice that selects within classes.
 
     Features are not needed: they decide which images of a class are kept, but not their number.
@@ -94,6 +96,8 @@ def class_shares(choice: Choice, values: Values, labels: Labels) -> tuple[Labels
         The options of the selection.
     values, labels
         (n,), the score and the class of each image.
+    fixed
+        As in `moderate_cli.selection.selecting.choose_from`.
 
     Returns
     -------
@@ -109,4 +113,6 @@ def class_shares(choice: Choice, values: Values, labels: Labels) -> tuple[Labels
     pool = pool_of(choice, values, labels)
     classes = np.empty(len(pool.sizes), dtype=labels.dtype)
     classes[pool.members] = labels[pool.rows]
-    return classes, quotas(pool.sizes, pool.k, pool.floors, choice.balance)
+    held = np.zeros(len(pool.rows), dtype=np.bool_) if fixed is None else fixed[pool.rows]
+    _, shares = rest_of(pool, held, choice.balance)
+    return classes, shares + np.bincount(pool.members[held], minlength=len(shares))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from reports import HOW, subject_of
 
+from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.reporting import slider as module
 from moderate_cli.reporting.slider import slider
 from moderate_cli.selection import BALANCES, STRATEGIES, Order, Strategy, kept_count
@@ -47,11 +48,12 @@ def make(tmp_path):
     return make
 
 
-def chosen(subject, ratio):
+def chosen(subject, ratio, fixed=None):
     """Select a ratio of the eligible images, as `moderate select` does."""
     values = np.where(subject.eligible, subject.scores.values, np.nan)
     choice = replace(subject.choice, ratio=ratio, count=None)
-    return choose_from(choice, values, subject.scores.labels, subject.data.features)
+    labels, features = subject.scores.labels, subject.data.features
+    return choose_from(choice, values, labels, features, fixed=fixed)
 
 
 def ratios(subject):
@@ -66,6 +68,26 @@ def test_counts_are_those_of_select_at_every_stop(way, make):
     assert found.percents == [*range(1, 38), *range(38, 101)]
     for at, ratio in enumerate(ratios(subject)):
         mask = chosen(subject, ratio)
+        counts = np.bincount(subject.members[mask], minlength=len(subject.labels))
+        assert found.counts[at] == counts.tolist()
+
+
+@pytest.mark.parametrize(
+    ("scope", "balance"),
+    [("class", "proportional"), ("class", "uniform"), ("global", "proportional")],
+)
+def test_stops_keep_the_images_of_an_earlier_selection(scope, balance, make):
+    subject = make({"scope": scope, "balance": balance, "min_per_class": 3})
+    fixed = subject.eligible & (np.arange(len(subject.eligible)) < 25)
+    number = np.count_nonzero(fixed)
+    selection = replace(subject.selection, earlier=Earlier("old.txt", fixed))
+    subject = replace(subject, selection=selection)
+    able = np.count_nonzero(subject.eligible)
+    found = slider(subject)
+    assert found.percents[0] == next(n for n in range(1, 101) if round(able * n / 100) >= number)
+    for at, ratio in enumerate(ratios(subject)):
+        mask = chosen(subject, ratio, fixed)
+        assert mask[fixed].all()
         counts = np.bincount(subject.members[mask], minlength=len(subject.labels))
         assert found.counts[at] == counts.tolist()
 

@@ -43,6 +43,11 @@ def test_the_interval_decides(mean, tone, title, points):
     )
 
 
+def test_a_selection_that_is_filled_up_was_not_evaluated():
+    found = verdict(CHOICE, [evaluation(RANDOM | {"adaptive": (0.7, 0.01)})], filled_up=True)
+    assert (found.title, found.measured) == ("This selection was not evaluated", False)
+
+
 def test_what_is_surely_better_is_named():
     found = verdict(CHOICE, [evaluation(RANDOM | {"adaptive": (0.5, 0.0), "matching": (0.7, 0.0)})])
     assert found.detail.endswith("80.0 %. Best: `--strategy matching` at 0.3, +10.0 ± 0.0 points.")

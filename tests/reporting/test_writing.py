@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import tarfile
 from dataclasses import replace
 
@@ -266,3 +267,25 @@ def test_missing_libraries_are_told_before_the_work(data, moderate, monkeypatch)
         "moderate: error: r.html: needs missing packages; pip install 'moderate-cli[report]'\n",
     )
     assert not (data.parent / "train.moderate").exists()  # nothing was embedded
+
+
+def test_a_page_shows_a_selection_that_keeps_an_earlier_one(embedded, moderate, tmp_path):
+    (tmp_path / "old.txt").write_text("cat/4.png\n")
+    args = ("-r", "0.5", "--keep-from", tmp_path / "old.txt")
+    page = tmp_path / "page.html"
+    done = moderate("report", embedded, *args, "-o", page)
+    assert done.status == 0, done.stderr
+    assert f"keeping 1 image of {tmp_path}/old.txt" in done.stderr
+    text = page.read_text()
+    assert "; 1 of them because <bdi>old.txt</bdi> has them.</p>" in text
+    commands = [
+        shlex.split(re.sub("<[^>]*>", "", one))
+        for one in re.findall(r'<div class="command"><code>(.*?)</code>', text)
+    ]
+    (select,) = [one for one in commands if one[1] == "select"]
+    kept = moderate(*select[1:-2]).stdout.split()
+    assert "cat/4.png" in kept
+    images = data_of(text)["images"]
+    assert {
+        path for path, fate in zip(images["path"], images["fate"], strict=True) if not fate
+    } == {*kept}

@@ -336,7 +336,13 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
             " of unreadable images"
         ),
     ),
-    "fitting": ("", lambda one: "training a network on these images, because there is none yet"),
+    "fitting": (
+        "",
+        lambda one: (
+            "training a network on these images, because there is none yet; before that, features"
+            " to compare it with"
+        ),
+    ),
     "training": ("", _training),
     "training on": ("", _training_on),
     "resuming": ("", _resuming),

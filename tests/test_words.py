@@ -65,7 +65,8 @@ SAID = [
     (
         Notice("fitting"),
         "",
-        "training a network on these images, because there is none yet",
+        "training a network on these images, because there is none yet; before that, features to"
+        " compare it with",
     ),
     (
         Notice("training", 20_000, names=("resnet9",), than=372),

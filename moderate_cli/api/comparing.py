@@ -65,12 +65,12 @@ class Trial:
     judged: Source | None
     test: str
 
-    def expected(self, cells: Sequence[Cell], recipe: Recipe | None) -> Expected:
-        """Return how long it takes to look at the data, and to train for these cells."""
+    def tell(self, cells: Sequence[Cell], recipe: Recipe | None, listener: Listener) -> None:
+        """Tell how long it takes to look at the data, and to train for these cells."""
         images, dim = self.own.sets[0].features.shape
         judged = 0 if self.judged is None else len(self.judged.sets[0].labels)
-        seconds = comparing_seconds(images, judged, dim, cells, recipe)
-        return Expected(0, 0.0, len(cells), seconds)
+        seconds = comparing_seconds(images, judged, dim, cells, recipe, listener)
+        tell(Expected(0, 0.0, len(cells), seconds), listener)
 
 
 def open_trial(
@@ -143,7 +143,7 @@ def compare(
     ledger = _ledger(trial, base, recipe)
     missing = [cell for cell in cells if cell not in ledger.results]
     if missing and not told:
-        tell(trial.expected(missing, recipe), listener)
+        trial.tell(missing, recipe, listener)
     check_comparable(own.labels[own.readable], held_out=judged is None)
     suspects, weights = _suspects(own, listener), None
     if judged is None:

@@ -16,7 +16,12 @@ WORTH_SAYING = 5.0  # seconds
 
 
 def comparing_seconds(
-    images: int, judged: int, dim: int, cells: Sequence[Cell], recipe: Recipe | None
+    images: int,
+    judged: int,
+    dim: int,
+    cells: Sequence[Cell],
+    recipe: Recipe | None,
+    listener: Listener,
 ) -> float:
     """Estimate the seconds to look at the data, and to train a classifier for each cell.
 
@@ -28,14 +33,17 @@ def comparing_seconds(
         The selections.
     recipe
         How to train a network; None for a linear head.
+    listener
+        Hears that a step of the network is measured.
     """
     if recipe is None:
         return compute_seconds(images, dim, cells)
-    from moderate_cli.evaluation.training import seconds_per_training
+    with listener.progress("measuring"):
+        from moderate_cli.evaluation.training import seconds_per_training
 
-    looking = compute_seconds(images, dim, cells[:1])
-    reading = (images + judged) / READ
-    return looking + reading + len(cells) * seconds_per_training(recipe, judged or images // FOLDS)
+        each = seconds_per_training(recipe, judged or images // FOLDS)
+        looking = compute_seconds(images, dim, cells[:1])
+    return looking + (images + judged) / READ + len(cells) * each
 
 
 def tell(expected: Expected, listener: Listener) -> None:

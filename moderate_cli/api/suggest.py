@@ -123,7 +123,7 @@ def suggest(
     if len(np.unique(trial.own.labels[trial.own.readable])) < 2:
         raise DatasetError(f"{name_of(data)}: only one class has images that can be read")
     if not told and trial.own.sets[0].known_suspects() is None:
-        tell(trial.expected(cells, recipe), listener)
+        trial.tell(cells, recipe, listener)
         told = True
     with (
         listener.progress("suspects", unit="step", delay=PATIENCE) as suspects,
@@ -163,7 +163,7 @@ def _ahead(
         return False
     found = measure(*sets[counts.index(max(counts))], SILENT, seconds=SAMPLED)
     sizes = [len(dataset) for dataset, _ in sets]
-    comparing = comparing_seconds(sizes[0], sum(sizes[1:]), found.dim, cells, recipe)
+    comparing = comparing_seconds(sizes[0], sum(sizes[1:]), found.dim, cells, recipe, listener)
     # The backbone is loaded once more for each set.
     embedding_seconds = sum(counts) / found.rate + len(counts) * LOADED if found.rate else 0.0
     tell(Expected(sum(counts), embedding_seconds, len(cells), comparing), listener)

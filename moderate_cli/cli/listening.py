@@ -14,6 +14,25 @@ from moderate_cli.notices import Notice, Timing
 from moderate_cli.text import counted, some
 from moderate_cli.words import say
 
+# Work -> its name on the screen.
+NAMES = {
+    "check": "looking for changes",
+    "copy": "copying",
+    "duplicates": "looking for near duplicates",
+    "embed": "computing features",
+    "evaluate": "comparing selections",
+    "fit": "training",
+    "near duplicates": "looking for near duplicates",
+    "perturb": "perturbing",
+    "pictures": "drawing pictures",
+    "read": "reading images",
+    "score": "scoring",
+    "select": "selecting",
+    "suspects": "looking for label errors",
+    "verify": "verifying",
+}
+LOADING = "loading "
+
 
 class Console(Listener):
     """Tells the user what happens, and refuses outputs that would harm a dataset.
@@ -33,14 +52,19 @@ class Console(Listener):
 
     def __init__(self, outputs: Outputs = NO_OUTPUTS, *, verbose: bool = False) -> None:
         self._outputs, self._verbose = outputs, verbose
-        self._progress = Progress()
+        self._progress, self._loaded = Progress(), ""
         self.embedded: list[int] = []
 
     def progress(
         self, what: str, *, unit: str = "img", delay: float = 0.0
     ) -> AbstractContextManager[Move]:
         """Show a bar, or a line now and then."""
-        return self._progress.phase(what, unit, delay)
+        shown = NAMES.get(what, what)
+        if what.startswith(LOADING):
+            self._loaded = what.removeprefix(LOADING)
+        if what == "embed" and self._loaded:
+            shown = f"{shown} of {self._loaded}"  # one of several networks
+        return self._progress.phase(shown, "%" if what == "fit" else unit, delay)
 
     def listed(self, dataset: Dataset, *, name: str, store: Path, clustered: bool = False) -> None:
         """Warn of oddities of a dataset, and check outputs, before anything is embedded."""

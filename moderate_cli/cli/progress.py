@@ -129,7 +129,7 @@ class _Phase:
                 total=self._total,
                 initial=initial,
                 desc=f"moderate: {self._what}",
-                unit=self._unit,
+                unit="img" if self._unit == "%" else self._unit,
                 file=sys.stderr,
             )
         if self._done > self._bar.n:
@@ -162,11 +162,13 @@ class _Phase:
             return f"{self._what}, for {console.duration(time.monotonic() - self._begun)}"
         unit = UNITS.get(self._unit, self._unit)
         text = f"{self._what}: {self._done} of {self._total} {unit}s"
+        if unit == "%":  # of images that are seen several times
+            text = f"{self._what}: {100 * self._done // self._total} %"
         first, since = self._first
         seconds = time.monotonic() - since
         if self._done > first and seconds > 0:
             rate = (self._done - first) / seconds
             left = console.duration((self._total - self._done) / rate)
-            shown = f"{rate:.0f} {unit}s/s, " if rate >= 10 else ""
+            shown = f"{rate:.0f} {unit}s/s, " if rate >= 10 and unit != "%" else ""
             text += f", {shown}about {left} left"
         return text

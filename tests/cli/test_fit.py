@@ -157,7 +157,10 @@ def test_select_trains_a_network_that_is_missing_and_takes_its_features(
     assert done.status == 0
     assert len(done.stdout.splitlines()) == 10
     said = kept(done.stderr)
-    assert said[0] == "moderate: training a network on these images, because there is none yet"
+    assert said[0] == (
+        "moderate: training a network on these images, because there is none yet; before that,"
+        " features to compare it with"
+    )
     assert said[1] == "moderate: training resnet9_narrow on 20 images: less than a minute"
     assert said[2].startswith("moderate: resnet9_narrow is right for ")
     assert len(trained) == 1

@@ -1,14 +1,18 @@
 """Progress on terminals and in logs."""
 
 import io
+import itertools
 import re
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from terminals import on_a_terminal
 
-from moderate_cli.cli import console, progress
+import moderate_cli
+from moderate_cli.cli import _run, console, progress
+from moderate_cli.cli.listening import NAMES
 from moderate_cli.cli.progress import Progress
 
 
@@ -55,6 +59,34 @@ def test_a_log_gets_a_line_after_ten_seconds_and_then_one_a_minute(clock, capsys
         "moderate: embed: 2600 of 10000 images, 20 images/s, about 6 min 10 s left\n"
         "moderate: embed: 3800 of 10000 images, 20 images/s, about 5 min 10 s left\n"
     )
+
+
+def test_a_training_is_told_in_percent(clock, capsys):
+    with Progress().phase("training", unit="%") as move:
+        for second in range(0, 20):
+            clock.now = 1000.0 + second
+            move(20 * second, 10_000)
+    assert capsys.readouterr().err == "moderate: training: 2 %, about 8 min 10 s left\n"
+
+
+def test_each_phase_says_what_is_being_done():
+    sources = "".join(path.read_text() for path in Path(moderate_cli.__file__).parent.rglob("*.py"))
+    names = set(re.findall(r'progress\("(\w[\w ]*)', sources))
+    assert {"embed", "fit", "read"} <= names
+    assert {name for name in names if "ing" not in NAMES.get(name, name).split()[0]} == set()
+    assert NAMES.keys() <= names
+
+
+def test_a_network_of_ones_own_shows_one_phase_after_another(data, monkeypatch):
+    terminal = a_terminal(monkeypatch)
+    assert _run(["embed", str(data), "--backbone", "fitted", "--runtime", "torch"]) == 0
+    said = re.findall(r"\r?moderate: ([a-z][^\r\n.:]*)", terminal.getvalue())
+    phases = [name for name, _ in itertools.groupby(said) if "ing" in name.split()[0]]
+    order = (
+        "computing features of efficientnet_lite0", "reading images", "training",
+        "computing features of fitted",
+    )  # fmt: skip
+    assert [name for name in phases if name in order] == [*order]
 
 
 def test_the_clock_of_a_log_goes_on_from_phase_to_phase(clock, capsys):
@@ -115,7 +147,7 @@ def test_from_the_first_second_a_command_says_what_it_does(data, tmp_path):
     assert status == 0
     said = [part for part in re.split("[\\r\\n]", text) if part.strip()]
     assert said[0] == "moderate: loading pixels ..."
-    bars = [part for part in said if part.startswith("moderate: embed: ")]
+    bars = [part for part in said if part.startswith("moderate: computing features of pixels: ")]
     assert "0/8" in bars[0]
     assert "8/8" in bars[-1]
 

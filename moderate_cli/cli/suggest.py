@@ -87,6 +87,9 @@ def command(
     default on a test set. Ends with one table, one verdict and one command; with -o or --copy-to,
     it runs that command.
 
+    --balance is not compared: shares that are equal (uniform) help rare classes and cost common
+    ones, so how often each class occurs where you use the network decides.
+
     Results are stored: a second run takes seconds.
     """
     ratio = single(ratios, "suggest")

@@ -17,6 +17,7 @@ from moderate_cli.text import counted, named
 from moderate_cli.words import say_noise
 
 WIDTH = 80
+UNEVEN = 3  # between the sizes of the largest and of the smallest class
 STAND_INS = {
     "probe": "",
     "fine-tune": "fine-tuning itself: a linear head on frozen features took its place",
@@ -84,6 +85,9 @@ class Suggestion:
             found.append("the test set, whose labels are taken as they are")
         elif about is not None and not about.test:
             found.append("images from elsewhere; pass a test set with --test")
+        sizes = [size for _, size in self.facts.classes]
+        if sizes[0] > UNEVEN * sizes[-1]:
+            found.append("rare classes: --balance uniform keeps as many images of each class")
         if self.facts.duplicates is None:
             found.append("near duplicates, because there are too many images to compare")
         if self.facts.noise.suspects:

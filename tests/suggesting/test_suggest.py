@@ -71,6 +71,16 @@ def test_with_an_output_the_command_is_run(drawn, moderate, tmp_path):
     assert len(list((tmp_path / "out").glob("*/*.png"))) == 24
 
 
+@pytest.mark.parametrize(("images", "told"), [(9, True), (10, False)])
+def test_balance_is_named_where_class_sizes_differ_by_more_than_three_times(tmp_path, images, told):
+    for label, size in enumerate((30, images)):
+        for image in range(size):
+            draw(tmp_path / "data" / "ab"[label] / f"{image:02}.png", label, image)
+    found = moderate_cli.suggest(tmp_path / "data", seeds=1, **PIXELS)
+    text = "rare classes: --balance uniform keeps as many images of each class"
+    assert (text in found.unjudged) == told
+
+
 def test_features_that_do_not_know_the_classes_lead_to_random_selection(tmp_path, moderate, rng):
     for name in "abc":
         for image in range(20):

@@ -109,12 +109,12 @@ def test_an_entry_is_in_the_choices(done):
 def test_a_name_that_is_nearly_an_entry_is_recognized(done):
     assert done["near"] == [
         2, "",
-        "moderate: error: Invalid value for '--strategy': 'lats' is unknown; did you mean last?"
+        "moderate: error: --strategy: 'lats' is unknown; did you mean last?"
         " `moderate help strategies` lists all (see 'moderate select --help')\n",
     ]  # fmt: skip
     assert done["far"] == [
         2, "",
-        "moderate: error: Invalid value for '--criterion': 'x' is unknown; choose one of center,"
+        "moderate: error: --criterion: 'x' is unknown; choose one of center,"
         " margin, neighbors, el2n, grand, forgetting, aum, prototypes, fitted-el2n, fitted-grand,"
         " fitted-forgetting, fitted-aum, level (see 'moderate score --help')\n",
     ]  # fmt: skip

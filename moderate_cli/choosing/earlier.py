@@ -23,7 +23,7 @@ from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.remembering import remembered
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError
 from moderate_cli.exporting.recipes import read_published
-from moderate_cli.files.places import place
+from moderate_cli.files.near import near_or
 from moderate_cli.files.regular import read_regular
 from moderate_cli.inputs import Inputs, Source
 from moderate_cli.listening import Listener
@@ -147,7 +147,8 @@ def read_earlier(keep_from: str | os.PathLike[str] | Sequence[str], inputs: Inpu
             return _checked(name, list(_images_in(name)))
         content = read_regular(name)
     except OSError as error:
-        raise ArgumentError(f"{name}: {error.strerror or one_line(error)}") from None
+        advice = near_or(name, "pass a list of kept images, or a copy")
+        raise ArgumentError(f"{name}: {error.strerror or one_line(error)}; {advice}") from None
     try:
         images = READERS.get(suffix, _paths_in_text)(content)
     except NOT_ONE:

@@ -18,7 +18,7 @@ from moderate_cli.cli.helping import Helped
 from moderate_cli.cli.signals import Signals, Terminated
 from moderate_cli.errors import ArgumentError, ModerateError, OptionError, UnreadableImages
 from moderate_cli.platforms import BROKEN_PIPE, die_by
-from moderate_cli.text import one_line, unknown
+from moderate_cli.text import clipped, one_line, resembling, unknown
 
 PROGRAM = "moderate"
 COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
@@ -87,6 +87,18 @@ class CommandTable(Helped, click.Group):
         if args[0] not in COMMANDS and not unclear:
             ctx.fail(f"command {unknown(args[0], [*COMMANDS, '--version'], meant=MEANT)}")
         return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Say that options of a command follow it."""
+        command = next((word for word in args if word in COMMANDS), "COMMAND")
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = clipped(error.option_name)
+            near = resembling(error.option_name, ["--help", "--version"], {})
+            guess = f"did you mean {near[0]}?" if near else "options follow the command"
+            after = "" if near else f": {PROGRAM} {command} {name}"
+            raise click.UsageError(f"option {name} is unknown here; {guess}{after}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands before the options."""
@@ -219,7 +231,7 @@ def _explain(error: Exception) -> int:
             return error.exit_code
         case click.UsageError():
             command = error.ctx.command_path if error.ctx is not None else PROGRAM
-            console.error(f"{error.format_message()} (see '{command} --help')")
+            console.error(f"{_message(error)} (see '{command} --help')")
             return 2
         case click.ClickException():
             console.error(error.format_message())
@@ -261,6 +273,16 @@ def _explain(error: Exception) -> int:
                 console.error(f"{_work(error)[0]}: stopped by a system error ({reason})")
             return 1
     raise error
+
+
+def _message(error: click.UsageError) -> str:
+    """Return the message of click as ours are: the option or argument, and the fact."""
+    if not isinstance(error, click.BadParameter) or error.param is None or error.param_hint:
+        return error.format_message()
+    param = error.param
+    option = isinstance(param, click.Option)
+    name = max(param.opts, key=len) if option else (param.metavar or param.name or "").strip("[]")
+    return f"{name if option else name.upper()}: {error.message}"
 
 
 # Errors of the linker of Linux, as under a low `ulimit -v`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -18,6 +19,8 @@ Decorator = Callable[[Command], Command]
 
 
 MEANT = {"--dry-run": "--counts", "--stats": "--counts", "--gpu": "--device", "--out": "--output"}
+EXTRA = "Got unexpected extra argument"  # so begins the message of click
+NUMBER = re.compile(r"[0-9]*[.,]?[0-9]+%?|[0-9]+/[0-9]+")
 ONCE = "--labels"  # the last of several would win, and the corrections in the others be lost
 
 
@@ -117,6 +120,20 @@ class Sectioned(Helped, click.Command):
                     message = f"{error.option_name} needs a value{param.such_as(ctx)}"
                     raise click.UsageError(message, ctx) from None
             raise
+        except click.UsageError as error:
+            if not error.message.startswith(EXTRA):
+                raise
+            raise click.UsageError(self._say_extra(ctx, error.message), ctx) from None
+
+    def _say_extra(self, ctx: click.Context, message: str) -> str:
+        """Name the first of too many words; a number may be the ratio."""
+        data, extra = str(ctx.params.get("data", "")), message.split("(", 1)[-1].removesuffix(")")
+        ratios = any("--ratio" in param.opts for param in self.params)
+        number = next((one for one in (data, *extra.split()) if NUMBER.fullmatch(one)), None)
+        if ratios and number is not None:
+            return f"{number!r} belongs to no option; write --ratio {number}"
+        told = f"; DATA is {clipped(data)!r}" if data else ""
+        return f"{clipped(extra)!r} is one argument too many{told}"
 
     def invoke(self, ctx: click.Context) -> Any:
         """Name the file or the variable that set an option, if it is part of an error."""

@@ -13,6 +13,7 @@ from moderate_cli.errors import ArgumentError
 from moderate_cli.selection import exact
 from moderate_cli.text import clipped, resembling
 
+WRITTEN = " Write 0.3, 30% or 3/10."
 COMMA = re.compile(r"(\d{0,9}),(\d{1,99})(%?)", re.ASCII)
 
 
@@ -50,7 +51,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # no generic class befo
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a name or a number."""
-        text = str(value).strip()
+        text = str(value).strip().removeprefix("=")  # of -r=0.3
         return text if text in self.names else self._number(self._read(text, text))
 
     def _read(self, text: str, whole: str) -> Fraction:
@@ -60,7 +61,7 @@ class Share(click.ParamType):  # type: ignore[type-arg]  # no generic class befo
             number = exact(text.removesuffix("%").rstrip()) / (100 if percent else 1)
         except ArgumentError:
             raise click.BadParameter(
-                f"{shown!r} is {self._otherwise()}.{self._advice(text, whole)}"
+                f"{shown!r} is {self._otherwise()}.{self._advice(text, whole) or WRITTEN}"
             ) from None
         one = self._one is True or (self._one == "%" and percent)
         if not (0 < number < 1 or (number == 0 and self._zero) or (number == 1 and one)):
@@ -97,7 +98,7 @@ class Shares(Share):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read them; each may be there only once."""
-        whole, found = str(value).strip(), dict[str, Fraction]()
+        whole, found = str(value).strip().removeprefix("="), dict[str, Fraction]()
         for part in map(str.strip, whole.split(",")):
             number = self._read(part, whole)
             twin = next((other for other, known in found.items() if known == number), None)

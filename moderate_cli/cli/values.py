@@ -67,8 +67,13 @@ class Whole(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse text that is not a usual number."""
         if isinstance(value, str) and not WHOLE.fullmatch(value.strip(" ")):
-            self.fail(f"{clipped(value)!r} is not a valid integer.", param, ctx)
-        return super().convert(value, param, ctx)
+            self.fail(f"{clipped(value)!r} is not a whole number.", param, ctx)
+        number: int = click.INT.convert(value, param, ctx)
+        if self.min is not None and number < self.min:
+            self.fail(f"{number} is less than {self.min}.", param, ctx)
+        if self.max is not None and number > self.max:
+            self.fail(f"{number} is more than {self.max}.", param, ctx)
+        return number
 
 
 class Real(click.FloatRange):
@@ -79,7 +84,7 @@ class Real(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse text that is not a usual finite number."""
         if isinstance(value, str) and not REAL.fullmatch(value.strip(" ")):
-            self.fail(f"{clipped(value)!r} is not a valid number.", param, ctx)
+            self.fail(f"{clipped(value)!r} is not a number.", param, ctx)
         if not math.isfinite(float(value)):
             self.fail(f"{clipped(str(value))!r} is not a finite number.", param, ctx)
         return super().convert(value, param, ctx)

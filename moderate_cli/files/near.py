@@ -12,7 +12,7 @@ MOST = 10_000  # entries of a folder that are looked at
 
 
 def near_or(path: str | os.PathLike[str], advice: str) -> str:
-    """Ask "did you mean ...?" if a file is missing and one beside it has a name like it.
+    """Ask "did you mean ...?" if a file is missing, and one with a name like it is there.
 
     Parameters
     ----------
@@ -21,13 +21,16 @@ def near_or(path: str | os.PathLike[str], advice: str) -> str:
     advice
         The next step, if there is none.
     """
-    missing = Path(path)
+    missing, inner = Path(path), Path()
     try:
         if os.path.lexists(path):
             return advice
+        while not os.path.lexists(missing.parent):
+            missing, inner = missing.parent, missing.name / inner
         with os.scandir(missing.parent) as entries:
             names = [entry.name for entry in islice(entries, MOST)]
     except (OSError, ValueError):
         return advice
-    near = resembling(missing.name, sorted(names))
-    return f"did you mean {missing.with_name(near[0])}?" if near else advice
+    found = (missing.with_name(name) / inner for name in resembling(missing.name, sorted(names)))
+    near = next(filter(os.path.lexists, found), None)
+    return advice if near is None else f"did you mean {near}?"

@@ -43,8 +43,12 @@ def verdict(
 
     One that is filled up, after the images of an earlier selection, has not been evaluated.
     """
+    if filled_up and evaluations:
+        detail = f"An evaluation selects all images anew. {_best(evaluations[0])}"
+        title = "Not evaluated, because it keeps earlier images"
+        return Verdict("unknown", title, detail.strip(), evaluations[0])
     for one in evaluations:
-        line = None if filled_up else one.line_of(choice)
+        line = one.line_of(choice)
         if line is not None:
             return _of_line(one, line)
     if not evaluations:

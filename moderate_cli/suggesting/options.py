@@ -48,7 +48,7 @@ def choice_for(facts: Facts, choice: Choice) -> tuple[Choice, list[Reason]]:
         small = starved(facts, choice)
         named = f"{small[0][0]} would keep {small[0][2]} of its {small[0][1]} images"
         others = counted(len(small) - 1, "more class", "more classes")
-        more = f", {others} few" if len(small) > 1 else ""
+        more = f", and {others} fewer than {FEW}, too" if len(small) > 1 else ""
         reasons.append(Reason(f"--min-per-class {least}", f"{named}{more}"))
     return Choice(**fields), reasons  # type: ignore[arg-type]
 

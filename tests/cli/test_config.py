@@ -178,7 +178,7 @@ def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it
         ),
         ("[select]\nratio = 1", "option 'select' is unknown"),
         ("ratio", "is not TOML ("),
-        ("batch-size = 0", "batch-size: 0 is not in the range 1<=x<=65536."),
+        ("batch-size = 0", "batch-size: 0 is less than 1."),
         ("seed = " + "9" * 5000, "seed: has too many digits"),
         ("store = 'x'\nseed = 1_" + "0" * 5000, "seed: has too many digits"),
         ("ratio = " + "[" * 5000, "is nested too deeply (see"),
@@ -193,7 +193,7 @@ def test_a_center_in_a_file_or_the_environment_gives_way_to_what_does_not_use_it
         ("backbone = [true]", "backbone: cannot be true or false"),
         ("store = 2020-01-01", "store: cannot be a date"),
         ("seed = 12:30:00", "seed: cannot be a date"),
-        ("seed = inf", "seed: 'inf' is not a valid integer."),
+        ("seed = inf", "seed: 'inf' is not a whole number."),
         ("dedup = nan", "dedup: 'nan' is not a number."),
         (
             "store = 'a\0b'".replace("'", '"').replace("\0", "\\u0000"),

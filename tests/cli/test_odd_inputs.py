@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 SELECT = "select -r 0.3 DATA"
-RATIO = "Invalid value for '-r' / '--ratio': "
+RATIO = "--ratio: "
 KEPT = "it is the fraction kept"
 # Command -> what its only line has, in this order; 0 for inputs that work.
 ODD = {
@@ -19,9 +19,9 @@ ODD = {
     "select -r 0,3 DATA": f"{RATIO}0 is not in (0, 1]; {KEPT}. For 0,3 write 0.3.",
     "select -r 10,30 DATA": f"{RATIO}10 is not in (0, 1]; {KEPT}. For 10 % write 0.1 or 10%.",
     "select -r ,3 DATA": f"{RATIO}'' is not a number. For ,3 write 0.3.",
-    f"{SELECT} --dedup 95": "'--dedup': 95 is not in (0, 1]. For 95 % write 0.95 or 95%.",
-    f"{SELECT} --dedup 0,95": "'--dedup': '0,95' is not a number. For 0,95 write 0.95.",
-    f"{SELECT} --quantile 50": "'--quantile': 50 is not in [0, 1]. For 50 % write 0.5 or 50%.",
+    f"{SELECT} --dedup 95": "--dedup: 95 is not in (0, 1]. For 95 % write 0.95 or 95%.",
+    f"{SELECT} --dedup 0,95": "--dedup: '0,95' is not a number. For 0,95 write 0.95.",
+    f"{SELECT} --quantile 50": "--quantile: 50 is not in [0, 1]. For 50 % write 0.5 or 50%.",
     f"{SELECT} --drop-suspects 15": "15 is not in (0, 1). For 15 % write 0.15 or 15%.",
     f"{SELECT} --drop-suspects atuo": "'atuo' is neither auto nor a number. Did you mean auto?",
     "duplicates DATA --threshold 95": "95 is not in (0, 1]. For 95 % write 0.95 or 95%.",
@@ -50,6 +50,15 @@ ODD = {
     f"{SELECT} --backbone resnet_50": "'resnet_50' is unknown; did you mean resnet50?",
     f"{SELECT} --config nosy-labels": "No such file or directory; did you mean noisy-labels? B",
     f"{SELECT} -o kept.cvs": "kept.cvs: unknown suffix; did you mean .csv?",
+    "select 0.3 DATA": "error: '0.3' belongs to no option; write --ratio 0.3 (see",
+    "report DATA 30%": "error: '30%' belongs to no option; write --ratio 30% (see",
+    "select -r 0.3 DATA more": "error: 'more' is one argument too many; DATA is 'DATA' (see",
+    "--ratio 0.3 select DATA": "option --ratio is unknown here; options follow the command:"
+    " moderate select --ratio (see",
+    "--versoin": "option --versoin is unknown here; did you mean --version? (see",
+    "select -r=0.3 DATA --count 0": "error: --count: 0 is less than 1. (see",
+    "select -r 3:10 DATA": "error: --ratio: '3:10' is not a number. Write 0.3, 30% or 3/10. (see",
+    f"{SELECT} --keep-from k.jsn": "k.jsn: No such file or directory; did you mean k.json?",
     f"{SELECT} --device gpu": "'gpu' is unknown; did you mean cuda?",
     # What belongs together.
     f"{SELECT} --labels kmeans": "'kmeans' has no number of clusters; use kmeans:K, e.g.",
@@ -63,6 +72,7 @@ ODD = {
 # Known only once files are looked at: the status is 1.
 FACTS = {
     "select -r 0.3 DATU": "DATU: No such file or directory; did you mean DATA?",
+    "select -r 0.3 DATU/cat": "DATU/cat: No such file or directory; did you mean DATA/cat?",
     "select -r 0.3 --features f.npy --labels yy.npy": "yy.npy: No such file or directory; did you",
     f"{SELECT} --backbone resnet18 --weights wieghts.pt": "did you mean weights.pt?",
     f"{SELECT} -o nowhere/k.txt": "nowhere/k.txt: there is no folder nowhere; create it first",

@@ -131,7 +131,7 @@ def test_a_name_of_no_device_is_refused_everywhere(name, said):
 def test_the_command_line_takes_a_number_and_names_what_is_near(moderate, tmp_path):
     assert Device().convert("cuda:1", None, None) == "cuda:1"
     assert moderate("embed", "--device", "gpu", tmp_path).stderr == (
-        f"moderate: error: Invalid value for '--device': 'gpu' is unknown; did you mean cuda?"
+        f"moderate: error: --device: 'gpu' is unknown; did you mean cuda?"
         f" C{CHOICES[1:]} (see 'moderate embed --help')\n"
     )
 

@@ -24,7 +24,7 @@ def test_the_command_says_what_it_did(many, moderate, tmp_path):
         ((), "missing --label-noise, --pair-noise, --corrupt or --attack"),
         (("--corrupt", "1.5"), "1.5 is not in [0, 1]"),
         (("--label-noise", "0.6", "--pair-noise", "0.6"), "together: 1.2 is not in [0, 1]"),
-        (("--seed", "-1", "--corrupt", "1"), "-1 is not in the range 0<=x<=4294967295"),
+        (("--seed", "-1", "--corrupt", "1"), "-1 is less than 0"),
         (("--corrupt", "0.6", "--attack", "pgd", "--attack-fraction", "0.6"), "together: 1.2"),
         (("--attack", "pgd", "--network", "pixels"), "'pixels' is unknown; "),
         (("--corrupt", "1", "--epsilon", "4"), "--epsilon needs --attack"),

@@ -45,7 +45,9 @@ def test_the_interval_decides(mean, tone, title, points):
 
 def test_a_selection_that_is_filled_up_was_not_evaluated():
     found = verdict(CHOICE, [evaluation(RANDOM | {"adaptive": (0.7, 0.01)})], filled_up=True)
-    assert (found.title, found.measured) == ("This selection was not evaluated", False)
+    assert found.title == "Not evaluated, because it keeps earlier images"
+    assert found.detail.startswith("An evaluation selects all images anew. Best: ")
+    assert verdict(CHOICE, [], filled_up=True).title == "Not yet compared with random selection"
 
 
 def test_what_is_surely_better_is_named():

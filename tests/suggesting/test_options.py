@@ -55,7 +55,7 @@ def test_small_classes_take_at_most_a_tenth_of_the_budget():
     facts = PLAIN._replace(classes=(*big, ("a", 12), ("b", 8)))
     assert enough_per_class(facts, ASKED) == 10
     assert choice_for(facts, ASKED)[1][0].why == (
-        "b would keep 2 of its 8 images, 1 more class few"
+        "b would keep 2 of its 8 images, and 1 more class fewer than 10, too"
     )
 
 

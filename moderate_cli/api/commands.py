@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from moderate_cli.api.evaluate import COMPARED, RATIOS
-from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.datasets import name_of
 from moderate_cli.inputs.spelling import spelled as spelled_inputs
@@ -28,7 +28,7 @@ def made_by(
     choice: Choice,
     output: str | os.PathLike[str],
     method: str = "pca",
-    earlier: Earlier | None = None,
+    keep_from: str | os.PathLike[str] | Sequence[str] | None = None,
 ) -> Made:
     """Return the commands; they have the options that differ from the default.
 
@@ -40,20 +40,25 @@ def made_by(
         The page.
     method
         Of the map.
-    earlier
-        Images that are kept in any case.
+    keep_from
+        As in `select`; no command has paths that are not in a file.
     """
     assert inputs.data is not None
     named = spelled_inputs(inputs) or [name_of(inputs.data)]
     renamed = spelled_inputs(replace(inputs, labels=None)) or [name_of(inputs.data)]
     chosen = spelled(choice)
     comparable = inputs.clusters is None and len(inputs.backbones) == 1
-    kept = ["--keep-from", earlier.name] if earlier is not None else []
+    kept = list[str]()
+    if isinstance(keep_from, (str, os.PathLike)):
+        kept = ["--keep-from", os.fspath(keep_from)]
     page = ["-o", os.fspath(output)] + (["--map", method] if method != "pca" else [])
+    evaluate = _line("evaluate", *_compared(choice, chosen), *named) if comparable else ""
+    if keep_from is not None and not kept:
+        return Made(evaluate=evaluate, date=_today())
     return Made(
         _line("report", *chosen, *named, *kept, *page),
         _line("select", *chosen, *named, *kept, "-o", "kept.txt"),
-        _line("evaluate", *_compared(choice, chosen), *named) if comparable else "",
+        evaluate,
         _line("select", *chosen, *renamed, *kept, "-o", "kept.txt", "--labels", CORRECTED)
         if inputs.clusters is None
         else "",

@@ -114,7 +114,7 @@ def write(
     check_page(output, png, method)
     guarding = _Guarding(listener, output, png)
     (selection,) = select_each(inputs, [choice], guarding, keep_from)
-    made = made_by(inputs, selection.choice, output, method, selection.earlier)
+    made = made_by(inputs, selection.choice, output, method, keep_from)
     subject = _subject(inputs, selection, made, listener)
     projection = map_of(subject, method)
     # Evaluations are of one feature set.

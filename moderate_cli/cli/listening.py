@@ -60,7 +60,7 @@ class Console(Listener):
     ) -> AbstractContextManager[Move]:
         """Show a bar, or a line now and then."""
         shown = NAMES.get(what, what)
-        if what.startswith(LOADING):
+        if what.startswith(LOADING) and what != f"{LOADING}torch":
             self._loaded = what.removeprefix(LOADING)
         if what == "embed" and self._loaded:
             shown = f"{shown} of {self._loaded}"  # one of several networks

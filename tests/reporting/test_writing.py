@@ -15,6 +15,7 @@ from hostile import HOSTILE
 from PIL import Image
 from reports import data_of, subject_of
 
+import moderate_cli
 from moderate_cli.evaluation import FULL, Cell, Result
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.images.thumbnails import Thumbnail
@@ -286,6 +287,9 @@ def test_a_page_shows_a_selection_that_keeps_an_earlier_one(embedded, moderate, 
     kept = moderate(*select[1:-2]).stdout.split()
     assert "cat/4.png" in kept
     images = data_of(text)["images"]
-    assert {
-        path for path, fate in zip(images["path"], images["fate"], strict=True) if not fate
-    } == {*kept}
+    fates = dict(zip(images["path"], images["fate"], strict=True))
+    assert [path for path, fate in sorted(fates.items()) if fate == 0] == kept
+    # Paths that no file has are in no command.
+    how = {"ratio": 0.5, "backbone": "pixels", "dtype": "float32", "runtime": "torch"}
+    moderate_cli.report(embedded, page, keep_from=["cat/4.png"], **how)
+    assert "--keep-from" not in re.sub("<script.*?</script>", "", page.read_text(), flags=re.DOTALL)

@@ -259,7 +259,7 @@ def test_a_limit_is_a_percentage_or_a_fraction(grays, moderate):
     assert moderate(*args, "25%").stderr == moderate(*args, "0.25").stderr
     done = moderate(*args, "1")
     assert (done.status, done.stdout) == (2, "")
-    assert "'--within': 1 is not in [0, 1). For 1 % write 0.01 or 1%." in done.stderr
+    assert "--within: 1 is not in [0, 1). For 1 % write 0.01 or 1%." in done.stderr
 
 
 def test_a_fraction_of_suspects_is_dropped(grays, moderate):

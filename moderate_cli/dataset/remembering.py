@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from moderate_cli.dataset.dataset import Dataset
+from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.names import STORE
 from moderate_cli.errors import OutputError
 from moderate_cli.files.atomic import new_file
@@ -32,6 +33,24 @@ def remembered(home: Path, store: str | os.PathLike[str] | None) -> Path | None:
     except OSError:
         return None
     return place(folder / os.fsdecode(path)) if path and b"\0" not in path else None
+
+
+def folder_as_before(dataset: Dataset, data: object) -> str | None:
+    """Return the folder of a list's images as a user writes it, if an earlier command named it.
+
+    `data` is what `dataset` was listed from.
+    """
+    own = dataset.listed
+    if own is None or not isinstance(data, (str, os.PathLike)):
+        return None
+    named_now = isinstance(data, NamedDataset) and data.images is not None
+    if named_now or not dataset.in_files or dataset.root == own.path.parent:
+        return None
+    shown = os.fspath(dataset.root)
+    with contextlib.suppress(ValueError):  # on another drive of Windows
+        beside = os.path.relpath(shown, own.home.parent)
+        shown = os.path.normpath(os.path.join(os.path.dirname(os.fspath(data)), beside))
+    return shown
 
 
 def remember(dataset: Dataset, store: Path) -> None:

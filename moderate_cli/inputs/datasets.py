@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.correcting import read_corrections
 from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.dataset.named import NamedDataset
-from moderate_cli.dataset.remembering import remember
+from moderate_cli.dataset.remembering import folder_as_before, remember
 from moderate_cli.dataset.sentences import several_labels
 from moderate_cli.embedding import Cluster, bring_up_to_date
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, UnreadableImages
@@ -74,7 +73,8 @@ def feature_sets_of(
         columns = some(list(map(printable, dataset.listed.columns)))
         told = f" (its columns: {columns}); name it with --label-column" if columns else "; add one"
         raise DatasetError(f"{name}: has no column of classes{told}, or use --labels kmeans:K")
-    _tell_folder(data, dataset, listener)
+    if shown := folder_as_before(dataset, data):
+        listener.notice(Notice("images as before", names=(name, shown)))
     if inputs.corrections is not None:
         dataset = _corrected(dataset, inputs.corrections, name, listener)
     listener.listed(
@@ -101,20 +101,6 @@ def feature_sets_of(
         # Share the lists, so that millions of images are in memory only once.
         dataset = replace(dataset, paths=stores[0].paths, labels=stores[0].labels)
     return dataset, stores
-
-
-def _tell_folder(data: Data | FeatureStore, dataset: Dataset, listener: Listener) -> None:
-    """Notify of the folder of a list's images, if an earlier command named it."""
-    named = data.images if isinstance(data, NamedDataset) else None
-    own = dataset.listed
-    if not isinstance(data, (str, os.PathLike)) or named is not None or own is None:
-        return
-    if dataset.in_files and dataset.root != own.path.parent:
-        shown = os.fspath(dataset.root)
-        with contextlib.suppress(ValueError):  # on another drive of Windows
-            beside = os.path.relpath(shown, own.home.parent)
-            shown = os.path.normpath(os.path.join(os.path.dirname(name_of(data)), beside))
-        listener.notice(Notice("images as before", names=(name_of(data), shown)))
 
 
 def _corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:

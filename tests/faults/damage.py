@@ -96,7 +96,7 @@ def damaged_images(_bench: Bench, times: int, rng: np.random.Generator) -> list[
             except Exception:  # whatever PIL's readers run into
                 expected = None
             try:
-                found = decode(content).permute(1, 2, 0).numpy()
+                found = decode(content).whole.permute(1, 2, 0).numpy()
             except UnreadableImage:
                 found = None
                 refused += 1

@@ -21,7 +21,7 @@ def rounding(d: int) -> float:
     It is in units of epsilon, and for the difference of two products. The d terms are rounded, as
     are some steps after that. Rounding errors do not all go one way: a bound of 8 times the square
     root of their number is broken with a probability of 1e-11 (Higham and Mary, SIAM J. Sci.
-    Comput. 41(5), 2019, Theorem 2.4).
+    Comput. 41(5), 2019).
     """
     return min(d, 8 * math.sqrt(d)) + 8
 

@@ -79,7 +79,11 @@ def _own_seconds(folder: Path) -> float:
     classes = tuple(f"n{label:08}" for label in range(int(labels[-1]) + 1))
     dataset = moderate_cli.Dataset(folder / "data", classes, paths, labels)
     request = Request.of(dataset, EmbedOptions(store=folder / "store"))
-    with _crew(2, BATCH, 224) as crew, _reading(stubs.blank), Alone(request, SILENT) as life:
+    with (
+        ready_crew(slab_rows(BATCH, 2), 224) as crew,
+        _reading(stubs.blank),
+        Alone(request, SILENT) as life,
+    ):
         life.find()
         engine = _Engine(dataset, crew)
         life.begin(engine.manifest)
@@ -89,8 +93,9 @@ def _own_seconds(folder: Path) -> float:
 
 
 @contextlib.contextmanager
-def _crew(workers: int, batch: int, crop: int) -> Iterator[Crew]:
-    crew = Crew(slab_rows(batch, workers), crop)
+def ready_crew(rows: int, crop: int) -> Iterator[Crew]:
+    """Start a crew with a slab of so many rows, whose helper has loaded torch."""
+    crew = Crew(rows, crop)
     try:
         crew.wait()
         yield crew
@@ -158,7 +163,7 @@ def _photos(folder: Path, data: str | None) -> Path:
 def _seconds(dataset: moderate_cli.Dataset, network: Network, workers: int, read) -> float:
     """Embed with a crew that is there, once a batch is through."""
     crop = network.preprocessing.crop
-    with _crew(workers, network.batch_size, crop) as crew, _reading(read):
+    with ready_crew(slab_rows(network.batch_size, workers), crop) as crew, _reading(read):
 
         def embed(rows) -> float:
             start = time.perf_counter()

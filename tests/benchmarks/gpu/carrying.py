@@ -15,7 +15,6 @@ import torch
 import moderate_cli
 from moderate_cli.embedding.engines import batches
 from moderate_cli.embedding.engines.batches import embed_blocks, slab_rows
-from moderate_cli.embedding.engines.crew import Crew
 from moderate_cli.embedding.engines.gpu_decoding import GpuDecoding
 from moderate_cli.embedding.engines.packing import rows_each
 from moderate_cli.images import gpu_decoding
@@ -23,6 +22,7 @@ from moderate_cli.networks.backbones import load_network
 from moderate_cli.networks.table import DEFAULT_MAX_PIXELS, GPU, FeatureSpec
 from moderate_cli.store.blocks import blocks_of
 from tests.benchmarks import stubs
+from tests.benchmarks.crew import ready_crew
 from tests.benchmarks.gpu.rows import Bench
 
 IMAGES, BATCH, WORKERS = 20 * 1024, 1024, 16
@@ -55,26 +55,17 @@ def _own_seconds(folder: Path) -> tuple[float, float]:
     how = replace(network.preprocessing, decode=GPU)
     features = torch.zeros(BATCH, network.dim)
     network = replace(network, preprocessing=how, start=lambda some: lambda: features[: len(some)])
-    with _crew(rows_each(how), how.crop) as crew, _stubbed(how.crop):
-        for rows in (np.arange(4 * BATCH), np.arange(IMAGES)):  # the former forks all workers
+    rows = slab_rows(BATCH, WORKERS, rows_each(how))
+    with ready_crew(rows, how.crop) as crew, _stubbed(how.crop):
+        for some in (np.arange(4 * BATCH), np.arange(IMAGES)):  # the former forks all workers
             own, begun = time.process_time(), time.perf_counter()
             for _ in embed_blocks(
-                dataset, blocks_of(rows), network, max_pixels=DEFAULT_MAX_PIXELS, workers=WORKERS,
+                dataset, blocks_of(some), network, max_pixels=DEFAULT_MAX_PIXELS, workers=WORKERS,
                 on_images=lambda _count: None, crew=crew,
                 decoding=GpuDecoding(Sleeper(), network, DEFAULT_MAX_PIXELS),
             ):  # fmt: skip
                 pass
         return time.process_time() - own, time.perf_counter() - begun
-
-
-@contextlib.contextmanager
-def _crew(each: int, crop: int) -> Iterator[Crew]:
-    crew = Crew(slab_rows(BATCH, WORKERS, each), crop)
-    try:
-        crew.wait()
-        yield crew
-    finally:
-        crew.stop()
 
 
 @contextlib.contextmanager

@@ -69,9 +69,12 @@ def refuse_without(flag: str, names: Iterable[str]) -> None:
 
 def warn_without_effect(name: str, value: object, flag: str) -> None:
     """Warn of an option of a file, or of the environment, that has no effect beside `flag`."""
-    where = source(click.get_current_context(), name)
-    told = f" {where}" if where else ""
-    console.warn(f"{name} {value}{told} has no effect with {flag}")
+    context = click.get_current_context()
+    option = flag.split()[0].removeprefix("--")
+    where, whence = source(context, name), source(context, option.replace("-", "_"))
+    told, because = (f" {said}" if said else "" for said in (where, whence))
+    override = f"; --{option} on the command line goes before it" if whence else ""
+    console.warn(f"{name} {value}{told} has no effect with {flag}{because}{override}")
 
 
 def centered(criterion: str, center: str, metric: str, option: str = "") -> tuple[Any, Any]:

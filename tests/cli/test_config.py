@@ -277,6 +277,22 @@ def test_a_preset_gives_way_to_the_command_line(embedded, moderate):
     assert moderate(*args, "--balance", "sqrt", "--config", "paper").stdout == shares.stdout
 
 
+def test_a_preset_that_gives_way_to_the_environment_says_which_option_goes_before_both(
+    pictures, moderate, preset, monkeypatch
+):
+    args = ("select", "-r", "0.5", pictures, "--config", preset('scope = "global"\n'))
+    window = moderate(*args)
+    monkeypatch.setenv("MODERATE_STRATEGY", "matching")
+    done = moderate(*args)
+    assert done.stdout == moderate("select", "-r", "0.5", pictures).stdout != window.stdout
+    assert without_closing(done.stderr) == (
+        f"moderate: warning: scope global from --config {args[-1]} has no effect with --strategy"
+        " matching from MODERATE_STRATEGY; --strategy on the command line goes before it\n"
+    )
+    again = moderate(*args, "--strategy", "moderate")
+    assert (again.stdout, without_closing(again.stderr)) == (window.stdout, "")
+
+
 def test_a_center_that_a_file_sets_in_vain_is_said(pictures, moderate, preset, monkeypatch):
     path = preset('center = "median"\n')
     for args in (("select", "-r", "0.5"), ("score",)):

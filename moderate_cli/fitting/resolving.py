@@ -54,7 +54,8 @@ def resolve(
         if not may_fit:
             store = "" if options.store is None else f" --store {os.fspath(options.store)}"
             raise ArgumentError(
-                f"{dataset.root}: has no network of its own; run `moderate fit{store}`"
+                f"{dataset.root}: has no network of its own; run `moderate fit{store}`, whose"
+                " --dry-run estimates the time"
             )
         listener.notice(Notice("fitting"))
         new = FitOptions(orientation=options.orientation)

@@ -199,7 +199,8 @@ def test_parts_do_not_train(pictures, moderate, trained):
     assert done == (
         2,
         "",
-        f"moderate: error: {pictures}: has no network of its own; run `moderate fit`\n",
+        f"moderate: error: {pictures}: has no network of its own; run `moderate fit`, whose"
+        " --dry-run estimates the time\n",
     )
     assert trained == []
 

@@ -232,7 +232,10 @@ def test_a_network_of_older_images_can_be_used_at_once(pictures):
 def test_parts_and_clusters_train_nothing(pictures, trained, how):
     with pytest.raises(ArgumentError) as caught:
         embed(pictures, backbone="fitted", **how, **OPTIONS)
-    assert str(caught.value) == f"{pictures}: has no network of its own; run `moderate fit`"
+    assert str(caught.value) == (
+        f"{pictures}: has no network of its own; run `moderate fit`, whose --dry-run estimates the"
+        " time"
+    )
     assert trained == []
 
 
@@ -248,7 +251,10 @@ def test_parts_share_the_network_that_is_there(pictures, tmp_path, monkeypatch):
 def test_an_estimate_trains_nothing(pictures, trained):
     with pytest.raises(ArgumentError) as caught:
         estimate(pictures, backbone="fitted", **OPTIONS)
-    assert str(caught.value) == f"{pictures}: has no network of its own; run `moderate fit`"
+    assert str(caught.value) == (
+        f"{pictures}: has no network of its own; run `moderate fit`, whose --dry-run estimates the"
+        " time"
+    )
     assert trained == []
     fitted(pictures)
     assert estimate(pictures, backbone="fitted", **OPTIONS).images == 20

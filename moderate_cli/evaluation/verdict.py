@@ -113,8 +113,9 @@ def say_picks(found: Sequence[Pick], accuracy: float = math.nan) -> str:
         evidence = "" if only_random else evidence
     elif _no_better_than_random(found):
         parts = ["no strategy is measurably better than random selection here", took]
+        recommended = [*by_name] == [RECOMMENDED]
         if all(pick.line is pick.first for pick in found) and "random" not in by_name:
-            parts[1] = f"{takes[0]} is the one to take without a measurement"
+            parts[1] = f"take {'the recommended ' if recommended else ''}{takes[0]}"
     compared = [pick for pick in found if pick.line.cell.strategy != "random"]
     for name, field in (("random selection", "to_random"), ("all images", "to_full")):
         gains = [

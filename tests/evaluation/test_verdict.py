@@ -71,8 +71,8 @@ def test_the_table_marks_the_row_that_the_verdict_takes_not_the_highest():
     [
         (
             {"adaptive": [0.5, 0.3, 0.5], "easy": [0.6, 0.2, 0.6]},
-            "adaptive is the one to take without a measurement; against random selection -6.7 ±"
-            " 28.7 points of accuracy",
+            "take the recommended adaptive; against random selection -6.7 ± 28.7 points of"
+            " accuracy",
         ),
         (
             {"adaptive": [0.5, 0.3, 0.5], "easy": [0.6, 0.4, 0.6]},

@@ -46,7 +46,7 @@ def test_a_suggestion_is_a_table_a_verdict_and_a_command(drawn, moderate, counte
         "strategy", "full set", "adaptive", "random", "moderate"
     ]  # fmt: skip
     text = " ".join(lines)
-    assert " adaptive is the one to take without a measurement; " in text
+    assert " take the recommended adaptive; " in text
     assert "Not judged: fine-tuning itself" in text
     assert len(trained) == 3 * 4
     # The last line is a command that can be pasted.

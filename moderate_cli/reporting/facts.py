@@ -103,7 +103,7 @@ def _of_labels(subject: Subject) -> Fact:
     least = "at least " if found.rate > MANY else ""  # errors that follow the looks are missed
     hard = "" if least else ", which hard images alone can cause"
     noise = why or f"Estimated label noise: {least}{percent(found.rate)}{hard}."
-    parts = [noise, _fate(subject, rows), _confused(subject)]
+    parts = [noise, _fate(subject, rows), _confused(subject), "Review and correct below."]
     kept = bool(subject.kept[rows].any())
     title = f"{counted(rows, 'likely label error')}{'' if kept else ', none kept'}"
     return Fact("suspects", kept or bool(why), title, " ".join(filter(None, parts)), rows[:8])

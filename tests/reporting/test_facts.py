@@ -44,7 +44,7 @@ def test_likely_label_errors_are_counted_with_their_fate(tmp_path):
     sure = [0.9, 0.8] + 18 * [0.001]
     noise, most = (
         "Estimated label noise: at least about 9 %.",
-        "Most often: a that looks like b (2).",
+        "Most often: a that looks like b (2). Review and correct below.",
     )
     title = "2 likely label errors"
     assert told(labels_of(tmp_path, sure)) == (

@@ -38,8 +38,8 @@ drop_suspects = declaring.option(
     "--drop-suspects",
     type=DROPPED,
     metavar="auto|F",
-    help="Drop likely label errors first: auto (above 0.5), a fraction, or nothing; --ratio is of"
-    " the rest.",
+    help="Drop likely label errors first: auto (probability above 0.5), a fraction, or `nothing`;"
+    " --ratio is of the rest.",
 )
 keep_from = declaring.option(
     "--keep-from",

@@ -57,8 +57,9 @@ def command(
 
     Prints one line per image, the most probable errors first: path, given class, the class that is
     seen in it, and the probability that the label is wrong. Estimates the share of wrong labels on
-    stderr. To look at the images, use --copy-to. To correct labels, edit the column label of a .csv
-    and pass it to any command as --labels. DATA is never changed.
+    stderr. To look at the images, use --copy-to: those of class dog that look like cat are in
+    dog-cat. To correct labels, edit the column label of a .csv and pass it to any command as
+    --labels. DATA is never changed.
     """
     if copy_to is None:
         precedence.refuse_without("--copy-to", {"force", "link"})

@@ -320,9 +320,10 @@ def test_a_long_search_for_suspects_shows_how_far_it_is(args, mixed, moderate, m
     for name, seconds in (("FIRST_LINE", 0.0), ("LINE_EVERY", 0.0), ("TICK", 3600.0)):
         monkeypatch.setattr(f"moderate_cli.cli.progress.{name}", seconds)
     done = moderate(*args, mixed)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("moderate: suspects: ")]
+    named = "moderate: looking for label errors: "
+    lines = [line for line in done.stderr.splitlines() if line.startswith(named)]
     assert (seen[0], seen[-1], len(lines)) == (0.1, 1, len(seen))
-    assert lines[-1].startswith("moderate: suspects: 10 of 10 steps")
+    assert lines[-1].startswith(f"{named}10 of 10 steps")
 
 
 def test_own_features_have_suspects_too(moderate, tmp_path, rng):

@@ -11,6 +11,7 @@ from moderate_cli.evaluation.estimates import Estimate, Line, differences, estim
 from moderate_cli.selection import RECOMMENDED, exact
 
 NO_GAIN = Estimate(math.nan, math.nan)
+NO_OTHER = "no other strategy is measurably better"
 
 
 class Pick(NamedTuple):
@@ -157,8 +158,8 @@ def _evidence(found: Sequence[Pick]) -> str:
         return ""
     unsure = all(abs(line.to_random.mean) <= line.to_random.half for line in map(_line, found))
     if unsure and found[0].line.cell.strategy != "random":
-        return "the difference to random selection is not sure, and no other is measurably better"
-    return "no other is measurably better"
+        return f"the difference to random selection is not sure, and {NO_OTHER}"
+    return NO_OTHER
 
 
 def _line(pick: Pick) -> Line:

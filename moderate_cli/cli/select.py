@@ -303,7 +303,7 @@ def _write(
     if folder is not None and selection.dataset is not None:
         dataset = selection.dataset
         export(dataset, mask, folder, link=link, force=force, tree=tree, listener=Console())
-        if dataset.empty_classes:
+        if dataset.empty_classes and dataset.in_class_folders and not dataset.source.containers:
             console.warn(f"{folder}: has empty classes; ImageFolder needs allow_empty=True")
     verb = "Listed" if selection.is_inverted else "Kept"
     others = "" if tree is None or folder is None else f", and all else in {os.fspath(tree)}"

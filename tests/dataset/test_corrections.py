@@ -183,6 +183,30 @@ def test_a_copy_keeps_the_folder_of_a_class_that_no_image_is_of_any_more(
         export(selection.dataset, some, "other")
 
 
+@pytest.mark.parametrize("kind", ["tar", "list"])
+def test_a_copy_without_class_folders_says_nothing_of_image_folder(data, moderate, kind):
+    if kind == "tar":
+        source, rows = data.parent / "a.tar", [("0", "owl"), ("1", "cat")]
+        with tarfile.open(source, "w") as tar:
+            for key, name in rows:
+                image = (data / "cat" / f"{key}.png").read_bytes()
+                for suffix, content in (("png", image), ("cls", name.encode())):
+                    member = tarfile.TarInfo(f"{key}.{suffix}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    else:
+        source = data / "a.csv"
+        source.write_text("path,class\ncat/0.png,owl\ncat/1.png,cat\n")
+    path = "0" if kind == "tar" else "cat/0.png"
+    (data.parent / "empty.csv").write_text(f"path,label\n{path},cat\n")
+    out = data.parent / "out"
+    labels = data.parent / "empty.csv"
+    done = moderate("select", source, "-r", "1", "--labels", labels, "--copy-to", out)
+    assert done.status == 0, done.stderr
+    assert f"1 class has no images with {labels}: owl\n" in done.stderr
+    assert "ImageFolder" not in done.stderr
+
+
 def test_a_published_selection_says_how_labels_were_corrected(data, corrected, moderate):
     moderate("select", "train", "-r", "1", "--labels", corrected, "-o", "kept.json")
     kept = json.loads((data.parent / "kept.json").read_text())

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moderate_cli.dataset import Dataset
-from moderate_cli.errors import ArgumentError, OptionError, check_choice, check_seed
+from moderate_cli.dataset.lists import is_list
+from moderate_cli.errors import ArgumentError, DatasetError, OptionError, check_choice, check_seed
 from moderate_cli.inputs.datasets import listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener, with_bars
@@ -137,6 +138,8 @@ def perturb(
         if not 1 <= epsilon <= 255:
             raise ArgumentError(f"epsilon: {epsilon} is not in [1, 255]")
         mislead = Attack(attack, attack_fraction, epsilon, network, weights, device)
+    if isinstance(data, (str, os.PathLike)) and is_list(data) and os.path.isfile(data):
+        raise DatasetError(f"{os.fspath(data)}: is a file; perturb needs a folder of class folders")
     dataset = listed(data)
     listener.listed(dataset, name=name_of(data), store=store_folder(dataset.home))
     planned = plan(dataset, *shares, mislead, seed)

@@ -1,4 +1,4 @@
-"""Completion of values that are no fixed choice: presets, lists of strategies, columns, splits."""
+"""Completion of values that are no fixed choice, such as presets, strategies and columns."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def presets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
     """Complete the name of a preset, or else a file."""
     found = _starting(bundled(), incomplete)
     return [*found, CompletionItem(incomplete, type="file")]
+
+
+def files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a file, for an option that also takes other values."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def strategies(

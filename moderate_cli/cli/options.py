@@ -129,6 +129,7 @@ clusters = group(
         "--labels",
         "labels_file",
         type=labels,
+        shell_complete=completing.files,
         metavar="FILE|kmeans:K",
         help="Corrected labels (.csv: path, label), or K clusters of the features.",
     ),
@@ -144,7 +145,7 @@ def _arrays(features: str, rows: str, kind: Any, metavar: str) -> Decorator[Any]
             help=f"Features (.npy, shape (n, d)) instead of DATA.{features}",
         ),
         option(
-            "--labels", "labels_file", type=kind, metavar=metavar,
+            "--labels", "labels_file", type=kind, metavar=metavar, shell_complete=completing.files,
             help=f"Corrected labels (.csv: path, label), or classes of --features (.npy){rows}.",
         ),
         section="Features",

@@ -48,7 +48,8 @@ def write_perturbed(
     check_choice("link", link, LINKS)
     if not dataset.in_files or dataset.listed is not None:
         raise DatasetError(
-            f"{dataset.root}: perturb needs a dataset of plain files on this machine"
+            f"{dataset.home}: perturb needs a dataset of plain files on this machine, not"
+            " a list, tables or tar files"
         )
     Guard.of(dataset).check_folder(destination)
     check_free(destination)

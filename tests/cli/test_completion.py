@@ -27,6 +27,11 @@ def test_presets_complete_beside_files(complete):
     assert complete("moderate select --config noi") == ["noisy-labels", "noi"]
 
 
+@pytest.mark.parametrize("command", ["select", "evaluate", "report", "suspects", "score"])
+def test_labels_complete_as_files(complete, command):
+    assert complete(f"moderate {command} --labels corr") == ["corr"]
+
+
 def test_strategies_complete_one_after_another(complete):
     assert complete("moderate select --strategy herd") == ["herding"]
     assert complete("moderate evaluate --strategy easy,ha") == ["easy,hard"]

@@ -59,3 +59,14 @@ def test_a_perturbation_shows_what_was_done(many, tmp_path):
     made = perturb(many, tmp_path / "p", pair_noise=0.1, corrupt=0.25)
     assert (made.moved, made.ruined, len(made.images)) == (4, 10, 40)
     assert repr(made) == f"40 images, 4 in a wrong class, 10 ruined -> {tmp_path}/p"
+
+
+def test_a_list_is_refused_with_what_to_pass(many, moderate, tmp_path):
+    """Its other errors name --images, which this command does not have."""
+    table = tmp_path / "a.csv"
+    table.write_text("path,label\nnowhere/0.png,a\n")
+    done = moderate("perturb", table, "-o", tmp_path / "p", "--corrupt", "0.5")
+    assert (done.status, done.stderr) == (
+        1,
+        f"moderate: error: {table}: is a file; perturb needs a folder of class folders\n",
+    )

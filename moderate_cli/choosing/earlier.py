@@ -8,7 +8,7 @@ import io
 import json
 import os
 from codecs import BOM_UTF8 as BOM
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from moderate_cli.dataset.remembering import remembered
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError
 from moderate_cli.exporting.recipes import read_published
 from moderate_cli.files.near import near_or
+from moderate_cli.files.places import place
 from moderate_cli.files.regular import read_regular
 from moderate_cli.inputs import Inputs, Source
 from moderate_cli.listening import Listener
@@ -130,7 +131,7 @@ def read_earlier(keep_from: str | os.PathLike[str] | Sequence[str], inputs: Inpu
         If the file cannot be read, or has no images.
     """
     if not isinstance(keep_from, (str, os.PathLike)):
-        return _checked("keep_from", keep_from)
+        return _checked("keep_from", _paths_in_sequence(keep_from))
     name = os.fspath(keep_from)
     suffix = Path(name).suffix.lower()
     if suffix == ".npy" and inputs.data is not None:
@@ -190,6 +191,15 @@ def _checked(name: str, images: Sequence[str]) -> Names:
     if not images:
         raise ArgumentError(f"{name}: has no images")
     return Names(name, frozenset(images))
+
+
+def _paths_in_sequence(paths: object) -> list[str]:
+    """Refuse a selection, a mask or row numbers, which are those of a list that may have grown."""
+    given = list(paths) if isinstance(paths, Iterable) else [None]
+    found = [one for one in given if isinstance(one, str)]
+    if len(found) < len(given):
+        raise ArgumentError("keep_from: is neither a file nor paths; pass those of Selection.paths")
+    return found
 
 
 def _paths_in_text(content: bytes) -> list[str]:

@@ -219,6 +219,16 @@ def test_paths_are_taken_in_python_and_none_is_refused(drawn):
         moderate_cli.select(drawn, ratio=0.3, keep_from=[], **PIXELS)
 
 
+@pytest.mark.parametrize("taken", [lambda one: one, lambda one: one.mask, lambda one: one.rows])
+def test_a_selection_in_place_of_its_paths_is_refused(drawn, taken):
+    first = moderate_cli.select(drawn, ratio=0.3, **PIXELS)
+    with pytest.raises(ArgumentError) as caught:
+        moderate_cli.select(drawn, ratio=0.5, keep_from=taken(first), **PIXELS)
+    assert str(caught.value) == (
+        "keep_from: is neither a file nor paths; pass those of Selection.paths"
+    )
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
 def test_rows_of_a_list_are_kept(drawn, moderate, suffix):
     names = [path.relative_to(drawn) for path in sorted(drawn.rglob("*.png"))]

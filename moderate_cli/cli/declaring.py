@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from moderate_cli.cli import precedence
 from moderate_cli.cli.helping import Helped
@@ -128,10 +129,13 @@ class Sectioned(Helped, click.Command):
     def _say_extra(self, ctx: click.Context, message: str) -> str:
         """Name the first of too many words; a number may be the ratio."""
         data, extra = str(ctx.params.get("data", "")), message.split("(", 1)[-1].removesuffix(")")
-        ratios = any("--ratio" in param.opts for param in self.params)
+        ratio = next((one for one in self.params if "--ratio" in one.opts), None)
         number = next((one for one in (data, *extra.split()) if NUMBER.fullmatch(one)), None)
-        if ratios and number is not None:
-            return f"{number!r} belongs to no option; write --ratio {number}"
+        if ratio is not None and number is not None:
+            advice = f"write --ratio {number}"
+            if ctx.get_parameter_source(str(ratio.name)) is ParameterSource.COMMANDLINE:
+                advice = "several ratios have commas and no spaces, such as --ratio 0.1,0.3"
+            return f"{number!r} belongs to no option; {advice}"
         told = f"; DATA is {clipped(data)!r}" if data else ""
         return f"{clipped(extra)!r} is one argument too many{told}"
 

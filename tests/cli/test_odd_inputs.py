@@ -51,6 +51,8 @@ ODD = {
     f"{SELECT} --config nosy-labels": "No such file or directory; did you mean noisy-labels? B",
     f"{SELECT} -o kept.cvs": "kept.cvs: unknown suffix; did you mean .csv?",
     "select 0.3 DATA": "error: '0.3' belongs to no option; write --ratio 0.3 (see",
+    "select -r 0.3 0.5 DATA": "error: '0.5' belongs to no option; several ratios have commas and no"
+    " spaces, such as --ratio 0.1,0.3 (see",
     "report DATA 30%": "error: '30%' belongs to no option; write --ratio 30% (see",
     "select -r 0.3 DATA more": "error: 'more' is one argument too many; DATA is 'DATA' (see",
     "--ratio 0.3 select DATA": "option --ratio is unknown here; options follow the command:"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
+import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import accumulate, compress, groupby
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Rows, blocks
+from moderate_cli.arrays import Mask, Rows, blocks
 from moderate_cli.dataset import Dataset, scan
 from moderate_cli.dataset.image_folders import ImageFolder
 from moderate_cli.dataset.tables import Tables
@@ -126,7 +127,7 @@ def export(
         if inside:
             written = write_containers(dataset, rows, folder)
         else:
-            written = _write_files(dataset, rows, folder, link)
+            written = _write_files(dataset, mask, folder, link)
         # Closed on errors, so that no thread writes to a folder that is being removed.
         with listener.progress("copy") as move, closing(written) as counts:
             for done in counts:
@@ -159,39 +160,44 @@ def _write_rest(tree: Path, dataset: Dataset, folder: Path, link: str) -> None:
         copy_files(tree / branch.path, target, [(name, name) for name in branch.files], link)
 
 
-def _write_files(dataset: Dataset, rows: Rows, folder: Path, link: str) -> Counts:
-    """Put images into a folder; yield the number done, part by part."""
+def _write_files(dataset: Dataset, kept: Mask, folder: Path, link: str) -> Counts:
+    """Put the kept images into a folder; yield the number done, part by part."""
     for name in dataset.classes if dataset.in_class_folders else ():
         (folder / name).mkdir(exist_ok=True)  # a flat dataset's only class is the folder itself
-    paths: Sequence[str] = dataset.paths
+    old = new = list(compress(dataset.paths, kept.tolist()))
     if dataset.corrections is not None and dataset.listed is None:
-        paths = moved_paths(dataset, dataset.corrected_labels.tolist())
-    yield from copy_to_paths(dataset, [(row, paths[row]) for row in rows.tolist()], folder, link)
+        moved = moved_paths(dataset, dataset.corrected_labels.tolist())
+        new = list(compress(moved, kept.tolist()))
+    yield from copy_to_paths(dataset.root, zip(old, new, strict=True), folder, link)
 
 
-def copy_to_paths(
-    dataset: Dataset, images: Iterable[tuple[int, str]], folder: Path, link: str
-) -> Counts:
-    """Put images, each a row and its new path, into a folder; yield the number done."""
-    parts = list(_parts((dataset.paths[row], path) for row, path in images))
+def copy_to_paths(root: Path, images: Iterable[tuple[str, str]], folder: Path, link: str) -> Counts:
+    """Put images, each a path below `root` and a new one, into a folder; yield the number done."""
+    parts = list(_parts(images))
     for parent in {parent for _, parent, _ in parts}:
         (folder / parent).mkdir(parents=True, exist_ok=True)
 
     def work(part: tuple[str, str, list[tuple[str, str]]]) -> int:
         source, target, names = part
-        return copy_files(dataset.root / source, folder / target, names, link)
+        return copy_files(root / source, folder / target, names, link)
 
     with closing(in_threads(work, parts)) as counts:
-        yield from itertools.accumulate(counts)
+        yield from accumulate(counts)
 
 
 def _parts(paths: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
     """Yield parts of the images: their old and new folder, and old and new name of each file."""
-    split = ((*os.path.split(old), *os.path.split(new)) for old, new in paths)
-    for (source, target), group in itertools.groupby(split, lambda one: (one[0], one[2])):
-        names = [(old, new) for _, old, _, new in group]
+    for (source, target), group in groupby(map(_split, paths), operator.itemgetter(0)):
+        names = [names for _, names in group]
         for part in blocks(len(names), PART):
             yield source, target, names[part]
+
+
+def _split(paths: tuple[str, str]) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return the folders of an old and a new path, and the names in them."""
+    source, name = os.path.split(paths[0])
+    target, new = (source, name) if paths[0] == paths[1] else os.path.split(paths[1])
+    return (source, target), (name, new)
 
 
 def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:

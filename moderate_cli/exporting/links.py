@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from moderate_cli.errors import OutputError
 from moderate_cli.platforms import open_folder
@@ -20,11 +22,11 @@ NO_LINKS = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.EOPNOTS
 
 def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], link: str) -> int:
     """Link or copy files of one folder to another, each under a new name; count them."""
-    folders = [open_folder(folder) for folder in (source, target)]
-    try:
-        for name, new in names:
+    put = LINKS[link]
+    with _opened(source) as old, _opened(target) as new:
+        for name, new_name in names:
             try:
-                LINKS[link](source / name, target / new, *folders)
+                put(old, name, new, new_name)
             except OSError as error:
                 reason = f"cannot be exported ({error.strerror or one_line(error)})"
                 if error.errno == errno.EXDEV:
@@ -32,30 +34,50 @@ def copy_files(source: Path, target: Path, names: Sequence[tuple[str, str]], lin
                 elif link != "none" and error.errno in NO_LINKS:
                     reason = f"cannot be linked ({error.strerror}); use --link none"
                 raise OutputError(f"{source / name}: {reason}") from None
-    finally:
-        for folder in folders:
-            os.close(folder)
     return len(names)
 
 
-def _copy(source: Path, target: Path, _from: int, _to: int) -> None:
-    shutil.copy2(source, target)
+class _Folder(NamedTuple):
+    """An open folder: its path as text, since paths of pathlib take longer than links."""
+
+    path: str
+    descriptor: int
 
 
-def _hard_link(source: Path, target: Path, from_: int, to: int) -> None:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Folder]:
+    descriptor = open_folder(path)
+    try:
+        yield _Folder(os.fspath(path), descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _copy(old: _Folder, name: str, new: _Folder, new_name: str) -> None:
+    shutil.copy2(f"{old.path}/{name}", f"{new.path}/{new_name}")
+
+
+def _hard_link(old: _Folder, name: str, new: _Folder, new_name: str) -> None:
     # To the file behind a symbolic link: from its new place the link might lead nowhere.
     if BY_FOLDER:
-        os.link(source.name, target.name, src_dir_fd=from_, dst_dir_fd=to, follow_symlinks=True)
+        os.link(
+            name,
+            new_name,
+            src_dir_fd=old.descriptor,
+            dst_dir_fd=new.descriptor,
+            follow_symlinks=True,
+        )
     else:
-        os.link(os.path.realpath(source), target)
+        os.link(os.path.realpath(f"{old.path}/{name}"), f"{new.path}/{new_name}")
 
 
-def _symbolic_link(source: Path, target: Path, _from: int, to: int) -> None:
+def _symbolic_link(old: _Folder, name: str, new: _Folder, new_name: str) -> None:
+    source = f"{old.path}/{name}"
     if BY_FOLDER:
-        os.symlink(source, target.name, dir_fd=to)
+        os.symlink(source, new_name, dir_fd=new.descriptor)
     else:
-        os.symlink(source, target)
+        os.symlink(source, f"{new.path}/{new_name}")
 
 
-Link = Callable[[Path, Path, int, int], None]
+Link = Callable[[_Folder, str, _Folder, str], None]
 LINKS: dict[str, Link] = {"none": _copy, "hard": _hard_link, "symbolic": _symbolic_link}

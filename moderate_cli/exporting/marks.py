@@ -112,7 +112,11 @@ def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
 
 def mark(folder: Path) -> None:
     """Write the list of an export's files into it."""
-    lines = [json.dumps([name, *_Exported.of(status)]) for name, status in _files(folder)]
+    # Encoding the name alone takes a third of the time of a list.
+    lines = [
+        f"[{json.dumps(name)}, {', '.join(map(str, _Exported.of(status)))}]"
+        for name, status in _files(folder)
+    ]
     (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
 
 

@@ -73,7 +73,8 @@ def export_view(
     with new_folder(destination, may_replace=check_replaceable if force else None) as folder:
         in_order = sorted(images, key=lambda image: os.path.dirname(image[1]))
         if dataset.in_files:
-            written = copy_to_paths(dataset, in_order, folder, link)
+            paths = [(dataset.paths[row], path) for row, path in in_order]
+            written = copy_to_paths(dataset.root, paths, folder, link)
         else:
             written = _read_to_paths(dataset, in_order, folder)
         with listener.progress("copy") as move, closing(written) as counts:

@@ -1,4 +1,5 @@
 from fractions import Fraction
+from unittest.mock import patch
 
 import naive
 import numpy as np
@@ -6,18 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from moderate_cli.selection import windows
 from moderate_cli.selection.windows import class_windows, global_window
 
 HALF = Fraction(1, 2)
 QUANTILES = st.sampled_from([Fraction(0), Fraction(1, 3), HALF, Fraction(9, 10), Fraction(1)])
 
 
+@pytest.mark.parametrize("few", [0, 2000])
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=30),
     QUANTILES,
     st.data(),
 )
-def test_windows_are_those_of_the_plain_statement(rows, quantile, data):
+def test_windows_are_those_of_the_plain_statement(few, rows, quantile, data):
+    with patch.object(windows, "SORTED", few):
+        check_windows(rows, quantile, data)
+
+
+def check_windows(rows, quantile, data):
     values = np.array([value / 4 for value, _ in rows])
     _, members, sizes = np.unique(
         [label for _, label in rows], return_inverse=True, return_counts=True

@@ -14,8 +14,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from moderate_cli.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    __version__: str
     from moderate_cli.api.backbones import backbones
     from moderate_cli.api.duplicates import NearDuplicates, duplicates
     from moderate_cli.api.embed import embed, estimate
@@ -129,10 +130,6 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # which takes 20 ms to load
-
-        return version("moderate-cli")
     if name not in _ROOM_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)

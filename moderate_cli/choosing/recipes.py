@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from moderate_cli.exporting.recipes import Recipe
 from moderate_cli.inputs import Source
 from moderate_cli.selection import Choice, written
 from moderate_cli.store import FeatureStore
+from moderate_cli.version import __version__
 
 AMOUNTS = ("ratio", "count")
 DEFAULTS = {field.name: field.default for field in fields(Choice)}
@@ -46,7 +46,7 @@ def recipe_of(
     if dataset is None or not stores:
         return None
     facts = {
-        "moderate": _version(),
+        "moderate": __version__,
         "options": dict(_options(choice)) | _clusters(source) | _features(stores),
         **_corrections(dataset),
         "weights": {
@@ -62,13 +62,6 @@ def recipe_of(
     if earlier is not None:
         facts["kept_from"] = earlier
     return Recipe(facts, stores[0].digests)
-
-
-def _version() -> str:
-    try:
-        return version("moderate-cli")
-    except PackageNotFoundError:  # not installed, but on the path
-        return "unknown"
 
 
 def _options(choice: Choice) -> Iterator[tuple[str, str]]:

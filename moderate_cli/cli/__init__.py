@@ -19,6 +19,7 @@ from moderate_cli.cli.signals import Signals, Terminated
 from moderate_cli.errors import ArgumentError, ModerateError, OptionError, UnreadableImages
 from moderate_cli.platforms import BROKEN_PIPE, die_by
 from moderate_cli.text import clipped, one_line, resembling, unknown
+from moderate_cli.version import __version__
 
 PROGRAM = "moderate"
 COMPLETE = "_MODERATE_COMPLETE"  # by this variable a shell asks for completions
@@ -124,14 +125,6 @@ class CommandTable(Helped, click.Group):
         formatter.write_text("`moderate COMMAND -h` shows the common options of a command.")
 
 
-def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"moderate {version('moderate-cli')}")
-        ctx.exit()
-
-
 EXAMPLES = (
     ("moderate select --ratio 0.3 data/train", "print the kept paths"),
     ("moderate select --ratio 0.3 data/train -o kept.txt", "write an index file"),
@@ -140,14 +133,7 @@ EXAMPLES = (
 
 
 @click.command(cls=CommandTable, examples=EXAMPLES)
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Show the version and exit.",
-)
+@click.version_option(__version__, message="moderate %(version)s")
 def cli() -> None:
     """Shrink an image dataset to the part that is worth training on.
 

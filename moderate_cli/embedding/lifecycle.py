@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -316,7 +315,7 @@ class Together(Life):
                     " complete; run `moderate embed` without --part to continue from it"
                 )
             # A new journal, even if a part runs twice: lines of two writers could mix.
-            self._write_to(f"journal-{secrets.token_hex(8)}.jsonl", manifest)
+            self._write_to(f"journal-{os.urandom(8).hex()}.jsonl", manifest)
 
     def _can_join(self, manifest: Manifest) -> bool:
         # Images that can be read again are left to `Alone`. Inodes may differ between machines; the

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
+import platform
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -185,7 +185,7 @@ def _flock(file: BinaryIO, on_wait: Callable[[str], None] | None, *, shared: boo
         flock(file.fileno(), shared=shared)
     file.seek(0)
     file.truncate()
-    file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+    file.write(f"process {os.getpid()} on {platform.node()}\n".encode())
     file.flush()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +60,7 @@ def temporary_of(path: Path, kind: str = TEMPORARY) -> Path:
     """Return a new name beside a destination."""
     # Cut, so that a destination of 255 bytes, the longest name, has one too.
     name = os.fsdecode(os.fsencode(path.name)[:200])
-    return path.with_name(f".{name}.{secrets.token_hex(4)}.{kind}")
+    return path.with_name(f".{name}.{os.urandom(4).hex()}.{kind}")
 
 
 @contextlib.contextmanager

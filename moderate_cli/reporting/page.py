@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from moderate_cli.reporting.subject import Subject
 from moderate_cli.reporting.verdict import verdict
 from moderate_cli.reporting.warnings import of_pictures, warnings
 from moderate_cli.reporting.wording import counted
+from moderate_cli.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,7 +89,7 @@ def render(
         .get_template("page.html")
         .render(
             subject=subject,
-            version=version("moderate-cli"),
+            version=__version__,
             policy=_policy(scripts),
             style=_safe(_template("style.css")),
             scripts=[_safe(script) for script in scripts],

@@ -23,7 +23,8 @@ Kind = Literal[
     "images as before",  # those of a list, `names[0]`, are in the folder `names[1]`
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
     "fitted is used",  # the same, and its features are used
-    "fitted is old",  # the network was trained on other images
+    "fitted is old",  # the network was trained on other images; `names` has the corrected labels
+    "fitted to other labels",  # it was trained on other labels; likewise
     "fitted otherwise",  # it was trained with the orientation `names[0]`, unlike its features
     "fitted to some",  # a network is trained on `count` of `of` images
     "coinciding",  # `count` of `of` images have the same features

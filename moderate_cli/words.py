@@ -156,6 +156,17 @@ def _fitted(notice: Notice) -> str:
     return f"{known}, a linear head on the default features for {100 * notice.than:.1f} %"
 
 
+def _fitted_to_other_labels(notice: Notice) -> str:
+    which, next_ = "corrected labels", "name them with --labels"
+    if notice.names:
+        which, next_ = "other labels", _again(notice)
+    return f"the network of `moderate fit` was trained on {which}; {next_}"
+
+
+def _again(notice: Notice) -> str:
+    return " ".join(["run it again", *(f"with --labels {printable(one)}" for one in notice.names)])
+
+
 def _coinciding_classes(notice: Notice) -> str:
     if len(notice.classes) == 1:
         ((name, count),) = notice.classes
@@ -365,8 +376,9 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "fitted is used": ("", lambda one: f"using the features of `moderate fit`: {_fitted(one)}"),
     "fitted is old": (
         "warning",
-        lambda one: "the network of `moderate fit` is older than the images; run it again",
+        lambda one: f"the network of `moderate fit` is older than the images; {_again(one)}",
     ),
+    "fitted to other labels": ("warning", _fitted_to_other_labels),
     "fitted otherwise": (
         "warning",
         lambda one: (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Unpack
 
@@ -13,7 +14,7 @@ from moderate_cli.fitting import FitOptions
 from moderate_cli.fitting.estimate import FitEstimate, measure_fit
 from moderate_cli.fitting.facts import Fit
 from moderate_cli.fitting.lifecycle import fit_network
-from moderate_cli.inputs.datasets import listed, name_of
+from moderate_cli.inputs.datasets import corrected, listed, name_of
 from moderate_cli.inputs.request import Data
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.networks.table import AUTO
@@ -28,6 +29,7 @@ def fit(
     minutes: float | None = None,
     folds: int | None = None,
     seed: int = 0,
+    labels: str | os.PathLike[str] | None = None,
     progress: bool = False,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
@@ -36,8 +38,8 @@ def fit(
 
     Moderate Coreset scores images by features of a network that was trained on the dataset. With
     several folds, the features of an image come from a network that did not see its label. An
-    interrupted training continues where it stopped; a network of older images is trained further
-    on those of now.
+    interrupted training continues where it stopped; a network of older images or labels is trained
+    further on those of now.
 
     Parameters
     ----------
@@ -45,6 +47,9 @@ def fit(
         A `Dataset`, or a path, URL or ImageFolder as for `scan`.
     network, epochs, minutes, folds, seed
         As in `FitOptions`.
+    labels
+        A table of corrected labels (`corrected.csv`). The network in the store is trained further
+        on them; commands with the same labels take it without a warning.
     progress
         Show progress bars, in a notebook or a terminal.
     listener
@@ -66,7 +71,7 @@ def fit(
     """
     listener = with_bars(listener, progress)
     how = FitOptions(network, epochs, minutes, folds, seed)
-    return fit_network(*_opened(data, listener, embedding, how), listener)
+    return fit_network(*_opened(data, labels, listener, embedding, how), listener)
 
 
 def estimate_fit(
@@ -77,6 +82,7 @@ def estimate_fit(
     minutes: float | None = None,
     folds: int | None = None,
     seed: int = 0,
+    labels: str | os.PathLike[str] | None = None,
     listener: Listener = SILENT,
     **embedding: Unpack[EmbedKeywords],
 ) -> FitEstimate:
@@ -93,17 +99,25 @@ def estimate_fit(
     8
     """
     how = FitOptions(network, epochs, minutes, folds, seed)
-    return measure_fit(*_opened(data, listener, embedding, how), listener)
+    return measure_fit(*_opened(data, labels, listener, embedding, how), listener)
 
 
 def _opened(
-    data: Data, listener: Listener, embedding: EmbedKeywords, how: FitOptions
+    data: Data,
+    labels: str | os.PathLike[str] | None,
+    listener: Listener,
+    embedding: EmbedKeywords,
+    how: FitOptions,
 ) -> tuple[Dataset, FitOptions, EmbedOptions]:
     for name in ("backbone", "weights"):
         if name in embedding:
             raise OptionError("{} has no effect on fit; use {}", name, "network")
-    options = inputs_of(data, of=fit, **embedding).embedding
+    inputs = inputs_of(data, of=fit, labels=labels, **embedding)
+    if inputs.clusters is not None:
+        raise OptionError("fit takes a table of corrected labels, not {}", ("labels", labels))
+    options, name = inputs.embedding, name_of(data)
     dataset = listed(data, options.store)
-    store = store_folder(dataset.home, options.store)
-    listener.listed(dataset, name=name_of(data), store=store)
+    if inputs.corrections is not None:
+        dataset = corrected(dataset, inputs.corrections, name, listener)
+    listener.listed(dataset, name=name, store=store_folder(dataset.home, options.store))
     return dataset, replace(how, orientation=options.orientation), options

@@ -61,6 +61,8 @@ class Fitted(NamedTuple):
         Whether its features are better than the default ones, so that "auto" takes them.
     up_to_date
         Whether it was trained on the images as they are now.
+    corrected
+        Whether it was trained on corrected labels.
     """
 
     network: str
@@ -68,6 +70,7 @@ class Fitted(NamedTuple):
     images: int
     serves: bool
     up_to_date: bool
+    corrected: bool
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,5 +221,6 @@ def _fitted(dataset: Dataset, store: str | os.PathLike[str] | None) -> Fitted | 
         found = find_fit(dataset, store)
         if found is not None:
             fit, up_to_date = found
-            return Fitted(fit.network, fit.accuracy, fit.judged, fit.serves, up_to_date)
+            corrected = fit.corrections_key != ""
+            return Fitted(fit.network, fit.accuracy, fit.judged, fit.serves, up_to_date, corrected)
     return None

@@ -59,20 +59,21 @@ from moderate_cli.text import counted
 )
 @options.seed
 @options.lists
+@options.corrections
 @options.store
 @options.orientation
 @options.max_pixels
 @options.device
 @options.configuration
 @declaring.group(options.batch_size, options.workers, options.runtime, section="Default features")
-def command(data: str, dry_run: bool, **how: Any) -> None:
+def command(data: str, labels_file: str | None, dry_run: bool, **how: Any) -> None:
     """Train a network on a dataset, for features of its own.
 
     The network is kept in DATA.moderate, and serves as --backbone fitted: the paper's features.
     Other commands use it by themselves where it knows the classes better than the default backbone.
     A new run continues an interrupted one.
     """
-    listener = Console()
+    listener, how = Console(), how | {"labels": labels_file}
     if dry_run:
         console.write(_text(estimate_fit(data, listener=listener, **how)).encode())
         return

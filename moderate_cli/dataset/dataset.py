@@ -111,6 +111,13 @@ class Dataset:
         """Digits that stand for the corrected labels in keys of results; "" if there are none."""
         return "" if self.corrections is None else self.corrections.key.hex()[:16]
 
+    def as_corrected(self) -> Dataset:
+        """Return it with the corrected labels as its own, without the images to leave out."""
+        if self.corrections is None:
+            return self
+        kept = self.part(np.flatnonzero(~self.corrections.left_out))
+        return replace(kept, labels=self.corrections.used)
+
     def corrected_classes(self) -> dict[int, str]:
         """Return the corrected class of each image that has one, by row."""
         if self.corrections is None:

@@ -59,10 +59,11 @@ def measure_fit(
     goes_on = may_go_on(dataset, options.store, how)
     embedding = measure(dataset, plain(options), listener).seconds
     with explained("use a smaller --network"):
-        plan = planned(dataset, how, options)
-        if len(plan.rows) < len(dataset):
-            listener.notice(Notice("fitted to some", len(plan.rows), len(dataset)))
-        images, pace = len(plan.rows), measured(dataset, plan, how, options, listener)
+        ours = dataset.as_corrected()
+        plan = planned(ours, how, options)
+        if len(plan.rows) < len(ours):
+            listener.notice(Notice("fitted to some", len(plan.rows), len(ours)))
+        images, pace = len(plan.rows), measured(ours, plan, how, options, listener)
         training = within(plan.training, images, how, pace.each, goes_on=goes_on)
     return FitEstimate(
         training.network, training.size, training.folds, training.epochs, images,

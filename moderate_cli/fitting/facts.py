@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Fit:
         their labels.
     pretrained
         The same of a linear head on features of the default backbone.
+    corrections_key
+        Stands for the corrected labels that it was trained on; "" for those of the dataset.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Fit:
     judged: int
     accuracy: float
     pretrained: float
+    corrections_key: str = ""
 
     @property
     def serves(self) -> bool:
@@ -96,7 +99,8 @@ def find_fit(
     store
         Folder for feature sets, as in `EmbedOptions`.
     how
-        How it must have been trained; None for any options.
+        How it must have been trained, on the corrected labels of the dataset; None for any options
+        and corrections.
 
     Raises
     ------
@@ -114,7 +118,8 @@ def find_fit(
             f"{fit.weights.parent}: is the network of another dataset; pass another --store DIR,"
             " or remove it"
         )
-    return fit, own and (how is None or _is_trained_so(facts, how))
+    same = fit.corrections_key == dataset.corrections_key
+    return fit, own and (how is None or (same and _is_trained_so(facts, how)))
 
 
 def find_serving(dataset: Dataset, store: str | os.PathLike[str] | None) -> tuple[Fit, bool] | None:
@@ -162,9 +167,12 @@ def confirmed(dataset: Dataset, features: FeatureStore, how: FitOptions) -> Fit 
     if found is None:
         return None
     facts, fit = found
-    if not _is_trained_so(facts, how) or not is_of_set(folder, facts["digest"], features):
+    given = dataset.corrections
+    labels = dataset.labels if given is None else given.corrected
+    if not _is_trained_so(facts, how) or not is_of_set(folder, facts["digest"], features, labels):
         return None
-    now = {"data": fingerprint(dataset), "dataset": _place(dataset, folder)}
+    fit = replace(fit, corrections_key=dataset.corrections_key)
+    now = {"data": fingerprint(dataset), "dataset": _place(dataset, folder), "fit": _fields(fit)}
     with contextlib.suppress(OSError, OutputError), new_file(folder / FACTS) as file:
         file.write(_encoded(facts | now))
     return fit
@@ -219,11 +227,9 @@ def write_facts(path: Path, dataset: Dataset, data: str, fit: Fit, how: FitOptio
     fit, how
         The network, and how it was trained.
     """
-    fields: dict[str, Any] = asdict(fit)
-    del fields["weights"]
     facts = {
         "format": FORMAT,
-        "fit": fields,
+        "fit": _fields(fit),
         "options": asdict(how),
         "classes": dataset.classes,
         "data": data,
@@ -231,6 +237,12 @@ def write_facts(path: Path, dataset: Dataset, data: str, fit: Fit, how: FitOptio
         "digest": weights_digest(path.with_name(NETWORK)),
     }
     path.write_bytes(_encoded(facts))
+
+
+def _fields(fit: Fit) -> dict[str, Any]:
+    fields: dict[str, Any] = asdict(fit)
+    del fields["weights"]
+    return fields
 
 
 def _encoded(facts: dict[str, Any]) -> bytes:

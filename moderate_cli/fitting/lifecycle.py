@@ -67,12 +67,12 @@ def fit_network(
 ) -> Fit:
     """Train a network on a dataset, unless it is up to date; continue an interrupted training.
 
-    A network of older images is trained further on those of now.
+    A network of older images or labels is trained further on those of now.
 
     Parameters
     ----------
     dataset
-        The images.
+        The images, with corrected labels if there are any.
     how
         How to train.
     options
@@ -92,7 +92,7 @@ def fit_network(
         return found[0]
     how = how if found is None else or_as_before(dataset, how, options.store)
     _check_own(fit_folder(dataset, options.store))
-    if len(np.unique(dataset.labels)) < 2:
+    if len(np.unique(dataset.as_corrected().labels)) < 2:
         raise DatasetError(f"{dataset.root}: has 1 class with readable images; a network needs two")
     features = bring_up_to_date(dataset, plain(options), listener=listener)
     assert features is not None
@@ -134,14 +134,15 @@ def _trained(
         from moderate_cli.networks.fitted import write_fitted
 
     store, data = features.folder.parent, fingerprint(dataset, features.stats)
-    folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features)
+    folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features, dataset)
     with explained("use a smaller --network"):
-        plan = planned(dataset, how, options)
-        each = _told_early(dataset, plan, how, options, listener)
-        examples = read(dataset, plan.rows, plan, options, listener, helper)
+        ours = dataset.as_corrected()
+        plan = planned(ours, how, options)
+        each = _told_early(ours, plan, how, options, listener)
+        examples = read(ours, plan.rows, plan, options, listener, helper)
         images = len(examples.members)
-        if images < len(dataset):
-            listener.notice(Notice("fitted to some", images, len(dataset)))
+        if images < len(ours):
+            listener.notice(Notice("fitted to some", images, len(ours)))
         training, before = plan.training_on(images, how), None
         if may_go_on(dataset, options.store, how):
             before = _before(folder / NETWORK, training, examples)
@@ -167,6 +168,7 @@ def _trained(
     fit = Fit(
         folder / NETWORK, training.network, training.size, training.folds, training.epochs,
         len(examples.members), examples.classes, done.judged, done.right / done.judged, pretrained,
+        dataset.corrections_key,
     )  # fmt: skip
     with new_folder(folder, may_replace=_check_own) as fresh:
         write_fitted(fresh / NETWORK, done.fitted)
@@ -228,11 +230,12 @@ def _before(path: Path, training: Training, examples: Examples) -> Fitted | None
     return found if same == wanted else None
 
 
-def _accuracy_of_pretrained(store: FeatureStore) -> float:
+def _accuracy_of_pretrained(store: FeatureStore, dataset: Dataset) -> float:
     """Return the leave-one-out accuracy of a linear head on features of the default backbone."""
     store.check_features()
-    rows = np.flatnonzero(store.readable)
-    labels, members = np.unique(store.labels[rows], return_inverse=True)
+    found = dataset.corrections
+    rows = np.flatnonzero(store.readable if found is None else store.readable & ~found.left_out)
+    labels, members = np.unique(dataset.corrected_labels[rows], return_inverse=True)
     if len(labels) < 2:
         return math.nan
     ridge = Ridge(store.features, rows, members, len(labels), STRENGTHS)

@@ -139,7 +139,7 @@ def plain(options: EmbedOptions) -> EmbedOptions:
 def or_as_before(
     dataset: Dataset, how: FitOptions, store: str | os.PathLike[str] | None
 ) -> FitOptions:
-    """Return the options of the network of older images, if the user set none for training."""
+    """Return the options of the network of older images or labels, if the user set none."""
     plain = FitOptions(orientation=how.orientation)
     before = options_of(dataset, store) if how == plain else None
     if before is not None:
@@ -147,4 +147,6 @@ def or_as_before(
     if before is None or before == how:
         return how
     found = find_fit(dataset, store)
-    return how if found is None or found[1] else before
+    if found is None or (found[1] and found[0].corrections_key == dataset.corrections_key):
+        return how
+    return before

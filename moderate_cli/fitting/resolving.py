@@ -29,7 +29,7 @@ def resolve(
     options
         As the user gave them.
     listener
-        Hears which network is used, and whether it is older than the images.
+        Hears which network is used, and whether it is of other images or labels.
     may_fit
         Whether to train a network if there is none yet.
 
@@ -62,8 +62,11 @@ def resolve(
         found = fit_network(dataset, new, options, listener), True
         listener.notice(said("fitted", found[0]))
     fit, fresh = found
+    file = () if dataset.corrections is None else (dataset.corrections.name,)
     if not fresh:
-        listener.notice(Notice("fitted is old"))
+        listener.notice(Notice("fitted is old", names=file))
+    elif fit.corrections_key != dataset.corrections_key:
+        listener.notice(Notice("fitted to other labels", names=file))
     how = options_of(dataset, options.store)
     if how is not None and how.orientation != options.orientation:
         listener.notice(Notice("fitted otherwise", names=(how.orientation,)))

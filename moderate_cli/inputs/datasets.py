@@ -76,7 +76,7 @@ def feature_sets_of(
     if shown := folder_as_before(dataset, data):
         listener.notice(Notice("images as before", names=(name, shown)))
     if inputs.corrections is not None:
-        dataset = _corrected(dataset, inputs.corrections, name, listener)
+        dataset = corrected(dataset, inputs.corrections, name, listener)
     listener.listed(
         dataset, name=name, store=store_folder(dataset.home, folder), clustered=clustered
     )
@@ -103,8 +103,8 @@ def feature_sets_of(
     return dataset, stores
 
 
-def _corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:
-    """Return the dataset with corrected labels."""
+def corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:
+    """Return the dataset with the corrected labels of a file; errors as of `read_corrections`."""
     if dataset.flat:
         raise DatasetError(
             f"{file}: {name} has no classes to correct; pass {file} as DATA, with --images {name}"

@@ -88,10 +88,14 @@ def digests_in(folder: Path, network: str) -> set[bytes]:
     return set(map(bytes, keys.reshape(-1, 2 * DIGEST_SIZE)[:, :DIGEST_SIZE]))
 
 
-def is_of_set(folder: Path, network: str, store: FeatureStore) -> bool:
-    """Whether they are the readable images of a feature set, with their classes, and no others."""
+def is_of_set(folder: Path, network: str, store: FeatureStore, labels: Labels) -> bool:
+    """Whether they are the readable images of a feature set, with these classes, and no others.
+
+    `labels`, (n,), is negative for images that must not be there.
+    """
     table = read_table(folder, network)
-    keys = _keys(store.digests, store.labels, store.manifest.classes)[store.readable]
+    rows = np.flatnonzero(store.readable & (labels >= 0))
+    keys = _keys(store.digests[rows], labels[rows], store.manifest.classes)
     return np.array_equal(np.unique(keys), np.ascontiguousarray(table["image"]).view(keys.dtype))
 
 

@@ -111,6 +111,27 @@ def test_bad_options_are_refused_in_a_line_with_status_2(pictures, moderate, arg
     assert os.listdir(pictures.parent) == ["train"]
 
 
+def test_a_network_of_corrected_labels_is_told_of(pictures, moderate):
+    file = pictures.parent / "corrected.csv"
+    file.write_text("path,label\na/0.png,b\nc/1.png,\n")
+    said = kept(moderate("fit", pictures, "--labels", file, *HOW).stderr)
+    assert said[0] == f"moderate: {file}: corrected 1 label, left out 1 image"
+    assert said[1] == "moderate: training cnn on 19 images: less than a minute"
+    done = moderate("info", pictures)
+    assert done.stdout.endswith("; up to date; of corrected labels\n")
+    found = json.loads(moderate("info", "--json", pictures).stdout)["fitted"]
+    assert (found["up_to_date"], found["corrected"]) == (True, True)
+
+
+def test_clusters_are_refused(pictures, moderate):
+    assert moderate("fit", pictures, "--labels", "kmeans:3") == (
+        2,
+        "",
+        "moderate: error: fit takes a table of corrected labels, not --labels kmeans:3 (see"
+        " 'moderate fit --help')\n",
+    )
+
+
 def test_epochs_and_minutes_exclude_each_other(pictures, moderate):
     assert moderate("fit", pictures, "--epochs", "1", "--minutes", "1") == (
         2,

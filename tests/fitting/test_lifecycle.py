@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 
 from moderate_cli import embed, estimate_fit, fit
 from moderate_cli.dataset import scan
+from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.embedding import EmbedOptions, request
 from moderate_cli.embedding.engines import hiring
 from moderate_cli.embedding.engines.helper import Helper
@@ -577,6 +578,97 @@ def test_without_options_and_without_a_change_the_defaults_are_trained(
     fitted(pictures)
     assert fit(pictures, **OPTIONS).network == "resnet9_narrow"
     assert trained[-1][2] is None
+
+
+def correct(pictures, text="a/0.png,b\nc/1.png,\n"):
+    """Write corrected labels: by default one of another class, and one to leave out."""
+    file = pictures.parent / "corrected.csv"
+    file.write_text(f"path,label\n{text}")
+    return file
+
+
+def test_a_network_is_trained_on_corrected_labels(pictures, trained):
+    found = fitted(pictures, labels=correct(pictures))
+    ((_, examples, before, *_),) = trained
+    assert (found.images, before) == (19, None)
+    assert examples.names == ("a", "b", "c", "d")
+    assert examples.members.tolist() == [1] + [0] * 4 + [1] * 5 + [2] * 4 + [3] * 5
+    left_out = content_digest((pictures / "c" / "1.png").read_bytes())
+    assert left_out not in list(map(bytes, examples.digests))
+    # The other network is judged by these labels, too.
+    rows, features = np.delete(np.arange(20), 11), embed(pictures, backbone="pixels").features
+    outputs = [
+        Ridge(features, rows, examples.members, 4, strength).held_out(slice(0, 19))
+        for strength in 10.0 ** np.arange(-3, 0.5, 0.5)
+    ]
+    shares = [float(np.mean(one.argmax(axis=1) == examples.members)) for one in outputs]
+    assert found.pretrained in shares
+    assert found.pretrained < 1
+
+
+def test_a_network_of_other_labels_is_trained_further(pictures, monkeypatch, trained):
+    monkeypatch.setattr(plan, "default_epochs", lambda *_: 3)
+    file = correct(pictures)
+    first = fitted(pictures, epochs=None)
+    second = fitted(pictures, epochs=None, labels=file)
+    assert (first.epochs, second.epochs) == (3, 1)
+    assert first.corrections_key == "" != second.corrections_key
+    assert len(trained) == 2
+    assert trained[1][2] is not None
+    # Nothing more is to be done, unless labels change.
+    assert fitted(pictures, epochs=None, labels=file) == second
+    assert estimate_fit(pictures, network="cnn", folds=2, labels=file, **OPTIONS).seconds == 0
+    correct(pictures, "a/0.png,b\n")
+    assert estimate_fit(pictures, network="cnn", folds=2, labels=file, **OPTIONS).epochs == 1
+    third = fitted(pictures, epochs=None, labels=file)
+    assert (third.images, len(trained)) == (20, 3)
+    assert fitted(pictures, epochs=None).corrections_key == ""
+    assert len(trained) == 4
+
+
+def test_labels_that_correct_nothing_are_those_of_the_dataset(pictures, trained):
+    first = fitted(pictures)
+    assert fitted(pictures, labels=correct(pictures, "a/0.png,a\n")) == first
+    assert len(trained) == 1
+
+
+def test_images_that_are_moved_to_their_corrected_class_need_no_training(pictures, trained):
+    first = fitted(pictures, labels=correct(pictures))
+    (pictures / "a" / "0.png").rename(pictures / "b" / "7.png")
+    (pictures / "c" / "1.png").unlink()
+    assert fitted(pictures) == replace(first, corrections_key="")
+    assert find_fit(scan(pictures), None, FitOptions(**HOW)) == (
+        replace(first, corrections_key=""),
+        True,
+    )
+    assert len(trained) == 1
+
+
+def test_without_options_corrected_labels_are_trained_as_before(pictures, trained):
+    fitted(pictures)
+    found = fit(pictures, labels=correct(pictures), **OPTIONS)
+    assert (found.network, found.folds, found.images) == ("cnn", 2, 19)
+    assert trained[-1][2] is not None
+
+
+def test_an_interrupted_training_on_other_labels_is_not_gone_on_with(
+    pictures, monkeypatch, trained
+):
+    interrupted(pictures, monkeypatch, epochs=2)
+    fitted(pictures, epochs=2, labels=correct(pictures))
+    assert trained[-1][3] is None
+
+
+def test_corrected_labels_must_leave_two_classes(pictures):
+    rows = "".join(f"{name}/{image}.png,\n" for name in "bcd" for image in range(5))
+    with pytest.raises(DatasetError, match="has 1 class with readable images"):
+        fitted(pictures, labels=correct(pictures, rows))
+
+
+def test_clusters_are_nothing_to_train_on(pictures):
+    with pytest.raises(OptionError) as caught:
+        fitted(pictures, labels="kmeans:3")
+    assert str(caught.value) == ("fit takes a table of corrected labels, not labels='kmeans:3'")
 
 
 @pytest.mark.parametrize("epochs", [0, 1, 3])

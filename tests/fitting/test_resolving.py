@@ -218,6 +218,48 @@ def test_a_network_of_older_images_is_taken_with_a_notice(pictures, trained, kno
     assert len(trained) == 1
 
 
+def test_a_network_of_other_labels_is_taken_with_a_notice(pictures, trained):
+    first = fitted(pictures, **GOOD)
+    file = pictures.parent / "corrected.csv"
+    file.write_text("path,label\na/0.png,b\n")
+
+    def warnings(labels=None, **options):
+        told, how = [], {**OPTIONS, **options}
+        found = select(pictures, ratio=0.5, labels=labels, listener=Told(notice=told), **how)
+        return found, [one for one in told if one.kind.startswith("fitted to")]
+
+    for backbone in ("auto", "fitted"):
+        found, (warning,) = warnings(file, backbone=backbone)
+        assert found.source.stores[0].manifest.weights_sha256 == weights_digest(first.weights)
+        assert say(warning).text == (
+            "the network of `moderate fit` was trained on other labels; run it again with --labels"
+            f" {file}"
+        )
+    fit(pictures, network="cnn", epochs=1, folds=2, labels=file, **OPTIONS)
+    assert warnings(file, backbone="fitted")[1] == []
+    # Scores of its training are of the corrected labels, too.
+    assert warnings(file, backbone="fitted", criterion="fitted-aum")[1] == []
+    _, (warning,) = warnings(backbone="fitted")
+    assert say(warning).text == (
+        "the network of `moderate fit` was trained on corrected labels; name them with --labels"
+    )
+    draw(pictures / "a" / "5.png", 5, 2)
+    _, notices = resolved(pictures, FITTED)
+    assert notices == [Notice("fitted is old")]
+    assert say(Notice("fitted is old", names=("c.csv",))).text == (
+        "the network of `moderate fit` is older than the images; run it again with --labels c.csv"
+    )
+    assert len(trained) == 2
+
+
+def test_fitted_trains_on_corrected_labels_if_there_is_no_network(pictures, trained):
+    file = pictures.parent / "corrected.csv"
+    file.write_text("path,label\na/0.png,b\nc/1.png,\n")
+    found = select(pictures, ratio=0.5, labels=file, backbone="fitted", **OPTIONS)
+    ((_, examples, *_),) = trained
+    assert (len(examples.members), len(found.rows)) == (19, 10)
+
+
 def test_a_network_of_older_images_can_be_used_at_once(pictures):
     found = fitted(pictures, **GOOD)
     draw(pictures / "a" / "5.png", 5, 2)

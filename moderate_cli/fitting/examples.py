@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.errors import DatasetError
+from moderate_cli.networks.devices import order_of
 from moderate_cli.networks.fitted import Fitted, Parts, as_keys
 from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.text import counted
@@ -86,6 +88,7 @@ def read_examples(
     dataset: Dataset,
     rows: Rows,
     parts: Parts,
+    device: torch.device,
     max_pixels: int,
     on_image: Callable[[int, int], None],
     workers: int | None = None,
@@ -97,8 +100,8 @@ def read_examples(
     ----------
     dataset, rows
         The images, and those to read, ascending.
-    parts
-        The network in two parts.
+    parts, device
+        The network in two parts, and where its stem computes.
     max_pixels
         Images with more pixels are not read.
     on_image
@@ -112,7 +115,8 @@ def read_examples(
         If no image can be read, or all are of one class.
     """
     frozen, shape = _input_of(parts)
-    stem = Normalised(parts.stem, parts.preprocessing).eval()
+    # A copy, as the network of the parts stays where it is.
+    stem = Normalised(copy.deepcopy(parts.stem), parts.preprocessing).eval().to(device)
     kept, digests, done = [], [], 0
     inputs = torch.empty(
         (len(rows), 2, *shape) if frozen else (len(rows), *shape),
@@ -138,7 +142,9 @@ def read_examples(
     for some, pixels, facts in found:
         readable = np.setdiff1d(np.arange(len(some)), list(facts.unreadable))
         images = torch.from_numpy(pixels)[readable]
-        inputs[filled : filled + len(readable)] = _through(stem, images) if frozen else images
+        if frozen:
+            images = _through(stem, images.to(device))
+        inputs[filled : filled + len(readable)] = images
         filled += len(readable)
         kept.append(some[readable])
         digests.append(facts.digests[readable])
@@ -156,7 +162,7 @@ def read_examples(
 
 
 def _through(stem: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
-    pixels = pixels.to(memory_format=torch.channels_last)
+    pixels = pixels.to(memory_format=order_of(pixels.device))
     with torch.inference_mode():
         both = [stem(one).half() for one in (pixels, pixels.flip(-1))]
     return torch.stack(both, dim=1)

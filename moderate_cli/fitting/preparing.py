@@ -92,8 +92,9 @@ def read(
 
     with listener.progress("read") as move:
         return read_examples(
-            dataset, rows, plan.parts, options.max_pixels, move, options.workers, helper
-        )
+            dataset, rows, plan.parts, plan.training.device, options.max_pixels, move,
+            options.workers, helper,
+        )  # fmt: skip
 
 
 def measured(

@@ -18,15 +18,17 @@ from moderate_cli.fitting.examples import (
 from moderate_cli.images.preprocessing import read_image
 from moderate_cli.networks.fitted import Fitted, Parts
 from moderate_cli.networks.table import Preprocessing
+from tests.device_alone import ALONE, Watched
 
 SMALL = Preprocessing(8, 8, "bilinear", (100.0,) * 3, (50.0,) * 3)
 PLAIN = Parts(nn.Identity(), nn.Flatten(), SMALL, False)
-MOST = 10_000  # pixels
+CPU, MOST = torch.device("cpu"), 10_000  # pixels
 
 
 def read(root, parts=PLAIN, seed=0, on_image=lambda *_: None):
     dataset = scan(root)
-    return read_examples(dataset, rows_that_fit(dataset, parts, seed), parts, MOST, on_image)
+    rows = rows_that_fit(dataset, parts, seed)
+    return read_examples(dataset, rows, parts, CPU, MOST, on_image)
 
 
 def some_examples(classes, per_class):
@@ -130,6 +132,21 @@ def test_a_stem_sees_normalized_pictures_and_their_mirror_images(pictures, monke
             torch.testing.assert_close(
                 found.inputs[:, side].float(), expected, rtol=1e-3, atol=1e-3
             )
+
+
+def test_a_stem_computes_on_the_device(pictures, monkeypatch):
+    parts, seen = PLAIN._replace(stem=nn.Conv2d(3, 4, 3)), []
+
+    def through(stem, pixels, original=examples._through):
+        with Watched() as watched:
+            found = original(stem, pixels)
+        seen.append((found.shape, found.device, watched.waits))
+        return torch.zeros(found.shape)  # those of this device are nowhere
+
+    monkeypatch.setattr(examples, "_through", through)
+    dataset = scan(pictures)
+    read_examples(dataset, np.arange(20), parts, ALONE, MOST, lambda *_: None)
+    assert seen == [((20, 2, 4, 6, 6), ALONE, [])]
 
 
 def test_unreadable_images_are_left_out(pictures, monkeypatch):

@@ -17,8 +17,9 @@ from moderate_cli.fitting.learner import PARTS, Learner, Learnt, Save, Training,
 from moderate_cli.networks.fitted import Fitted, as_keys
 from moderate_cli.training.placing import placed
 
-WARM_UP, TIMED = 2, 4  # batches
-GPU_TIMES = 8  # as many: there they take milliseconds, and the first ones load code
+WARM_UP, TIMED = 2, 8  # timings
+PATIENCE = 5.0  # seconds, after which there is no other
+GPU_BATCHES = 8  # of a timing: there a batch takes milliseconds, and the first ones load code
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -129,19 +130,25 @@ def _mean_scores(scores: list[Floats], folds: Rows) -> Floats:
 
 @_with_own_random_numbers
 def seconds_per_image(training: Training, examples: Examples, images: int) -> float:
-    """Train a few batches of examples, as large as those of so many images; time an image."""
+    """Train a few batches of examples, as large as those of so many images; time an image.
+
+    The time is the least of several, which other programs disturb least.
+    """
     device, n = training.device, len(examples.members)
-    times = 1 if device.type == "cpu" else GPU_TIMES
+    batches = 1 if device.type == "cpu" else GPU_BATCHES
     examples = examples._replace(inputs=placed(examples.inputs, device))
     learner = Learner(training, examples, None, lambda *_: None)
     size = batch_size(training, images)
-    tail, descent = learner.begin(0, times * (WARM_UP + TIMED), size)
-    rows = torch.arange(size, device=examples.inputs.device)
-    for step in range(times * (WARM_UP + TIMED)):
-        if step == times * WARM_UP:
-            start = _moment(device)
-        learner.step(tail, descent, (step * size + rows) % n)
-    return (_moment(device) - start) / (times * TIMED * size)
+    tail, descent = learner.begin(0, batches * (WARM_UP + TIMED), size)
+    rows, moments = torch.arange(size, device=examples.inputs.device), [_moment(device)]
+    for timing in range(WARM_UP + TIMED):
+        for step in range(batches * timing, batches * (timing + 1)):
+            learner.step(tail, descent, (step * size + rows) % n)
+        moments.append(_moment(device))
+        if moments[-1] - moments[0] > PATIENCE:
+            break
+    taken = np.diff(moments)
+    return float(min(taken[WARM_UP:], default=taken[-1])) / (batches * size)
 
 
 def _moment(device: torch.device) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from moderate_cli.fitting import learner
+from moderate_cli.fitting import learner, learning
 from moderate_cli.fitting.examples import Examples
 from moderate_cli.fitting.learner import Training, batch_size
 from moderate_cli.fitting.learning import learn, seconds_per_image
@@ -299,6 +299,25 @@ def test_a_time_of_an_image_is_measured_without_a_change(batches):
     assert torch.equal(examples.inputs, pixels)
     assert {len(rows) for rows in batches} == {6}
     assert max(map(max, batches)) < 6
+
+
+@pytest.mark.parametrize(
+    ("moments", "batches", "least"),
+    [
+        ([0, 0.9, 1.2, 1.6, 1.8, 2.7, 3, 3.3, 3.6, 3.9, 4.2], 10, 0.2),
+        ([0, 1, 2, 3.1, 4.4, 5.1], 5, 0.7),  # no more after five seconds
+        ([0, 3, 8], 2, 5),
+        ([0, 90], 1, 90),
+    ],
+)
+def test_a_time_is_the_least_of_several_and_a_slow_network_has_fewer(
+    monkeypatch, batches, moments, least
+):
+    clock, steps = iter(moments), []
+    monkeypatch.setattr(learning, "_moment", lambda _: next(clock))
+    monkeypatch.setattr(learner.Learner, "step", lambda *args: steps.append(args))
+    assert seconds_per_image(TRAINING, EXAMPLES, 24) * 16 == pytest.approx(least)
+    assert len(steps) == batches
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ Kind = Literal[
     "interrupted",  # the user stops a training, of which `count` of `of` epochs are kept
     "images as before",  # those of a list, `names[0]`, are in the folder `names[1]`
     "fitted",  # the network `names[0]` is right for `share` of the images, the head for `than`
+    "fitted alone",  # the network `names[0]` is right for `share` of the images; not compared
     "fitted is used",  # the same, and its features are used
     "fitted is old",  # the network was trained on other images; `names` has the corrected labels
     "fitted to other labels",  # it was trained on other labels; likewise

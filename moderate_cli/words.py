@@ -151,9 +151,13 @@ def _interrupted(notice: Notice) -> str:
 
 
 def _fitted(notice: Notice) -> str:
+    head = f"a linear head on the default features for {100 * notice.than:.1f} %"
+    return f"{_fitted_alone(notice)}, {head}"
+
+
+def _fitted_alone(notice: Notice) -> str:
     network, *_ = notice.names
-    known = f"{network} is right for {100 * notice.share:.1f} % of images that it did not see"
-    return f"{known}, a linear head on the default features for {100 * notice.than:.1f} %"
+    return f"{network} is right for {100 * notice.share:.1f} % of images that it did not see"
 
 
 def _fitted_to_other_labels(notice: Notice) -> str:
@@ -349,10 +353,7 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     ),
     "fitting": (
         "",
-        lambda one: (
-            "training a network on these images, because there is none yet; before that, features"
-            " to compare it with"
-        ),
+        lambda one: "training a network on these images, because there is none yet",
     ),
     "training": ("", _training),
     "training on": ("", _training_on),
@@ -373,6 +374,10 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
         ),
     ),
     "fitted": ("", _fitted),
+    "fitted alone": (
+        "",
+        lambda one: f"{_fitted_alone(one)}; `moderate fit` compares it with the default features",
+    ),
     "fitted is used": ("", lambda one: f"using the features of `moderate fit`: {_fitted(one)}"),
     "fitted is old": (
         "warning",

@@ -58,7 +58,8 @@ class Fitted(NamedTuple):
     Attributes
     ----------
     serves
-        Whether its features are better than the default ones, so that "auto" takes them.
+        Whether its features are better than the default ones, so that "auto" takes them; None if
+        they were not compared yet.
     up_to_date
         Whether it was trained on the images as they are now.
     corrected
@@ -68,7 +69,7 @@ class Fitted(NamedTuple):
     network: str
     accuracy: float
     images: int
-    serves: bool
+    serves: bool | None
     up_to_date: bool
     corrected: bool
 
@@ -222,5 +223,6 @@ def _fitted(dataset: Dataset, store: str | os.PathLike[str] | None) -> Fitted | 
         if found is not None:
             fit, up_to_date = found
             corrected = fit.corrections_key != ""
-            return Fitted(fit.network, fit.accuracy, fit.judged, fit.serves, up_to_date, corrected)
+            serves = None if fit.pretrained is None else fit.serves
+            return Fitted(fit.network, fit.accuracy, fit.judged, serves, up_to_date, corrected)
     return None

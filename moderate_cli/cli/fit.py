@@ -82,7 +82,7 @@ def command(data: str, labels_file: str | None, dry_run: bool, **how: Any) -> No
     console.note(f"Fitted {found.network} to {counted(found.images, 'image')} -> {found.weights}")
     if found.serves:
         console.hint("--backbone fitted takes its features; without it they are taken, too")
-    elif found.accuracy > found.pretrained:
+    elif found.pretrained is not None and found.accuracy > found.pretrained:
         console.hint(f"no better beyond the error, so {DEFAULT_BACKBONE} stays the default here")
     else:
         console.hint(f"the features of {DEFAULT_BACKBONE} serve better here")
@@ -97,7 +97,6 @@ def _text(found: FitEstimate) -> str:
     }
     if found.rate:
         facts["rate"] = f"{found.rate:.0f} images/s"
-        facts["time"] = console.duration(found.seconds)
-    else:
-        facts["time"] = "none, the network is up to date"
+    up_to_date = "none, the network is up to date"
+    facts["time"] = console.duration(found.seconds) if found.seconds else up_to_date
     return console.facts(facts)

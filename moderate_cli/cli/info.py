@@ -139,6 +139,7 @@ def _results(found: Info) -> Iterator[tuple[str, str]]:
     if found.fitted is not None:
         own = found.fitted
         used = "used by auto" if own.serves else "not better than the default features"
+        used = "not compared with the default features" if own.serves is None else used
         fresh = "up to date" if own.up_to_date else "older than the images"
         right = f"right for {100 * own.accuracy:.1f} % of {own.images} held-out images"
         labels = "; of corrected labels" if own.corrected else ""

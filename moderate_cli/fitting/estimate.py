@@ -54,7 +54,9 @@ def measure_fit(
     found = find_fit(dataset, options.store, how)
     if found is not None and found[1]:
         fit = found[0]
-        return FitEstimate(fit.network, fit.size, fit.folds, fit.epochs, fit.images, 0.0, 0.0)
+        known = fit.pretrained is not None
+        seconds = 0.0 if known else measure(dataset, plain(options), listener).seconds
+        return FitEstimate(fit.network, fit.size, fit.folds, fit.epochs, fit.images, 0.0, seconds)
     how = how if found is None else or_as_before(dataset, how, options.store)
     goes_on = may_go_on(dataset, options.store, how)
     embedding = measure(dataset, plain(options), listener).seconds

@@ -46,7 +46,7 @@ class Fit:
         Number of images that a network did not see, and for which share of them it is right, by
         their labels.
     pretrained
-        The same of a linear head on features of the default backbone.
+        The same of a linear head on features of the default backbone; None if it is not known yet.
     corrections_key
         Stands for the corrected labels that it was trained on; "" for those of the dataset.
 
@@ -66,7 +66,7 @@ class Fit:
     classes: int
     judged: int
     accuracy: float
-    pretrained: float
+    pretrained: float | None
     corrections_key: str = ""
 
     @property
@@ -76,6 +76,8 @@ class Fit:
         The error is two standard errors of the difference of two independent shares, each with two
         right and two wrong images added (Agresti and Caffo, 2000).
         """
+        if self.pretrained is None:
+            return False
         counts = np.array([self.judged, self.images])
         shares = (np.array([self.accuracy, self.pretrained]) * counts + 2) / (counts + 4)
         error = 2 * np.sqrt((shares * (1 - shares) / (counts + 4)).sum())
@@ -123,12 +125,14 @@ def find_fit(
 
 
 def find_serving(dataset: Dataset, store: str | os.PathLike[str] | None) -> tuple[Fit, bool] | None:
-    """Return the network in the store if it serves, and whether it is up to date.
+    """Return the network in the store if it may serve, and whether it is up to date.
 
     The files are not examined if it does not serve; errors as of `find_fit`.
     """
     found = _read(fit_folder(dataset, store))
-    return find_fit(dataset, store) if found is not None and found[1].serves else None
+    if found is None or not (found[1].serves or found[1].pretrained is None):
+        return None
+    return find_fit(dataset, store)
 
 
 def options_of(dataset: Dataset, store: str | os.PathLike[str] | None) -> FitOptions | None:
@@ -172,10 +176,21 @@ def confirmed(dataset: Dataset, features: FeatureStore, how: FitOptions) -> Fit 
     if not _is_trained_so(facts, how) or not is_of_set(folder, facts["digest"], features, labels):
         return None
     fit = replace(fit, corrections_key=dataset.corrections_key)
-    now = {"data": fingerprint(dataset), "dataset": _place(dataset, folder), "fit": _fields(fit)}
-    with contextlib.suppress(OSError, OutputError), new_file(folder / FACTS) as file:
-        file.write(_encoded(facts | now))
+    _keep(fit, facts | {"data": fingerprint(dataset), "dataset": _place(dataset, folder)})
     return fit
+
+
+def keep_comparison(fit: Fit) -> None:
+    """Keep the accuracy of the default features, beside the network."""
+    found = _read(fit.weights.parent)
+    if found is not None:
+        _keep(fit, found[0])
+
+
+def _keep(fit: Fit, facts: dict[str, Any]) -> None:
+    """Replace the facts, if they can be written: another time they are found out again."""
+    with contextlib.suppress(OSError, OutputError), new_file(fit.weights.with_name(FACTS)) as file:
+        file.write(_encoded(facts | {"fit": _fields(fit)}))
 
 
 def _is_mostly_of(dataset: Dataset, facts: dict[str, Any], fit: Fit) -> bool:

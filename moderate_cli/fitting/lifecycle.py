@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moderate_cli.arrays import Floats, blocks
+from moderate_cli.arrays import Floats
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.fingerprints import content_digest
-from moderate_cli.embedding import EmbedOptions, bring_up_to_date
+from moderate_cli.embedding import EmbedOptions
 from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import early_helper
+from moderate_cli.embedding.freshness import open_fresh
 from moderate_cli.embedding.request import Request
 from moderate_cli.errors import DatasetError, StoreError, WeightsError
 from moderate_cli.files.atomic import new_folder
 from moderate_cli.files.locks import lock, lock_if_free
+from moderate_cli.fitting.comparing import accuracy_of_head, compare, default_features
 from moderate_cli.fitting.facts import (
     FACTS,
     FORMAT,
@@ -48,7 +49,6 @@ from moderate_cli.fitting.telling import begins, interruption_told, resumes
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.networks.table import weights_digest
 from moderate_cli.notices import Notice
-from moderate_cli.scoring.ridge import BLOCK_ROWS, Ridge, accuracy
 from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.recorded import FOLDER, RECORDED, encoded
 
@@ -59,11 +59,15 @@ if TYPE_CHECKING:
 
 STATE, LOCK = "fitted.partial.pt", "fitted.lock"
 SYSTEM_FILES = (".DS_Store", "Thumbs.db", "desktop.ini")
-STRENGTHS = tuple((10.0 ** np.arange(-3, 0.5, 0.5)).tolist())  # of the linear head
 
 
 def fit_network(
-    dataset: Dataset, how: FitOptions, options: EmbedOptions, listener: Listener = SILENT
+    dataset: Dataset,
+    how: FitOptions,
+    options: EmbedOptions,
+    listener: Listener = SILENT,
+    *,
+    compared: bool = True,
 ) -> Fit:
     """Train a network on a dataset, unless it is up to date; continue an interrupted training.
 
@@ -79,6 +83,8 @@ def fit_network(
         Where the store is, how images are read, and the device.
     listener
         Hears progress and notices.
+    compared
+        Whether to compare it with the default features, also if they must be computed for that.
 
     Raises
     ------
@@ -86,6 +92,13 @@ def fit_network(
         If the store cannot be written, no image can be read, there is only one class, weights are
         not available, or the device fails.
     """
+    fit = _found_or_trained(dataset, how, options, listener, compared=compared)
+    return compare(dataset, fit, options, listener) if compared else fit
+
+
+def _found_or_trained(
+    dataset: Dataset, how: FitOptions, options: EmbedOptions, listener: Listener, *, compared: bool
+) -> Fit:
     found = find_fit(dataset, options.store, how)
     if found is not None and found[1]:
         _remove_state(fit_folder(dataset, options.store).parent)
@@ -94,20 +107,28 @@ def fit_network(
     _check_own(fit_folder(dataset, options.store))
     if len(np.unique(dataset.as_corrected().labels)) < 2:
         raise DatasetError(f"{dataset.root}: has 1 class with readable images; a network needs two")
-    features = bring_up_to_date(dataset, plain(options), listener=listener)
-    assert features is not None
-    with _locked(features.folder.parent, listener):
+    request, features = _default_features(dataset, options, listener, needed=compared)
+    with _locked(request.folder.parent, listener):
         found = find_fit(dataset, options.store, how)  # another process may have trained it
         if found is not None and found[1]:
             return found[0]
-        same = None if found is None else confirmed(dataset, features, how)
+        same = None if found is None or features is None else confirmed(dataset, features, how)
         if same is not None:
             return same
-        ours = plain(options)
-        with early_helper(
-            Request(dataset, features.stats, ours, ours.spec, features.folder)
-        ) as one:
-            return _trained(dataset, how, options, features, one, listener)
+        with early_helper(request) as one:
+            return _trained(request, how, options, features, one, listener)
+
+
+def _default_features(
+    dataset: Dataset, options: EmbedOptions, listener: Listener, *, needed: bool
+) -> tuple[Request, FeatureStore | None]:
+    """Return the request for the default features, and these, if they are needed or there."""
+    ours = plain(options)
+    if not needed:
+        request = Request.of(dataset, ours)
+        return request, open_fresh(request, request.folder)
+    features = default_features(dataset, options, listener)
+    return Request(dataset, features.stats, ours, ours.spec, features.folder), features
 
 
 def _remove_state(store: Path) -> None:
@@ -119,10 +140,10 @@ def _remove_state(store: Path) -> None:
 
 
 def _trained(
-    dataset: Dataset,
+    request: Request,
     how: FitOptions,
     options: EmbedOptions,
-    features: FeatureStore,
+    features: FeatureStore | None,
     helper: Helper | None,
     listener: Listener,
 ) -> Fit:
@@ -133,8 +154,9 @@ def _trained(
         from moderate_cli.networks.devices import explained
         from moderate_cli.networks.fitted import write_fitted
 
-    store, data = features.folder.parent, fingerprint(dataset, features.stats)
-    folder, pretrained = store / FOLDER, _accuracy_of_pretrained(features, dataset)
+    dataset, store = request.dataset, request.folder.parent
+    folder, data = store / FOLDER, fingerprint(dataset, request.stats)
+    pretrained = None if features is None else accuracy_of_head(features, dataset)
     with explained("use a smaller --network"):
         ours = dataset.as_corrected()
         plan = planned(ours, how, options)
@@ -228,20 +250,6 @@ def _before(path: Path, training: Training, examples: Examples) -> Fitted | None
     same = (found.network, found.size, len(found.tails), found.classes)
     wanted = (training.network, training.size, training.folds, examples.classes)
     return found if same == wanted else None
-
-
-def _accuracy_of_pretrained(store: FeatureStore, dataset: Dataset) -> float:
-    """Return the leave-one-out accuracy of a linear head on features of the default backbone."""
-    store.check_features()
-    found = dataset.corrections
-    rows = np.flatnonzero(store.readable if found is None else store.readable & ~found.left_out)
-    labels, members = np.unique(dataset.corrected_labels[rows], return_inverse=True)
-    if len(labels) < 2:
-        return math.nan
-    ridge = Ridge(store.features, rows, members, len(labels), STRENGTHS)
-    parts = list(blocks(len(rows), BLOCK_ROWS))
-    shares = [accuracy(ridge.held_out(part), members[part]) for part in parts]
-    return float(np.average(shares, weights=[part.stop - part.start for part in parts]))
 
 
 @contextlib.contextmanager

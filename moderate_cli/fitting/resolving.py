@@ -9,6 +9,7 @@ from typing import Literal
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, StoreError
+from moderate_cli.fitting.comparing import compare
 from moderate_cli.fitting.facts import Fit, find_fit, find_serving, options_of
 from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.fitting.options import FitOptions
@@ -46,7 +47,7 @@ def resolve(
         name = DEFAULT_BACKBONE if options.backbone == AUTO else FITTED
         return replace(options, backbone=name)
     if options.backbone == AUTO:
-        found = _own_fit(dataset, options)
+        found = _own_fit(dataset, options, listener, may_fit=may_fit)
         if found is None:
             return replace(options, backbone=DEFAULT_BACKBONE)
         listener.notice(said("fitted is used", found[0]))
@@ -59,7 +60,8 @@ def resolve(
             )
         listener.notice(Notice("fitting"))
         new = FitOptions(orientation=options.orientation)
-        found = fit_network(dataset, new, options, listener), True
+        # Its features are used in any case, so others are not computed to compare it.
+        found = fit_network(dataset, new, options, listener, compared=False), True
         listener.notice(said("fitted", found[0]))
     fit, fresh = found
     file = () if dataset.corrections is None else (dataset.corrections.name,)
@@ -73,14 +75,25 @@ def resolve(
     return replace(options, backbone=FITTED, weights=fit.weights)
 
 
-def _own_fit(dataset: Dataset, options: EmbedOptions) -> tuple[Fit, bool] | None:
+def _own_fit(
+    dataset: Dataset, options: EmbedOptions, listener: Listener, *, may_fit: bool
+) -> tuple[Fit, bool] | None:
     """Return the network in the store if it serves; None if it is of another dataset."""
     try:
-        return find_serving(dataset, options.store)
+        found = find_serving(dataset, options.store)
     except StoreError:
         return None
+    if found is None or found[0].pretrained is not None:
+        return found
+    fit, fresh = found
+    if not (may_fit and fresh and fit.corrections_key == dataset.corrections_key):
+        return None
+    fit = compare(dataset, fit, options, listener)  # by the features that are used otherwise
+    return (fit, fresh) if fit.serves else None
 
 
 def said(kind: Literal["fitted", "fitted is used"], fit: Fit) -> Notice:
     """Return the notice of a network and its accuracy."""
+    if fit.pretrained is None:
+        return Notice("fitted alone", names=(fit.network,), share=fit.accuracy)
     return Notice(kind, names=(fit.network,), share=fit.accuracy, than=fit.pretrained)

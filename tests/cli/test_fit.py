@@ -178,12 +178,15 @@ def test_select_trains_a_network_that_is_missing_and_takes_its_features(
     assert done.status == 0
     assert len(done.stdout.splitlines()) == 10
     said = kept(done.stderr)
-    assert said[0] == (
-        "moderate: training a network on these images, because there is none yet; before that,"
-        " features to compare it with"
-    )
+    assert said[0] == "moderate: training a network on these images, because there is none yet"
     assert said[1] == "moderate: training resnet9_narrow on 20 images: less than a minute"
-    assert said[2].startswith("moderate: resnet9_narrow is right for ")
+    assert re.fullmatch(
+        r"moderate: resnet9_narrow is right for [0-9.]+ % of images that it did not see; `moderate"
+        r" fit` compares it with the default features",
+        said[2],
+    )
+    told = moderate("info", pictures).stdout
+    assert "; not compared with the default features; up to date\n" in told
     assert len(trained) == 1
     digest = weights_digest(store_of(pictures) / "fitted" / "network.pt")[:8]
     assert f"fitted-{digest}-float32-float32" in os.listdir(store_of(pictures))

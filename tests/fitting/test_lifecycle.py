@@ -26,6 +26,7 @@ from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, StoreError
 from moderate_cli.fitting import (
     checkpoint,
+    comparing,
     facts,
     learner,
     learning,
@@ -171,7 +172,7 @@ def test_a_second_fit_does_nothing(pictures, monkeypatch):
         raise AssertionError
 
     monkeypatch.setattr(learning, "learn", fail)
-    monkeypatch.setattr(lifecycle, "bring_up_to_date", fail)
+    monkeypatch.setattr(comparing, "bring_up_to_date", fail)
     assert fitted(pictures) == first
     assert files(first.weights.parent) == before
 

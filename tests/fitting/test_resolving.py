@@ -12,9 +12,10 @@ from listeners import Told
 from moderate_cli import Cluster, duplicates, embed, estimate, evaluate, fit, report, select
 from moderate_cli.api import report as api_report
 from moderate_cli.dataset import scan
+from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError
-from moderate_cli.fitting import facts, learning, plan, preparing, resolving
+from moderate_cli.fitting import comparing, facts, learning, plan, preparing, resolving
 from moderate_cli.fitting.facts import Fit, find_fit, options_of
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.fitting.resolving import resolve
@@ -199,11 +200,62 @@ def test_fitted_trains_a_network_if_there_is_none(pictures, trained):
     fit, fresh = find_fit(scan(pictures), None)
     assert (fit.network, fit.folds, fresh) == ("resnet9_narrow", 1, True)
     assert found == replace(FITTED, weights=fit.weights)
+    assert [notice.kind for notice in notices] == ["fitting", "training", "fitted alone"]
+    alone = Notice("fitted alone", names=("resnet9_narrow",), share=fit.accuracy)
+    assert notices[::2] == [Notice("fitting"), alone]
+    # No other features were computed to compare it.
+    assert fit.pretrained is None
+    assert not list(pictures.with_name("train.moderate").glob("pixels*"))
+
+
+def test_a_network_is_compared_with_default_features_that_are_there(pictures):
+    embed(pictures, backbone="pixels", **OPTIONS)
+    _, notices = resolved(pictures, FITTED)
     assert [notice.kind for notice in notices] == ["fitting", "training", "fitted"]
-    assert notices[::2] == [
-        Notice("fitting"),
-        Notice("fitted", names=("resnet9_narrow",), share=fit.accuracy, than=fit.pretrained),
-    ]
+    assert notices[-1].than == 1
+
+
+@pytest.mark.parametrize(("pretrained", "used"), [(0.5, "fitted"), (1.0, "pixels")])
+def test_auto_compares_a_network_once(pictures, monkeypatch, trained, pretrained, used):
+    fitted(pictures, accuracy=1.0, pretrained=None)
+    asked = []
+
+    def head(*args):
+        asked.append(args)
+        return pretrained
+
+    monkeypatch.setattr(comparing, "accuracy_of_head", head)
+    for _ in range(2):
+        found, notices = resolved(pictures, AUTO)
+        assert found.backbone == used
+        assert [notice.than for notice in notices] == [0.5] * (used == "fitted")
+    assert (len(asked), len(trained)) == (1, 1)
+
+
+def test_fit_compares_a_network_without_training(pictures, trained):
+    fitted(pictures, pretrained=None)
+    found = fit(pictures, network="cnn", epochs=1, folds=2, **OPTIONS)
+    assert found.pretrained == 1
+    assert find_fit(scan(pictures), None) == (found, True)
+    assert len(trained) == 1
+
+
+@pytest.mark.parametrize("case", ["a part", "other images", "other labels"])
+def test_auto_does_not_compare_a_network(pictures, monkeypatch, case):
+    fitted(pictures, accuracy=1.0, pretrained=None)
+    monkeypatch.setattr(comparing, "accuracy_of_head", None)
+    dataset = scan(pictures)
+    if case == "other images":
+        draw(pictures / "a" / "5.png", 5, 2)
+        dataset = scan(pictures)
+    if case == "other labels":
+        corrected = dataset.labels.copy()
+        corrected[0] = 3
+        dataset = replace(
+            dataset, corrections=Corrections("c.csv", "", dataset.labels, corrected, key=b"k")
+        )
+    found = resolve(dataset, AUTO, Told(), may_fit=case != "a part")
+    assert found.backbone == "pixels"
 
 
 @pytest.mark.parametrize("known", [GOOD, BAD])

@@ -23,7 +23,7 @@ from moderate_cli.networks.runtimes import Normalised
 from moderate_cli.text import counted
 from moderate_cli.training.reading import read_blocks
 
-BLOCK = 256  # images that pass the stem at once
+BLOCK = 64  # images that pass the stem at once: as fast as 256, in a quarter of the memory
 SHARE = 2  # examples take at most 1/SHARE of the memory that is free
 DEFAULT_MEMORY = 4 << 30  # bytes, where the system does not tell
 

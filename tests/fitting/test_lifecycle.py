@@ -634,7 +634,10 @@ def test_labels_that_correct_nothing_are_those_of_the_dataset(pictures, trained)
 
 
 def test_images_that_are_moved_to_their_corrected_class_need_no_training(pictures, trained):
-    first = fitted(pictures, labels=correct(pictures))
+    file = correct(pictures)
+    first = fitted(pictures, labels=file)
+    os.utime(pictures / "d" / "0.png")
+    assert fitted(pictures, labels=file) == first
     (pictures / "a" / "0.png").rename(pictures / "b" / "7.png")
     (pictures / "c" / "1.png").unlink()
     assert fitted(pictures) == replace(first, corrections_key="")

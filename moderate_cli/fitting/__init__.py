@@ -2,7 +2,7 @@
 
 `plan.py` chooses the network and its training, `learning.py` trains it by folds, `dynamics.py`
 records how it learns each image, and `lifecycle.py` keeps it in the store: it is found; or it is
-trained, continued and written.
+trained, continued and written. `comparing.py` compares it with the default features.
 """
 
 from moderate_cli.fitting.options import FitOptions

@@ -65,8 +65,7 @@ SAID = [
     (
         Notice("fitting"),
         "",
-        "training a network on these images, because there is none yet; before that, features to"
-        " compare it with",
+        "training a network on these images, because there is none yet",
     ),
     (
         Notice("training", 20_000, names=("resnet9",), than=372),
@@ -126,6 +125,12 @@ SAID = [
         " features for 55.0 %",
     ),
     (
+        Notice("fitted alone", names=("resnet9",), share=0.612),
+        "",
+        "resnet9 is right for 61.2 % of images that it did not see; `moderate fit` compares it with"
+        " the default features",
+    ),
+    (
         Notice("fitted is used", names=("resnet9",), share=0.612, than=0.55),
         "",
         "using the features of `moderate fit`: resnet9 is right for 61.2 % of images that it did"
@@ -140,6 +145,22 @@ SAID = [
         Notice("images as before", names=("train.csv", "photos")),
         "",
         "images of train.csv are in photos, as --images said before",
+    ),
+    (
+        Notice("fitted is old", names=("c.csv",)),
+        "warning",
+        "the network of `moderate fit` is older than the images; run it again with --labels c.csv",
+    ),
+    (
+        Notice("fitted to other labels", names=("c.csv",)),
+        "warning",
+        "the network of `moderate fit` was trained on other labels; run it again with --labels"
+        " c.csv",
+    ),
+    (
+        Notice("fitted to other labels"),
+        "warning",
+        "the network of `moderate fit` was trained on corrected labels; name them with --labels",
     ),
     (
         Notice("fitted otherwise", names=("exif",)),

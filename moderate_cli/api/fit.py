@@ -8,6 +8,7 @@ from typing import Unpack
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.dataset import Dataset
+from moderate_cli.dataset.remembering import remember
 from moderate_cli.embedding import EmbedKeywords, EmbedOptions
 from moderate_cli.errors import OptionError
 from moderate_cli.fitting import FitOptions
@@ -71,7 +72,10 @@ def fit(
     """
     listener = with_bars(listener, progress)
     how = FitOptions(network, epochs, minutes, folds, seed)
-    return fit_network(*_opened(data, labels, listener, embedding, how), listener)
+    dataset, how, options = _opened(data, labels, listener, embedding, how)
+    found = fit_network(dataset, how, options, listener)
+    remember(dataset, store_folder(dataset.home, options.store))
+    return found
 
 
 def estimate_fit(

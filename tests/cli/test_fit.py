@@ -123,6 +123,15 @@ def test_a_network_of_corrected_labels_is_told_of(pictures, moderate):
     assert (found["up_to_date"], found["corrected"]) == (True, True)
 
 
+def test_the_images_of_a_list_are_remembered(pictures, tmp_path, moderate):
+    rows = [f"{name}/{image}.png,{name}\n" for name in "abcd" for image in range(5)]
+    listed = tmp_path / "list.csv"
+    listed.write_text("path,label\n" + "".join(rows))
+    assert moderate("fit", listed, "--images", pictures, *HOW).status == 0
+    done = moderate("fit", listed, *HOW)
+    assert (done.status, kept(done.stderr)[0][:19]) == (0, "moderate: cnn is ri")
+
+
 def test_clusters_are_refused(pictures, moderate):
     assert moderate("fit", pictures, "--labels", "kmeans:3") == (
         2,

@@ -132,7 +132,15 @@ class Life(ABC):
 
     def begin_known(self) -> bool:
         """Open the partial set if no row needs embedding, so that no network need be loaded."""
-        return False
+        manifest = manifest_as_before(self._request)
+        if manifest is None or not self._is_known(manifest):
+            return False
+        self.begin(manifest)
+        return True
+
+    @abstractmethod
+    def _is_known(self, manifest: Manifest) -> bool:
+        """Whether no row needs embedding, if features are made as a manifest says."""
 
     @abstractmethod
     def begin(self, manifest: Manifest) -> None:
@@ -210,6 +218,10 @@ class Life(ABC):
             self._reusable = manifest, found
         return self._reusable[1]
 
+    def _all_reusable(self, manifest: Manifest) -> bool:
+        given = sum(len(reuse.rows) for reuse in self._find_reusable(manifest))
+        return given == manifest.rows
+
     def _write_to(self, journal: str, manifest: Manifest) -> None:
         writer = Writer(self._request.partial, self._request.dataset.paths, manifest, journal)
         self._writer = self._held.enter_context(contextlib.closing(writer))
@@ -227,19 +239,11 @@ class Alone(Life):
         """Look without the lock first, then with it."""
         return find_fresh(self._request, self._listener, self._held)
 
-    def begin_known(self) -> bool:
-        """Open the partial set if it lacks only its name, or older sets can give all rows."""
-        manifest = manifest_as_before(self._request)
-        if manifest is None:
-            return False
+    def _is_known(self, manifest: Manifest) -> bool:
+        """Whether the partial set lacks only its name, or older sets can give all rows."""
         if can_resume(self._request, manifest):
-            known = self._partial.complete
-        else:
-            given = sum(len(reuse.rows) for reuse in self._find_reusable(manifest))
-            known = given == manifest.rows
-        if known:
-            self.begin(manifest)
-        return known
+            return self._partial.complete
+        return self._all_reusable(manifest)
 
     def begin(self, manifest: Manifest) -> None:
         """Continue an interrupted set, or start one with the rows of older sets."""
@@ -294,6 +298,14 @@ class Together(Life):
     def find(self) -> FeatureStore | None:
         """Look without the lock first, then with a share of it."""
         return find_fresh_together(self._request, self._listener, self._held)
+
+    def _is_known(self, manifest: Manifest) -> bool:
+        """Whether other parts have all that is left, or older sets can give all rows."""
+        if self._can_join(manifest):
+            with contextlib.suppress(*ABSENT):  # where locks do not work, others may publish it now
+                return not self._blocks()[0]
+            return False
+        return not os.path.lexists(self._request.partial) and self._all_reusable(manifest)
 
     def begin(self, manifest: Manifest) -> None:
         """Join the processes that fill the set; the first one starts it.

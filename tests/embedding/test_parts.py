@@ -156,6 +156,23 @@ def test_parts_take_what_an_older_set_holds(data, small_blocks):
     ]  # fmt: skip
 
 
+def test_a_part_with_nothing_to_embed_loads_no_network(data, small_blocks, monkeypatch):
+    expected = whole(data)
+    part(data, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "_open_engine", None)
+        assert part(data, 1) is None  # other parts have the rest
+    part(data, 2)
+    part(data, 3)
+    for path in data.rglob("*.png"):
+        path.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(lifecycle, "_open_engine", None)
+        done = part(data, 2)  # of which the set that is there has all rows
+    assert (done.folder / "features.npy").read_bytes() == expected["features.npy"]
+    assert sorted(os.listdir(store_of(data))) == ["moderate.lock", SET]
+
+
 def test_an_image_that_could_not_be_read_once_stops_no_part(data, small_blocks, monkeypatch):
     expected, failed = whole(data), []
 

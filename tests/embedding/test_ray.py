@@ -92,6 +92,14 @@ def test_only_what_changed_goes_to_the_cluster(many, nodes):
     assert round(255 * float(store.features[5 + 7, 0])) == 200
 
 
+def test_nothing_to_embed_needs_no_cluster(data):
+    before = pixels(data).features[:]
+    (data / "cat" / "0.png").unlink()
+    there_is_none = Cluster("127.0.0.1:1")
+    found = pixels(data, cluster=there_is_none)
+    assert found.features.tobytes() == before[1:].tobytes()
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 def test_workers_killed_in_mid_run_change_nothing(many, nodes, lost, capfd):
     whole = contents(pixels(many))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moderate_cli.arrays import Features, Points, Rows, blocks
+from moderate_cli.arrays import Doubles, Features, Points, Rows, blocks
 from moderate_cli.selection.scaled import Scaled, rounding
 
 # Images among which the next picks are sought, and the numbers that are computed with at once.
@@ -16,8 +16,9 @@ def k_center(points: Scaled, k: int) -> Rows:
 
     Starts with the image nearest to the mean, then repeatedly picks the image that is farthest
     from its nearest picked image. The largest of these distances ends up at most twice the smallest
-    possible for k images. Memory beside the features is O(n), unless so many images are equally far
-    that single precision decides nothing: then it is that of the features in double precision.
+    possible for k images. Memory beside the features is O(n), unless images are equal, or so many
+    are equally far that single precision decides nothing: then it is that of the features again, or
+    of these in double precision.
 
     Distances only shrink as images are picked. So the next picks are among the images that are
     farthest now, as long as one of these is farther than all others were.
@@ -32,14 +33,26 @@ def k_center(points: Scaled, k: int) -> Rows:
     Returns
     -------
     int64 (k,)
-        Rows in the order picked; ties go to the first row.
+        Rows in the order picked; ties go to the first row. Of equal images, all but the first come
+        last.
 
     Examples
     --------
     >>> k_center(Scaled(np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])), 3)
     array([3, 4, 0])
     """
-    bounds = _Bounds(points)
+    rows = points.distinct()
+    if len(rows) == len(points):
+        return _pick(points, k, points.mean())
+    # Rounding would tell equal images apart, each time in another way.
+    picked = rows[_pick(points.part(rows), min(k, len(rows)), points.mean())]
+    others = np.setdiff1d(np.arange(len(points)), picked)
+    return np.concatenate([picked, others[: k - len(picked)]])
+
+
+def _pick(points: Scaled, k: int, mean: Doubles) -> Rows:
+    """Pick k images, no two of which are equal."""
+    bounds = _Bounds(points, mean)
     picked = np.array([bounds.first])
     count = min(max(LEAST, k + k // 2), 4 * LEAST)
     while len(picked) < k:
@@ -62,18 +75,17 @@ class _Bounds:
     nearest to the mean.
     """
 
-    def __init__(self, points: Scaled) -> None:
+    def __init__(self, points: Scaled, mean: Doubles) -> None:
         self._points, self._features, self._squares = points, points.single, points.squares
         epsilon = float(np.finfo(self._squares.dtype).eps)
         # Two squares and a product are rounded.
         self._error = 2 * rounding(self._features.shape[1]) * epsilon * points.largest
-        self.first = self._most_central()
+        self.first = self._most_central(mean)
         self._bounds = self._apart_from(self._features[self.first])  # -inf for a picked image
         self._bounds += self._squares[self.first] + self._error
         self._bounds[self.first] = -np.inf
 
-    def _most_central(self) -> int:
-        mean = self._points.mean()
+    def _most_central(self, mean: Doubles) -> int:
         apart = self._apart_from(mean.astype(self._squares.dtype))
         best = int(apart.argmin())
         unsure, apart[best] = apart[best] + 2 * self._error, -np.inf

@@ -72,6 +72,23 @@ class Scaled:
     def __len__(self) -> int:
         return len(self._features)
 
+    def distinct(self) -> Rows:
+        """Return the rows that equal no earlier one, int64 (m,), ascending."""
+        n, d = self.single.shape
+        # Equal rows have equal sums, if each is added up by itself; others hardly ever do.
+        sums = np.vecdot(self.single, np.sin(np.arange(1, d + 1)).astype(self.single.dtype))
+        _, groups, sizes = np.unique(sums, return_inverse=True, return_counts=True)
+        first, seen = np.ones(n, dtype=np.bool_), set()
+        for row in np.flatnonzero(sizes[groups] > 1).tolist():
+            content = (self._features[row] + 0.0).tobytes()  # -0.0 becomes 0.0, which equals it
+            first[row] = content not in seen
+            seen.add(content)
+        return np.flatnonzero(first)
+
+    def part(self, rows: Rows) -> Scaled:
+        """Return some rows as they are."""
+        return Scaled(self._features[rows])
+
     def rows(self, rows: Rows) -> Points:
         """Return some rows, float64 (m, d)."""
         found: Points = self._features.take(rows, axis=0).astype(np.float64)

@@ -202,6 +202,23 @@ def test_k_center_picks_the_same_however_many_images_it_searches(dtype, least, m
         assert PICKS["k-center"](points, 60).tolist() == plain
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("least", "most"), [(1, 4), (16, 1024)])
+def test_of_equal_images_k_center_picks_the_first_and_the_others_last(
+    dtype, least, most, monkeypatch
+):
+    monkeypatch.setattr(farthest, "LEAST", least)
+    monkeypatch.setattr(farthest, "MOST", most)
+    for seed in range(5):
+        drawn = np.random.default_rng(seed).integers(0, 70, 150)
+        points = uneven(seed, 70, 37).astype(dtype)[drawn]
+        points[3], points[140] = 0.0, -0.0
+        plain = naive.k_center(points.astype(np.float64), 150, None)
+        assert len(np.unique(points, axis=0)) < 70
+        for k in (1, 40, 100, 150):
+            assert PICKS["k-center"](points, k).tolist() == plain[:k]
+
+
 @pytest.mark.parametrize("most", [8, 1024])
 def test_k_center_picks_one_by_one_where_single_precision_decides_nothing(most, monkeypatch):
     monkeypatch.setattr(farthest, "MOST", most)

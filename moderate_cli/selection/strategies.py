@@ -111,17 +111,6 @@ _ENTRIES = (  # the recommended one first
         adapts=True,
     ),
     Strategy(
-        "adaptive",
-        "a varied sample of the surest images of each class; the fewer are kept and the harder the"
-        " classes are to tell apart, the surer",
-        "any data: the recommended strategy",
-        "features that do not know the classes",
-        Follow(adaptive),
-        "this project",
-        criterion="margin",
-        adapts=True,
-    ),
-    Strategy(
         "moderate",
         "a window of scores around the median, or another `--quantile`",
         "the paper's method; small ratios with some wrong labels",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import os
 import sys
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 AHEAD = 2  # parts per thread that are in work, or wait for their results to be used
 # Seconds in which one thread works alone: work that is done by then takes longer in several, which
-# have to start. And multiplications of features, most of them of small arrays, that are worth a
-# thread: those of less work wait for the lock of the interpreter more than they save.
-ALONE, WORTH = 0.002, 1 << 31
+# have to start.
+ALONE = 0.002
+# Multiplications that are worth a thread, about 0.2 s; and those that take as long as the steps of
+# the interpreter between two calls of numpy. Threads that wait for the lock of the interpreter, and
+# wake each other at each call, take more time than they save.
+WORTH, STEPS = 1 << 32, 100_000
 
 Part = TypeVar("Part")
 Done = TypeVar("Done")
@@ -64,21 +68,29 @@ def in_threads(
     at_once: int | None = None,
     count: int | None = None,
     alone: float | None = None,
+    most: int | None = None,
 ) -> Generator[Done, None, None]:
-    """Work on parts in up to `count` threads, or one per processor; yield the results, in order.
+    """Work on parts in one thread per processor, but at most `most`; yield the results, in order.
 
     Others help the first one once it has worked for `alone` seconds. At most `at_once` results, or
     `AHEAD` per thread, are in work or wait to be used. Work that calls this again stays in its
     thread. When the iterator is closed, all threads have ended.
+
+    With `count`, so many threads work ahead of this one, even a single one; else nothing is gained
+    by one thread beside this one.
     """
     if hasattr(_worker, "busy"):
         yield from map(work, parts)
         return
-    threads = count or processors()
-    if threads == 1 and not count:  # nothing is gained by a second thread
-        with one_blas_thread():
-            yield from map(work, parts)
-        return
+    threads = count or min(processors(), most or sys.maxsize)
+    if not count:
+        parts = iter(parts)
+        first = list(itertools.islice(parts, 2 if threads > 1 else 0))
+        parts = itertools.chain(first, parts)
+        if len(first) < 2:
+            with one_blas_thread():
+                yield from map(work, parts)
+            return
     from concurrent.futures import ThreadPoolExecutor, wait  # which take 4 ms to load
 
     most = min(AHEAD * threads, at_once or AHEAD * threads)
@@ -100,9 +112,15 @@ def in_threads(
             raise
 
 
-def threads_for(multiplications: float) -> int:
-    """Return how many threads some work on small arrays is worth."""
-    return int(min(processors(), max(1, multiplications // WORTH)))
+def threads_for(multiplications: float, calls: float = 0.0) -> int:
+    """Return how many threads some work on arrays is worth.
+
+    The interpreter can keep as many threads busy as its steps fit into a call of numpy.
+    """
+    most = multiplications // WORTH
+    if calls:
+        most = min(most, 1 + multiplications / calls // STEPS)
+    return int(min(processors(), max(1, most)))
 
 
 def _begin() -> None:

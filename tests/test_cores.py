@@ -35,6 +35,7 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(selecting, "TASK_ROWS", 40)
     monkeypatch.setattr(cross_fitting, "LARGE", 0)
     monkeypatch.setattr(threads, "WORTH", 1)
+    monkeypatch.setattr(threads, "STEPS", 1)
     monkeypatch.setattr(threads, "ALONE", 0.0)
     monkeypatch.setattr(noise, "BLOCK_NUMBERS", 60)
     monkeypatch.setattr(transitions, "LABELS_AT_ONCE", 2)

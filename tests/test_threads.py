@@ -150,6 +150,22 @@ def test_little_work_is_worth_one_thread(monkeypatch):
     assert found == [1, 1, 2, 4]
 
 
+def test_small_calls_are_worth_no_more_threads_than_the_interpreter_keeps_busy(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 16)
+    calls = 99 * threads.WORTH / threads.STEPS
+    found = [
+        threads.threads_for(each * calls, calls)
+        for each in (0.5 * threads.STEPS, 2.5 * threads.STEPS, 99 * threads.STEPS)
+    ]
+    assert found == [1, 3, 16]
+    # Herding a tenth of ImageNet, and of as many images in classes of 100.
+    monkeypatch.undo()
+    monkeypatch.setattr(threads, "processors", lambda: 16)
+    for size, most in ((1281, 16), (100, 2)):
+        classes, steps = 1_281_167 / size, size / 10 + 32
+        assert threads.threads_for(classes * size * 1280 * steps, classes * steps) == most
+
+
 @pytest.mark.parametrize(("at_once", "most"), [(None, 6), (2, 2), (99, 6)])
 def test_no_more_results_wait_than_were_asked_for(monkeypatch, at_once, most):
     monkeypatch.setattr(threads, "processors", lambda: 3)
@@ -182,6 +198,19 @@ def test_a_single_processor_works_in_the_thread_that_asks(monkeypatch):
         (1, here), (2, here)
     ]  # fmt: skip
     assert list(in_threads(lambda _: threading.get_ident(), [1], count=1)) != [here]
+
+
+def test_a_single_part_and_little_work_stay_in_the_thread_that_asks(monkeypatch):
+    monkeypatch.setattr(threads, "processors", lambda: 4)
+    here = threading.get_ident()
+    assert list(in_threads(lambda _: threading.get_ident(), iter([1]))) == [here]
+    assert set(in_threads(lambda _: threading.get_ident(), range(9), most=1)) == {here}
+    found = set(
+        in_threads(lambda _: (time.sleep(0.002), threading.get_ident())[1], range(40), most=2)
+    )
+    assert len(found) == 2
+    assert here not in found
+    assert not list(in_threads(abs, []))
 
 
 @pytest.mark.parametrize(

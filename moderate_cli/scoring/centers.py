@@ -68,7 +68,7 @@ def _each_class(
 
     # Classes are independent, and numpy releases the lock of the interpreter.
     numbers = features.shape[1] * sum(map(len, classes))
-    return list(in_threads(take, classes, count=threads_for(PASSES * numbers)))
+    return list(in_threads(take, classes, most=threads_for(PASSES * numbers)))
 
 
 class _Points:

@@ -21,7 +21,7 @@ from moderate_cli.selection.choice import Choice
 from moderate_cli.selection.floors import raise_to_floors
 from moderate_cli.selection.picking import pick_from_class
 from moderate_cli.selection.pool import Pool, pool_of, rest_of
-from moderate_cli.selection.strategies import Order, Strategy, Window
+from moderate_cli.selection.strategies import Order, Pick, Strategy, Window
 from moderate_cli.selection.windows import MEDIAN, class_windows, global_window
 from moderate_cli.threads import in_threads, one_blas_thread, threads_for
 
@@ -186,8 +186,10 @@ def _by_class(
     some = np.flatnonzero(shares)  # in tasks of small classes together
     tasks = np.split(some, np.flatnonzero(np.diff(np.cumsum(sizes[some]) // TASK_ROWS)) + 1)
     d = 1 if features is None else features.shape[1]
-    count = threads_for(d * float(sizes @ (sizes + PASSES)))  # each pick is a pass, too
-    kept = in_threads(select_from_each, tasks, count=count)
+    # Each pick is a pass over the features, unless products of all pairs are computed.
+    passes = sizes if isinstance(function, Pick) else shares
+    multiplications, calls = d * float(sizes @ (passes + PASSES)), float((shares + PASSES).sum())
+    kept = in_threads(select_from_each, tasks, most=threads_for(multiplications, calls))
     return _mask(np.concatenate(list(kept)), len(values))
 
 

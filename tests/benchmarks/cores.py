@@ -21,10 +21,11 @@ from moderate_cli.scoring import CENTERS, centers, of_features
 from moderate_cli.selection import STRATEGIES
 from moderate_cli.selection.duplicates import find_duplicates
 from tests.benchmarks.page import PAGE, write_option
-from tests.benchmarks.peers.data import LARGE, SMALL, draw
+from tests.benchmarks.peers.data import LARGE, SMALL, Size, draw
 from tests.marked import put_row
 
 COUNTS = (2, 4, 8, 16)
+IMAGENET = Size("classes of ImageNet's size", 20 * 1281, 20, 1280)
 AIM = 1.1
 
 
@@ -67,14 +68,8 @@ def _works() -> Iterator[tuple[str, Callable[[], object]]]:
             f"`center`, {center}",
             lambda center=center: score_features(features, labels, center=center),
         )
-    values = np.random.default_rng(0).standard_normal(len(labels))
-    for strategy, entry in STRATEGIES.items():
-        if entry.within_classes:
-            how = {"strategy": strategy, "criterion": entry.criterion, "features": features}
-            yield (
-                f"`{strategy}`",
-                lambda how=how: select_scores(values, labels, ratio=0.1, **how),
-            )
+    yield from _selections(features, labels, "")
+    yield from _selections(*draw(IMAGENET), f", {IMAGENET.name}")
     features, labels = draw(SMALL)
     for criterion in of_features():
         if criterion != "center":
@@ -84,6 +79,19 @@ def _works() -> Iterator[tuple[str, Callable[[], object]]]:
             )
     yield "suspects", lambda: find_suspects(features, labels)
     yield "near duplicates", lambda: find_duplicates(features, np.arange(len(labels)), 0.95)
+
+
+def _selections(
+    features: np.ndarray, labels: np.ndarray, where: str
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    values = np.random.default_rng(0).standard_normal(len(labels))
+    for strategy, entry in STRATEGIES.items():
+        if entry.within_classes:
+            how = {"strategy": strategy, "criterion": entry.criterion, "features": features}
+            yield (
+                f"`{strategy}`{where}",
+                lambda how=how: select_scores(values, labels, ratio=0.1, **how),
+            )
 
 
 def _time(work: Callable[[], object], count: int) -> Taken:

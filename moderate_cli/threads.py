@@ -93,7 +93,7 @@ def in_threads(
             return
     from concurrent.futures import ThreadPoolExecutor, wait  # which take 4 ms to load
 
-    most = min(AHEAD * threads, at_once or AHEAD * threads)
+    room = min(AHEAD * threads, at_once or AHEAD * threads)
     with one_blas_thread(), ThreadPoolExecutor(threads, initializer=_begin) as pool:
         waiting: deque[Future[Done]] = deque()
         end = time.monotonic() + (ALONE if alone is None else alone)
@@ -103,7 +103,7 @@ def in_threads(
                     waiting.append(pool.submit(work, part))
                 if (left := end - time.monotonic()) > 0:
                     wait(waiting, left)
-                if len(waiting) >= most:
+                if len(waiting) >= room:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

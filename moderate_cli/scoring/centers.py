@@ -18,7 +18,7 @@ BLOCK_BYTES = (
 )  # a block of float64 rows: larger ones leave the cache, smaller ones have overhead
 STRIP_BYTES = 1 << 17  # a strip of columns that is transposed in the cache
 HELD_BYTES = 1 << 28  # memory for classes, of all threads together
-PASSES = 128  # multiplications of each number that take about as long
+PASSES = 256  # multiplications of each number that take as long, at most
 
 Blocks = Callable[[], Iterator[Doubles]]
 

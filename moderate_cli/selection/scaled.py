@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Points, Rows, blocks, scratch
+from moderate_cli.arrays import Doubles, Features, Points, Rows, Values, blocks, scratch
 
 BLOCK_NUMBERS = 1 << 16  # that stay in the cache while they are computed with
 MEAN_ROWS = 256  # few enough that their sum loses no digit that matters
@@ -75,11 +75,13 @@ class Scaled:
     def distinct(self) -> Rows:
         """Return the rows that equal no earlier one, int64 (m,), ascending."""
         n, d = self.single.shape
-        # Equal rows have equal sums, if each is added up by itself; others hardly ever do.
-        sums = np.vecdot(self.single, np.sin(np.arange(1, d + 1)).astype(self.single.dtype))
-        _, groups, sizes = np.unique(sums, return_inverse=True, return_counts=True)
+        # Equal rows have equal sums, if each is added up by itself; others hardly ever have two.
+        alike = _repeated(self.squares)
+        if len(alike):
+            waves = np.sin(np.arange(1, d + 1)).astype(self.single.dtype)
+            alike = alike[_repeated(np.vecdot(self.single[alike], waves))]
         first, seen = np.ones(n, dtype=np.bool_), set()
-        for row in np.flatnonzero(sizes[groups] > 1).tolist():
+        for row in alike.tolist():
             content = (self._features[row] + 0.0).tobytes()  # -0.0 becomes 0.0, which equals it
             first[row] = content not in seen
             seen.add(content)
@@ -123,3 +125,13 @@ class Scaled:
             total += weights[part] @ self.single[part]
         total /= len(self)
         return total
+
+
+def _repeated(values: Values) -> Rows:
+    """Return the positions of values that are there more than once, ascending."""
+    order = np.argsort(values)
+    ordered = values[order]
+    same = ordered[1:] == ordered[:-1]
+    if not same.any():
+        return order[:0]
+    return np.unique(np.concatenate([order[1:][same], order[:-1][same]]))

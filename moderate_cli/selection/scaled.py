@@ -75,11 +75,12 @@ class Scaled:
     def distinct(self) -> Rows:
         """Return the rows that equal no earlier one, int64 (m,), ascending."""
         n, d = self.single.shape
-        # Equal rows have equal sums, if each is added up by itself; others hardly ever have two.
+        # Equal rows have the same length and the same product with a vector; others, hardly ever both.
         alike = _repeated(self.squares)
-        if len(alike):
-            waves = np.sin(np.arange(1, d + 1)).astype(self.single.dtype)
-            alike = alike[_repeated(np.vecdot(self.single[alike], waves))]
+        if not len(alike):
+            return np.arange(n)
+        waves = np.sin(np.arange(1, d + 1)).astype(self.single.dtype)
+        alike = alike[_repeated(np.vecdot(self.single[alike], waves))]
         first, seen = np.ones(n, dtype=np.bool_), set()
         for row in alike.tolist():
             content = (self._features[row] + 0.0).tobytes()  # -0.0 becomes 0.0, which equals it
@@ -129,9 +130,6 @@ class Scaled:
 
 def _repeated(values: Values) -> Rows:
     """Return the positions of values that are there more than once, ascending."""
-    order = np.argsort(values)
-    ordered = values[order]
+    ordered = np.sort(values)
     same = ordered[1:] == ordered[:-1]
-    if not same.any():
-        return order[:0]
-    return np.unique(np.concatenate([order[1:][same], order[:-1][same]]))
+    return np.flatnonzero(np.isin(values, ordered[1:][same])) if same.any() else np.arange(0)

@@ -75,7 +75,7 @@ class Scaled:
     def distinct(self) -> Rows:
         """Return the rows that equal no earlier one, int64 (m,), ascending."""
         n, d = self.single.shape
-        # Equal rows have the same length and the same product with a vector; others, hardly ever both.
+        # Equal rows have the same length and product with a vector; others hardly ever have both.
         alike = _repeated(self.squares)
         if not len(alike):
             return np.arange(n)

@@ -47,6 +47,7 @@ Kind = Literal[
     "lost to duplicates",  # the same as of suspects
     "expected",  # `share` seconds to embed `count` images, `than` to train `of` classifiers
     "doubted",  # of the labels of `of` held-out images, `count` are probably wrong
+    "seen",  # held-out images, with their labels, trained the network whose features judge
     "few seeds",  # `count` seeds are too few for intervals; `least` are needed
     "floors",  # keeping `least` per class needs `of` images, and `count` are kept
     "rescued classes",  # only `least` keeps `count` classes, `names`; `share` images per class

@@ -430,6 +430,13 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
     "lost to duplicates": ("warning", _lost_to("near duplicates")),
     "expected": ("", _expected),
     "doubted": ("", _doubted),
+    "seen": (
+        "warning",
+        lambda one: (
+            "the network of `moderate fit` was trained on the held-out images, too, so all"
+            " accuracies are too high; name a test set with --test"
+        ),
+    ),
     "few seeds": (
         "",
         lambda one: (

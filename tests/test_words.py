@@ -295,6 +295,12 @@ SAID = [
         " counts less",
     ),
     (
+        Notice("seen"),
+        "warning",
+        "the network of `moderate fit` was trained on the held-out images, too, so all accuracies"
+        " are too high; name a test set with --test",
+    ),
+    (
         Notice("few seeds", 2, least=3),
         "",
         "2 seeds cannot give intervals; use --seeds 3 or more",

@@ -31,6 +31,7 @@ from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.label_errors.suspects import Suspects
 from moderate_cli.listening import Listener, Recorder
 from moderate_cli.networks.table import FITTED
+from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, check_compared
 from moderate_cli.selection import Choice
@@ -148,6 +149,8 @@ def compare(
     suspects, weights = _suspects(own, listener), None
     if judged is None:
         tell_of_doubted(suspects, own, listener)
+        if recipe is None and any(store.manifest.spec.backbone == FITTED for store in own.stores):
+            listener.notice(Notice("seen"))
         weights = believed(suspects)
     if missing:
         for one in filter(None, (own, judged)):

@@ -252,6 +252,11 @@ def test_evaluate_judges_the_test_set_by_the_network_of_the_data(
     assert "fitted" not in os.listdir(store_of(test))
     digest = weights_digest(store_of(pictures) / "fitted" / "network.pt")[:8]
     assert f"fitted-{digest}-float32-float32" in os.listdir(store_of(test))
+    seen = "was trained on the held-out images, too"
+    assert seen not in done.stderr
+    alone = ("evaluate", pictures, "-r", "0.5", "--strategy", "easy", "--seeds", "3")
+    assert seen in moderate(*alone, "--backbone", "fitted", "--device", "cpu").stderr
+    assert seen not in moderate(*alone, "--backbone", "pixels").stderr
 
 
 def test_other_commands_name_the_features_of_the_network(pictures, moderate):

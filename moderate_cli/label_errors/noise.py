@@ -2,7 +2,9 @@
 
 Outputs are those of regression on one-hot labels, so they already resemble probabilities, but are
 too even. A power of them, with a floor, becomes p(class). The power and the rates of wrong labels
-are fitted together, so that the given labels become most probable.
+are fitted together, so that the given labels become most probable. But p(class) may not leave more
+doubt than the features do: errors of humans follow the looks of images, so labels alone ask for a
+low power, as if classes overlapped.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from moderate_cli.threads import in_threads
 FLOORS = (0.003, 0.03, 0.1, 30.0)
 POWERS = {2.0**0.5: 12, 2.0: 11}  # the first, and how many that double: 2**0.5, 2, ... 2**11.5
 VAGUE = 400.0  # power for the highest floor, where outputs hardly know the classes
-SHARPER = 2.0 ** np.arange(-0.5, 2.0, 0.5)  # even rates take frequent errors for doubts
+SHARPER = 2.0 ** np.arange(0.0, 2.0, 0.5)  # even rates take frequent errors for doubts
 MOST_WRONG = 0.7  # maximum share of wrong labels
 # Accuracy above chance, of the possible one, from which rates of pairs can be told from doubts; and
 # in standard errors of chance, from which it is no chance.
@@ -65,7 +67,7 @@ class Noise(NamedTuple):
         return found
 
 
-def fit_noise(place: Place, outputs: Any, members: Any) -> Noise:
+def fit_noise(place: Place, outputs: Any, members: Any, overlap: float = 1.0) -> Noise:
     """Fit a noise model: an own rate for each pair of classes, if the outputs know the classes.
 
     If not, labels are taken to be right, because wrong ones look like hard images. Half an image is
@@ -79,6 +81,9 @@ def fit_noise(place: Place, outputs: Any, members: Any) -> Noise:
         float64 (m, c), outputs for each image of a head that did not see it, an array of the place.
     members
         int64 (m,), the given class of each image, an array of the place.
+    overlap
+        Share of the images whose class the features do not tell; the most that p(class) leaves
+        open in the mean.
     """
     count, classes = outputs.shape
     right, labels = place.compute(_counts, outputs, members)
@@ -88,7 +93,9 @@ def fit_noise(place: Place, outputs: Any, members: Any) -> Noise:
     known = knows(accuracy, _least_rate(fits, rights, classes), chance)
     if not known or accuracy - chance < BEYOND * error:
         return Noise(FLOORS[-1], VAGUE, even_rates(0.5 / count, classes), known=False)
-    return _fit_pairs(place, outputs, members, max(fits))
+    sharp = [fit for fit in fits if fit.doubt <= overlap]
+    best = max(sharp) if sharp else min(fits, key=lambda fit: fit.doubt)
+    return _fit_pairs(place, outputs, members, best)
 
 
 def likelihood(place: Place, outputs: Any, members: Any) -> float:
@@ -115,6 +122,7 @@ class _Even(NamedTuple):
     rate: float
     floor: float
     power: float
+    doubt: float  # 1 - p(class) of the most probable class, in the mean
 
 
 def _counts(outputs: Any, members: Any) -> tuple[Any, Any]:
@@ -125,20 +133,21 @@ def _counts(outputs: Any, members: Any) -> tuple[Any, Any]:
 def _fits_of_even(place: Place, outputs: Any, members: Any) -> tuple[list[_Even], list[Doubles]]:
     """Fit one rate for each floor and power; return p(class) of the labels for each, too."""
     classes, fits = outputs.shape[1], []
-    rights = _of_labels(place, outputs, members)
-    names, columns = list(rights), np.stack(list(rights.values()))
+    names, columns, doubts = _of_labels(place, outputs, members)
     # Several at once: a thread that asks for many small arrays waits for others to get each.
     for part in blocks(len(names), max(1, FIT_NUMBERS // columns.shape[1])):
         right, gain = columns[part], _gain(columns[part], classes)
         rates = _likeliest_rates(right, gain, min(MOST_WRONG, 1 - 1 / classes))
         fitted = np.log(np.maximum(right + rates[:, None] * gain, TINY)).sum(axis=1)
-        own = zip(fitted.tolist(), rates.tolist(), names[part], strict=True)
-        fits += [_Even(likely, rate, *name) for likely, rate, name in own]
+        own = zip(fitted.tolist(), rates.tolist(), names[part], doubts[part].tolist(), strict=True)
+        fits += [_Even(likely, rate, *name, doubt) for likely, rate, name, doubt in own]
     return fits, list(columns)
 
 
-def _of_labels(place: Place, outputs: Any, members: Any) -> dict[tuple[float, float], Doubles]:
-    """Return p(class) of the given class of each image, float64 (m,), by floor and power."""
+def _of_labels(
+    place: Place, outputs: Any, members: Any
+) -> tuple[list[tuple[float, float]], Doubles, Doubles]:
+    """Return each floor and power, p(class) of the labels for each, (k, m), and the doubt, (k,)."""
     size = BLOCK_ON_GPU if place.on_gpu else BLOCK_NUMBERS
 
     def of_block(part: slice) -> list[Doubles]:
@@ -146,22 +155,23 @@ def _of_labels(place: Place, outputs: Any, members: Any) -> dict[tuple[float, fl
         block = partial(_of_block, place.module)
         return place.compute(block, outputs[part], every, members[part])
 
-    found = in_threads(of_block, blocks(len(outputs), max(1, size // outputs.shape[1])))
+    found = list(in_threads(of_block, blocks(len(outputs), max(1, size // outputs.shape[1]))))
     names = [
         (floor, first * 2.0**step)
         for floor, (first, count) in product(FLOORS, POWERS.items())
         for step in range(count)
     ]
-    return dict(zip(names, np.concatenate([one for (one,) in found], axis=1), strict=True))
+    sure = np.sum([highest for _, highest in found], axis=0)
+    return names, np.concatenate([right for right, _ in found], axis=1), 1 - sure / len(outputs)
 
 
-def _of_block(module: Any, outputs: Any, every: Any, members: Any) -> tuple[Any]:
-    """Return the same for a block, (k, b).
+def _of_block(module: Any, outputs: Any, every: Any, members: Any) -> tuple[Any, Any]:
+    """Return the same p(class) for a block, (k, b), and the sum of the highest p(class), (k,).
 
     Each power is twice the one before, so that exponentials are squares of those before, which
     take a tenth of the time.
     """
-    rights = []
+    rights, highest = [], []
     for floor in FLOORS:
         logarithms = logarithms_of(module, outputs, floor)
         logarithms -= module.amax(logarithms, axis=1, keepdims=True)
@@ -170,8 +180,10 @@ def _of_block(module: Any, outputs: Any, every: Any, members: Any) -> tuple[Any]
             for step in range(count):
                 if step:
                     exponentials *= exponentials
-                rights.append(exponentials[every, members] / exponentials.sum(axis=1))
-    return (module.stack(rights),)
+                scales = 1 / exponentials.sum(axis=1)  # p(class) of the highest, which is 1
+                rights.append(exponentials[every, members] * scales)
+                highest.append(scales.sum())
+    return module.stack(rights), module.stack(highest)
 
 
 def _least_rate(fits: list[_Even], rights: list[Doubles], classes: int) -> float:

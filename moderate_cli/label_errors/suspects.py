@@ -4,7 +4,8 @@ The outputs for each image of a linear head that did not see it, p(c | x) by a p
 the rate T(c, y) at which images of class c get label y: given its label y, the probability that an
 image is of class c is proportional to p(c | x) T(c, y). Power and rates are fitted so that the
 labels become most probable. So with clean labels T is close to the identity, and hard images are
-not mistaken for mislabeled ones.
+not mistaken for mislabeled ones. The power is bounded by the overlap of classes, which features
+show without labels: otherwise errors of humans, which follow the looks of images, pass for it.
 
 All of it is computed where the head is: by numpy, or by a GPU.
 """
@@ -25,6 +26,7 @@ from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks
 from moderate_cli.errors import ArgumentError
 from moderate_cli.gpu import Place
 from moderate_cli.label_errors.noise import TINY, Noise, fit_noise, likelihood
+from moderate_cli.label_errors.overlap import overlap
 from moderate_cli.scoring import axes
 from moderate_cli.scoring.criteria import check_labeled
 from moderate_cli.scoring.ridge import Ridge
@@ -38,6 +40,9 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of the head, from which on
 BLOCK_ROWS, OUTPUTS = 1024, 1 << 21  # in each thread
 BLOCKS_ON_GPU, AT_ONCE = 16, 3  # such blocks in one, of which so many at once
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
+# Rate of hard images that look like wrong labels, over overlap (1 - overlap): with it, at most 2 %
+# of clean labels are flagged on strong features.
+HARD = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,6 +148,9 @@ def find_suspects(
     for part, wrong, other, predicted in search.judge():
         probability[rows[part]], looks_like[rows[part]] = wrong, known[other]
         right += int(np.count_nonzero(predicted))
+    if search.known:  # what contradicts a label is a wrong label or a hard image
+        rate = float(np.nanmean(probability))
+        probability *= rate / max(rate + search.hard, TINY)
     return Suspects(probability, looks_like, right / len(rows), not search.known)
 
 
@@ -178,16 +186,22 @@ class _Search:
             features, rows, members, classes, STRENGTHS, _quality, on_step=self._step
         )
         self._at_once = self._block_rows * (BLOCKS_ON_GPU if self._head.place.on_gpu else 1)
-        self._noise = self._fit_noise(classes)
-        self.known = self._noise.known
+        self._noise, share = self._fit_noise(classes)
+        self.known, self.hard = self._noise.known, HARD * share * (1 - share)
 
-    def _fit_noise(self, classes: int) -> Noise:
-        """Fit the noise model to a sample."""
+    def _fit_noise(self, classes: int) -> tuple[Noise, float]:
+        """Fit the noise model to a sample; return the overlap of classes, too."""
+        place = self._head.place
         drawn = np.random.default_rng(0).permutation(self._images)
         drawn = np.sort(drawn[: max(1, FITTED // classes)])
-        found = fit_noise(self._head.place, *self._head.sample(drawn, self._at_once))
+        outputs, members = self._head.sample(drawn, self._at_once)
+        share = 1.0  # not known from a part of the images
+        if len(drawn) == self._images:
+            (predicted,) = place.compute(lambda one: (one.argmax(axis=1),), outputs)
+            share = overlap(self._head, predicted, self._at_once)
+        found = fit_noise(place, outputs, members, share)
         self._step()
-        return found
+        return found, share
 
     def judge(self) -> Iterator[tuple[slice, Doubles, Rows, Mask]]:
         """Judge all images, in blocks.

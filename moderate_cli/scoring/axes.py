@@ -62,9 +62,8 @@ def find_axes(points: Placed, members: Rows, classes: int, on_block: Callable[[]
     """
     n, d = points.shape
     few, mean = n <= d, _mean(points)
-    sums = _sums_on_gpu if points.place.on_gpu else _sums
     with np.errstate(over="ignore", invalid="ignore"):
-        moments, gram = sums(points, members, classes, mean, on_block)
+        moments, gram = _sums(points, members, classes, mean, 0 if few else d, on_block)
         if few:
             centered, gram = points.place.compute(_of_images, points[slice(0, n)], mean)
     if not np.isfinite(gram).all():
@@ -77,6 +76,13 @@ def find_axes(points: Placed, members: Rows, classes: int, on_block: Callable[[]
     return Axes(
         mean, directions, values, (moments @ directions).T, scale if scale > SMALLEST else 1.0
     )
+
+
+def moments_of(points: Placed, members: Rows, classes: int, axes: Axes) -> Doubles:
+    """Return the moments of other classes of the points along known axes, float64 (r, c)."""
+    moments, _ = _sums(points, members, classes, axes.mean, 0, lambda: None)
+    found: Doubles = (moments @ axes.directions).T
+    return found
 
 
 def _mean(points: Placed) -> Doubles:
@@ -102,14 +108,20 @@ def _of_images(block: Any, mean: Any) -> tuple[Any, Any]:
 
 
 def _sums(
-    points: Placed, members: Rows, classes: int, mean: Doubles, on_block: Callable[[], None]
+    points: Placed,
+    members: Rows,
+    classes: int,
+    mean: Doubles,
+    size: int,
+    on_block: Callable[[], None],
 ) -> tuple[Doubles, Doubles]:
     """Return the sum of the images of each class, (c, d), and the products of coordinates.
 
-    The latter, (d, d), are left out, (0, 0), if there are fewer images.
+    The latter are of `size` (d, d), or (0, 0) to leave them out.
     """
+    if points.place.on_gpu:
+        return _sums_on_gpu(points, members, classes, mean, size, on_block)
     n, d = points.shape
-    size = 0 if n <= d else d
     moments, gram = np.zeros((classes, d)), np.zeros((size, size))
 
     def of_block(part: slice) -> tuple[Rows, Doubles, Doubles]:
@@ -135,11 +147,15 @@ def _sums_by_class(block: Doubles, members: Rows) -> tuple[Rows, Doubles]:
 
 
 def _sums_on_gpu(
-    points: Placed, members: Rows, classes: int, mean: Doubles, on_block: Callable[[], None]
+    points: Placed,
+    members: Rows,
+    classes: int,
+    mean: Doubles,
+    size: int,
+    on_block: Callable[[], None],
 ) -> tuple[Doubles, Doubles]:
     """Return the same; a GPU adds up in its own memory."""
     (n, d), place = points.shape, points.place
-    size = 0 if n <= d else d
     kept = [place.keep(one) for one in (mean, np.zeros((classes, d)), np.zeros((size, size)))]
     parts = list(blocks(n, max(1, min(ROWS_ON_GPU, NUMBERS_ON_GPU // max(classes, d)))))
     for part, block in zip(parts, points.each(parts), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from moderate_cli.arrays import Doubles, Features, Rows, blocks, read_rows
 from moderate_cli.gpu import Place, place_for
-from moderate_cli.scoring.axes import find_axes
+from moderate_cli.scoring.axes import find_axes, moments_of
 from moderate_cli.scoring.placed import Placed
 from moderate_cli.threads import in_threads, one_blas_thread, processors
 
@@ -103,10 +104,20 @@ class Ridge:
         self.strength = strengths[0]
         if len(strengths) > 1:
             self.strength = self._best(strengths, quality, on_step)
-        coefficients, inverse = self._head_of(self.strength)
-        self.weights: Doubles = self._axes.directions @ coefficients
-        head = (self.mean, self.weights, self.base, *self._strips_of(inverse))
-        self._head = tuple(self.place.keep(one) for one in head)
+        strips = self._strips_of(self._head_of(self.strength)[1])
+        self._strips = tuple(self.place.keep(strip) for strip in strips)
+        self._head = self._fit()
+
+    @one_blas_thread()
+    def refitted(self, members: Rows) -> Ridge:
+        """Return the head of the same features and strength for other classes of the images."""
+        found = copy(self)
+        found._members = members
+        found.base = np.bincount(members, minlength=len(self.base)) / len(members)
+        moments = moments_of(self._points, members, len(self.base), self._axes)
+        found._axes = self._axes._replace(moments=moments)
+        found._head = found._fit()
+        return found
 
     @one_blas_thread()
     def outputs(self, features: Features, rows: Rows) -> Doubles:
@@ -179,7 +190,7 @@ class Ridge:
     def _part(self, part: slice | Rows) -> tuple[Any, ...]:
         """Return points, and 0, 1, ... and the class of each, and the arrays of the head."""
         own = self._members[part]
-        return self._points[part], np.arange(len(own)), own, *self._head
+        return self._points[part], np.arange(len(own)), own, *self._head, *self._strips
 
     def _call(
         self,
@@ -202,6 +213,11 @@ class Ridge:
 
     def _join(self, *parts: Any) -> tuple[Any]:
         return (self.place.module.concatenate(parts),)
+
+    def _fit(self) -> tuple[Any, ...]:
+        """Set the weights; return what a call needs to compute outputs, on the place."""
+        self.weights: Doubles = self._axes.directions @ self._head_of(self.strength)[0]
+        return tuple(self.place.keep(one) for one in (self.mean, self.weights, self.base))
 
     def _head_of(self, strength: float) -> tuple[Doubles, Doubles]:
         """Return the weights along the axes, (r, classes), and by what a square is penalized."""

@@ -78,6 +78,26 @@ def test_pairs_of_classes_have_their_own_rates_if_outputs_know_the_classes(rng):
     np.testing.assert_allclose(np.diag(fit_noise(HERE, blurred, labels).transition), 1 - 0.5 / 400)
 
 
+def test_classes_are_no_more_doubted_than_they_overlap(rng):
+    # Half of the images of each class are ambiguous: 2 of 5 have the label of the next class, and
+    # the outputs follow the labels, not the classes.
+    classes = np.repeat([0, 1, 2], 200)
+    ambiguous = np.arange(600) % 2 == 0
+    labels = np.where(ambiguous & (np.arange(600) % 10 < 4), (classes + 1) % 3, classes)
+    outputs = np.where(ambiguous[:, None], np.array([0.6, 0.4, 0]), np.array([1.0, 0, 0]))
+    every = np.arange(600)[:, None]
+    outputs = outputs[every, (np.arange(3) - classes[:, None]) % 3]
+    outputs = outputs + rng.normal(scale=0.02, size=(600, 3))
+
+    def wrong(overlap):
+        noise = fit_noise(HERE, outputs, labels, overlap)
+        joint = noise.joint(np, noise.transition.T, outputs.copy(), labels)
+        return 1 - joint[np.arange(600), labels] / joint.sum(axis=1)
+
+    assert (wrong(1.0) > 0.5).sum() == 0
+    np.testing.assert_array_equal(wrong(0.02) > 0.5, labels != classes)
+
+
 def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
     assert knows(0.6, 0.0, 0.5) is False  # 0.2 of the half above chance
     assert knows(0.6, 0.3, 0.5) is True
@@ -89,12 +109,13 @@ def test_noise_is_taken_off_the_accuracy_before_classes_count_as_unknown():
 def test_squares_of_exponentials_are_the_powers_that_they_stand_for(rng, monkeypatch):
     outputs, labels = rng.normal(scale=0.3, size=(90, 7)), rng.integers(0, 7, 90)
     monkeypatch.setattr(module, "FLOORS", (0.03,))
-    found = module._of_labels(HERE, outputs, labels)
-    for (_, power), right in found.items():
+    names, rights, doubts = module._of_labels(HERE, outputs, labels)
+    for (_, power), right, doubt in zip(names, rights, doubts, strict=True):
         logarithms = np.log1p(np.maximum(outputs, -0.015) / 0.03)
-        plain = softmax(power * logarithms)[np.arange(90), labels]
-        np.testing.assert_allclose(right, plain, rtol=1e-11, atol=1e-300)
-    powers = sorted(power for _, power in found)
+        plain = softmax(power * logarithms)
+        np.testing.assert_allclose(right, plain[np.arange(90), labels], rtol=1e-11, atol=1e-300)
+        assert doubt == pytest.approx(1 - plain.max(axis=1).mean(), abs=1e-12)
+    powers = sorted(power for _, power in names)
     np.testing.assert_allclose(powers, 2.0 ** np.arange(0.5, 12.0, 0.5))
 
 

@@ -27,6 +27,24 @@ def test_planted_labels_are_found(rng, share):
     assert np.all(found.looks_like != given)
 
 
+def test_half_of_the_errors_that_follow_the_looks_of_images_are_found(rng):
+    """The more an image looks like another class in one view, the more often it gets its label."""
+    labels, features = clusters(rng)
+    _, view = clusters(rng, spread=3.0)
+    every = np.arange(len(labels))
+    centers = np.stack([view[labels == one].mean(axis=0) for one in range(CLASSES)])
+    distances = ((view[:, None] - centers) ** 2).sum(axis=2)
+    own = distances[every, labels].copy()
+    distances[every, labels] = np.inf
+    doubt = own - distances.min(axis=1)
+    order = np.argsort(doubt / doubt.std() + rng.normal(size=len(labels)))
+    wrong = np.isin(every, order[-len(labels) * 2 // 5 :])
+    given = np.where(wrong, distances.argmin(axis=1), labels)
+    rows = find_suspects(np.hstack([features, view / 2]), given).most_probable()
+    assert wrong[rows].mean() > 0.95
+    assert wrong[rows].sum() > 0.5 * wrong.sum()
+
+
 def test_labels_that_are_swapped_in_pairs_are_found(rng):
     labels, features = clusters(rng)
     wrong = rng.random(len(labels)) < 0.2

@@ -59,6 +59,19 @@ def test_outputs_are_those_of_ridge_regression(rng, n, d):
     np.testing.assert_allclose(found, expected(points), atol=1e-10)
 
 
+@pytest.mark.parametrize(("n", "d"), [(12, 30), (40, 5)])
+def test_a_refitted_head_is_that_of_other_classes(rng, n, d):
+    points, members = random_set(rng, n, d)
+    head = Ridge(points, np.arange(n), members, 3, STRENGTH)
+    weights, others = head.weights, rng.permutation(members)
+    found = head.refitted(others)
+    expected = Ridge(points, np.arange(n), others, 3, STRENGTH)
+    held_out = expected.held_out(slice(0, n))
+    np.testing.assert_allclose(found.held_out(slice(0, n)), held_out, atol=1e-10)
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-10)
+    assert head.weights is weights
+
+
 def test_the_strength_is_the_strongest_of_those_with_the_best_accuracy(rng):
     points, members = random_set(rng, 60, 6)
     strengths = (1e-5, 1e-3, 0.1, 1.0, 3.0, 10.0, 100.0)

@@ -23,6 +23,7 @@ ROOMS = {
     "errors": {"text"},
     "arrays": set(),
     "literals": set(),
+    "version": set(),
     "platforms": set(),
     "cgroups": set(),
     "threads": {"platforms", "cgroups"},
@@ -62,7 +63,7 @@ ROOMS = {
     },
     "choosing": {
         "errors", "text", "arrays", "files", "dataset", "networks", "store", "scoring", "selection",
-        "label_errors", "notices", "listening", "exporting", "inputs", "charts",
+        "label_errors", "notices", "listening", "exporting", "inputs", "charts", "version",
     },
     "evaluation": {
         "errors", "text", "arrays", "platforms", "files", "dataset", "networks", "images",
@@ -79,6 +80,7 @@ ROOMS = {
     "reporting": {
         "errors", "text", "arrays", "files", "dataset", "networks", "images", "scoring",
         "selection", "label_errors", "results", "evaluation", "charts", "words", "choosing",
+        "version",
     },
     "api": {
         "errors", "text", "arrays", "literals", "threads", "dataset", "networks", "embedding",

@@ -180,6 +180,7 @@ def test_label_errors():
         ("20% symmetric", "spread evenly, precision was {} and recall {}; with 40 %"),
         ("40% symmetric", "with 40 %, {} and {}."),
         ("20% pairs", "in one other class, precision was {} and recall {}."),
+        ("20% human", "follow the looks of images, precision was {} and recall {}."),
     ):
         assert says(SUSPECTS, words.format(*rows["strong", "20 x 100", noise][5:7]))
     clean = {key: row for key, row in rows.items() if key[2] == "clean"}

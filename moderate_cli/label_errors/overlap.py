@@ -37,8 +37,10 @@ def overlap(head: Ridge, predicted: Rows, at_once: int) -> float:
     --------
     >>> features, members = np.array([[0.0], [1.0], [9.0], [10.0]]), np.array([0, 0, 1, 1])
     >>> head = Ridge(features, np.arange(4), members, 2, 0.03)
-    >>> round(overlap(head, np.array([0, 0, 1, 1]), 4), 4)
-    0.0006
+    >>> round(overlap(head, np.array([0, 0, 1, 1]), 4), 2)
+    0.01
+    >>> overlap(head, np.array([0, 1, 0, 1]), 4)
+    1.0
     """
     shares = np.bincount(predicted) / len(predicted)
     variance = 1 - float(shares @ shares)

@@ -163,14 +163,18 @@ def test_features_of_a_network_of_its_own():
     assert says(EVIDENCE, words.format(*noisier))
     best = rows["35 % wrong", "adaptive", "default"].split()[0]
     assert says(EVIDENCE, f"`adaptive` {best} by default features")
+    gained = {
+        tuple(row[:3]): re.findall(r"[\d.]+ ± [\d.]+", row[3]) for row in cells("own features")
+    }
     ruined = (
-        rows["20 % ruined", way, kind].split()[0]
-        for way, kind in (
-            ("the paper's window", "own"), ("the paper's window", "default"), ("random", ""),
-            ("adaptive", "own"), ("adaptive", "default"),
-        )
-    )  # fmt: skip
-    words = "it reaches {} and {}, random selection {}, and `adaptive` {} and {}"
+        gained["20 % ruined", way, kind][0]
+        for way in ("the paper's window", "adaptive")
+        for kind in ("own", "default")
+    )
+    words = (
+        "loses {} points to random selection by own features, and {} by default ones;"
+        " `adaptive` gains {} and {}."
+    )
     assert says(EVIDENCE, words.format(*ruined))
 
 

@@ -49,6 +49,8 @@ from moderate_cli.exporting.recipes import read_published
 from moderate_cli.literals import Link
 from moderate_cli.text import aligned, clipped, counted, one_of, printable, some, unknown
 
+WITHOUT_LABELS = ("", ".txt", ".npy")  # formats of lists
+
 
 @click.command(
     cls=declaring.Sectioned,
@@ -310,6 +312,22 @@ def _write(
     places = " and ".join(filter(None, (file, folder)))
     where = f" -> {places}" if places else ""
     console.note(f"{verb} {selection.summary}{others}{where}")
+    if folder is None and os.path.splitext(file or "")[1].lower() in WITHOUT_LABELS:
+        _tell_of_corrected(selection, file)
+
+
+def _tell_of_corrected(selection: Selection, file: str | None) -> None:
+    """Tell of corrected labels that a list of paths or rows does not have."""
+    dataset = selection.dataset
+    if dataset is None or dataset.listed is not None:  # a list, such as train.txt, may have labels
+        return
+    corrected = dataset.corrected_classes()
+    if lost := len(corrected.keys() & set(selection.rows.tolist())):
+        labels = counted(lost, "corrected label")
+        console.hint(
+            f"{file or 'the list'} does not have the {labels} of its images; -o kept.csv and"
+            " --copy-to do"
+        )
 
 
 def _table(amounts: Sequence[str], found: Sequence[Selection], verb: str) -> str:

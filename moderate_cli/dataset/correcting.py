@@ -60,7 +60,7 @@ def read_corrections(
             corrected[number] = row.label
             found.add(row.number)
     left = {row.number: path for path, row in rows.items() if row.number not in found}
-    if not found:
+    if left and not found:
         example = next(iter(left.values()))
         refuse_undecoded(example, shown)
         fact = f"none of its {counted(len(left), 'path')} is in {name} ({printable(example)})"
@@ -140,8 +140,6 @@ def _read(shown: str, classes: Sequence[str], root: str) -> tuple[dict[str, _Row
                 raise DatasetError(
                     f"{shown}: {printable(path)} has two labels ({places}); keep one"
                 )
-    if not rows:
-        raise DatasetError(f"{shown}: has no rows; name a file of corrected labels")
     return rows, digest
 
 

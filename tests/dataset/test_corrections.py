@@ -71,7 +71,6 @@ def test_labels_are_read_as_people_write_them(tmp_path, name, content):
          " (line 2 and line 4); keep one"),
         ("path,label\nx.png,dog\ny.png,dog\n", "none of its 2 paths is in train (x.png); write"),
         ("path,given,seen\ncat/0.png,cat,dog\n", "has no column of classes; name it label"),
-        ("path,label\n", "has no rows; name a file of corrected labels"),
         ("", "is empty"),
         ("path,label\ncat/\udcff.png,dog\n", "is not UTF-8 (byte 0xff)"),
         (None, "No such file or directory; name a file of corrected labels"),
@@ -88,6 +87,11 @@ def test_wrong_labels_are_refused_in_a_line(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_without_suspects_corrects_nothing(tmp_path):
+    (tmp_path / "none.csv").write_text("path,given,seen,probability,label\n")
+    assert read(tmp_path / "none.csv") == [0, 0, 0, 0, 0, 1, 1, 2]
+
+
 def test_every_command_uses_them_and_the_features_stay(data, corrected, moderate, counted):
     embed("train", backbone="pixels", dtype="float32")
     made = counted(lifecycle, "_open_engine")
@@ -98,6 +102,8 @@ def test_every_command_uses_them_and_the_features_stay(data, corrected, moderate
     kept = {one["path"]: one["class"] for one in csv.DictReader(lines)}
     assert len(kept) == 7
     assert (kept["cat/4.png"], kept["cat/0.png"]) == ("dog", "cat")
+    done = moderate("select", "train", "-r", "1", "--labels", corrected, "-o", "kept.txt")
+    assert "kept.txt does not have the 1 corrected label of its images; -o kept.csv" in done.stderr
     # 192 equal features; the mean of cat is now 76.5, of dog 127.5.
     done = moderate("score", "train", "--labels", corrected)
     assert done.stderr == line

@@ -13,8 +13,10 @@ from moderate_cli.cli.values import Choice, Real, Whole
 from moderate_cli.fitting.estimate import FitEstimate
 from moderate_cli.fitting.options import FITTABLE, MOST_FOLDS
 from moderate_cli.fitting.resolving import said
-from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, SMALL_NETWORKS, WHERE
+from moderate_cli.networks.table import AUTO, SMALL_NETWORKS, WHERE
 from moderate_cli.text import counted
+
+STILL = "commands keep using those"
 
 
 @click.command(
@@ -81,11 +83,11 @@ def command(data: str, labels_file: str | None, dry_run: bool, **how: Any) -> No
     listener.notice(said("fitted", found))
     console.note(f"Fitted {found.network} to {counted(found.images, 'image')} -> {found.weights}")
     if found.serves:
-        console.hint("--backbone fitted takes its features; without it they are taken, too")
+        console.hint("commands now use its features, with or without --backbone fitted")
     elif found.pretrained is not None and found.accuracy > found.pretrained:
-        console.hint(f"no better beyond the error, so {DEFAULT_BACKBONE} stays the default here")
+        console.hint(f"not measurably better than the default features; {STILL}")
     else:
-        console.hint(f"the features of {DEFAULT_BACKBONE} serve better here")
+        console.hint(f"the default features serve better here; {STILL}")
 
 
 def _text(found: FitEstimate) -> str:

@@ -11,7 +11,7 @@ from moderate_cli.evaluation.estimates import Estimate, Line, differences, estim
 from moderate_cli.selection import RECOMMENDED, exact
 
 NO_GAIN = Estimate(math.nan, math.nan)
-NO_OTHER = "no other strategy is measurably better"
+NO_OTHER = "no other strategy is measurably better than it"
 
 
 class Pick(NamedTuple):

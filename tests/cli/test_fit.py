@@ -54,7 +54,9 @@ def test_a_network_is_trained_and_told_of(pictures, moderate):
         known,
     )
     assert fitted == f"moderate: Fitted cnn to 20 images -> {path}"
-    assert hint == "moderate: hint: the features of efficientnet_lite0 serve better here"
+    assert hint == (
+        "moderate: hint: the default features serve better here; commands keep using those"
+    )
     # A second time it is only told of.
     assert kept(moderate("fit", pictures, *HOW).stderr) == [known, fitted, hint]
 

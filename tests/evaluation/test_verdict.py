@@ -95,11 +95,12 @@ def test_the_sentence_says_what_to_take_and_how_sure_that_is():
     three = {"full": [0.7] * 3, "adaptive": [0.6, 0.62, 0.64], "random": [0.5, 0.52, 0.54]}
     assert say_picks(picked(found(**three))) == (
         "take adaptive; against random selection +10.0 ± 0.0 points of accuracy; against all images"
-        " -8.0 ± 5.0 points of accuracy; no other strategy is measurably better"
+        " -8.0 ± 5.0 points of accuracy; no other strategy is measurably better than it"
     )
     unsure = {"adaptive": [0.6, 0.4, 0.6], "easy": [0.51] * 3, "random": [0.5] * 3}
     assert say_picks(picked(found(**unsure))).endswith(
         "the difference to random selection is not sure, and no other strategy is measurably better"
+        " than it"
     )
     few = say_picks(picked(found(adaptive=[0.6], random=[0.5])))
     assert few == (

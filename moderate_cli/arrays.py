@@ -26,6 +26,7 @@ UPRIGHT = 1  # its tag for an image that is not to be turned
 
 # Rows to read before releasing their pages: the system maps up to 2 MB around each.
 SCATTERED = 128
+LEAST_SQUARE = 1e-280  # of a length; smaller ones lose digits
 
 _lent = threading.local()
 
@@ -82,8 +83,14 @@ def scratch(use: str, rows: int, d: int) -> Points:
 
 def directions(points: Points) -> Points:
     """Scale rows (m, d) to length 1; rows of zeros have no direction and stay zeros."""
-    lengths = np.sqrt(np.vecdot(points, points))
-    scaled: Points = points / np.where(lengths > 0, lengths, 1.0)[:, None]
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.vecdot(points, points)
+    lost = np.flatnonzero(~((squares > LEAST_SQUARE) & (squares < np.inf)))
+    if np.any(largest := np.abs(points[lost]).max(axis=1, initial=0.0)):
+        points = points.copy()
+        points[lost] /= np.where(largest > 0, largest, 1.0)[:, None]
+        squares[lost] = np.vecdot(points[lost], points[lost])
+    scaled: Points = points / np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
     return scaled
 
 

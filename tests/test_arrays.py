@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from moderate_cli.arrays import copy_rows, read_rows
+from moderate_cli.arrays import copy_rows, directions, read_rows
 
 
 @pytest.mark.parametrize("rows", [[0, 1], [0, 3]])
@@ -30,3 +30,12 @@ def test_rows_are_copied_in_a_precision_that_holds_them(rows, dtype, copied, rng
     assert doubles.dtype == np.float64
     np.testing.assert_array_equal(doubles, features[rows])
     assert not np.shares_memory(doubles, features)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-320, 1.0])
+def test_directions_are_those_of_rows_of_any_length(scale):
+    points = np.array([[3.0, -4.0], [0.0, 0.0], [6.0, 8.0]]) * scale
+    given = points.copy()
+    found = directions(points)
+    np.testing.assert_allclose(found, [[0.6, -0.8], [0.0, 0.0], [0.6, 0.8]], rtol=1e-3)
+    np.testing.assert_array_equal(points, given)

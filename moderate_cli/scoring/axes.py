@@ -89,7 +89,8 @@ def _mean(points: Placed) -> Doubles:
     module, total = points.place.module, np.zeros(points.shape[1])
 
     def of_block(part: slice) -> Doubles:
-        (found,) = points.place.compute(partial(_sum, module.float64), points[part])
+        with np.errstate(over="ignore", invalid="ignore"):  # refused later
+            (found,) = points.place.compute(partial(_sum, module.float64), points[part])
         return found
 
     for one in in_threads(of_block, blocks(points.shape[0], BLOCK_ROWS)):

@@ -160,6 +160,8 @@ def check_labeled(features: Features, labels: Labels, readable: Mask | None = No
         raise ArgumentError(f"features: are {kind}; an array of floats (n, d) is needed")
     if features.ndim != 2 or labels.shape != features.shape[:1]:
         raise ArgumentError(f"features {features.shape} and labels {labels.shape} do not match")
+    if not features.shape[1]:
+        raise ArgumentError("features: have no columns")
     if readable is not None and (readable.shape != labels.shape or readable.dtype != np.bool_):
         raise ArgumentError(f"readable: is not a mask of booleans for {len(labels)} rows")
     rows = np.arange(len(labels)) if readable is None else np.flatnonzero(readable)

@@ -166,6 +166,8 @@ def test_one_class_is_refused():
 def test_arrays_that_do_not_match_are_refused():
     with pytest.raises(ArgumentError, match=r"features \(3, 2\) and labels \(4,\) do not match"):
         find_suspects(np.ones((3, 2)), np.arange(4))
+    with pytest.raises(ArgumentError, match="features: have no columns"):
+        find_suspects(np.ones((4, 0)), np.arange(4))
 
 
 @pytest.fixture

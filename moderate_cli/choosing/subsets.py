@@ -45,12 +45,9 @@ def subset_of(images: Any, scores: Scores, rows: Rows, dataset: Dataset | None) 
 def _refuse_corrected(rows: Rows, dataset: Dataset | None) -> None:
     """Refuse images whose labels were corrected: the user's dataset has the given ones."""
     corrections = None if dataset is None else dataset.corrections
-    if corrections is None:
-        return
-    corrected = np.count_nonzero(np.isin(corrections.changed, rows))
-    if corrected:
+    if corrections is not None and (corrected := corrections.count(rows)):
         raise ArgumentError(
-            f"{corrections.name}: corrected {counted(int(corrected), 'label')} of the kept images,"
+            f"{corrections.name}: corrected {counted(corrected, 'label')} of the kept images,"
             " which the dataset lacks; train on a copy: export(selection.dataset, selection,"
             " folder)"
         )

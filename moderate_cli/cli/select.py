@@ -321,8 +321,7 @@ def _tell_of_corrected(selection: Selection, file: str | None) -> None:
     dataset = selection.dataset
     if dataset is None or dataset.listed is not None:  # a list, such as train.txt, may have labels
         return
-    corrected = dataset.corrected_classes()
-    if lost := len(corrected.keys() & set(selection.rows.tolist())):
+    if dataset.corrections is not None and (lost := dataset.corrections.count(selection.rows)):
         labels = counted(lost, "corrected label")
         console.hint(
             f"{file or 'the list'} does not have the {labels} of its images; -o kept.csv and"

@@ -59,3 +59,7 @@ class Corrections:
     def changed(self) -> Rows:
         """Rows with another class than in the dataset, int64 (m,); not those to leave out."""
         return np.flatnonzero(self.labels != self.given)
+
+    def count(self, rows: Rows) -> int:
+        """Return how many of these rows have another class than in the dataset."""
+        return int(np.count_nonzero(np.isin(self.changed, rows)))

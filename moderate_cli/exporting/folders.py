@@ -209,7 +209,7 @@ def _check_uncorrected(dataset: Dataset, rows: Rows) -> None:
         If one of these rows has one.
     """
     corrections = dataset.corrections
-    if corrections is not None and np.isin(corrections.changed, rows).any():
+    if corrections is not None and corrections.count(rows):
         raise OutputError(
             f"{corrections.name}: copies keep their file names, which have the classes, so they"
             " cannot have corrected ones; -o FILE.csv lists the kept images with these"

@@ -65,8 +65,8 @@ class About(NamedTuple):
     def _doubts(self) -> str:
         if not self.doubted:
             return ""
-        wrong = "label is" if self.doubted == 1 else "labels are"
-        return f"; about {self.doubted} of their {wrong} probably wrong"
+        are = "is" if self.doubted == 1 else "are"
+        return f"; about {self.doubted} of their labels {are} probably wrong"
 
     def command(self, choice: Choice, output: Sequence[str] = OUTPUT) -> str:
         """Return the command that makes a selection; "" if nothing names the data."""

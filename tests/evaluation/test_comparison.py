@@ -50,6 +50,11 @@ ABOUT = About(
 )  # fmt: skip
 
 
+def test_one_doubted_label_is_told_of_in_good_english():
+    lines = repr(Comparison(RESULTS, BASE, about=ABOUT._replace(doubted=1))).splitlines()
+    assert lines[3] == "test   data/val, 20 images; about 1 of their labels is probably wrong"
+
+
 def test_a_reader_learns_what_was_compared_and_which_command_to_use():
     lines = repr(Comparison(RESULTS, BASE, about=ABOUT)).splitlines()
     assert lines[:5] == [

@@ -144,6 +144,9 @@ def test_workers_lost_while_idle_cost_no_block_a_try(many, nodes, monkeypatch):
             killed.extend(self._idle)
             for actor in killed:
                 ray.kill(actor)
+                with contextlib.suppress(ray.exceptions.RayError):  # it may die later
+                    while True:
+                        ray.get(actor.arrive.remote())
         send(self, waiting)
 
     monkeypatch.setattr(engine.RayEngine, "_send", kill_the_idle)

@@ -185,19 +185,16 @@ def main(
 
 def _prepare(data: Data, scenarios: list[str], how: How) -> None:
     """Make what all draws need."""
-    for part in {"test", *map(_part, scenarios)}:
+    for part in {"test", *(SPOILED[scenario].part for scenario in scenarios)}:
         data.features(part)
         data.pictures(part, SIZE)
         if how.judge == PATCHES:
             data.encoded(part)
 
 
-def _part(scenario: str) -> str:
-    return "ruined" if SPOILED[scenario].ruined else "train"
-
-
 def _measured(data: Data, name: str, seed: int, how: How) -> list[Figure]:
-    scenario, part = SPOILED[name], _part(name)
+    scenario = SPOILED[name]
+    part = scenario.part
     truth = data.scan(part).labels
     ruined = data.ruined() if scenario.ruined else np.zeros(len(truth), dtype=np.bool_)
     share = Fraction(how.per_class, int(np.bincount(truth).max()))

@@ -16,10 +16,10 @@ from moderate_cli.exporting import write_table
 from tests.benchmarks.tables import patches
 from tests.benchmarks.tables.command import main
 from tests.benchmarks.tables.data import Data
-from tests.benchmarks.tables.figures import HEADER, figures_of
+from tests.benchmarks.tables.figures import HEADER, beside, figures_of
 from tests.benchmarks.tables.judges import RECIPES
 from tests.benchmarks.tables.measuring import RATIOS, SOUND, Records, Task, run, run_for, tasks_of
-from tests.benchmarks.tables.pages import in_short, shown
+from tests.benchmarks.tables.pages import in_short, lines_of, shown
 from tests.benchmarks.tables.problem import Problem
 from tests.benchmarks.tables.scenarios import SCENARIOS, Scenario, draw
 from tests.benchmarks.tables.ways import ORACLE, RANDOM, RANDOM_IN_CLASS, WAYS
@@ -238,6 +238,13 @@ def test_the_summary_has_mean_lowest_and_how_often_it_is_ahead(figures, tmp_path
         "random in each class": ("+20.0", "+20.0", "1 / 0"),
         "matching": ("+0.0", "+0.0", ""),
     }
+
+
+def test_judges_that_are_not_measured_again_keep_their_figures(figures, tmp_path):
+    other = figures._replace(rows=[("patches", *row[1:]) for row in figures.rows])
+    assert beside(figures, lines_of("fashion", tmp_path)).texts() == figures.texts()
+    both = beside(other, lines_of("fashion", tmp_path)).texts()
+    assert both == figures.texts() + other.texts()
 
 
 def test_the_command_remembers_where_data_are(data, tmp_path):

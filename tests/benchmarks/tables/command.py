@@ -11,11 +11,12 @@ from moderate_cli.exporting import write_table
 from moderate_cli.networks.table import BACKBONES, DEFAULT_BACKBONE
 from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.tables.data import Data
-from tests.benchmarks.tables.figures import figures_of
+from tests.benchmarks.tables.figures import beside, figures_of
 from tests.benchmarks.tables.judges import HEAD, JUDGES, NETWORK, PATCHES
 from tests.benchmarks.tables.kinds import KINDS
 from tests.benchmarks.tables.measuring import run_all, run_for, tasks_of
-from tests.benchmarks.tables.pages import RESULTS, TABLES, in_short, shown
+from tests.benchmarks.tables.pages import RESULTS, TABLES, in_short, lines_of, shown
+from tests.benchmarks.tables.scenarios import SCENARIOS
 from tests.marked import fill
 
 _folder = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -62,8 +63,8 @@ def main(
     if gpu_minutes and not finished:
         run_for(tasks, work / "ways", gpu_minutes)
     elif not finished:
-        for data in every:  # before several processes need it
-            _prepare(data, judges)
+        for data, part in dict.fromkeys((one.data, SCENARIOS[one.scenario].part) for one in tasks):
+            _prepare(data, part, judges)  # before several processes need it
         run_all(tasks, work / "ways", jobs)
     _write(every, work, seeds, write=write)
 
@@ -83,18 +84,19 @@ def _datasets(folders: dict[str, Path | None], work: Path, backbone: str) -> lis
     ]
 
 
-def _prepare(data: Data, judges: list[str]) -> None:
-    for part in ("train", "test", "ruined"):
+def _prepare(data: Data, drawn_from: str, judges: list[str]) -> None:
+    for part in (drawn_from, "test"):
         data.features(part)
         if PATCHES in judges:
             data.encoded(part)
 
 
 def _write(every: list[Data], work: Path, seeds: int, *, write: bool) -> None:
-    """Write figures and tables, and print what they say in short."""
+    """Write figures and tables, and print what they say in short; other judges' figures stay."""
     folder = RESULTS if write else work
     for one in every:
-        write_table(folder / f"{one.name}.csv", figures_of(one.name, work / "ways", seeds))
+        found = figures_of(one.name, work / "ways", seeds)
+        write_table(folder / f"{one.name}.csv", beside(found, lines_of(one.name, folder)))
     for name, (data, judge) in TABLES.items() if write else ():
         fill(PAGE, name, f"{shown(data, judge)}\n")
     for judge in JUDGES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from moderate_cli.evaluation import FULL, Cell, Result
@@ -44,6 +44,14 @@ def figures_of(data: str, folder: Path, seeds: int) -> Table:
                 if finished:
                     rows.append((judge, scenario, ratio, way, *_row(finished, results, sound[way])))
     return Table(HEADER, rows)
+
+
+def beside(found: Table, before: Iterable[Mapping[str, str]]) -> Table:
+    """Put figures beside those of an earlier table: of the judges that only that one has."""
+    measured = {row[0] for row in found.rows}
+    others = [tuple(line[name] for name in HEADER) for line in before]
+    rows = [*found.rows, *(row for row in others if row[0] not in measured)]
+    return Table(HEADER, sorted(rows, key=lambda row: list(JUDGES).index(str(row[0]))))
 
 
 def _row(

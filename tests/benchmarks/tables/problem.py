@@ -34,7 +34,7 @@ class Problem:
 
     def __init__(self, data: Data, scenario: str, seed: int) -> None:
         self._data, self._name, self._seed = data, f"{data.name}-{scenario}-{seed}", seed
-        self._part = "ruined" if SCENARIOS[scenario].ruined else "train"
+        self._part = SCENARIOS[scenario].part
         truth = data.scan(self._part).labels
         ruined = data.ruined() if self._part == "ruined" else np.zeros(len(truth), dtype=np.bool_)
         self._drawn = draw(truth, ruined, SCENARIOS[scenario], data.kind.share, seed)

@@ -30,6 +30,11 @@ class Scenario(NamedTuple):
     ruined: bool = False
     tail: float = 1.0
 
+    @property
+    def part(self) -> str:
+        """The part of the dataset whose images are drawn."""
+        return "ruined" if self.ruined else "train"
+
 
 SCENARIOS = {
     "clean": Scenario("clean"),

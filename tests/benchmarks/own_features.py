@@ -54,6 +54,7 @@ from moderate_cli.selection import Choice
 from moderate_cli.store.recorded import NAMES
 from tests.benchmarks.page import PAGE, write_option
 from tests.benchmarks.tables.data import Data
+from tests.benchmarks.tables.measuring import end_with_parent
 from tests.benchmarks.tables.scenarios import SCENARIOS, Drawn, Scenario, draw
 from tests.marked import fill
 
@@ -168,7 +169,7 @@ def main(
     missing = {path: draw for path, draw in draws.items() if not path.exists()}
     if missing:
         _prepare(data, [scenario for scenario, _ in missing.values()], how)
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), end_with_parent) as pool:
             running = {
                 pool.submit(_measured, data, *draw, how): path for path, draw in missing.items()
             }

@@ -157,7 +157,7 @@ def round_half_up(number: Fraction) -> int:
 def members_of(labels: npt.NDArray[Any]) -> tuple[Counts, Counts]:
     """Renumber the classes that occur from 0; return the class of each image, and their sizes."""
     low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
-    if high - low > 4 * len(labels):
+    if high - low > min(4 * len(labels), np.iinfo(labels.dtype).max):
         _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         return members, sizes
     counts = np.bincount(labels - low)  # without sorting, if labels have few gaps

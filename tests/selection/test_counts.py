@@ -95,3 +95,8 @@ def test_classes_are_numbered_from_0_in_order(labels):
     known = sorted(set(labels))
     assert members.tolist() == [known.index(label) for label in labels]
     assert sizes.tolist() == [labels.count(label) for label in known]
+
+
+def test_labels_of_a_small_type_may_be_far_apart():
+    members, sizes = members_of(np.repeat(np.array([-100, 100], dtype=np.int8), 60))
+    assert (members.tolist(), sizes.tolist()) == ([0] * 60 + [1] * 60, [60, 60])

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask
+from moderate_cli.arrays import Doubles, Features, Mask, classes_in
 from moderate_cli.errors import ArgumentError, OutputError, check_choice, check_seed
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.npy import read_sealed, sealed
@@ -209,7 +209,7 @@ class LabeledFeatures:
 
     def coinciding(self) -> Doubles:
         """Count the images with the same features, by `moderate_cli.scoring.coinciding`."""
-        groups = len(np.unique(self.labels)) + 1
+        groups = len(classes_in(self.labels)) + 1
         return self._kept(
             "coinciding",
             lambda: coinciding(self.features, self.labels, self.readable),

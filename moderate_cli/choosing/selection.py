@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Mask, Rows
+from moderate_cli.arrays import Doubles, Mask, Rows, classes_in
 from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.choosing.fates import records_of
 from moderate_cli.choosing.preparing import Prepared
@@ -221,7 +221,7 @@ class Selection:
     @cached_property
     def lost(self) -> list[int]:
         """The labels of classes with images to select from, of which no image is kept."""
-        if len(np.unique(self.scores.labels[self.source.readable])) == 1:
+        if len(classes_in(self.scores.labels[self.source.readable])) == 1:
             return []
         return emptied_classes(self._eligible, self.mask)
 

@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from moderate_cli.arrays import classes_in
 from moderate_cli.choosing import Selection
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.spelling import spelled as spelled_inputs
@@ -75,4 +74,4 @@ def _compares_classes(selection: Selection) -> bool:
     source = selection.source
     if len(source.sets) != 1 or source.sets[0].labeling:  # clusters in place of classes
         return False
-    return len(np.unique(source.labels[source.readable])) > 1
+    return len(classes_in(source.labels[source.readable])) > 1

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from moderate_cli.arrays import Features, Labels, Mask, Rows
+from moderate_cli.arrays import Features, Labels, Mask, Rows, classes_in
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.correcting import read_corrections
 from moderate_cli.dataset.corrections import Corrections
@@ -91,7 +91,7 @@ class Source:
         found = scores[0]
         if len(scores) > 1:
             margins = []
-            if len(np.unique(found.labels)) > 1:
+            if len(classes_in(found.labels)) > 1:
                 margins = [score(one, criterion="margin").values for one in self.sets]
             values = fuse([one.values for one in scores], margins, found.labels)
             found = replace(found, values=values, criterion="")  # ranks of several criteria
@@ -264,7 +264,7 @@ def _coinciding(features: LabeledFeatures) -> list[Notice]:
     *of_classes, of_all = features.coinciding().astype(int).tolist()
     if of_all:
         return [Notice("coinciding", of_all, int(np.count_nonzero(features.readable)))]
-    labels = np.unique(features.labels).tolist()
+    labels = classes_in(features.labels).tolist()
     same = {label: count for label, count in zip(labels, of_classes, strict=True) if count}
     if not same:
         return []

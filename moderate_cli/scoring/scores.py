@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Mask, Rows, blocks
+from moderate_cli.arrays import Doubles, Mask, Rows, blocks, classes_in
 from moderate_cli.text import counted
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Scores:
         """Return the numbers of images and classes, and the median."""
         readable = self.values[~np.isnan(self.values)]
         median = f", median {np.median(readable):.3g}" if len(readable) else ""
-        classes = counted(len(np.unique(self.labels)), "class", "classes")
+        classes = counted(len(classes_in(self.labels)), "class", "classes")
         return f"Scores({counted(len(self), 'image')}, {classes}{median})"
 
     @property

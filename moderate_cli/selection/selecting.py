@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Counts, Features, Mask, Rows, Values, release
+from moderate_cli.arrays import Counts, Features, Mask, Rows, Values, classes_in, release
 from moderate_cli.errors import ArgumentError
 from moderate_cli.literals import Balance, Criterion, Scope, StrategyName
 from moderate_cli.scoring.scores import Scores
@@ -199,8 +199,9 @@ def _quantile(asked: Choice, window: Window) -> Fraction:
 
 def emptied_classes(scores: Scores, mask: Mask) -> list[int]:
     """Return the classes with readable images, but none in the mask."""
-    present = np.unique(scores.labels[~np.isnan(scores.values)])
-    return [int(label) for label in np.setdiff1d(present, scores.labels[mask])]
+    present = classes_in(scores.labels[~np.isnan(scores.values)])
+    kept = set(classes_in(scores.labels[mask]).tolist())
+    return [label for label in present.tolist() if label not in kept]
 
 
 def _check_criterion(entry: Strategy, criterion: str) -> None:

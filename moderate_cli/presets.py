@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,8 @@ def preset(name: str) -> dict[str, Any]:
     >>> preset("noisy-labels")
     {'strategy': 'adaptive', 'drop_suspects': 'auto'}
     """
+    import tomllib  # as in `moderate_cli.cli.config`
+
     files = bundled()
     check_choice("preset", name, files)
     content = tomllib.loads(files[name].read_text(encoding="utf-8"))

@@ -8,7 +8,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from fractions import Fraction
 from types import FrameType, TracebackType
 
 import click
@@ -277,6 +276,8 @@ NO_ROOM = ("failed to map segment", "annot allocate memory", "cannot create shar
 
 def _spelled(name: str, value: object) -> str:
     """Return an option as written on the command line, with its value if there is one."""
+    from fractions import Fraction  # with decimal; `moderate --help` needs neither
+
     if name == "data" or name in COMMANDS:
         return name.upper() if name == "data" else name
     long = f"--{name.replace('_', '-')}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +71,8 @@ def _as_given(value: str, key: str, setting: Any, option: click.Option) -> bool 
 def _read(value: str) -> dict[str, Any]:
     if value.endswith(".json"):
         return _recipe(value)
+    import tomllib  # takes as long as ten of our modules, and most commands have no file
+
     presets = bundled()
     path = presets.get(value, Path(value))
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 from moderate_cli.exporting.tables import Table
 from moderate_cli.text import printable
 
@@ -32,4 +30,6 @@ def html_table(caption: str, table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
+    import html  # with a table of all entities
+
     return html.escape(printable(text))

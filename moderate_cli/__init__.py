@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from moderate_cli.api.verify import Verification, verify
     from moderate_cli.choosing import Selection
     from moderate_cli.dataset import Dataset, scan
-    from moderate_cli.embedding import Cluster, EmbedOptions
+    from moderate_cli.embedding import EmbedOptions
+    from moderate_cli.embedding.cluster import Cluster
     from moderate_cli.embedding.estimate import Estimate
     from moderate_cli.errors import ModerateError
     from moderate_cli.evaluation import Comparison
-    from moderate_cli.exporting import export, write_index, write_manifest, write_scores
+    from moderate_cli.exporting import write_index, write_manifest, write_scores
+    from moderate_cli.exporting.folders import export
     from moderate_cli.fitting.facts import Fit
     from moderate_cli.label_errors import Suspects, find_suspects
     from moderate_cli.listening import Listener
@@ -111,11 +113,13 @@ _ROOMS = {
     "api.verify": "Verification verify",
     "choosing": "Selection",
     "dataset": "Dataset scan",
-    "embedding": "Cluster EmbedOptions",
+    "embedding": "EmbedOptions",
+    "embedding.cluster": "Cluster",
     "embedding.estimate": "Estimate",
     "errors": "ModerateError",
     "evaluation": "Comparison",
-    "exporting": "export write_index write_manifest write_scores",
+    "exporting": "write_index write_manifest write_scores",
+    "exporting.folders": "export",
     "fitting.facts": "Fit",
     "label_errors": "Suspects find_suspects",
     "listening": "Listener",

@@ -78,7 +78,7 @@ ROOMS = {
         "selection", "exporting", "listening",
     },
     "reporting": {
-        "errors", "text", "arrays", "files", "dataset", "networks", "images", "scoring",
+        "errors", "text", "arrays", "files", "dataset", "networks", "images", "store", "scoring",
         "selection", "label_errors", "results", "evaluation", "charts", "words", "choosing",
         "version",
     },

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from moderate_cli.api.evaluate import COMPARED, RATIOS
 from moderate_cli.inputs import Inputs
-from moderate_cli.inputs.datasets import name_of
+from moderate_cli.inputs.request import name_of
 from moderate_cli.inputs.spelling import spelled as spelled_inputs
 from moderate_cli.reporting.subject import Made
 from moderate_cli.selection import Choice, written

@@ -19,13 +19,13 @@ from moderate_cli.evaluation import Comparison, Learner, ProbeLearner, check_com
 from moderate_cli.evaluation.about import About
 from moderate_cli.evaluation.belief import believed, tell_of_doubted
 from moderate_cli.evaluation.cells import Cell
-from moderate_cli.evaluation.ledger import EVALUATIONS, Ledger
+from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.evaluation.recipe import Recipe, described
 from moderate_cli.evaluation.steps import Steps
 from moderate_cli.fitting.facts import NETWORK
 from moderate_cli.inputs import Inputs, Source, open_source
-from moderate_cli.inputs.datasets import listed, name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import listed
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.inputs.spelling import spelled
 from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.label_errors.suspects import Suspects
@@ -35,7 +35,7 @@ from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, check_compared
 from moderate_cli.selection import Choice
-from moderate_cli.store.layout import store_folder
+from moderate_cli.store.layout import EVALUATIONS, store_folder
 from moderate_cli.store.recorded import FOLDER
 from moderate_cli.suggesting import Expected
 from moderate_cli.text import clipped, resembling

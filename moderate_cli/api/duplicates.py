@@ -18,8 +18,8 @@ from moderate_cli.exporting.html import html_table
 from moderate_cli.exporting.tables import Table
 from moderate_cli.inputs import Inputs, Source, open_source
 from moderate_cli.inputs.arrays import Array
-from moderate_cli.inputs.datasets import name_of, same_data
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import same_data
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.notices import Notice
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Unpack, overload
 
 from moderate_cli.api.keywords import inputs_of
-from moderate_cli.embedding import Cluster, EmbedKeywords
+from moderate_cli.embedding import EmbedKeywords
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.estimate import Estimate, measure
 from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import Inputs
-from moderate_cli.inputs.datasets import feature_sets_of, listed, name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import feature_sets_of, listed
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.store import FeatureStore
 from moderate_cli.store.layout import store_folder

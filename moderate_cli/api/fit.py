@@ -15,8 +15,8 @@ from moderate_cli.fitting import FitOptions
 from moderate_cli.fitting.estimate import FitEstimate, measure_fit
 from moderate_cli.fitting.facts import Fit
 from moderate_cli.fitting.lifecycle import fit_network
-from moderate_cli.inputs.datasets import corrected, listed, name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import corrected, listed
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.networks.table import AUTO
 from moderate_cli.store.layout import store_folder

@@ -17,14 +17,12 @@ from moderate_cli.dataset import Dataset, scan, sentences
 from moderate_cli.dataset.fingerprints import file_stats
 from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.errors import DatasetError, StoreError
-from moderate_cli.evaluation.ledger import EVALUATIONS, ledgers
 from moderate_cli.fitting.facts import find_fit
-from moderate_cli.inputs.datasets import name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.store import open_store
 from moderate_cli.store.difference import Difference, difference
 from moderate_cli.store.inventory import SetInfo, describe, is_dataset, results_in
-from moderate_cli.store.layout import MANIFEST
+from moderate_cli.store.layout import EVALUATIONS, MANIFEST
 from moderate_cli.text import counted
 
 
@@ -206,7 +204,6 @@ def info(data: Data, *, store: str | os.PathLike[str] | None = None) -> Info:
 
 def _stored(one: SetInfo, dataset: Dataset | None, stats: Stats | None) -> Stored:
     folder = Path(one.feature_set)
-    evaluations = sum(len(ledger.results) for _, ledger in ledgers(folder / EVALUATIONS))
     written = found = None
     opened = open_store(folder) if one.complete else None
     if opened is not None:
@@ -214,7 +211,16 @@ def _stored(one: SetInfo, dataset: Dataset | None, stats: Stats | None) -> Store
         written = written.replace(microsecond=0)
         if dataset is not None and stats is not None:
             found = difference(opened, dataset, stats)
-    return Stored(one, written, found, results_in(folder), evaluations)
+    return Stored(one, written, found, results_in(folder), _evaluations(folder))
+
+
+def _evaluations(folder: Path) -> int:
+    """Return the number of finished parts of evaluations."""
+    if not (folder / EVALUATIONS).exists():
+        return 0
+    from moderate_cli.evaluation.ledger import ledgers  # with all that selects
+
+    return sum(len(ledger.results) for _, ledger in ledgers(folder / EVALUATIONS))
 
 
 def _fitted(dataset: Dataset, store: str | os.PathLike[str] | None) -> Fitted | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from moderate_cli.dataset import Dataset
 from moderate_cli.dataset.lists import is_list
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, check_choice, check_seed
-from moderate_cli.inputs.datasets import listed, name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import listed
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.literals import Attack as AttackName
 from moderate_cli.literals import Link

@@ -15,7 +15,7 @@ from moderate_cli.charts.drawing import check_drawable
 from moderate_cli.choosing import Selection
 from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding import bring_up_to_date
+from moderate_cli.embedding.lifecycle import bring_up_to_date
 from moderate_cli.errors import ArgumentError
 from moderate_cli.guard import Guard
 from moderate_cli.inputs import Inputs

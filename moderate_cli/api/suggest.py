@@ -21,8 +21,8 @@ from moderate_cli.evaluation.cells import Cell, cells_of, strategy_in
 from moderate_cli.evaluation.recipe import SMALL, Recipe
 from moderate_cli.fitting.resolving import resolve
 from moderate_cli.inputs import Inputs
-from moderate_cli.inputs.datasets import listed, name_of
-from moderate_cli.inputs.request import Data
+from moderate_cli.inputs.datasets import listed
+from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.inputs.spelling import spelled
 from moderate_cli.listening import SILENT, Listener, with_bars
 from moderate_cli.literals import StrategyName

@@ -14,7 +14,7 @@ from moderate_cli.cli import console, declaring, values
 from moderate_cli.cli.listening import Console
 from moderate_cli.demo import Drawing, draw_dataset, draw_test_set
 from moderate_cli.errors import OutputError
-from moderate_cli.exporting import export
+from moderate_cli.exporting.folders import export
 from moderate_cli.files.atomic import new_folder
 from moderate_cli.literals import StrategyName
 from moderate_cli.selection import RECOMMENDED

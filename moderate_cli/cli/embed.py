@@ -13,7 +13,7 @@ from moderate_cli.cli import console, declaring, options, parsing, precedence
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.values import Choice, Real, Whole
-from moderate_cli.embedding import Cluster
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.estimate import Estimate
 from moderate_cli.inputs.datasets import feature_sets_of
 from moderate_cli.store import FeatureStore

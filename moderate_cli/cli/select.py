@@ -39,7 +39,6 @@ from moderate_cli.exporting import (
     INDEX_FORMATS,
     MANIFEST_FORMATS,
     check_output,
-    export,
     index_bytes,
     index_formats,
     write_index,
@@ -303,6 +302,8 @@ def _write(
     if file is not None:
         write_index(file, scores, mask, nul=nul, dataset=selection.dataset, recipe=recipe)
     if folder is not None and selection.dataset is not None:
+        from moderate_cli.exporting.folders import export  # with tar files, tables and Parquet
+
         dataset = selection.dataset
         export(dataset, mask, folder, link=link, force=force, tree=tree, listener=Console())
         if dataset.empty_classes and dataset.in_class_folders and not dataset.source.containers:

@@ -37,7 +37,6 @@ from moderate_cli.files.locks import claim, lock_if_free, turn
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.networks.table import IGNORE
 from moderate_cli.notices import Notice, Timing
-from moderate_cli.store.behind import behind
 from moderate_cli.store.blocks import Block, Seconds, blocks_of
 from moderate_cli.store.feature_store import FeatureStore
 from moderate_cli.store.layout import JOURNAL, check_own, claim_file
@@ -154,6 +153,8 @@ class Life(ABC):
 
     def fill(self, engine: Engine) -> Timing:
         """Embed rows and write them, block by block."""
+        from moderate_cli.store.behind import behind  # loads concurrent.futures and logging
+
         blocks, total = self._blocks()
         images = sum(len(rows) for _, rows in blocks)
         done, spent, begun = total - images, Seconds(), time.perf_counter()

@@ -14,8 +14,6 @@ from moderate_cli.files.regular import read_regular
 from moderate_cli.platforms import APPEND
 from moderate_cli.selection import exact, written
 
-EVALUATIONS = "evaluations.jsonl"  # in the folder of a feature set
-
 
 class Ledger:
     """Results in a file, one JSON object per line; a damaged line is run again.

@@ -1,6 +1,5 @@
 """Exporting: selections as index files and folders, results as tables."""
 
-from moderate_cli.exporting.folders import export
 from moderate_cli.exporting.index import (
     INDEX_FORMATS,
     index_bytes,
@@ -21,7 +20,6 @@ __all__ = [
     "TABLE_FORMATS",
     "Table",
     "check_output",
-    "export",
     "formatted",
     "index_bytes",
     "index_formats",

@@ -9,7 +9,8 @@ import numpy as np
 
 from moderate_cli.arrays import blocks
 from moderate_cli.dataset import Dataset
-from moderate_cli.embedding import EmbedOptions, bring_up_to_date
+from moderate_cli.embedding import EmbedOptions
+from moderate_cli.embedding.lifecycle import bring_up_to_date
 from moderate_cli.fitting.facts import Fit, keep_comparison
 from moderate_cli.fitting.preparing import plain
 from moderate_cli.listening import Listener

@@ -9,9 +9,7 @@ from typing import Literal
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding import EmbedOptions
 from moderate_cli.errors import ArgumentError, StoreError
-from moderate_cli.fitting.comparing import compare
 from moderate_cli.fitting.facts import Fit, find_fit, find_serving, options_of
-from moderate_cli.fitting.lifecycle import fit_network
 from moderate_cli.fitting.options import FitOptions
 from moderate_cli.listening import Listener
 from moderate_cli.networks.table import AUTO, DEFAULT_BACKBONE, FITTED
@@ -58,6 +56,8 @@ def resolve(
                 f"{dataset.root}: has no network of its own; run `moderate fit{store}`, whose"
                 " --dry-run estimates the time"
             )
+        from moderate_cli.fitting.lifecycle import fit_network
+
         listener.notice(Notice("fitting"))
         new = FitOptions(orientation=options.orientation)
         # Its features are used in any case, so others are not computed to compare it.
@@ -88,6 +88,8 @@ def _own_fit(
     fit, fresh = found
     if not (may_fit and fresh and fit.corrections_key == dataset.corrections_key):
         return None
+    from moderate_cli.fitting.comparing import compare  # most datasets have no network of their own
+
     fit = compare(dataset, fit, options, listener)  # by the features that are used otherwise
     return (fit, fresh) if fit.serves else None
 

@@ -6,19 +6,17 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from moderate_cli.arrays import Labels
 from moderate_cli.dataset import Dataset, scan
-from moderate_cli.dataset.correcting import read_corrections
-from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.dataset.remembering import folder_as_before, remember
 from moderate_cli.dataset.sentences import several_labels
-from moderate_cli.embedding import Cluster, bring_up_to_date
+from moderate_cli.embedding.cluster import Cluster
+from moderate_cli.embedding.lifecycle import bring_up_to_date
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, UnreadableImages
 from moderate_cli.fitting.resolving import resolve
-from moderate_cli.inputs.request import Data, Inputs
+from moderate_cli.inputs.correcting import corrections_in
+from moderate_cli.inputs.request import Data, Inputs, name_of
 from moderate_cli.listening import Listener
 from moderate_cli.notices import Notice
 from moderate_cli.store.feature_store import FeatureStore
@@ -104,25 +102,16 @@ def feature_sets_of(
 
 
 def corrected(dataset: Dataset, file: str, name: str, listener: Listener) -> Dataset:
-    """Return the dataset with the corrected labels of a file; errors as of `read_corrections`."""
+    """Return the dataset with the corrected labels of a file; errors as of `corrections_in`."""
     if dataset.flat:
         raise DatasetError(
             f"{file}: {name} has no classes to correct; pass {file} as DATA, with --images {name}"
         )
-    found = read_corrections(
-        file, dataset.paths, dataset.labels, dataset.classes, name=name, root=str(dataset.root)
-    )
-    tell_of_corrections(found, listener)
+    found = corrections_in(
+        file, dataset.paths, dataset.labels, dataset.classes, listener,
+        name=name, root=str(dataset.root),
+    )  # fmt: skip
     return replace(dataset, corrections=found)
-
-
-def tell_of_corrections(found: Corrections, listener: Listener) -> None:
-    """Notify of the number of corrected labels, and of paths that are not in the dataset."""
-    left_out = int(np.count_nonzero(found.left_out))
-    listener.notice(Notice("corrections", len(found.changed), left_out, names=(found.name,)))
-    if found.unknown:
-        names = (found.name, found.unknown[0])
-        listener.notice(Notice("unknown corrections", len(found.unknown), names=names))
 
 
 def _refuse_unreadable(
@@ -199,12 +188,3 @@ def same_data(one: Data | FeatureStore, other: Data | FeatureStore) -> bool:
     if any("://" in name for name in names):
         return names[0].rstrip("/") == names[1].rstrip("/")
     return os.path.realpath(names[0]) == os.path.realpath(names[1])
-
-
-def name_of(data: Data | FeatureStore) -> str:
-    """Return the dataset's name, as the user wrote it."""
-    if isinstance(data, FeatureStore):
-        return os.fspath(data.folder)
-    if isinstance(data, (str, os.PathLike)):
-        return os.fspath(data)
-    return os.fspath(data.home if isinstance(data, Dataset) else data.root)

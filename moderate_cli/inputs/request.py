@@ -180,3 +180,12 @@ def clusters_in(labels: str) -> int:
             f"labels: {clipped(labels)!r} has no number of clusters; use kmeans:K, e.g. kmeans:100"
         )
     return int(found[1])
+
+
+def name_of(data: Data | FeatureStore) -> str:
+    """Return the dataset's name, as the user wrote it."""
+    if isinstance(data, FeatureStore):
+        return os.fspath(data.folder)
+    if isinstance(data, (str, os.PathLike)):
+        return os.fspath(data)
+    return os.fspath(data.home if isinstance(data, Dataset) else data.root)

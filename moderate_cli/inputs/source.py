@@ -10,7 +10,6 @@ import numpy as np
 
 from moderate_cli.arrays import Features, Labels, Mask, Rows, classes_in
 from moderate_cli.dataset import Dataset
-from moderate_cli.dataset.correcting import read_corrections
 from moderate_cli.dataset.corrections import Corrections
 from moderate_cli.errors import ArrayError
 from moderate_cli.inputs.arrays import (
@@ -22,7 +21,7 @@ from moderate_cli.inputs.arrays import (
     read_scores,
     readable_rows,
 )
-from moderate_cli.inputs.datasets import feature_sets_of, tell_of_corrections
+from moderate_cli.inputs.correcting import corrections_in
 from moderate_cli.inputs.request import Inputs
 from moderate_cli.listening import SILENT, Listener
 from moderate_cli.notices import Notice
@@ -171,6 +170,8 @@ def open_source(
     elif isinstance(inputs.data, FeatureStore):
         source = _of_store(inputs.data, inputs.corrections, check, listener)
     else:
+        from moderate_cli.inputs.datasets import feature_sets_of  # with what embeds and fits
+
         dataset, stores = feature_sets_of(inputs, listener=listener, check=check, labeled=labeled)
         sets = tuple(map(_features_by(dataset.corrections), stores))
         source = Source(sets, dataset=dataset, stores=tuple(stores))
@@ -185,8 +186,7 @@ def _of_store(store: FeatureStore, file: str | None, check: Check, listener: Lis
     classes, labels, corrections = store.manifest.classes, store.labels, None
     if file is not None:
         name = str(store.folder)
-        corrections = read_corrections(file, store.paths, labels, classes, name=name)
-        tell_of_corrections(corrections, listener)
+        corrections = corrections_in(file, store.paths, labels, classes, listener, name=name)
         labels = corrections.labels[~corrections.left_out]
     check(labels, classes)
     return Source((_features_by(corrections)(store),), stores=(store,))

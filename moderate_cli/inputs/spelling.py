@@ -7,8 +7,7 @@ from collections.abc import Collection
 from dataclasses import fields
 
 from moderate_cli.dataset.named import READING, NamedDataset
-from moderate_cli.inputs.datasets import name_of
-from moderate_cli.inputs.request import Inputs
+from moderate_cli.inputs.request import Inputs, name_of
 from moderate_cli.networks.table import AUTO
 from moderate_cli.store import FeatureStore
 

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from moderate_cli.dataset import Dataset
 from moderate_cli.evaluation import FULL, Comparison
 from moderate_cli.evaluation.estimates import Line
-from moderate_cli.evaluation.ledger import EVALUATIONS, ledgers
+from moderate_cli.evaluation.ledger import ledgers
 from moderate_cli.evaluation.recipe import described
 from moderate_cli.reporting.wording import shown
 from moderate_cli.selection import Choice, exact, written
+from moderate_cli.store.layout import EVALUATIONS
 
 WORDS = {"probe": "linear probe"}
 SHARED = ("scope", "criterion", "center", "metric", "seed")  # options of all selections of one

@@ -14,7 +14,6 @@ from moderate_cli.arrays import UPRIGHT
 from moderate_cli.dataset.lists import is_pattern
 from moderate_cli.dataset.names import TAR
 from moderate_cli.dataset.shards import home_of
-from moderate_cli.dataset.tars import root_of
 from moderate_cli.errors import StoreError
 from moderate_cli.files.places import place
 from moderate_cli.platforms import size_on_disk
@@ -89,6 +88,8 @@ def describe(path: str | os.PathLike[str], store: str | None = None) -> list[Set
     """
     folder = place(path)
     if folder.suffix.lower() == TAR and not folder.is_dir():
+        from moderate_cli.dataset.tars import root_of
+
         folder = root_of(os.fspath(path))
     elif is_pattern(os.fspath(path)):
         folder = home_of(os.fspath(path))

@@ -31,6 +31,7 @@ UNREADABLE = "unreadable.txt"
 SUMS = "sums.npy"
 DATASET = "dataset.txt"  # path from the store to the dataset
 MANIFEST = "manifest.json"
+EVALUATIONS = "evaluations.jsonl"
 # All files that are read completely, except stats: those may change later, so they are sealed.
 SUMMED = (LABELS, PATHS, DIGESTS, ORIENTATIONS, UNREADABLE, SUMS)
 
@@ -45,7 +46,7 @@ JOURNALS = "journal*.jsonl"  # of all processes that write to a set
 # systems add.
 OWN_NAMES = {
     *(FEATURES, LABELS, PATHS, STATS, DIGESTS, ORIENTATIONS, SUMS, UNREADABLE, DATASET, MANIFEST),
-    *(PLAN, PENDING, "evaluations.jsonl", ".DS_Store", "Thumbs.db", "desktop.ini"),
+    *(PLAN, PENDING, EVALUATIONS, ".DS_Store", "Thumbs.db", "desktop.ini"),
 }
 OWN_PATTERN = re.compile(
     r"journal(-[0-9a-f]+)?\.jsonl|(corrected|scores|suspects|strangers|coinciding|kmeans)[-\w]*\.npy"

@@ -16,7 +16,8 @@ from PIL import Image
 
 from moderate_cli import embed
 from moderate_cli.dataset import scan
-from moderate_cli.embedding import Cluster, EmbedOptions
+from moderate_cli.embedding import EmbedOptions
+from moderate_cli.embedding.cluster import Cluster
 from moderate_cli.embedding.engines import ray as engine
 from moderate_cli.embedding.request import Request
 from moderate_cli.errors import ArgumentError, ClusterError, WeightsError

@@ -58,8 +58,9 @@ def _ranks(values: npt.NDArray[Any], start: int, stop: int) -> Mask:
         inside: Mask = np.zeros(len(values), dtype=np.bool_)
         inside[np.argsort(values, kind="stable")[start:stop]] = True
         return inside
-    ordered = np.partition(values, (start, stop - 1))
-    low, high = ordered[start], ordered[stop - 1]
+    # One after the other: for both ranks at once numpy takes three times as long.
+    above = np.partition(values, start)[start:]
+    low, high = above[0], np.partition(above, stop - 1 - start)[stop - 1 - start]
     inside = (values > low) & (values < high)
     for value in {low, high}:
         ties = np.flatnonzero(values == value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,10 +79,10 @@ class Scores:
         return distribution(self.values, self.measure, kept)
 
     def names(self, rows: Rows) -> Iterator[str]:
-        """Yield the paths of rows; the row numbers if there are no paths."""
-        for block in blocks(len(rows), ROWS_AT_ONCE):
-            numbers = rows[block].tolist()
-            yield from (self.paths[row] for row in numbers) if self.paths else map(str, numbers)
+        """Return the paths of rows; the row numbers if there are no paths."""
+        name = self.paths.__getitem__ if self.paths else str
+        parts = (rows[block].tolist() for block in blocks(len(rows), ROWS_AT_ONCE))
+        return chain.from_iterable(map(name, part) for part in parts)
 
     def class_name(self, label: int) -> str:
         """Return the name of a class; its index if classes have no names."""

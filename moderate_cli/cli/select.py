@@ -172,14 +172,14 @@ def command(
     _check_recipe(found)
     if invert:
         found = [selection.inverted() for selection in found]
-    table = _table(list(choices), found, "dropped" if invert else "kept")
+    verb = "dropped" if invert else "kept"
     if counts:
-        console.write(table.encode())
+        console.write(_table(list(choices), found, verb).encode())
         for selection in found:
             console.note(f"Would keep {selection.summary}")
         return
     if verbose:
-        console.tell(table)
+        console.tell(_table(list(choices), found, verb))
     for text, selection in zip(choices, found, strict=True):
         file, folder, every = (
             name and name.replace("{ratio}", file_text(text))

@@ -241,7 +241,7 @@ def run_without(modules, *args):
 
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["--version"], ["help"], ["help", "files"]])
 def test_help_loads_neither_numpy_nor_torch(args):
-    assert run_without(["numpy", "torch", "torchvision", "PIL", "tqdm"], *args)
+    assert run_without(["numpy", "torch", "torchvision", "PIL", "tqdm", "fractions"], *args)
 
 
 def test_selecting_from_arrays_loads_neither_criteria_nor_charts_nor_files():
@@ -261,6 +261,35 @@ def test_selecting_from_arrays_loads_neither_criteria_nor_charts_nor_files():
 
 def test_help_of_a_command_loads_no_torch():
     assert run_without(["torch", "torchvision"], "select", "--help")
+
+
+# Loaded where they are needed: half of the start of a command is loading modules.
+RARE = [
+    *("numpy.ma", "concurrent.futures", "tomllib", "html.entities", "tarfile", "socket"),
+    *("moderate_cli.dataset.correcting", "moderate_cli.dataset.list_formats"),
+    *("moderate_cli.dataset.tars", "moderate_cli.dataset.tables", "moderate_cli.dataset.remote"),
+    *("moderate_cli.fitting.comparing", "moderate_cli.fitting.lifecycle"),
+    *("moderate_cli.exporting.folders", "moderate_cli.evaluation", "moderate_cli.images"),
+]
+OF_DATA = ["moderate_cli.inputs.datasets", "moderate_cli.embedding.lifecycle", "moderate_cli.fitting"]
+
+
+def test_quick_commands_load_only_modules_that_they_use(embedded):
+    common = (embedded, "--backbone", "pixels", "--dtype", "float32")
+    assert len(run_without(RARE, "score", *common).splitlines()) == 8
+    assert len(run_without(RARE, "select", "-r", "0.5", *common).splitlines()) == 4
+    assert run_without([*RARE, "moderate_cli.choosing.chooser"], "info", embedded)
+
+
+def test_a_selection_from_arrays_loads_nothing_that_embeds(tmp_path):
+    np.save(tmp_path / "scores.npy", [0.1, 0.9, 0.5, 0.4, 0.6])
+    np.save(tmp_path / "features.npy", np.eye(5))
+    np.save(tmp_path / "labels.npy", [0, 0, 1, 1, 1])
+    features = ("--features", tmp_path / "features.npy", "--labels", tmp_path / "labels.npy")
+    without = [*RARE, *OF_DATA]
+    kept = run_without(without, "select", "-r", "0.6", "--scores", tmp_path / "scores.npy")
+    assert kept == "2\n3\n4\n"
+    assert len(run_without(without, "score", *features).splitlines()) == 5
 
 
 def test_score_and_select_on_existing_features_load_no_torch(embedded, tmp_path):

@@ -160,6 +160,7 @@ def members_of(labels: npt.NDArray[Any]) -> tuple[Counts, Counts]:
     if high - low > min(4 * len(labels), np.iinfo(labels.dtype).max):
         _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         return members, sizes
-    counts = np.bincount(labels - low)  # without sorting, if labels have few gaps
+    offsets = labels - low
+    counts = np.bincount(offsets)  # without sorting, if labels have few gaps
     numbers = np.cumsum(counts > 0) - 1
-    return numbers[labels - low], counts[counts > 0]
+    return numbers[offsets], counts[counts > 0]

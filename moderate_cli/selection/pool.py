@@ -78,6 +78,8 @@ def rest_of(pool: Pool, fixed: Mask, balance: str) -> tuple[Pool, Counts]:
     if least.sum() > k:  # there is no room for the minimum of each class
         least = own
     shares = quotas(sizes, k, least, balance) - own
+    if not own.any():
+        return pool, shares
     missing, left = np.maximum(floors - own, 0), k - int(own.sum())
     rest = Pool(rows[~fixed], values[~fixed], members[~fixed], sizes - own, missing, left)
     return rest, shares

@@ -114,7 +114,11 @@ def index_formats(data: str | os.PathLike[str] | None) -> Mapping[str, Writer]:
 
 def index_bytes(scores: Scores, rows: Rows, *, nul: bool) -> bytes:
     """Return the paths of rows, one per line; row numbers where there are no paths."""
-    return encode_paths(scores.names(rows), nul=nul)
+    if scores.paths:
+        return encode_paths(scores.names(rows), nul=nul)
+    line = "%d\0" if nul else "%d\n"  # of many rows at once, in half the time of one by one
+    parts = (tuple(rows[block].tolist()) for block in blocks(len(rows), ROWS_AT_ONCE))
+    return "".join(line * len(part) % part for part in parts).encode()
 
 
 def _write_index_txt(file: BinaryIO, kept: Kept) -> None:

@@ -271,7 +271,7 @@ RARE = [
     *("moderate_cli.fitting.comparing", "moderate_cli.fitting.lifecycle"),
     *("moderate_cli.exporting.folders", "moderate_cli.evaluation", "moderate_cli.images"),
 ]
-OF_DATA = ["moderate_cli.inputs.datasets", "moderate_cli.embedding.lifecycle", "moderate_cli.fitting"]
+EMBEDDING = ["moderate_cli.inputs.datasets", "moderate_cli.embedding.lifecycle"]
 
 
 def test_quick_commands_load_only_modules_that_they_use(embedded):
@@ -286,7 +286,7 @@ def test_a_selection_from_arrays_loads_nothing_that_embeds(tmp_path):
     np.save(tmp_path / "features.npy", np.eye(5))
     np.save(tmp_path / "labels.npy", [0, 0, 1, 1, 1])
     features = ("--features", tmp_path / "features.npy", "--labels", tmp_path / "labels.npy")
-    without = [*RARE, *OF_DATA]
+    without = [*RARE, *EMBEDDING]
     kept = run_without(without, "select", "-r", "0.6", "--scores", tmp_path / "scores.npy")
     assert kept == "2\n3\n4\n"
     assert len(run_without(without, "score", *features).splitlines()) == 5

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moderate_cli.notices import Notice, Timing
 
 Move = Callable[[int, int], None]  # called with the number done, and the number of all
+PATIENCE = 2.0  # seconds, after which a bar is shown
 
 
 class Listener:

@@ -276,9 +276,10 @@ EMBEDDING = ["moderate_cli.inputs.datasets", "moderate_cli.embedding.lifecycle"]
 
 def test_quick_commands_load_only_modules_that_they_use(embedded):
     common = (embedded, "--backbone", "pixels", "--dtype", "float32")
-    assert len(run_without(RARE, "score", *common).splitlines()) == 8
+    choosing = [*RARE, "moderate_cli.choosing"]
+    assert len(run_without(choosing, "score", *common).splitlines()) == 8
     assert len(run_without(RARE, "select", "-r", "0.5", *common).splitlines()) == 4
-    assert run_without([*RARE, "moderate_cli.choosing.chooser"], "info", embedded)
+    assert run_without(choosing, "info", embedded)
 
 
 def test_a_selection_from_arrays_loads_nothing_that_embeds(tmp_path):

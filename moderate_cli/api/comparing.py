@@ -12,7 +12,6 @@ import numpy as np
 from moderate_cli.api.expecting import comparing_seconds, tell
 from moderate_cli.arrays import Labels
 from moderate_cli.choosing.leaks import tell_of_leaks
-from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
 from moderate_cli.errors import DatasetError, OptionError
 from moderate_cli.evaluation import Comparison, Learner, ProbeLearner, check_comparable, judge
@@ -29,7 +28,7 @@ from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.inputs.spelling import spelled
 from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.label_errors.suspects import Suspects
-from moderate_cli.listening import Listener, Recorder
+from moderate_cli.listening import PATIENCE, Listener, Recorder
 from moderate_cli.networks.table import FITTED
 from moderate_cli.notices import Notice
 from moderate_cli.results import LabeledFeatures

@@ -11,7 +11,7 @@ import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.choosing.leaks import leaks_between
-from moderate_cli.choosing.preparing import PATIENCE, tell_of_duplicates
+from moderate_cli.choosing.preparing import tell_of_duplicates
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.exporting.html import html_table
@@ -20,7 +20,7 @@ from moderate_cli.inputs import Inputs, Source, open_source
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.datasets import same_data
 from moderate_cli.inputs.request import Data, name_of
-from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.listening import PATIENCE, SILENT, Listener, with_bars
 from moderate_cli.notices import Notice
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.store import FeatureStore

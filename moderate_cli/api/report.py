@@ -13,14 +13,13 @@ from moderate_cli.api.keywords import SelectKeywords, check_keywords, inputs_of,
 from moderate_cli.api.select import select_each
 from moderate_cli.charts.drawing import check_drawable
 from moderate_cli.choosing import Selection
-from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.dataset import Dataset
 from moderate_cli.embedding.lifecycle import bring_up_to_date
 from moderate_cli.errors import ArgumentError
 from moderate_cli.guard import Guard
 from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener, Recorder, with_bars
+from moderate_cli.listening import PATIENCE, SILENT, Listener, Recorder, with_bars
 from moderate_cli.reporting import Subject, map_of, write_plots, write_report
 from moderate_cli.reporting.evaluations import evaluations_in
 from moderate_cli.reporting.findings import duplicates_in, suspects_in

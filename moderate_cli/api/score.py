@@ -7,12 +7,11 @@ from typing import Unpack
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Labels
-from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.inputs import open_source
 from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
-from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.listening import PATIENCE, SILENT, Listener, with_bars
 from moderate_cli.literals import Center, Criterion, Metric
 from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.selection import Choice

@@ -13,7 +13,6 @@ from moderate_cli.api.comparing import compare, open_trial
 from moderate_cli.api.evaluate import recipe_of
 from moderate_cli.api.expecting import comparing_seconds, tell
 from moderate_cli.api.keywords import inputs_of
-from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.embedding.estimate import count_pending, measure
 from moderate_cli.errors import ArgumentError, DatasetError, OptionError, check_choice
@@ -24,7 +23,7 @@ from moderate_cli.inputs import Inputs
 from moderate_cli.inputs.datasets import listed
 from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.inputs.spelling import spelled
-from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.listening import PATIENCE, SILENT, Listener, with_bars
 from moderate_cli.literals import StrategyName
 from moderate_cli.selection import RECOMMENDED, Choice, written
 from moderate_cli.selection.choice import Number

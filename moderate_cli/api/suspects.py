@@ -12,7 +12,6 @@ import numpy as np
 
 from moderate_cli.api.keywords import inputs_of
 from moderate_cli.arrays import Rows
-from moderate_cli.choosing.preparing import PATIENCE
 from moderate_cli.embedding import FeatureKeywords
 from moderate_cli.errors import ArgumentError, OptionError
 from moderate_cli.exporting.html import html_table
@@ -23,7 +22,7 @@ from moderate_cli.inputs.arrays import Array
 from moderate_cli.inputs.request import Data
 from moderate_cli.label_errors.doubts import NoiseEstimate, noise_estimate
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable
-from moderate_cli.listening import SILENT, Listener, with_bars
+from moderate_cli.listening import PATIENCE, SILENT, Listener, with_bars
 from moderate_cli.selection import exact
 from moderate_cli.selection.choice import Number
 from moderate_cli.store import FeatureStore

@@ -6,12 +6,12 @@ import numpy as np
 
 from moderate_cli.arrays import Labels
 from moderate_cli.choosing.earlier import Earlier
-from moderate_cli.choosing.preparing import PATIENCE, Prepared, Preparer
+from moderate_cli.choosing.preparing import Prepared, Preparer
 from moderate_cli.choosing.selection import Selection
 from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs, Source
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable
-from moderate_cli.listening import SILENT, Listener
+from moderate_cli.listening import PATIENCE, SILENT, Listener
 from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.selection import Choice, kept_count

@@ -14,13 +14,11 @@ from moderate_cli.choosing.earlier import Earlier
 from moderate_cli.inputs import Source
 from moderate_cli.label_errors.doubts import noise_estimate
 from moderate_cli.label_errors.suspects import Suspects
-from moderate_cli.listening import Listener
+from moderate_cli.listening import PATIENCE, Listener
 from moderate_cli.notices import Kind, Notice
 from moderate_cli.selection.choice import Dropped
 from moderate_cli.selection.duplicates import Duplicates, find_duplicates
 from moderate_cli.selection.leaving import LeftOut, leave_out
-
-PATIENCE = 2.0  # seconds, after which a bar is shown
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from moderate_cli.dataset import Dataset, scan, sentences
 from moderate_cli.dataset.fingerprints import file_stats
 from moderate_cli.dataset.named import NamedDataset
 from moderate_cli.errors import DatasetError, StoreError
-from moderate_cli.fitting.facts import find_fit
+from moderate_cli.fitting.facts import find_fit, is_of_another
 from moderate_cli.inputs.request import Data, name_of
 from moderate_cli.store import open_store
 from moderate_cli.store.difference import Difference, difference
@@ -37,6 +37,8 @@ class Stored(NamedTuple):
         When it was completed, in UTC; None if it is unfinished.
     difference
         What is missing or stale; None if it is unfinished, or the dataset is unknown.
+    of_another
+        Whether it is of another network than that of `fit`, which was trained again since.
     results
         Names of results that are kept in it, such as "suspects".
     evaluations
@@ -46,6 +48,7 @@ class Stored(NamedTuple):
     info: SetInfo
     written: datetime | None
     difference: Difference | None
+    of_another: bool
     results: tuple[str, ...]
     evaluations: int
 
@@ -144,8 +147,9 @@ def _facts(one: Stored) -> dict[str, Any]:
     return {
         **one.info._asdict(),
         "written": None if one.written is None else one.written.isoformat(),
-        "up_to_date": None if found is None else not any(found),
+        "up_to_date": None if found is None else not (any(found) or one.of_another),
         **(dict.fromkeys(Difference._fields) if found is None else found._asdict()),
+        "of_another": one.of_another,
         "results": list(one.results),
         "evaluations": one.evaluations,
     }
@@ -211,7 +215,8 @@ def _stored(one: SetInfo, dataset: Dataset | None, stats: Stats | None) -> Store
         written = written.replace(microsecond=0)
         if dataset is not None and stats is not None:
             found = difference(opened, dataset, stats)
-    return Stored(one, written, found, results_in(folder), _evaluations(folder))
+    another = is_of_another(one)
+    return Stored(one, written, found, another, results_in(folder), _evaluations(folder))
 
 
 def _evaluations(folder: Path) -> int:

@@ -44,7 +44,7 @@ def command(data: Any, store: str | None, as_json: bool) -> None:
         return
     text = "\n".join(part for part in _parts(found, os.fspath(data)) if part)
     console.write(text.encode(errors="surrogateescape"))
-    if any(one.difference and one.difference.missing for one in found.sets):
+    if any(one.difference and one.difference.missing and not one.of_another for one in found.sets):
         console.hint("the next command on DATA embeds what is missing, and nothing else")
 
 
@@ -108,16 +108,19 @@ def _row(one: Stored) -> tuple[str, ...]:
 
 def _state(one: Stored) -> str:
     """Say what is missing or stale."""
-    if not one.info.complete:
-        return f"unfinished: {one.info.done} of {one.info.rows} images"
     found, parts = one.difference, []
-    if found is not None:
+    if not one.info.complete:
+        parts = [f"unfinished: {one.info.done} of {one.info.rows} images"]
+    elif found is not None:
         kinds = (
             (found.missing, "missing"), (found.touched, "changed or touched"),
             (found.moved, "of another class now"), (found.removed, "removed"),
         )  # fmt: skip
         parts = [f"{count} {kind}" for count, kind in kinds if count]
-        parts = parts or ["up to date"]
+        if not parts and not one.of_another:
+            parts = ["up to date"]
+    if one.of_another:
+        parts.append("of another network than that of fit")
     if unreadable := len(one.info.unreadable):
         parts.append(f"{unreadable} unreadable")
     return ", ".join(parts) or "complete"

@@ -20,8 +20,9 @@ from moderate_cli.errors import OutputError, StoreError, WeightsError
 from moderate_cli.files.atomic import new_file
 from moderate_cli.files.regular import read_regular
 from moderate_cli.fitting.options import FitOptions
-from moderate_cli.networks.table import weights_digest
+from moderate_cli.networks.table import FITTED, weights_digest
 from moderate_cli.store.feature_store import FeatureStore
+from moderate_cli.store.inventory import SetInfo
 from moderate_cli.store.layout import place_of, store_folder
 from moderate_cli.store.recorded import FOLDER, digests_in, is_of_set, read_table
 
@@ -133,6 +134,16 @@ def find_serving(dataset: Dataset, store: str | os.PathLike[str] | None) -> tupl
     if found is None or not (found[1].serves or found[1].pretrained is None):
         return None
     return find_fit(dataset, store)
+
+
+def is_of_another(features: SetInfo) -> bool:
+    """Whether features are of another network than the one of `fit` that is now beside them."""
+    if features.backbone != FITTED:
+        return False
+    network = Path(features.feature_set).parent / FOLDER / NETWORK
+    with contextlib.suppress(WeightsError):
+        return weights_digest(network) != features.weights_sha256
+    return False  # there is none: that of the data has made these features of a test set
 
 
 def options_of(dataset: Dataset, store: str | os.PathLike[str] | None) -> FitOptions | None:

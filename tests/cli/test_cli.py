@@ -378,6 +378,7 @@ def test_info_shows_the_facts_of_a_set(embedded, moderate):
             "touched": 0,
             "moved": 0,
             "removed": 0,
+            "of_another": False,
             "results": [],
             "evaluations": 0,
         }

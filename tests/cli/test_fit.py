@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -271,6 +272,34 @@ def test_other_commands_name_the_features_of_the_network(pictures, moderate):
     assert "network of fit" in done.stdout
     assert "  cnn, right for " in done.stdout
     assert done.stdout.endswith("; up to date\n")
+
+
+def test_features_of_an_earlier_network_are_not_up_to_date(pictures, tmp_path, moderate):
+    moderate("fit", pictures, *HOW)
+    own = ("--backbone", "fitted", "--device", "cpu")
+    moderate("embed", pictures, *own)
+    assert states(moderate, pictures) == [(True, False), (True, False)]
+    assert "of another network" not in moderate("info", pictures).stdout
+    shutil.copytree(store_of(pictures), tmp_path / "apart")
+    shutil.rmtree(tmp_path / "apart" / "fitted")  # as in the store of a test set
+    moderate("fit", pictures, *HOW, "--seed", "1")
+    assert states(moderate, pictures) == [(False, True), (True, False)]
+    lines = moderate("info", pictures).stdout.splitlines()
+    assert lines[5].endswith("  of another network than that of fit")
+    assert lines[6].endswith("  up to date")
+    draw(pictures / "a" / "5.png", 5, 2)
+    lines = moderate("info", pictures).stdout.splitlines()
+    assert lines[5].endswith("  1 missing, of another network than that of fit")
+    (pictures / "a" / "5.png").unlink()
+    assert states(moderate, pictures, "--store", tmp_path / "apart") == [(True, False)] * 2
+    moderate("embed", pictures, *own)
+    assert sorted(states(moderate, pictures)) == [(False, True), (True, False), (True, False)]
+
+
+def states(moderate, *args):
+    """Return of each feature set whether it is up to date, and whether it is of another network."""
+    sets = json.loads(moderate("info", "--json", *args).stdout)["feature_sets"]
+    return [(one["up_to_date"], one["of_another"]) for one in sets]
 
 
 def test_a_file_that_is_no_network_is_refused_in_a_line(pictures, tmp_path, moderate):

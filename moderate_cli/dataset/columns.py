@@ -19,6 +19,12 @@ LABELS = (
     *("label", "labels", "class", "target", "category", "class_name", "label_name"),
     *("category_name", "fine_label", "class_id", "label_id", "category_id", "class_index", "y"),
 )
+# Of a number or a fact about an image, never of its class; those of our own files are among them.
+NO_LABELS = (
+    *("score", "scores", "weight", "weights", "probability", "prob", "confidence", "distance"),
+    *("similarity", "margin", "loss", "rank", "width", "height", "area", "aspect_ratio", "bytes"),
+    *("hash", "md5", "sha1", "sha256", "phash", "url", "caption", "split", "fold", "kept"),
+)
 
 
 class Columns(NamedTuple):
@@ -41,7 +47,7 @@ def find_columns(
         Name of the list in errors.
     path, label
         Names that the user gave; None for the usual names. Of two columns, the one that is not the
-        image is the class, whatever its name.
+        image is the class, unless its name is one of `NO_LABELS`.
 
     Raises
     ------
@@ -54,6 +60,8 @@ def find_columns(
     Columns(path=0, label=1)
     >>> find_columns(["id", "filename", "width", "target"], "train.csv")
     Columns(path=1, label=3)
+    >>> find_columns(["path", "score"], "scores.csv")
+    Columns(path=0, label=None)
     """
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -61,7 +69,7 @@ def find_columns(
     first = _named(names, path, shown, "--path-column") if path else _usual(names, PATHS)
     if first is None:
         raise DatasetError(
-            f"{shown}: has no column of paths ({_told(names)}); name it with --path-column"
+            f"{shown}: has no column of paths ({told(names)}); name it with --path-column"
         )
     if label:
         found = _named(names, label, shown, "--label-column")
@@ -70,9 +78,11 @@ def find_columns(
                 f"{shown}: {printable(label)!r} is the column of paths; name another"
             )
         return Columns(first, found)
-    others = [at for at in range(len(names)) if at != first]
     usual = _usual(names, LABELS, besides=first)
-    return Columns(first, others[0] if usual is None and len(others) == 1 else usual)
+    others = [at for at in range(len(names)) if at != first]
+    if usual is None and len(others) == 1 and _usual(names, NO_LABELS, besides=first) is None:
+        return Columns(first, others[0])
+    return Columns(first, usual)
 
 
 def has_labels(names: Sequence[str]) -> bool:
@@ -88,7 +98,7 @@ def looks_like_header(cells: Iterable[str]) -> bool:
 
 def _named(names: Sequence[str], name: str, shown: str, option: str) -> int:
     if name not in names:
-        raise DatasetError(f"{shown}: {option} {unknown(name, names, _told(names))}")
+        raise DatasetError(f"{shown}: {option} {unknown(name, names, told(names))}")
     return names.index(name)
 
 
@@ -99,5 +109,6 @@ def _usual(names: Sequence[str], known: Sequence[str], besides: int | None = Non
     return next((plain.index(name) for name in known if name in plain), None)
 
 
-def _told(names: Sequence[str]) -> str:
+def told(names: Sequence[str]) -> str:
+    """Name all columns in an error."""
     return f"its columns: {some([printable(name) for name in names])}"

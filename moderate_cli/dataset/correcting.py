@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.dataset.columns import find_columns
+from moderate_cli.dataset.columns import find_columns, told
 from moderate_cli.dataset.corrections import LEFT_OUT, Corrections
 from moderate_cli.dataset.fingerprints import content_digest
 from moderate_cli.dataset.list_formats import FORMATS, open_records
 from moderate_cli.dataset.records import refuse_undecoded
+from moderate_cli.dataset.text_records import Plain
 from moderate_cli.errors import DatasetError
 from moderate_cli.files.places import place
 from moderate_cli.files.regular import read_regular
@@ -118,7 +119,9 @@ def _read(shown: str, classes: Sequence[str], root: str) -> tuple[dict[str, _Row
     records = open_records(Path(place(shown)), shown)
     columns = find_columns(records.columns, shown)
     if columns.label is None:
-        raise DatasetError(f"{shown}: has no column of classes; name it label")
+        raise DatasetError(
+            f"{shown}: has no column of classes ({told(records.columns)}); name it label"
+        )
     # Cells are read without spaces at their ends.
     numbers = {name.strip(): number for number, name in enumerate(classes)} | {"": LEFT_OUT}
     if len(numbers) <= len(classes):
@@ -140,6 +143,11 @@ def _read(shown: str, classes: Sequence[str], root: str) -> tuple[dict[str, _Row
                 raise DatasetError(
                     f"{shown}: {printable(path)} has two labels ({places}); keep one"
                 )
+    if isinstance(records, Plain) and rows and {row.label for row in rows.values()} == {LEFT_OUT}:
+        raise DatasetError(
+            f"{shown}: has no classes; write one behind each path, or leave images out with a .csv"
+            " file whose column label is empty"
+        )
     return rows, digest
 
 

@@ -70,7 +70,11 @@ def test_labels_are_read_as_people_write_them(tmp_path, name, content):
         ("path,label\ncat/0.png,dog\ncat/1.png,dog\n./cat/0.png,\n", "cat/0.png has two labels"
          " (line 2 and line 4); keep one"),
         ("path,label\nx.png,dog\ny.png,dog\n", "none of its 2 paths is in train (x.png); write"),
-        ("path,given,seen\ncat/0.png,cat,dog\n", "has no column of classes; name it label"),
+        ("path,given,seen\ncat/0.png,cat,dog\n", "has no column of classes (its columns: path,"
+         " given, seen); name it label"),
+        ("path,score\ncat/0.png,0.5\n", "has no column of classes (its columns: path, score);"
+         " name it label"),
+        ("cat/0.png,0.5\ncat/1.png,0.7\n", "line 1: class '0.5' is unknown"),
         ("", "is empty"),
         ("path,label\ncat/\udcff.png,dog\n", "is not UTF-8 (byte 0xff)"),
         (None, "No such file or directory; name a file of corrected labels"),
@@ -85,6 +89,29 @@ def test_wrong_labels_are_refused_in_a_line(tmp_path, content, message):
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_widths_is_not_one_of_classes_that_are_numbers(tmp_path):
+    paths, labels, classes = ["0/a.png", "1/b.png"], np.array([0, 1]), ("0", "1")
+    rows = "0/a.png,1\n1/b.png,0\n"
+    (tmp_path / "a.csv").write_text(f"path,width\n{rows}")
+    with pytest.raises(DatasetError) as caught:
+        read_corrections(tmp_path / "a.csv", paths, labels, classes, name="n")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.csv: has no column of classes (its columns: path, width); name it label"
+    )
+    for known in ("path,Label\n", "path,digit\n", "id,class\n", ""):
+        (tmp_path / "a.csv").write_text(f"{known}{rows}")
+        found = read_corrections(tmp_path / "a.csv", paths, labels, classes, name="n")
+        assert found.corrected.tolist() == [1, 0]
+
+
+def test_a_plain_list_of_images_does_not_leave_them_out(tmp_path):
+    (tmp_path / "kept.txt").write_text("cat/4.png\ndog/1.png\n")
+    with pytest.raises(DatasetError, match=r"/kept\.txt: has no classes; write one behind each"):
+        read(tmp_path / "kept.txt")
+    (tmp_path / "kept.txt").write_text("cat/4.png dog\ndog/1.png\n")
+    assert read(tmp_path / "kept.txt") == [0, 0, 0, 0, 1, 1, -1, 2]
 
 
 def test_a_list_without_suspects_corrects_nothing(tmp_path):

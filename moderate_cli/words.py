@@ -39,8 +39,8 @@ def say(notice: Notice) -> Said:
     return Said(level, words(notice))
 
 
-def say_noise(found: NoiseEstimate) -> str:
-    """Say how many likely label errors there are, and estimate the label noise.
+def say_noise(found: NoiseEstimate, *, fit: bool = False) -> str:
+    """Say how many likely label errors there are, and estimate the label noise; `fit` as below.
 
     >>> say_noise(NoiseEstimate(5, 100, 0.05))
     '5 likely label errors; estimated label noise about 5 %, which hard images alone can cause'
@@ -51,7 +51,7 @@ def say_noise(found: NoiseEstimate) -> str:
     """
     number = f"{found.suspects or 'no'} likely label {_errors(found.suspects)}"
     if not math.isnan(found.accuracy):
-        return f"{number}; {say_hardly_known(found.accuracy)}"
+        return f"{number}; {say_hardly_known(found.accuracy, fit=fit)}"
     if not found.agrees:
         return f"{number} with a probability above 0.5; {say_doubts(found)}"
     if not found.suspects:
@@ -76,17 +76,22 @@ def say_doubts(found: NoiseEstimate) -> str:
     return f"all probabilities add up to {percent(found.rate)} of the labels, {why}"
 
 
-def say_hardly_known(accuracy: float) -> str:
-    """Say that features hardly know the classes.
+def say_hardly_known(accuracy: float, *, fit: bool) -> str:
+    """Say that features hardly know the classes; `fit`, whether `moderate fit` may help.
 
-    >>> say_hardly_known(0.128).partition(",")[0]
+    >>> say_hardly_known(0.128, fit=False).partition(",")[0]
     'a linear head on these features is right for only 13 % of the images'
     """
     return (
         f"a linear head on these features is right for only {100 * accuracy:.0f} % of the images,"
-        " so wrong labels cannot be told from hard images; try other features, such as those of"
-        " another --backbone or of your own --weights"
+        f" so wrong labels cannot be told from hard images; {try_other_features(fit=fit)}"
     )
+
+
+def try_other_features(*, fit: bool) -> str:
+    """Name other features to try where those at hand hardly know the classes."""
+    own = "`moderate fit`, of " if fit else ""
+    return f"try other features, such as those of {own}another --backbone or of your own --weights"
 
 
 def percent(share: float) -> str:
@@ -411,7 +416,10 @@ _WORDS: dict[str, tuple[Literal["", "warning"], _Words]] = {
             " suspects DATA`, or add --drop-suspects auto"
         ),
     ),
-    "hardly known": ("warning", lambda one: say_hardly_known(one.share)),
+    "hardly known": (
+        "warning",
+        lambda one: say_hardly_known(one.share, fit=bool(one.names)),
+    ),
     "suspects": ("", _suspects),
     "doubtful suspects": (
         "warning",

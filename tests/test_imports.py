@@ -68,7 +68,7 @@ ROOMS = {
     "evaluation": {
         "errors", "text", "arrays", "platforms", "files", "dataset", "networks", "images",
         "training", "scoring", "selection", "label_errors", "notices", "listening", "results",
-        "exporting", "inputs", "choosing", "charts",
+        "exporting", "inputs", "choosing", "charts", "words",
     },
     "suggesting": {
         "text", "dataset", "selection", "label_errors", "inputs", "choosing", "evaluation", "words",

@@ -193,6 +193,13 @@ SAID = [
         " or of your own --weights",
     ),
     (
+        Notice("hardly known", names=("moderate fit",), share=0.128),
+        "warning",
+        "a linear head on these features is right for only 13 % of the images, so wrong labels"
+        " cannot be told from hard images; try other features, such as those of `moderate fit`, of"
+        " another --backbone or of your own --weights",
+    ),
+    (
         Notice("suspects", 1, 8),
         "",
         "dropped 1 likely label error; selecting from the remaining 8 images",

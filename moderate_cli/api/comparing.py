@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -216,6 +217,7 @@ def _about(
         doubted,
         spelled(trial.inputs),
         accuracy,
+        not math.isnan(accuracy) and own.fit_may_help,
     )
 
 

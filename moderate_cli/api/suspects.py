@@ -56,7 +56,7 @@ class LabelErrors:
 
     def __repr__(self) -> str:
         """Return the number of likely label errors, and the estimated label noise."""
-        return f"LabelErrors({say_noise(self.noise)})"
+        return f"LabelErrors({self.said})"
 
     def _repr_html_(self) -> str:
         """Return the first rows of the table, for a notebook."""
@@ -66,6 +66,12 @@ class LabelErrors:
     def noise(self) -> NoiseEstimate:
         """The estimated label noise."""
         return noise_estimate(self.found)
+
+    @property
+    def said(self) -> str:
+        """The number of likely label errors, and the estimated label noise, in a sentence."""
+        fit = self.found.hardly_known and self.source.fit_may_help
+        return say_noise(self.noise, fit=fit)
 
     @property
     def paths(self) -> list[str]:

@@ -6,13 +6,12 @@ import numpy as np
 
 from moderate_cli.arrays import Labels
 from moderate_cli.choosing.earlier import Earlier
-from moderate_cli.choosing.preparing import Prepared, Preparer
+from moderate_cli.choosing.preparing import Prepared, Preparer, tell_of_features
 from moderate_cli.choosing.selection import Selection
 from moderate_cli.errors import OptionError
 from moderate_cli.inputs import Inputs, Source
 from moderate_cli.label_errors.suspects import Suspects, check_suspectable
 from moderate_cli.listening import PATIENCE, SILENT, Listener
-from moderate_cli.notices import Notice
 from moderate_cli.scoring import Scores, check_compared
 from moderate_cli.selection import Choice, kept_count
 from moderate_cli.selection.choice import Dropped
@@ -74,7 +73,7 @@ class Chooser:
         if key not in self._noise_rates:
             found = self.suspects(choice)
             if found.hardly_known and choice.dropped != "auto":  # which says so, too
-                self._listener.notice(Notice("hardly known", share=found.accuracy))
+                tell_of_features(found, self.source, self._listener)
             probability = found.probability[self.prepare(choice).eligible]
             self._noise_rates[key] = float(np.mean(probability)) if len(probability) else 0.0
         return self._noise_rates[key]

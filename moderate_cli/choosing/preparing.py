@@ -89,7 +89,7 @@ class Preparer:
             left = int(np.count_nonzero(eligible))
             self._listener.notice(Notice("suspects", len(one.rows), left))
             if dropped == "auto":
-                tell_of_doubts(self.suspects, self._listener)
+                tell_of_doubts(self.suspects, self._source, self._listener)
             self._tell("suspects", found, one, eligible)
         if self._dedup is not None:
             duplicates = self._find_duplicates(eligible, self._dedup)
@@ -139,14 +139,20 @@ class Preparer:
             self._listener.notice(Notice(kind, len(lost), classes=self._source.classes_of(lost)))
 
 
-def tell_of_doubts(found: Suspects, listener: Listener) -> None:
+def tell_of_doubts(found: Suspects, source: Source, listener: Listener) -> None:
     """Warn if features hardly know the classes, or the label noise disagrees with the suspects."""
     noise = noise_estimate(found)
     if found.hardly_known:
-        listener.notice(Notice("hardly known", share=found.accuracy))
+        tell_of_features(found, source, listener)
     elif not noise.agrees:
         notice = Notice("doubtful suspects", noise.suspects, noise.images, share=noise.rate)
         listener.notice(notice)
+
+
+def tell_of_features(found: Suspects, source: Source, listener: Listener) -> None:
+    """Warn that features hardly know the classes."""
+    names = ("moderate fit",) if source.fit_may_help else ()
+    listener.notice(Notice("hardly known", names=names, share=found.accuracy))
 
 
 def tell_of_duplicates(found: Duplicates, source: Source, listener: Listener) -> None:

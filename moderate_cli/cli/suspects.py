@@ -17,7 +17,6 @@ from moderate_cli.dataset.correcting import corrections_lost
 from moderate_cli.errors import OutputError
 from moderate_cli.selection import written
 from moderate_cli.text import counted
-from moderate_cli.words import say_noise
 
 
 @click.command(
@@ -72,7 +71,7 @@ def command(
     found = suspects(fraction=fraction, listener=listener, **inputs_from(**source))
     number = counted(len(found.rows), "image")
     asked = f"listed {number} for --fraction {written(fraction)}; " if fraction != "auto" else ""
-    console.note(f"{asked}{say_noise(found.noise)}")
+    console.note(f"{asked}{found.said}")
     if output is not None or copy_to is None:
         as_text = output is None or output.lower().endswith(".txt")
         output_table(output, found.table(label=not as_text))

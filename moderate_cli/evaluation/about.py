@@ -35,6 +35,8 @@ class About(NamedTuple):
     head_accuracy
         Share of the images for which a linear head is right, if features hardly know the classes;
         otherwise NaN.
+    fit
+        Whether `moderate fit` may help then.
     """
 
     data: str
@@ -47,6 +49,7 @@ class About(NamedTuple):
     doubted: int = 0
     inputs: Sequence[str] | None = None
     head_accuracy: float = math.nan
+    fit: bool = False
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield what a reader of the table should know, by name."""

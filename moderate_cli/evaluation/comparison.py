@@ -96,7 +96,8 @@ class Comparison:
         """Which selection to take, by how much it is ahead, and how sure that is."""
         if not self.picks:
             return "only the full set was judged"
-        return say_picks(self.picks, self._head_accuracy)
+        fit = self.about is not None and self.about.fit
+        return say_picks(self.picks, self._head_accuracy, fit=fit)
 
     @property
     def _head_accuracy(self) -> float:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from moderate_cli.evaluation.cells import FULL, Cell, Result
 from moderate_cli.evaluation.estimates import Estimate, Line, differences, estimate
 from moderate_cli.selection import RECOMMENDED, exact
+from moderate_cli.words import try_other_features
 
 NO_GAIN = Estimate(math.nan, math.nan)
 NO_OTHER = "no other strategy is measurably better than it"
@@ -92,11 +93,12 @@ def _first(lines: Sequence[Line], names: Sequence[str]) -> Line:
     return lines[0]
 
 
-def say_picks(found: Sequence[Pick], accuracy: float = math.nan) -> str:
+def say_picks(found: Sequence[Pick], accuracy: float = math.nan, *, fit: bool = False) -> str:
     """Say in a sentence what to take, by how much it is ahead, and how sure that is.
 
     The differences are in points of accuracy. If features hardly know the classes, `accuracy` is
-    the share of images for which a linear head on them is right.
+    the share of images for which a linear head on them is right, and `fit` whether `moderate fit`
+    may help.
     """
     by_name: dict[str, list[Pick]] = {}
     for pick in found:
@@ -110,7 +112,7 @@ def say_picks(found: Sequence[Pick], accuracy: float = math.nan) -> str:
     parts, evidence = [took], _evidence(found)
     if not math.isnan(accuracy):
         only_random = [*by_name] == ["random"]
-        parts.append(_hardly_known(accuracy, only_random))
+        parts.append(_hardly_known(accuracy, fit, only_random))
         evidence = "" if only_random else evidence
     elif _no_better_than_random(found):
         parts = ["no strategy is measurably better than random selection here", took]
@@ -129,14 +131,13 @@ def say_picks(found: Sequence[Pick], accuracy: float = math.nan) -> str:
     return "; ".join(filter(None, [*parts, evidence]))
 
 
-def _hardly_known(accuracy: float, only_random: bool) -> str:
+def _hardly_known(accuracy: float, fit: bool, only_random: bool) -> str:
     head = f"a linear head is right for only {100 * accuracy:.0f} % of the images"
     known = f"the features hardly know these classes ({head})"
     if not only_random:
         return known
     return (
-        f"{known}, so they cannot tell which images are worth more; `moderate fit` trains a network"
-        " that may"
+        f"{known}, so they cannot tell which images are worth more; {try_other_features(fit=fit)}"
     )
 
 

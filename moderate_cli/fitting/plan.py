@@ -29,7 +29,7 @@ def choose_network(dataset: Dataset, network: str, device: str) -> tuple[str, in
     device
         Type of the device, such as "cpu"; a processor trains a narrower network.
     """
-    side = _side(dataset)
+    side = short_side(dataset)
     if network == AUTO:
         own = "resnet9_narrow" if device == "cpu" else "resnet9"
         network = own if side <= SMALL else DEFAULT_BACKBONE
@@ -56,7 +56,7 @@ def default_epochs(network: str, images: int) -> int:
     return int(np.clip(round(IMAGES[kind] / max(images, 1)), FEWEST[kind], MOST[kind]))
 
 
-def _side(dataset: Dataset) -> float:
+def short_side(dataset: Dataset) -> float:
     """Return the median of the shorter sides of some images, in pixels; 0 if none can be read."""
     rows = np.linspace(0, len(dataset) - 1, min(len(dataset), LOOKED_AT)).astype(int)
     sides = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -79,6 +79,13 @@ class Source:
             return None
         self.sets[0].check()
         return self.sets[0].features
+
+    @cached_property
+    def fit_may_help(self) -> bool:
+        """Whether to try `moderate fit` if the features hardly know the classes."""
+        from moderate_cli.fitting.advising import fit_may_help
+
+        return fit_may_help(self.dataset, self.stores)
 
     def score(self, criterion: str, center: str, metric: str, seed: int) -> Scores:
         """Score each image, by all feature sets together if there are several."""

@@ -89,7 +89,7 @@ def _of_labels(subject: Subject) -> Fact:
     rows, found = subject.suspected, noise_estimate(subject.suspects)
     why = ""
     if not math.isnan(found.accuracy):
-        why = say_hardly_known(found.accuracy)
+        why = say_hardly_known(found.accuracy, fit=subject.selection.source.fit_may_help)
     elif not found.agrees:
         why = say_doubts(found)
     if why:

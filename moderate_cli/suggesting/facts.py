@@ -34,6 +34,8 @@ class Facts(NamedTuple):
         Share of the labels that a linear head predicts for images that it did not see.
     hardly_known
         Whether features hardly know the classes, so that wrong labels look like hard images.
+    fit
+        Whether `moderate fit` may help then.
     duplicates
         Number of near duplicates of other images; None if there are too many images to compare.
     torn
@@ -48,6 +50,7 @@ class Facts(NamedTuple):
     noise: NoiseEstimate
     accuracy: float
     hardly_known: bool
+    fit: bool
     duplicates: int | None
     torn: int
     odd: tuple[str, ...]
@@ -87,6 +90,7 @@ def facts_of(
         noise_estimate(suspects),
         suspects.accuracy,
         suspects.hardly_known,
+        suspects.hardly_known and source.fit_may_help,
         duplicates,
         torn,
         () if dataset is None else tuple(map(str, sentences(dataset, name))),

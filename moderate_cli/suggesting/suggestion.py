@@ -118,7 +118,7 @@ class Suggestion:
             yield "unreadable", f"{images} cannot be read: --on-error skip"
         for one in facts.odd:
             yield "files", one
-        yield "labels", say_noise(facts.noise)
+        yield "labels", say_noise(facts.noise, fit=facts.fit)
         reasons = {reason.option.split()[0]: reason for reason in self.reasons}
         if facts.duplicates:
             number = counted(facts.duplicates, "near duplicate", "near duplicates")

@@ -136,8 +136,9 @@ UNKNOWN = (
         (
             found(adaptive=[0.5, 0.6], random=[0.4, 0.5], full=[0.6, 0.7]),
             "random",
-            f"take random; {UNKNOWN}, so they cannot tell which images are worth more; `moderate"
-            " fit` trains a network that may; against all images -20.0 points of accuracy",
+            f"take random; {UNKNOWN}, so they cannot tell which images are worth more; try other"
+            " features, such as those of another --backbone or of your own --weights; against all"
+            " images -20.0 points of accuracy",
         ),
         # A measurement is worth more.
         (

@@ -14,6 +14,7 @@ PLAIN = Facts(
     noise=NoiseEstimate(0, 1000, 0.0),
     accuracy=0.9,
     hardly_known=False,
+    fit=False,
     duplicates=0,
     torn=0,
     odd=(),

@@ -41,6 +41,18 @@ def blocks(n: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + size, n))
 
 
+def oversized(labels: Labels) -> str:
+    """Say which label is too large for int64, in which it would be another; "" if none is.
+
+    >>> oversized(np.array([7, 2**63], dtype=np.uint64))
+    '9223372036854775808 is larger than int64 can be; number the classes from 0'
+    """
+    largest = int(labels.max(initial=0))
+    if largest <= np.iinfo(np.int64).max:
+        return ""
+    return f"{largest} is larger than int64 can be; number the classes from 0"
+
+
 def read_rows(features: Features, rows: Rows) -> Points:
     """Copy rows, in ascending order, to memory: float64 (m, d)."""
     with np.errstate(invalid="ignore"):  # a signaling NaN, as in a damaged file, is a NaN

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from moderate_cli.arrays import Doubles, Features, Mask, blocks, release
+from moderate_cli.arrays import Doubles, Features, Mask, blocks, oversized, release
 from moderate_cli.errors import ArrayError
 from moderate_cli.files.near import near_or
 from moderate_cli.files.npy import MISSING, advice_on, read_array
@@ -35,6 +35,8 @@ def read_labels(array: Array, n: int) -> npt.NDArray[np.int64]:
     if len(labels) != n:
         name = as_name(array, "labels")
         raise ArrayError(f"{name}: {len(labels)} labels for {n} images; give one per row")
+    if why := oversized(labels):
+        raise ArrayError(f"{as_name(array, 'labels')}: {why}")
     return labels.astype(np.int64)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows, blocks, copy_rows
+from moderate_cli.arrays import Doubles, Features, Labels, Mask, Rows, blocks, copy_rows, oversized
 from moderate_cli.errors import ArgumentError, check_choice, check_seed
 from moderate_cli.literals import Center, Metric
 from moderate_cli.literals import Criterion as CriterionName
@@ -155,6 +155,8 @@ def check_labeled(features: Features, labels: Labels, readable: Mask | None = No
     if not isinstance(labels, np.ndarray) or labels.dtype.kind not in "iu":
         given = labels.dtype if isinstance(labels, np.ndarray) else type(labels).__name__
         raise ArgumentError(f"labels: are {given}; an array of integers (n,) is needed")
+    if why := oversized(labels):
+        raise ArgumentError(f"labels: {why}")
     if not isinstance(features, np.ndarray) or features.dtype.kind != "f":
         kind = features.dtype if isinstance(features, np.ndarray) else type(features).__name__
         raise ArgumentError(f"features: are {kind}; an array of floats (n, d) is needed")

@@ -225,6 +225,15 @@ def test_rows_without_a_class_are_left_out(data):
     assert not scan("t.parquet").listed.labeled
 
 
+def test_a_number_that_int64_cannot_hold_is_a_class_as_it_is(data, tmp_path):
+    labels = pyarrow.array([2**64 - 1 - number % 2 for number in range(8)], pyarrow.uint64())
+    table = table_of(rows_of(data)).drop_columns("label").append_column("label", labels)
+    parquet.write_table(table.replace_schema_metadata(), tmp_path / "t.parquet")
+    found = scan(tmp_path / "t.parquet")
+    assert found.classes == ("18446744073709551614", "18446744073709551615")
+    assert np.bincount(found.labels).tolist() == [4, 4]
+
+
 def test_columns_are_found_and_named(table):
     coarse = pyarrow.array(list("aabbaabb"))
     other = table.rename_columns(["img", "fine_label"]).append_column("coarse_label", coarse)

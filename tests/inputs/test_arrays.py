@@ -33,6 +33,11 @@ from moderate_cli.inputs.arrays import (
             np.zeros((2, 1), dtype=int),
             "is int64 (2, 1); an integer vector (n,) is needed",
         ),
+        (
+            lambda path: read_labels(path, 2),
+            np.array([3, 2**63], dtype=np.uint64),
+            "9223372036854775808 is larger than int64 can be; number the classes from 0",
+        ),
     ],
 )
 def test_scores_and_labels_of_another_kind_are_refused(tmp_path, read, array, message):
@@ -51,6 +56,12 @@ def test_scores_and_labels_come_in_one_type_whatever_the_file_has(tmp_path, dtyp
     if np.dtype(dtype).kind in "iu":
         labels = read_labels(path, 3)
         assert (labels.dtype, labels.tolist()) == (np.int64, [3, 0, 7])
+
+
+def test_the_largest_label_of_int64_is_kept(tmp_path):
+    path = str(tmp_path / "a.npy")
+    np.save(path, np.array([3, 2**63 - 1], dtype=np.uint64))
+    assert read_labels(path, 2).tolist() == [3, 2**63 - 1]
 
 
 @pytest.mark.parametrize("row", [0, 4095, 4096, 8191, 9999])

@@ -105,6 +105,14 @@ def test_labels_that_are_no_integers_are_refused(labels, given):
     assert str(caught.value) == f"labels: are {given}; an array of integers (n,) is needed"
 
 
+def test_labels_that_int64_cannot_hold_are_refused():
+    with pytest.raises(ArgumentError) as caught:
+        score_features(np.zeros((2, 1)), np.array([0, 2**64 - 1], dtype=np.uint64))
+    assert str(caught.value) == (
+        "labels: 18446744073709551615 is larger than int64 can be; number the classes from 0"
+    )
+
+
 @pytest.mark.parametrize("criterion", COMPARING)
 def test_a_criterion_that_compares_classes_needs_two(criterion):
     with pytest.raises(ArgumentError) as caught:

@@ -1,11 +1,11 @@
-"""The mark of an export, a list of its files: what it lists may be replaced, and nothing else."""
+"""The mark of an export, a list of all in it: what it lists may be replaced, and nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -40,20 +40,22 @@ def check_destination(destination: str | os.PathLike[str], *, force: bool = Fals
 
 
 def check_replaceable(destination: str | os.PathLike[str]) -> None:
-    """Refuse a folder that is not an export, or in which a file was added or changed since.
+    """Refuse a folder that is not an export, or in which something was added or changed since.
 
     Raises
     ------
     OutputError
-        Naming the first such file.
+        Naming the first such file, or folder that is empty.
     """
     if not is_taken(destination):
         return
     shown, target = os.fspath(destination), place(destination)
     exported = _marked(target, shown)
-    nodes = {own.node for own in exported.values()}
-    for name, status in _files(target):
-        if not _is_as_exported(exported.get(name), _Exported.of(status), status, nodes):
+    nodes, folders = {own.node for own in exported.values()}, _folders_of(exported)
+    for name, status in _content(target):
+        if name not in folders and not _is_as_exported(
+            exported.get(name), _Exported.of(status), status, nodes
+        ):
             what = "was changed" if name in exported else "was added"
             raise OutputError(
                 f"{shown}: {printable(name)} {what} since the export, and --force would lose it;"
@@ -61,8 +63,18 @@ def check_replaceable(destination: str | os.PathLike[str]) -> None:
             )
 
 
+def _folders_of(exported: Iterable[str]) -> set[str]:
+    """Return the folders of an export, also those whose files were all removed since."""
+    found = set()
+    for name in exported:
+        while (end := name.rfind("/", 0, -1)) >= 0:
+            name = name[: end + 1]
+            found.add(name)
+    return found | {name for name in exported if name.endswith("/")}
+
+
 class _Exported(NamedTuple):
-    """A file when it was exported: its size, modification time, device and inode."""
+    """A file or empty folder when it was exported: size, modification time, device and inode."""
 
     size: int
     time: int
@@ -92,7 +104,7 @@ def _is_as_exported(
 
 
 def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
-    """Read the list of an export: path -> file when it was exported."""
+    """Read the list of an export: path -> file or empty folder when it was exported."""
     try:
         title, *lines = read_file(os.fspath(folder / MARK))[0].decode("ascii").splitlines()
         if title == MARK_TITLE:
@@ -111,22 +123,27 @@ def _marked(folder: Path, shown: str) -> dict[str, _Exported]:
 
 
 def mark(folder: Path) -> None:
-    """Write the list of an export's files into it."""
+    """Write the list of an export's files and empty folders into it."""
     # Encoding the name alone takes a third of the time of a list.
     lines = [
         f"[{json.dumps(name)}, {', '.join(map(str, _Exported.of(status)))}]"
-        for name, status in _files(folder)
+        for name, status in _content(folder)
     ]
     (folder / MARK).write_text("\n".join([MARK_TITLE, *lines, ""]), encoding="ascii")
 
 
-def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield all files below a folder except the mark, each with its stat, sorted by name."""
+def _content(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield all below a folder except the mark, each with its stat, sorted by name.
+
+    That is files, and folders that are empty, whose name ends in a slash.
+    """
     stack = [""]
     while stack:
         parent = stack.pop()
         with os.scandir(folder / parent) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
+        if parent and not found:
+            yield parent, os.stat(folder / parent)
         inner = [entry.is_dir(follow_symlinks=False) for entry in found]
         for entry, is_folder in zip(found, inner, strict=True):
             name = f"{parent}{entry.name}"

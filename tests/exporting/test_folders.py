@@ -108,6 +108,29 @@ def test_force_does_not_lose_what_was_put_into_an_export(data, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["empty", "cat/empty", "a/b/c"])
+def test_force_does_not_lose_an_empty_folder_that_was_put_into_an_export(data, tmp_path, name):
+    export(scan(data), KEPT, tmp_path / "out")
+    (tmp_path / "out" / name).mkdir(parents=True)
+    assert refusal(scan(data), tmp_path / "out", force=True) == (
+        f"{tmp_path}/out: {name}/ was added since the export, and --force would lose it; move it"
+        " away, or choose another folder"
+    )
+    assert (tmp_path / "out" / name).is_dir()
+
+
+def test_folders_of_an_export_that_are_empty_now_are_its_own(data, tmp_path):
+    (data / "ape").mkdir()
+    export(scan(data), KEPT, tmp_path / "out")
+    for image in (tmp_path / "out" / "cat").iterdir():
+        image.unlink()
+    for _ in range(2):
+        export(scan(data), KEPT, tmp_path / "out", force=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        ".moderate-export", "ape", "cat", "dog", "owl",
+    ]  # fmt: skip
+
+
 def test_what_is_put_into_an_export_while_it_is_replaced_stays(data, tmp_path):
     export(scan(data), KEPT, tmp_path / "out")
 

@@ -31,7 +31,7 @@ Kind = Literal[
     "coinciding",  # `count` of `of` images have the same features
     "coinciding classes",  # the same, within each of `classes`, which have `of` images
     "noisy labels",  # `count` of the `of` kept ones are likely label errors; `names` keeps fewer
-    "hardly known",  # a linear head is right for a `share` of the images; `names` may help
+    "hardly known",  # a linear probe is right for a `share` of the images; `names` may help
     "suspects",  # `count` likely label errors were dropped first, and `of` images are left
     "doubtful suspects",  # the estimated label noise, `share`, does not agree with `count` of `of`
     "kept from",  # `count` of the `of` images of the earlier selection `names[0]` are kept

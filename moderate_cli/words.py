@@ -80,10 +80,10 @@ def say_hardly_known(accuracy: float, *, fit: bool) -> str:
     """Say that features hardly know the classes; `fit`, whether `moderate fit` may help.
 
     >>> say_hardly_known(0.128, fit=False).partition(",")[0]
-    'a linear head on these features is right for only 13 % of the images'
+    'a linear probe on these features is right for only 13 % of the images'
     """
     return (
-        f"a linear head on these features is right for only {100 * accuracy:.0f} % of the images,"
+        f"a linear probe on these features is right for only {100 * accuracy:.0f} % of the images,"
         f" so wrong labels cannot be told from hard images; {try_other_features(fit=fit)}"
     )
 
@@ -156,7 +156,7 @@ def _interrupted(notice: Notice) -> str:
 
 
 def _fitted(notice: Notice) -> str:
-    head = f"a linear head on the default features for {100 * notice.than:.1f} %"
+    head = f"a linear probe on the default features for {100 * notice.than:.1f} %"
     return f"{_fitted_alone(notice)}, {head}"
 
 

@@ -69,7 +69,7 @@ def paint(path: Path, level: int) -> None:
 
 
 def draw(path: Path, label: int, image: int) -> None:
-    """Write an image with a bright column at the place of its class, which a linear head sees."""
+    """Write an image with a bright column at the place of its class, which a linear probe sees."""
     picture = Image.new("RGB", (8, 8))
     picture.paste((200 + image % 5,) * 3, (label, 0, label + 1, 8))
     path.parent.mkdir(parents=True, exist_ok=True)

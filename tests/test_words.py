@@ -121,7 +121,7 @@ SAID = [
     (
         Notice("fitted", names=("resnet9",), share=0.612, than=0.55),
         "",
-        "resnet9 is right for 61.2 % of images that it did not see, a linear head on the default"
+        "resnet9 is right for 61.2 % of images that it did not see, a linear probe on the default"
         " features for 55.0 %",
     ),
     (
@@ -134,7 +134,7 @@ SAID = [
         Notice("fitted is used", names=("resnet9",), share=0.612, than=0.55),
         "",
         "using the features of `moderate fit`: resnet9 is right for 61.2 % of images that it did"
-        " not see, a linear head on the default features for 55.0 %",
+        " not see, a linear probe on the default features for 55.0 %",
     ),
     (
         Notice("fitted is old"),
@@ -188,14 +188,14 @@ SAID = [
     (
         Notice("hardly known", share=0.128),
         "warning",
-        "a linear head on these features is right for only 13 % of the images, so wrong labels"
+        "a linear probe on these features is right for only 13 % of the images, so wrong labels"
         " cannot be told from hard images; try other features, such as those of another --backbone"
         " or of your own --weights",
     ),
     (
         Notice("hardly known", names=("moderate fit",), share=0.128),
         "warning",
-        "a linear head on these features is right for only 13 % of the images, so wrong labels"
+        "a linear probe on these features is right for only 13 % of the images, so wrong labels"
         " cannot be told from hard images; try other features, such as those of `moderate fit`, of"
         " another --backbone or of your own --weights",
     ),
@@ -360,7 +360,7 @@ def test_all_kinds_are_tried():
         ),
         (
             NoiseEstimate(3, 100, 0.2, accuracy=0.2),
-            "3 likely label errors; a linear head on these features is right for only 20 % of the"
+            "3 likely label errors; a linear probe on these features is right for only 20 % of the"
             " images, so wrong labels cannot be told from hard images; try other features, such as"
             " those of another --backbone or of your own --weights",
         ),

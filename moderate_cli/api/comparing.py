@@ -210,7 +210,7 @@ def _about(
         "the data" if data is None else name_of(data),
         int(np.count_nonzero(own.readable)),
         len(np.unique(own.labels[own.readable])),
-        f"a linear head{backbone}" if recipe is None else described(recipe.changes),
+        f"a linear probe{backbone}" if recipe is None else described(recipe.changes),
         seeds,
         trial.test,
         0 if judged is None else int(np.count_nonzero(judged.readable)),

@@ -32,7 +32,7 @@ def comparing_seconds(
     cells
         The selections.
     recipe
-        How to train a network; None for a linear head.
+        How to train a network; None for a linear probe.
     listener
         Hears that a step of the network is measured.
     """

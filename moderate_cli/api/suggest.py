@@ -67,7 +67,7 @@ def suggest(
         Test set with the same classes; None holds out a fifth of the data.
     for_
         What the kept images are for. "train" compares by a small network, trained from scratch;
-        the others by a linear head on the features.
+        the others by a linear probe on the features.
     seeds
         Number of repetitions; None for 5, or 3 for "train".
     seed

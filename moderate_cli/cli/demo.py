@@ -64,7 +64,7 @@ def command(folder: str) -> None:
 
 
 def _accuracies(train: str, test: str) -> dict[str, float]:
-    """Return the accuracy of a linear head on the test set, for each strategy."""
+    """Return the accuracy of a linear probe on the test set, for each strategy."""
     found = evaluate(train, test=test, ratio=RATIO, strategy=COMPARED, listener=Console())
     return {line.cell.strategy: line.accuracy.mean for line in found.lines}
 
@@ -77,4 +77,4 @@ def _table(found: list[Selection], drawing: Drawing, accuracies: dict[str, float
         planted = [str(len(some & paths)) for some in (drawing.mislabeled, drawing.ruined)]
         shown = f"{name}, the default" if name == "moderate" else name
         rows.append((shown, *planted, f"{accuracies[name]:.0%}".replace("%", " %")))
-    return aligned(("kept by", "wrong labels", "ruined", "accuracy of a linear head"), rows)
+    return aligned(("kept by", "wrong labels", "ruined", "accuracy of a linear probe"), rows)

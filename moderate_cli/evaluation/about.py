@@ -33,7 +33,7 @@ class About(NamedTuple):
     inputs
         Words that name the data and its features on the command line; None if nothing names them.
     head_accuracy
-        Share of the images for which a linear head is right, if features hardly know the classes;
+        Share of the images for which a linear probe is right, if features hardly know the classes;
         otherwise NaN.
     fit
         Whether `moderate fit` may help then.

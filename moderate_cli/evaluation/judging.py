@@ -31,7 +31,7 @@ class Learner(Protocol):
 
 
 class ProbeLearner:
-    """A linear head on the features; without `test`, it predicts held-out rows of `data`."""
+    """A linear probe on the features; without `test`, it predicts held-out rows of `data`."""
 
     def __init__(self, data: LabeledFeatures, test: LabeledFeatures | None) -> None:
         self._data, self._test = data, test

@@ -1,4 +1,4 @@
-"""The linear probe: a regularized linear head on frozen features."""
+"""The linear probe: a regularized linear probe on frozen features."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def say_picks(found: Sequence[Pick], accuracy: float = math.nan, *, fit: bool = 
     """Say in a sentence what to take, by how much it is ahead, and how sure that is.
 
     The differences are in points of accuracy. If features hardly know the classes, `accuracy` is
-    the share of images for which a linear head on them is right, and `fit` whether `moderate fit`
+    the share of images for which a linear probe on them is right, and `fit` whether `moderate fit`
     may help.
     """
     by_name: dict[str, list[Pick]] = {}
@@ -132,7 +132,7 @@ def say_picks(found: Sequence[Pick], accuracy: float = math.nan, *, fit: bool = 
 
 
 def _hardly_known(accuracy: float, fit: bool, only_random: bool) -> str:
-    head = f"a linear head is right for only {100 * accuracy:.0f} % of the images"
+    head = f"a linear probe is right for only {100 * accuracy:.0f} % of the images"
     known = f"the features hardly know these classes ({head})"
     if not only_random:
         return known

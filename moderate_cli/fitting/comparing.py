@@ -17,7 +17,7 @@ from moderate_cli.listening import Listener
 from moderate_cli.scoring.ridge import BLOCK_ROWS, Ridge, accuracy
 from moderate_cli.store.feature_store import FeatureStore
 
-STRENGTHS = tuple((10.0 ** np.arange(-3, 0.5, 0.5)).tolist())  # of the linear head
+STRENGTHS = tuple((10.0 ** np.arange(-3, 0.5, 0.5)).tolist())  # of the linear probe
 
 
 def compare(dataset: Dataset, fit: Fit, options: EmbedOptions, listener: Listener) -> Fit:
@@ -44,7 +44,7 @@ def default_features(dataset: Dataset, options: EmbedOptions, listener: Listener
 
 
 def accuracy_of_head(store: FeatureStore, dataset: Dataset) -> float:
-    """Return the leave-one-out accuracy of a linear head on features of the default backbone."""
+    """Return the leave-one-out accuracy of a linear probe on features of the default backbone."""
     store.check_features()
     found = dataset.corrections
     rows = np.flatnonzero(store.readable if found is None else store.readable & ~found.left_out)

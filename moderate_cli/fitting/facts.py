@@ -47,7 +47,7 @@ class Fit:
         Number of images that a network did not see, and for which share of them it is right, by
         their labels.
     pretrained
-        The same of a linear head on features of the default backbone; None if it is not known yet.
+        The same of a linear probe on features of the default backbone; None if it is not known yet.
     corrections_key
         Stands for the corrected labels that it was trained on; "" for those of the dataset.
 

@@ -1,6 +1,6 @@
 """Suspects: images that probably have a wrong label.
 
-The outputs for each image of a linear head that did not see it, p(c | x) by a power of these, and
+The outputs for each image of a linear probe that did not see it, p(c | x) by a power of these, and
 the rate T(c, y) at which images of class c get label y: given its label y, the probability that an
 image is of class c is proportional to p(c | x) T(c, y). Power and rates are fitted so that the
 labels become most probable. So with clean labels T is close to the identity, and hard images are

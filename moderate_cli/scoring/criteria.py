@@ -272,7 +272,7 @@ _ENTRIES = (
     ),
     Criterion(
         "margin",
-        "by how much a linear (ridge) head that did not see the image prefers another class;"
+        "by how much a linear (ridge) probe that did not see the image prefers another class;"
         " negative if it prefers the label",
         "",
         lambda task: held_out_margins(task.features, task.rows, task.members),
@@ -286,21 +286,21 @@ _ENTRIES = (
     ),
     Criterion(
         "el2n",
-        "error of a linear head that did not see the image, early in its training",
+        "error of a linear probe that did not see the image, early in its training",
         "Paul et al., NeurIPS 2021",
         lambda task: el2n(task.features, task.rows, task.members, task.seed),
         seeded=True,
     ),
     Criterion(
         "grand",
-        "gradient norm of the image for a linear head that did not see it, early in its training",
+        "gradient norm of the image for a linear probe that did not see it, early in its training",
         "Paul et al., NeurIPS 2021",
         lambda task: grand(task.features, task.rows, task.members, task.seed),
         seeded=True,
     ),
     Criterion(
         "forgetting",
-        "how often a linear head that did not see the image turns from right to wrong in its"
+        "how often a linear probe that did not see the image turns from right to wrong in its"
         " training",
         "Toneva et al., ICLR 2019",
         lambda task: forgetting(task.features, task.rows, task.members, task.seed),
@@ -308,7 +308,7 @@ _ENTRIES = (
     ),
     Criterion(
         "aum",
-        "by how much a linear head that did not see the image prefers another class, averaged over"
+        "by how much a linear probe that did not see the image prefers another class, averaged over"
         " its training",
         "Pleiss et al., NeurIPS 2020",
         lambda task: aum(task.features, task.rows, task.members, task.seed),

@@ -1,4 +1,4 @@
-"""Cross-fitting: linear heads of which each is asked only about images that it has not seen."""
+"""Cross-fitting: linear probes of which each is asked only about images that it has not seen."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
 
 class CrossFittedHeads:
-    """`FOLDS` linear heads for each split of the images into folds.
+    """`FOLDS` linear probes for each split of the images into folds.
 
     Each head is trained on all folds but one. All heads see the batches in one order, so features
     are read once for all of them. Features are scaled by all images, which needs no label.

@@ -1,4 +1,4 @@
-"""Criteria from training linear heads on the features: EL2N, GraNd, forgetting, AUM.
+"""Criteria from training linear probes on the features: EL2N, GraNd, forgetting, AUM.
 
 The papers train the whole network, for hours. Here the backbone is frozen, and only a new last
 layer is trained, in seconds, on the labels, which the backbone has not seen.

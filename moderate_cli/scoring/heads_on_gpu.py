@@ -1,4 +1,4 @@
-"""Linear heads that a GPU trains together: `Inputs` and `SoftmaxLayer`, for all heads at once."""
+"""Linear probes that a GPU trains together: `Inputs` and `SoftmaxLayer`, for all heads at once."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def accuracy(outputs: Any, members: Any) -> float:
 
 
 class Ridge:
-    """A linear head on centered features, fitted to one-hot labels with a squared penalty.
+    """A linear probe on centered features, fitted to one-hot labels with a squared penalty.
 
     The outputs for an image of the head that is fitted to all other images follow from a single
     fit (Hastie, Tibshirani and Friedman, 2009, Eq. 7.64), also with an intercept, which is not

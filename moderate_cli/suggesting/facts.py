@@ -31,7 +31,7 @@ class Facts(NamedTuple):
     noise
         Likely label errors, and the estimated label noise.
     accuracy
-        Share of the labels that a linear head predicts for images that it did not see.
+        Share of the labels that a linear probe predicts for images that it did not see.
     hardly_known
         Whether features hardly know the classes, so that wrong labels look like hard images.
     fit

@@ -20,7 +20,7 @@ WIDTH = 80
 UNEVEN = 3  # between the sizes of the largest and of the smallest class
 STAND_INS = {
     "probe": "",
-    "fine-tune": "fine-tuning itself: a linear head on frozen features took its place",
+    "fine-tune": "fine-tuning itself: a linear probe on frozen features took its place",
     "train": "your own network: a small one took its place",
 }
 
@@ -130,4 +130,4 @@ class Suggestion:
             yield "classes", f"{reason.why}: {reason.option}"
         if not facts.hardly_known:
             share = f"{100 * facts.accuracy:.0f} %"
-            yield "features", f"a linear head predicts {share} of the labels that it did not see"
+            yield "features", f"a linear probe predicts {share} of the labels that it did not see"

@@ -1,4 +1,4 @@
-"""How long a comparison of selections by linear heads will take, before it starts."""
+"""How long a comparison of selections by linear probes will take, before it starts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Expected(NamedTuple):
 
 
 def compute_seconds(images: int, dim: int, cells: Sequence[Cell]) -> float:
-    """Estimate the seconds to look at data, and to fit a linear head for each cell.
+    """Estimate the seconds to look at data, and to fit a linear probe for each cell.
 
     Parameters
     ----------

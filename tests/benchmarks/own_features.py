@@ -9,7 +9,7 @@ learner is trained from scratch on each selection, and judged on the test set. F
 kept in DIR and not repeated.
 
 With wrong labels it also prints how well the criteria of the training find them, beside those of
-linear heads.
+linear probes.
 
 On a GPU, --per-class 500 --network resnet9 --judge resnet9 trains and judges on all of CIFAR-100:
 900 batches of 512 for each selection of a fifth. With 20 % wrong labels such a ResNet-9 is known to

@@ -160,7 +160,7 @@ def _f1(rows: np.ndarray, wrong: np.ndarray) -> float:
 def _accuracy(
     train: np.ndarray, test: np.ndarray, given: np.ndarray, truth: np.ndarray, kept: np.ndarray
 ) -> float:
-    """Return the accuracy of a linear head on the kept images, with their given labels."""
+    """Return the accuracy of a linear probe on the kept images, with their given labels."""
     probe = Probe(train, kept, given[kept], int(given.max()) + 1)
     return float(np.mean(probe.predict(test, np.arange(len(test))) == truth))
 

@@ -50,7 +50,7 @@ def test_a_network_is_trained_and_told_of(pictures, moderate):
     begun, known, fitted, hint = kept(done.stderr)
     assert begun == "moderate: training cnn on 20 images: less than a minute"
     assert re.fullmatch(
-        r"moderate: cnn is right for [0-9.]+ % of images that it did not see, a linear head on the"
+        r"moderate: cnn is right for [0-9.]+ % of images that it did not see, a linear probe on the"
         r" default features for 100\.0 %",
         known,
     )
@@ -216,7 +216,7 @@ def test_a_network_that_serves_is_used_and_told_of(pictures, moderate):
     assert done.status == 0
     assert (
         "moderate: using the features of `moderate fit`: cnn is right for 90.0 % of images that it"
-        " did not see, a linear head on the default features for 50.0 %"
+        " did not see, a linear probe on the default features for 50.0 %"
     ) in kept(done.stderr)
     draw(pictures / "a" / "5.png", 5, 2)
     done = moderate("embed", pictures, "--backbone", "auto", "--device", "cpu")

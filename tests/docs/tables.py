@@ -84,7 +84,7 @@ def _summary(judge: str) -> Iterator[str]:
 def _measured() -> Iterator[str]:
     """Mean and lowest difference to random selection, of both judges."""
     head, scratch = in_short(HEAD), in_short(PATCHES)
-    yield "| points of accuracy to random selection | linear head | learner from scratch |"
+    yield "| points of accuracy to random selection | linear probe | learner from scratch |"
     yield "| --- | ---: | ---: |"
     for way, options in MEASURED.items():
         cells = (f"{mean}, lowest {lowest}" for mean, lowest, _ in (head[way], scratch[way]))

@@ -98,7 +98,7 @@ def apart(row, field):
 @pytest.mark.parametrize(
     ("judge", "sentence"),
     [
-        ("head", "is ahead by {:.1f} points in the mean (linear head; in {} cells beyond"),
+        ("head", "is ahead by {:.1f} points in the mean (linear probe; in {} cells beyond"),
         ("patches", "and by {:.1f} (kernel learner; {}, and none)."),
     ],
 )
@@ -136,7 +136,7 @@ def test_adaptive_beside_the_oracle():
     }
     assert says(
         EVIDENCE,
-        "`adaptive` reaches {:.1f} (linear head) and {:.1f} (kernel".format(*reached["adaptive"]),
+        "`adaptive` reaches {:.1f} (linear probe) and {:.1f} (kernel".format(*reached["adaptive"]),
     )
     assert says(EVIDENCE, "the oracle {:.1f} and {:.1f}, random".format(*reached["oracle"]))
     assert says(EVIDENCE, "random {:.1f} and {:.1f}.".format(*reached["random"]))

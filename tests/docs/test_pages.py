@@ -57,6 +57,11 @@ def test_tables_of_strategies_are_those_of_the_results(name):
     assert parts(RESULTS.read_text())[name] == f"{shown(*STRATEGY_TABLES[name])}\n"
 
 
+def test_a_linear_probe_has_one_name():
+    code = (ROOT / "moderate_cli").rglob("*.py")
+    assert [path for path in (*ALL, *code) if "linear head" in path.read_text().lower()] == []
+
+
 def test_strategies_and_criteria_are_all_described():
     text = table("strategies")
     assert re.findall(r"^- \*\*`(.+?)`\*\*", text, re.MULTILINE) == [*STRATEGIES]

@@ -45,7 +45,7 @@ def test_without_a_label_filter_there_is_no_column_for_it():
 
 
 ABOUT = About(
-    "data/my train", 100, 4, "a linear head", 3, "data/val", 20, 2, ["data/my train", "--device",
+    "data/my train", 100, 4, "a linear probe", 3, "data/val", 20, 2, ["data/my train", "--device",
     "cpu"],
 )  # fmt: skip
 
@@ -59,7 +59,7 @@ def test_a_reader_learns_what_was_compared_and_which_command_to_use():
     lines = repr(Comparison(RESULTS, BASE, about=ABOUT)).splitlines()
     assert lines[:5] == [
         "data   data/my train, 100 images in 4 classes",
-        "judge  a linear head",
+        "judge  a linear probe",
         "runs   3 seeds, each on a random 80 % of the images; ± 95 % interval",
         "test   data/val, 20 images; about 2 of their labels are probably wrong",
         "",
@@ -72,7 +72,7 @@ def test_a_reader_learns_what_was_compared_and_which_command_to_use():
     own = Comparison(RESULTS, BASE, about=ABOUT._replace(seeds=2, test="", inputs=None))
     lines = repr(own).splitlines()
     assert lines[1:4] == [
-        "judge  a linear head",
+        "judge  a linear probe",
         "runs   2 seeds, each on a random 80 % of the images; no interval",
         "test   a fifth of the data, held out; doubtful labels count less",
     ]

@@ -251,7 +251,7 @@ def test_nothing_is_dropped_though_a_preset_says_so(grays, moderate):
     told = moderate(*args, "--drop-suspects", "nothing").stderr
     assert "likely label errors" not in told
     assert "--drop-suspects" not in told
-    assert told.startswith("moderate: warning: a linear head on these features")
+    assert told.startswith("moderate: warning: a linear probe on these features")
 
 
 def test_a_limit_is_a_percentage_or_a_fraction(grays, moderate):

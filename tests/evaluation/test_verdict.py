@@ -125,7 +125,7 @@ def test_of_several_ratios_each_has_its_pick_and_the_middle_one_is_pasted():
 
 
 UNKNOWN = (
-    "the features hardly know these classes (a linear head is right for only 13 % of the images)"
+    "the features hardly know these classes (a linear probe is right for only 13 % of the images)"
 )
 
 
@@ -150,7 +150,7 @@ UNKNOWN = (
     ],
 )
 def test_random_selection_comes_first_where_features_hardly_know_the_classes(own, taken, sentence):
-    about = About("data", 20, 2, "a linear head", 2, head_accuracy=0.128)
+    about = About("data", 20, 2, "a linear probe", 2, head_accuracy=0.128)
     compared = Comparison(own, Choice(ratio=1), held_out=True, about=about)
     assert [line.split()[0] for line in compared.shown().splitlines() if "take" in line] == [taken]
     assert compared.verdict == sentence

@@ -393,7 +393,7 @@ def test_features_that_hardly_know_the_classes_are_said_everywhere(moderate, tmp
     np.save(tmp_path / "y.npy", rng.permutation(labels))
     args = ("--features", tmp_path / "f.npy", "--labels", tmp_path / "y.npy")
     done = moderate("select", "-r", "1", *args, "--drop-suspects", "auto")
-    assert "warning: a linear head on these features is right for only 1" in done.stderr
+    assert "warning: a linear probe on these features is right for only 1" in done.stderr
 
 
 @pytest.mark.parametrize("value", ["0", "1", "-0.1", "some", "nan"])

@@ -104,7 +104,7 @@ def test_features_that_hardly_know_the_classes_are_named(tmp_path, probability, 
     found = Suspects(np.full(20, probability), labels, accuracy=0.2, hardly_known=True)
     fact = labels_of(tmp_path, (), suspects=found)
     assert (fact.bad, fact.title) == (True, title)
-    assert fact.detail.startswith("A linear head on these features is right for only 20 % of")
+    assert fact.detail.startswith("A linear probe on these features is right for only 20 % of")
 
 
 def test_near_duplicates_are_counted_with_their_fate(tmp_path):

@@ -49,8 +49,8 @@ def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path):
         ),
         (
             ("--strategy", "adaptive"),
-            "its margin score: by how much a linear (ridge) head that did not see the image prefers"
-            " another class; negative if it prefers the label.</p>",
+            "its margin score: by how much a linear (ridge) probe that did not see the image"
+            " prefers another class; negative if it prefers the label.</p>",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from moderate_cli.evaluation.recipe import SMALL, Recipe
 
 HEAD, PATCHES, NETWORK = "head", "patches", "network"
 JUDGES = {
-    HEAD: "a linear head on the features that the selection used",
+    HEAD: "a linear probe on the features that the selection used",
     PATCHES: "ridge regression on random patches of the pictures, from scratch",
     SMALL: "a small network, from scratch",
     "resnet18": "ResNet-18, from scratch",

@@ -34,6 +34,25 @@ def test_the_sessions_of_a_page_are_as_shown(page, shell):
     check(page, shell)
 
 
+def test_a_session_shows_nothing_that_depends_on_the_time_it_takes(shell):
+    (shell.folder / "slowly.py").write_text(
+        "import sys\n"
+        "from moderate_cli import cli\n"
+        "from moderate_cli.api import expecting\n"
+        "from moderate_cli.cli import progress\n"
+        "progress.FIRST_LINE = progress.LINE_EVERY = expecting.WORTH_SAYING = 0.0\n"
+        "progress.TICK = 0.01\n"
+        "cli.main(sys.argv[1:])\n"
+    )
+    command = "suggest moderate-demo/train --seeds 3"
+    shell.run(f"TQDM_DISABLE= python slowly.py {command} > told 2>&1")
+    told = (shell.folder / "told").read_text()
+    assert "moderate: comparing selections" in told
+    assert " s to compare selections by " in told
+    shell.run("rm moderate-demo/train.moderate/*/evaluations.jsonl")
+    assert shell.run(f"python slowly.py {command}") == shell.run(f"moderate {command}")
+
+
 def test_the_python_of_the_pages_runs(shell):
     """Blocks of `python later` are for functions that are not there yet; recipes run elsewhere."""
     for page in (page for page in PAGES if page.stem != "recipes"):

@@ -12,12 +12,13 @@ from moderate_cli.arrays import Labels, Mask, Rows
 from moderate_cli.choosing import Selection
 from moderate_cli.dataset import Dataset
 from moderate_cli.label_errors.suspects import Suspects
-from moderate_cli.networks.table import IGNORE
+from moderate_cli.networks.table import FITTED, IGNORE
 from moderate_cli.reporting.wording import LONGEST_NAME, shown
 from moderate_cli.results import LabeledFeatures
 from moderate_cli.scoring import CRITERIA, Scores
 from moderate_cli.selection import Choice, Order, Window
 from moderate_cli.selection.duplicates import Duplicates
+from moderate_cli.store.manifest import Manifest
 
 ALL_NAMES = 600_000  # characters
 
@@ -177,7 +178,20 @@ class Subject:
         """The dataset's folder, and the one that it is in."""
         return shown("/".join(self.dataset.home.parts[-2:]))
 
+    @property
+    def networks(self) -> str:
+        """The networks of the features, with commands between backticks; "" if they are unknown."""
+        return " and ".join(_named(one.manifest) for one in self.selection.source.stores)
+
     def class_names(self) -> list[str]:
         """Names of the classes that occur, as they are shown; the more classes, the shorter."""
         longest = max(8, min(LONGEST_NAME // 2, ALL_NAMES // len(self.labels)))
         return [shown(self.scores.class_name(label), longest) for label in self.labels.tolist()]
+
+
+def _named(manifest: Manifest) -> str:
+    """Return the name of a backbone, and where its weights come from if they are not its own."""
+    spec, weights = manifest.spec, shown(manifest.weights.replace("`", "'"))
+    if spec.backbone == FITTED:
+        return f"`{FITTED}` ({weights} by `moderate fit`)"
+    return f"`{spec.backbone}`" + (f" (weights from {weights})" if spec.weights else "")

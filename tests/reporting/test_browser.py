@@ -109,7 +109,8 @@ def test_the_first_screen_has_a_verdict_and_three_facts(page, browse):
     browser = browse(page)
     assert texts(browser, "h1") == ["data0/train"]
     assert texts(browser, ".lead") == [
-        "42 of 84 images are kept (50 % of all), chosen by moderate in each class."
+        "42 of 84 images are kept (50 % of all), chosen by moderate in each class. Features are of"
+        " pixels."
     ]
     assert texts(browser, ".verdict h2") == ["This selection was not evaluated."]
     assert texts(browser, ".verdict .word")[:2] == ["moderate", "evaluate"]

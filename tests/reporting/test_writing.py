@@ -7,6 +7,7 @@ import re
 import shlex
 import tarfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ import moderate_cli
 from moderate_cli.evaluation import FULL, Cell, Result
 from moderate_cli.evaluation.ledger import Ledger
 from moderate_cli.images.thumbnails import Thumbnail
+from moderate_cli.networks.table import FeatureSpec
 from moderate_cli.reporting import Subject, map_of
 from moderate_cli.reporting import page as module
 from moderate_cli.reporting.page import render
@@ -57,6 +59,31 @@ def test_ratios_of_an_evaluation_may_be_fractions(embedded, moderate, tmp_path):
 def test_the_page_says_what_the_score_of_an_image_is(embedded, moderate, tmp_path, args, said):
     assert moderate("report", embedded, *args, "-o", tmp_path / "r.html").status == 0
     assert f"<p>The score of an image is {said}" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        ([("resnet18", "", "torchvision")], "`resnet18`"),
+        ([("fitted", "1f", "cnn, 3 folds")], "`fitted` (cnn, 3 folds by `moderate fit`)"),
+        ([("resnet18", "1f", "my`.pt")], "`resnet18` (weights from my'.pt)"),
+        ([("pixels", "", "none"), ("resnet18", "", "")], "`pixels` and `resnet18`"),
+        ([], ""),
+    ],
+)
+def test_the_networks_of_the_features_are_named(tmp_path, sets, said):
+    stores = [
+        SimpleNamespace(manifest=SimpleNamespace(spec=FeatureSpec(name, digest), weights=weights))
+        for name, digest, weights in sets
+    ]
+    subject = subject_of(tmp_path, [1, 2, 3, 4], [0, 0, 1, 1], ["a", "b"], stores=stores)
+    assert subject.networks == said
+
+
+def test_the_page_names_them_beside_the_dataset(embedded, moderate, tmp_path):
+    assert moderate("report", embedded, "-o", tmp_path / "r.html").status == 0
+    lead = re.search(r'<p class="lead">(.*?)</p>', (tmp_path / "r.html").read_text(), re.DOTALL)
+    assert re.sub("<[^>]*>", "", lead[1]).endswith("in each class. Features are of pixels.")
 
 
 def test_images_of_tar_files_are_drawn_and_those_that_are_gone_say_why(
@@ -278,7 +305,7 @@ def test_a_page_shows_a_selection_that_keeps_an_earlier_one(embedded, moderate, 
     assert done.status == 0, done.stderr
     assert f"keeping 1 image of {tmp_path}/old.txt" in done.stderr
     text = page.read_text()
-    assert "; 1 of them because <bdi>old.txt</bdi> has them.</p>" in text
+    assert "; 1 of them because <bdi>old.txt</bdi> has them. Features are of" in text
     commands = [
         shlex.split(re.sub("<[^>]*>", "", one))
         for one in re.findall(r'<div class="command"><code>(.*?)</code>', text)

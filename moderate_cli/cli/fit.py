@@ -99,6 +99,8 @@ def _text(found: FitEstimate) -> str:
     }
     if found.rate:
         facts["rate"] = f"{found.rate:.0f} images/s"
-    up_to_date = "none, the network is up to date"
-    facts["time"] = console.duration(found.seconds) if found.seconds else up_to_date
+    facts["time"] = "none, the network is up to date"
+    if found.seconds:
+        features = f", with {console.duration(found.embedding)} for the default features"
+        facts["time"] = console.duration(found.seconds) + (features if found.embedding else "")
     return console.facts(facts)

@@ -27,6 +27,8 @@ class FitEstimate(NamedTuple):
         Images per second; 0 if the network is up to date.
     seconds
         Time of all: features of the default backbone, if they are missing, reading, and training.
+    embedding
+        Time of the features alone.
     """
 
     network: str
@@ -36,6 +38,7 @@ class FitEstimate(NamedTuple):
     images: int
     rate: float
     seconds: float
+    embedding: float
 
 
 def measure_fit(
@@ -56,7 +59,9 @@ def measure_fit(
         fit = found[0]
         known = fit.pretrained is not None
         seconds = 0.0 if known else measure(dataset, plain(options), listener).seconds
-        return FitEstimate(fit.network, fit.size, fit.folds, fit.epochs, fit.images, 0.0, seconds)
+        return FitEstimate(
+            fit.network, fit.size, fit.folds, fit.epochs, fit.images, 0.0, seconds, seconds
+        )
     how = how if found is None else or_as_before(dataset, how, options.store)
     goes_on = may_go_on(dataset, options.store, how)
     embedding = measure(dataset, plain(options), listener).seconds
@@ -69,5 +74,5 @@ def measure_fit(
         training = within(plan.training, images, how, pace.each, goes_on=goes_on)
     return FitEstimate(
         training.network, training.size, training.folds, training.epochs, images,
-        1 / pace.each, embedding + pace.reading + pace.each * training.work(images),
+        1 / pace.each, embedding + pace.reading + pace.each * training.work(images), embedding,
     )  # fmt: skip

@@ -60,10 +60,14 @@ class Training(NamedTuple):
         return self.epochs * (n - -(-n // PARTS) if self.folds == 1 else (self.folds - 1) * n)
 
     def work(self, n: int) -> float:
-        """Count them with those that are only looked at after each epoch, which take a third."""
+        """Count them with those that are only looked at, which take a third.
+
+        That is after each epoch, and at the end, to judge and to compare the folds.
+        """
         held = -(-n // PARTS) if self.folds == 1 else n // self.folds
-        watched = held if self.folds == 1 else 0
-        return self.images(n) + self.epochs * self.folds * (min(held, JUDGED) + watched) / 3
+        watched, compared = (held, 0) if self.folds == 1 else (0, min(n, COMPARED))
+        looked_at = self.epochs * (min(held, JUDGED) + watched) + held + compared
+        return self.images(n) + self.folds * looked_at / 3
 
 
 class Learnt(NamedTuple):

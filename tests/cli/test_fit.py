@@ -80,7 +80,12 @@ def test_a_dry_run_tells_the_cost_and_writes_nothing(pictures, moderate):
     assert names == ["network", "images", "folds", "epochs", "rate", "time"]
     assert [value for _, value in lines[:4]] == ["cnn, 32 pixels a side", "20", "2", "1"]
     assert re.fullmatch(r"\d+ images/s", lines[4][1])
+    assert re.fullmatch(r"\d+ s, with \d+ s for the default features", lines[5][1])
     assert os.listdir(pictures.parent) == ["train"]
+    # Without those that are there already.
+    moderate("embed", pictures, "--backbone", "pixels", "--dtype", "float16")
+    done = moderate("fit", pictures, *HOW, "--dry-run")
+    assert re.fullmatch(r"time +\d+ s", done.stdout.splitlines()[-1])
 
 
 BAD = [

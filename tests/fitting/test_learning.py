@@ -345,5 +345,5 @@ def test_images_that_many_networks_see_are_counted():
 
 
 def test_images_that_are_only_looked_at_count_a_third():
-    assert TRAINING._replace(folds=1, epochs=5).work(30) == 5 * 27 + 5 * (3 + 3) / 3
-    assert TRAINING._replace(folds=3, epochs=5).work(30) == 5 * 60 + 5 * 30 / 3
+    assert TRAINING._replace(folds=1, epochs=5).work(30) == 5 * 27 + (5 * (3 + 3) + 3) / 3
+    assert TRAINING._replace(folds=3, epochs=5).work(30) == 5 * 60 + (5 * 30 + 30 + 90) / 3

@@ -114,6 +114,10 @@ class DeviceError(ModerateError):
     """A device that failed, or is out of memory."""
 
 
+class TrainingError(ModerateError):
+    """A network that knows nothing after its training."""
+
+
 class ClusterError(ModerateError):
     """A cluster that cannot be reached, or failed."""
 

@@ -63,7 +63,8 @@ def fit(
     ------
     ModerateError
         If an option is out of range, the store cannot be written, no image can be read, there is
-        only one class, weights are not available, or the device fails.
+        only one class, weights are not available, the device fails, or the trained network knows
+        nothing.
 
     Examples
     --------

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from moderate_cli.arrays import Floats, Rows, blocks
+from moderate_cli.errors import TrainingError
 from moderate_cli.fitting.alignment import align
 from moderate_cli.fitting.dynamics import Dynamics
 from moderate_cli.fitting.examples import Examples
@@ -29,6 +30,7 @@ PARTS = 10  # of the images; a single network is trained without one of them
 JUDGED = 2000  # held-out images that choose the best epoch
 COMPARED = 20_000  # images by which features of folds are made comparable
 SEEN_AT_ONCE = 512  # images that a network only looks at
+SAME = 1e-4  # range of a feature, as a share of the largest one, that is a rounding error
 
 Save = Callable[[dict[str, Any]], None]
 
@@ -214,9 +216,15 @@ class Learner:
         self._lengths = (points.square().sum(dim=1) + bias).sqrt()
 
     def alignments(self, tails: list[StateDict]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what makes the features of each fold comparable with those of the first."""
-        n = len(self._examples.members)
-        few = np.arange(0, n, max(1, -(-n // COMPARED))) if len(tails) > 1 else np.arange(1)
+        """Return what makes the features of each fold comparable with those of the first.
+
+        Raises
+        ------
+        TrainingError
+            If a network knows nothing: a training may end in zeros, or in NaN.
+        """
+        n, most = len(self._examples.members), COMPARED if len(tails) > 1 else SEEN_AT_ONCE
+        few = np.arange(0, n, max(1, -(-n // most)))
         reference = self._features(tails[0], few)
         dim = reference.shape[1]
         others = [align(self._features(state, few), reference) for state in tails[1:]]
@@ -226,11 +234,20 @@ class Learner:
         )
 
     def _features(self, state: StateDict, rows: Rows) -> Floats:
-        """Compute the input of the head."""
+        """Compute the input of the head, and refuse it if it is the same for all images."""
         tail = self._parts().tail
         tail.load_state_dict(state)
         drop_head(tail)
-        return self._outputs(tail.to(self._training.device).eval(), rows)
+        features = self._outputs(tail.to(self._training.device).eval(), rows)
+        fault = "features that are not finite"
+        if np.isfinite(features).all():
+            if np.ptp(features, axis=0).max() > SAME * np.abs(features).max():
+                return features
+            fault = "the same features for all images"
+        raise TrainingError(
+            f"{self._training.network}: has {fault} after this training, so it is not kept; check"
+            " the labels, or run `moderate fit` with another --seed or --network"
+        )
 
     def _parts(self) -> Parts:
         return parts_of(self._training.network, self._examples.classes, self._training.size)

@@ -81,6 +81,11 @@ def learn(
         Called with the state after each epoch.
     move
         Called with the number of images seen, and of all.
+
+    Raises
+    ------
+    TrainingError
+        If a network knows nothing in the end.
     """
     parts = PARTS if training.folds == 1 else training.folds
     folds = folds_of(examples, parts, training.seed, before)
@@ -104,12 +109,13 @@ def learn(
 
         done.append(learner.learn(fold, rows, held, current, keep))
         current = None
-    turns, shifts = learner.alignments([one.tail for one in done])
+    tails = [one.tail for one in done]
+    turns, shifts = learner.alignments(tails)
     keys = as_keys(examples.digests)
     _, firsts = np.unique(keys, return_index=True)
     fitted = Fitted(
-        training.network, examples.classes, training.size, tuple(one.tail for one in done), turns,
-        shifts, examples.digests[firsts], folds[firsts],
+        training.network, examples.classes, training.size, tuple(tails), turns, shifts,
+        examples.digests[firsts], folds[firsts],
     )  # fmt: skip
     return Outcome(
         fitted,

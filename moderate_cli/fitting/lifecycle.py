@@ -18,7 +18,7 @@ from moderate_cli.embedding.engines.helper import Helper
 from moderate_cli.embedding.engines.hiring import early_helper
 from moderate_cli.embedding.freshness import open_fresh
 from moderate_cli.embedding.request import Request
-from moderate_cli.errors import DatasetError, StoreError, WeightsError
+from moderate_cli.errors import DatasetError, StoreError, TrainingError, WeightsError
 from moderate_cli.files.atomic import new_folder
 from moderate_cli.files.locks import lock, lock_if_free
 from moderate_cli.fitting.comparing import accuracy_of_head, compare, default_features
@@ -90,7 +90,7 @@ def fit_network(
     ------
     ModerateError
         If the store cannot be written, no image can be read, there is only one class, weights are
-        not available, or the device fails.
+        not available, the device fails, or the trained network knows nothing.
     """
     fit = _found_or_trained(dataset, how, options, listener, compared=compared)
     return compare(dataset, fit, options, listener) if compared else fit
@@ -186,7 +186,11 @@ def _trained(
             interruption_told(training, state, checkpoint, listener) as save,
             listener.progress("fit") as move,
         ):
-            done = learn(training, examples, before, state, save, move)
+            try:
+                done = learn(training, examples, before, state, save, move)
+            except TrainingError:
+                checkpoint.remove()  # a new run would end in the same way
+                raise
     fit = Fit(
         folder / NETWORK, training.network, training.size, training.folds, training.epochs,
         len(examples.members), examples.classes, done.judged, done.right / done.judged, pretrained,

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import draw
 
-from moderate_cli.fitting import learning, plan, preparing, resolving
+from moderate_cli.fitting import learner, learning, plan, preparing, resolving, telling
 from moderate_cli.networks.table import weights_digest
 
 HOW = ("--network", "cnn", "--epochs", "1", "--folds", "2", "--device", "cpu")
@@ -129,6 +129,29 @@ def test_a_network_of_corrected_labels_is_told_of(pictures, moderate):
     assert done.stdout.endswith("; up to date; of corrected labels\n")
     found = json.loads(moderate("info", "--json", pictures).stdout)["fitted"]
     assert (found["up_to_date"], found["corrected"]) == (True, True)
+
+
+def test_a_network_that_knows_nothing_does_not_replace_the_older_one(
+    pictures, moderate, monkeypatch
+):
+    moderate("fit", pictures, *HOW)
+    folder = store_of(pictures)
+    before = (folder / "fitted" / "network.pt").read_bytes()
+    corrected = pictures.parent / "corrected.csv"
+    corrected.write_text("path,label\na/0.png,b\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(learner, "RATES", (1e12, 1e12))
+        patched.setattr(telling, "PATIENCE", 0.0)
+        done = moderate("fit", pictures, *HOW[:3], "8", *HOW[4:], "--labels", corrected)
+    assert done.status == 1
+    *_, error = done.stderr.splitlines()
+    assert error.startswith("moderate: error: cnn: has ")
+    assert error.endswith(
+        " after this training, so it is not kept; check the labels, or run `moderate fit` with"
+        " another --seed or --network"
+    )
+    assert (folder / "fitted" / "network.pt").read_bytes() == before
+    assert "fitted.partial.pt" not in os.listdir(folder)
 
 
 def test_the_images_of_a_list_are_remembered(pictures, tmp_path, moderate):

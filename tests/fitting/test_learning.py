@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from moderate_cli.errors import TrainingError
 from moderate_cli.fitting import learner, learning
 from moderate_cli.fitting.examples import Examples
 from moderate_cli.fitting.learner import Training, batch_size
@@ -347,3 +348,34 @@ def test_images_that_many_networks_see_are_counted():
 def test_images_that_are_only_looked_at_count_a_third():
     assert TRAINING._replace(folds=1, epochs=5).work(30) == 5 * 27 + (5 * (3 + 3) + 3) / 3
     assert TRAINING._replace(folds=3, epochs=5).work(30) == 5 * 60 + (5 * 30 + 30 + 90) / 3
+
+
+NOTHING = (
+    "so it is not kept; check the labels, or run `moderate fit` with another --seed or --network"
+)
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [(0.0, "the same features for all images"), (np.nan, "features that are not finite")],
+)
+def test_a_network_that_knows_nothing_is_refused(monkeypatch, folds, value, fault):
+    def learn_last(self, fold, *args, original=learner.Learner.learn):
+        found = original(self, fold, *args)
+        spoiled = {
+            name: torch.full_like(one, value) if one.is_floating_point() else one
+            for name, one in found.tail.items()
+        }
+        return found._replace(tail=spoiled) if fold == folds - 1 else found
+
+    monkeypatch.setattr(learner.Learner, "learn", learn_last)
+    with pytest.raises(TrainingError) as caught:
+        learnt(TRAINING._replace(folds=folds))
+    assert str(caught.value) == f"cnn: has {fault} after this training, {NOTHING}"
+
+
+def test_a_training_that_diverges_is_refused(monkeypatch):
+    monkeypatch.setattr(learner, "RATES", (1e12, 1e12))
+    with pytest.raises(TrainingError, match=NOTHING):
+        learnt(TRAINING._replace(epochs=8))

@@ -21,7 +21,6 @@ from moderate_cli.cli import (
     parsing,
     precedence,
     shares,
-    values,
 )
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
@@ -136,16 +135,10 @@ FORMATS: dict[str, Callable[[str, Comparison], None]] = {
 )
 @declaring.option("--csv", is_flag=True, help="Print the table as CSV, in fractions.")
 @declaring.option("--json", is_flag=True, help="Print the table as JSON, in fractions.")
-@declaring.option(
-    "-o",
-    "--output",
+@options.output(
+    f"Also write it to a {one_of([*TABLE_FORMATS])} file, or curves to a {one_of(SUFFIXES)} file.",
     "outputs",
-    command_line_only=True,
-    type=values.PATH,
     multiple=True,
-    metavar="FILE",
-    help=f"Also write it to a {one_of([*TABLE_FORMATS])} file, or curves to a"
-    f" {one_of(SUFFIXES)} file.",
 )
 @options.configuration
 @declaring.option(

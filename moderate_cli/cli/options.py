@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -317,21 +317,29 @@ scoring = group(
     ),
 )
 
-table_output = option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=PATH,
-    metavar="FILE",
-    help=f"Write to a {one_of([*TABLE_FORMATS])} file instead of stdout.",
-)
-copy_to = option(
-    "--copy-to",
-    command_line_only=True,
-    type=PATH,
-    metavar="DIR",
-    help="Copy the images to a new folder.",
-)
+
+def output(
+    told: str, name: str = "output", *, metavar: str = "FILE", **more: Any
+) -> Decorator[Any]:
+    """Declare where a command writes, in its own words."""
+    return option(
+        "-o", "--output", name,
+        command_line_only=True, type=PATH, metavar=metavar, help=told, **more,
+    )  # fmt: skip
+
+
+def output_in(formats: Iterable[str]) -> Decorator[Any]:
+    """Declare a file in place of stdout."""
+    return output(f"Write to a {one_of([*formats])} file instead of stdout.")
+
+
+def copy_to(told: str) -> Decorator[Any]:
+    """Declare a folder for copies, in the words of a command."""
+    return option("--copy-to", command_line_only=True, type=PATH, metavar="DIR", help=told)
+
+
+table_output = output_in(TABLE_FORMATS)
+copies = copy_to("Copy the images to a new folder.")
 link = option(
     "--link",
     type=Choice(list(LINKS)),

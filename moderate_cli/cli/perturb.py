@@ -27,15 +27,7 @@ ATTACK_OPTIONS = {"attack_fraction", "epsilon", "network", "weights", "device"}
     ),
 )
 @options.data_required
-@declaring.option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="DIR",
-    required=True,
-    help="Folder of the copy.",
-)
+@options.output("Folder of the copy.", metavar="DIR", required=True)
 @declaring.option(
     "--label-noise",
     type=shares.ANY,

@@ -30,14 +30,7 @@ from moderate_cli.reporting.projection import METHODS
     ),
 )
 @options.data_required
-@declaring.option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="FILE",
-    help="Page to write, an .html file.  [default: DATA-report.html]",
-)
+@options.output("Page to write, an .html file.  [default: DATA-report.html]")
 @choosing.ratio
 @choosing.count
 @choosing.strategy

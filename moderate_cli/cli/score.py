@@ -9,13 +9,12 @@ import numpy as np
 
 from moderate_cli.api.score import score
 from moderate_cli.charts.histogram import ASCII, EIGHTHS, bars
-from moderate_cli.cli import console, declaring, options, precedence, values
+from moderate_cli.cli import console, declaring, options, precedence
 from moderate_cli.cli.inputs import inputs_from
 from moderate_cli.cli.listening import Console
 from moderate_cli.cli.outputs import Outputs, files_read
 from moderate_cli.exporting import SCORE_FORMATS, check_output, score_lines, write_scores
 from moderate_cli.literals import Center, Criterion, Metric
-from moderate_cli.text import one_of
 
 
 @click.command(
@@ -27,14 +26,7 @@ from moderate_cli.text import one_of
     ),
 )
 @options.data_optional
-@declaring.option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="FILE",
-    help=f"Write to a {one_of([*SCORE_FORMATS])} file instead of stdout.",
-)
+@options.output_in(SCORE_FORMATS)
 @declaring.option(
     "--histogram", "draw", is_flag=True, help="Draw the distribution instead of printing lines."
 )

@@ -46,7 +46,7 @@ from moderate_cli.exporting import (
 )
 from moderate_cli.exporting.recipes import read_published
 from moderate_cli.literals import Link
-from moderate_cli.text import aligned, clipped, counted, one_of, printable, some, unknown
+from moderate_cli.text import aligned, clipped, counted, printable, some, unknown
 
 WITHOUT_LABELS = ("", ".txt", ".npy")  # formats of lists
 
@@ -71,15 +71,8 @@ WITHOUT_LABELS = ("", ".txt", ".npy")  # formats of lists
 @choosing.count
 @choosing.strategy
 @choosing.drop_suspects
-@declaring.option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="FILE",
-    help=f"Write to a {one_of([*INDEX_FORMATS])} file instead of stdout.",
-)
-@options.copy_to
+@options.output_in(INDEX_FORMATS)
+@options.copies
 @options.link
 @declaring.option(
     "--manifest",

@@ -17,7 +17,6 @@ from moderate_cli.cli import (
     options,
     precedence,
     select,
-    values,
 )
 from moderate_cli.cli.choosing import single
 from moderate_cli.cli.inputs import inputs_from
@@ -48,21 +47,8 @@ from moderate_cli.exporting import check_output, index_formats
     " probe.",
 )
 @comparing.seeds(told=f"  [default: {SEEDS['probe']}, or {SEEDS['train']} to train]")
-@declaring.option(
-    "-o",
-    "--output",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="FILE",
-    help="Go on and make the selection: write it to a file, as `moderate select` does.",
-)
-@declaring.option(
-    "--copy-to",
-    command_line_only=True,
-    type=values.PATH,
-    metavar="DIR",
-    help="Go on and make the selection: copy the kept images to a new folder.",
-)
+@options.output("Go on and make the selection: write it to a file, as `moderate select` does.")
+@options.copy_to("Go on and make the selection: copy the kept images to a new folder.")
 @options.force
 @options.seed
 @options.corrections

@@ -36,7 +36,7 @@ from moderate_cli.text import counted
     help="List images with a probability above 0.5, or this fraction of all images.",
 )
 @options.table_output
-@options.copy_to
+@options.copies
 @options.link
 @options.force
 @options.configuration

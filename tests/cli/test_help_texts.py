@@ -2,14 +2,16 @@
 
 import contextlib
 import io
+import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
 from help import FOLDER, helps, shown
 from terminals import on_a_terminal
 
-from moderate_cli.cli import COMMANDS, cli
+from moderate_cli.cli import COMMANDS, cli, options
 
 FOUND = helps()
 TWO_SCREENS, SHORT = 100, 25  # lines, at 80 columns
@@ -78,3 +80,11 @@ def test_heads_are_bold_on_a_terminal_unless_color_is_refused(tmp_path, variable
 def test_no_color_where_there_is_no_terminal(shell):
     for line in ("moderate select -h", "moderate help select", "moderate 2>&1", "moderate x 2>&1"):
         assert "\x1b" not in shell(line).stdout, line
+
+
+def test_where_to_write_is_declared_once_in_the_words_of_each_command():
+    once = re.compile(r"""option\(\s*("-o"|"--output"|"--copy-to"|"--test"|"--seeds")""")
+    files = sorted(Path(options.__file__).parent.glob("*.py"))
+    assert [file.name for file in files for _ in once.findall(file.read_text())] == [
+        "comparing.py", "comparing.py", "options.py", "options.py",
+    ]  # fmt: skip

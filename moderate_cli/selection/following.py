@@ -79,6 +79,10 @@ def _pick_many(points: Scaled, target: Doubles, k: int, theta: Doubles, costly: 
     standing = whole @ theta
     if costly:
         standing -= np.vecdot(whole, whole) / 2
+    firsts = points.firsts()
+    if not np.array_equal(firsts, np.arange(len(points))):
+        # BLAS rounds by the place of a row, too, so that another than the first could be picked.
+        pull, standing, products = pull[firsts], standing[firsts], products[:, firsts]
     picked = np.empty(k, dtype=np.int64)
     for step in range(k):
         best = picked[step] = standing.argmax()

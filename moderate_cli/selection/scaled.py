@@ -74,19 +74,23 @@ class Scaled:
 
     def distinct(self) -> Rows:
         """Return the rows that equal no earlier one, int64 (m,), ascending."""
+        return np.flatnonzero(self.firsts() == np.arange(len(self)))
+
+    def firsts(self) -> Rows:
+        """Return the first row that equals each row, int64 (n,)."""
         n, d = self.single.shape
+        firsts = np.arange(n)
         # Equal rows have the same length and product with a vector; others hardly ever have both.
         alike = _repeated(self.squares)
         if not len(alike):
-            return np.arange(n)
+            return firsts
         waves = np.sin(np.arange(1, d + 1)).astype(self.single.dtype)
         alike = alike[_repeated(np.vecdot(self.single[alike], waves))]
-        first, seen = np.ones(n, dtype=np.bool_), set()
+        seen: dict[bytes, int] = {}
         for row in alike.tolist():
             content = (self._features[row] + 0.0).tobytes()  # -0.0 becomes 0.0, which equals it
-            first[row] = content not in seen
-            seen.add(content)
-        return np.flatnonzero(first)
+            firsts[row] = seen.setdefault(content, row)
+        return firsts
 
     def part(self, rows: Rows) -> Scaled:
         """Return some rows as they are."""

@@ -3,8 +3,9 @@
 Resizing one image at a time on a GPU takes longer to start than to compute. Here a few matrix
 products resize many images: with a row of weights for each pixel of the result, `columns` and
 `rows`, an image becomes `rows @ (image @ columns.T)`. Weights are computed for the crop alone, and
-rounded to the 16-bit integers of torch's own kernel for a CPU, so that sums are exact in float32,
-and images the same as those of `moderate_cli.images.preprocessing.resize_and_crop`.
+rounded to the 16-bit integers of torch's own kernel for a CPU, so that sums are exact in float32
+unless a side becomes a fourth or less, and images the same as those of
+`moderate_cli.images.preprocessing.resize_and_crop`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from moderate_cli.networks.table import Preprocessing
 # start a product takes a thread as long as a GPU needs for tens of images, so there it is more, if
 # its memory has so many bytes for each pixel; but not if most of the pixels would be padding.
 TOGETHER, MOST, BYTES, PADDED = 1 << 23, 1 << 26, 256, 2
+# Pixels a side of a result up to which it is computed in float64: sides mostly become a fourth or
+# less, and products are small. Larger results of images up to 512 pixels a side are exact anyway.
+PRECISE = 128
 # Bits of whole weights, of which the largest has at most 15.
 MOST_BITS, LARGEST = 22, (1 << 15) - 0.5
 
@@ -98,7 +102,8 @@ def _resize(
     sizes = [_size(image) for image in images]
     height, width = (max(sides) for sides in zip(*sizes, strict=True))
     count, crop, at = len(images), preprocessing.crop, 0
-    canvas = torch.zeros((count, 3, height, width), device=device)
+    dtype = torch.float64 if crop <= PRECISE else torch.float32
+    canvas = torch.zeros((count, 3, height, width), dtype=dtype, device=device)
     distinct: list[tuple[int, int]] = []
     which: list[int] = []
     for size, group in itertools.groupby(images, _size):
@@ -109,7 +114,8 @@ def _resize(
         at += len(alike)
         which += [len(distinct)] * len(alike)
         distinct.append(size)
-    each, weights = moved(torch.tensor(which), device), _Weights(distinct, preprocessing, device)
+    each = moved(torch.tensor(which), device)
+    weights = _Weights(distinct, preprocessing, dtype, device)
     columns, rows = weights.along(1, width).of(each), weights.along(0, height).of(each)
     across = torch.bmm(canvas.view(count, 3 * height, width), columns.values.mT)
     _round(across.view(count, 3, height, crop), columns.bits)
@@ -123,9 +129,9 @@ class _Side(NamedTuple):
     Attributes
     ----------
     values
-        float32 (b, crop, length), whole numbers; each row adds up to about 2**bits.
+        float (b, crop, length), whole numbers; each row adds up to about 2**bits.
     bits
-        float32 (b, 1, 1, 1).
+        float (b, 1, 1, 1).
     """
 
     values: torch.Tensor
@@ -145,13 +151,18 @@ class _Weights:
         Height and width of each image.
     preprocessing
         Size, crop and interpolation.
-    device
-        The device that computes.
+    dtype, device
+        Precision of the weights, and the device that computes.
     """
 
     def __init__(
-        self, sizes: list[tuple[int, int]], preprocessing: Preprocessing, device: torch.device
+        self,
+        sizes: list[tuple[int, int]],
+        preprocessing: Preprocessing,
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
+        self._dtype = dtype
         self._kernel, self._reach = KERNELS[preprocessing.interpolation]
         self._crop = preprocessing.crop
         resized = [preprocessing.resized(*size) for size in sizes]
@@ -184,11 +195,11 @@ class _Weights:
         bits = (largest * powers < LARGEST).sum(dim=1)[:, None, None]
         cropped = (self._cuts[:, side, None] + places[: self._crop, 0])[:, :, None]
         found = found.take_along_dim(cropped, dim=1) * 2.0**bits
-        whole = (found + 0.5 * found.sign()).trunc().float()
+        whole = (found + 0.5 * found.sign()).trunc().to(self._dtype)
         pixels = pixels.take_along_dim(cropped, dim=1).clamp(max=length - 1)
-        values = torch.zeros((len(ends), self._crop, length), device=device)
+        values = torch.zeros((len(ends), self._crop, length), dtype=self._dtype, device=device)
         # Of pixels beyond the end, which are added to the last one, the weights are zero.
-        return _Side(values.scatter_add_(2, pixels, whole), bits[:, None].float())
+        return _Side(values.scatter_add_(2, pixels, whole), bits[:, None].to(self._dtype))
 
 
 def _round(sums: torch.Tensor, bits: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,8 @@ reach 60.0 on the test set by all images, 47.9 by a random fifth and 53.4 by the
 accuracy on held-out labels that is printed, of which 20 % are wrong, should be near 48 %; much less
 means that the network is badly trained.
 
-Differences to the paper: a ResNet-9 in place of a ResNet-50, fewer epochs, and the judge.
+Differences to the paper: a ResNet-9 in place of a ResNet-50, fewer epochs, and the judge. Its own
+figures are rows of the table whose features are "published".
 """
 
 from __future__ import annotations
@@ -85,6 +86,9 @@ NETWORK_WAYS = {
     ("adaptive", "own"),
     ("adaptive", "default"),
 }
+# Mean accuracies by a ResNet-50, trained on the data set and judging: Xia et al. (2023), and for
+# matching Acharya et al. (Geometric Median Matching, 2024), who repeat them (tables 1 to 3).
+PUBLISHED, PUBLISHED_FIGURES = "published", PAGE.parent / "own" / "published.csv"
 # The table and the file of figures of a judge.
 TABLES = {
     PATCHES: ("own features", PAGE.parent / "own" / "cifar100.csv"),
@@ -119,7 +123,8 @@ class Figure(NamedTuple):
     Attributes
     ----------
     scenario, way, features
-        A key of `SPOILED`; a way to select; and by which features: "own", "default" or "both".
+        A key of `SPOILED`; a way to select; and by which features: "own", "default", "both", or
+        `PUBLISHED`.
     ratio, seed
         How many images are kept, and what draws the pool.
     accuracy, spoiled
@@ -176,7 +181,7 @@ def main(
             for one in as_completed(running):
                 _write(running[one], one.result())
     found = [figure for path in draws for figure in _read(path)]
-    table = "".join(f"{line}\n" for line in shown(found))
+    table = "".join(f"{line}\n" for line in shown([*found, *_published(found)]))
     print(table, end="")
     if write:
         title, figures = TABLES[how.judge]
@@ -311,15 +316,18 @@ def _features(
 def shown(figures: Iterable[Figure]) -> list[str]:
     """Return the lines of the table: accuracy, difference to random, share of spoiled images."""
     cells: dict[tuple[str, str, str], dict[str, dict[int, Figure]]] = {}
-    for one in figures:
+    for one in sorted(figures, key=lambda one: list(SPOILED).index(one.scenario)):
         row = cells.setdefault((one.scenario, one.way, one.features), {})
         row.setdefault(one.ratio, {})[one.seed] = one
     ratios = sorted({ratio for row in cells.values() for ratio in row})
     head = "| images | way to select | features | " + " | ".join(ratios) + " |"
     lines = [head, "| --- | --- | --- |" + " ---: |" * len(ratios)]
     for (scenario, way, kind), row in cells.items():
-        others = {} if way == RANDOM else cells[scenario, RANDOM, ""]
-        texts = (_cell(row[ratio], others.get(ratio, {})) for ratio in ratios)
+        pool = PUBLISHED if kind == PUBLISHED else ""
+        others = {} if way == RANDOM else cells[scenario, RANDOM, pool]
+        texts = (
+            _cell(row[ratio], others.get(ratio, {})) if ratio in row else "" for ratio in ratios
+        )
         lines.append(f"| {scenario} | {way} | {kind} | {' | '.join(texts)} |")
     return lines
 
@@ -335,6 +343,19 @@ def _cell(draws: Mapping[int, Figure], others: Mapping[int, Figure]) -> str:
             "" if np.isnan(gain.half) else f" ± {100 * gain.half:.1f}"
         )
     return text + (f" ({100 * spoiled:.1f} %)" if spoiled else "")
+
+
+def _published(found: Iterable[Figure]) -> list[Figure]:
+    """Return the published figures of the same scenarios and ratios."""
+    there = {(one.scenario, one.ratio) for one in found}
+    with PUBLISHED_FIGURES.open(newline="") as file:
+        return [
+            Figure(
+                row["scenario"], row["way"], PUBLISHED, row["ratio"], 0, float(row["accuracy"]), 0.0
+            )
+            for row in csv.DictReader(file)
+            if (row["scenario"], row["ratio"]) in there
+        ]  # fmt: skip
 
 
 def _read(path: Path) -> list[Figure]:

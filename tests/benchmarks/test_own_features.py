@@ -59,3 +59,11 @@ def test_a_cell_has_the_mean_difference_to_random_and_its_interval():
     figures = [*drawn("random", 0.2, 0.3, 0.4), *drawn("adaptive", 0.3, 0.4, 0.5)]
     table = own_features.shown(figures)
     assert table[-1] == "| clean | adaptive |  | 40.0, +10.0 ± 0.0 |"
+
+
+def test_published_figures_are_compared_with_published_ones():
+    found = [Figure("20 % wrong", way, "", "0.2", 0, 0.2, 0.0) for way in ("random", "adaptive")]
+    clean = [one._replace(scenario="clean") for one in found]
+    rows = own_features.shown([*found, *clean, *own_features._published(found)])[2:]
+    assert "| 20 % wrong | the paper's window | published | 40.2, +5.8 |" in rows
+    assert [row.split(" | ")[0] for row in rows] == 5 * ["| 20 % wrong"] + 2 * ["| clean"]

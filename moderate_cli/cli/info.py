@@ -144,7 +144,8 @@ def _results(found: Info) -> Iterator[tuple[str, str]]:
         used = "used by auto" if own.serves else "not better than the default features"
         used = "not compared with the default features" if own.serves is None else used
         fresh = "up to date" if own.up_to_date else "older than the images"
-        right = f"right for {100 * own.accuracy:.1f} % of {own.images} held-out images"
+        judged = counted(own.images, "held-out image")
+        right = f"right for {100 * own.accuracy:.1f} % of {judged}"
         labels = "; of corrected labels" if own.corrected else ""
         yield "network of fit", f"{own.network}, {right}; {used}; {fresh}{labels}"
 

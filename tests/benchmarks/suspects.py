@@ -25,7 +25,7 @@ import numpy as np
 from cleanlab.filter import find_label_issues
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 import moderate_cli
 from moderate_cli.label_errors.suspects import find_suspects
@@ -107,7 +107,8 @@ def confident_learning(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     points = centered @ vectors[:, -256:]
     points /= np.sqrt((points**2).sum(axis=1).mean())
     head = LogisticRegression(tol=1e-3)
-    folds = int(min(3, np.bincount(labels).min()))
+    # Subsets are in the order of the true classes, which folds of that order would tell the head.
+    folds = StratifiedKFold(int(min(3, np.bincount(labels).min())), shuffle=True, random_state=0)
     predicted = cross_val_predict(head, points, labels, cv=folds, method="predict_proba")
     return find_label_issues(labels, predicted, n_jobs=1)
 

@@ -19,7 +19,7 @@ MOST_STEPS, APART = 30, 1 / 64
 
 
 def matching(points: Scaled, k: int, left: Doubles | None = None) -> Picked:
-    """GM Matching (Acharyya et al., arXiv 2406.17188), in the form of its released code.
+    """GM Matching (Acharya et al., arXiv 2406.17188), in the form of its released code.
 
     Features and their geometric median m are scaled to length 1. Start with theta = m; k times,
     pick i = argmax <theta, z_i> of the remaining images, then theta += m - z_i.

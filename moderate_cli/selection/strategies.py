@@ -160,7 +160,7 @@ _ENTRIES = (  # the recommended one first
         "wrong labels, which it nearly avoids; few images per class",
         "many images of easy classes with clean labels: it leaves out the unusual ones",
         Follow(matching),
-        "GM Matching: Acharyya et al., arXiv 2406.17188, its released code",
+        "GM Matching: Acharya et al., arXiv 2406.17188, its released code",
     ),
     Strategy(
         "matching-unscaled",
@@ -168,7 +168,7 @@ _ENTRIES = (  # the recommended one first
         "clean labels; representative and diverse",
         "wrong labels, of which it keeps its share; classes of several kinds",
         Follow(matching_unscaled),
-        "GM Matching: Acharyya et al., arXiv 2406.17188, Algorithm 1",
+        "GM Matching: Acharya et al., arXiv 2406.17188, Algorithm 1",
     ),
     Strategy(
         "herding",

@@ -87,7 +87,7 @@ NETWORK_WAYS = {
     ("adaptive", "default"),
 }
 # Mean accuracies by a ResNet-50, trained on the data set and judging: Xia et al. (2023), and for
-# matching Acharya et al. (Geometric Median Matching, 2024), who repeat them (tables 1 to 3).
+# matching Acharya et al. (arXiv 2406.17188), who repeat them (tables 1 to 3).
 PUBLISHED, PUBLISHED_FIGURES = "published", PAGE.parent / "own" / "published.csv"
 # The table and the file of figures of a judge.
 TABLES = {

@@ -4,7 +4,8 @@ Outputs are those of regression on one-hot labels, so they already resemble prob
 too even. A power of them, with a floor, becomes p(class). The power and the rates of wrong labels
 are fitted together, so that the given labels become most probable. But p(class) may not leave more
 doubt than the features do: errors of humans follow the looks of images, so labels alone ask for a
-low power, as if classes overlapped.
+low power, as if classes overlapped. Labels hardly tell which floor is right, so each floor has its
+own fit, and the mean of their probabilities counts.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from moderate_cli.label_errors.probabilities import logarithms_of, probabilities
 from moderate_cli.label_errors.transitions import even_rates, fit_transition
 from moderate_cli.threads import in_threads
 
-# A low floor makes p(class) a power of the output, a high one a softmax of it. Labels ask for the
-# former, unless features hardly know the classes.
+# A low floor makes p(class) a power of the output, a high one a softmax of it.
 FLOORS = (0.003, 0.03, 0.1, 30.0)
 POWERS = {2.0**0.5: 12, 2.0: 11}  # the first, and how many that double: 2**0.5, 2, ... 2**11.5
 VAGUE = 400.0  # power for the highest floor, where outputs hardly know the classes
@@ -39,8 +39,8 @@ BLOCK_NUMBERS, BLOCK_ON_GPU = 1 << 16, 1 << 24  # in each thread
 TINY = np.finfo(np.float64).tiny
 
 
-class Noise(NamedTuple):
-    """A noise model.
+class Fit(NamedTuple):
+    """A noise model of one floor.
 
     Attributes
     ----------
@@ -48,23 +48,50 @@ class Noise(NamedTuple):
         p(class) is proportional to (floor + output) ** power.
     transition
         float64 (c, c), T(c, y): share of the images of class c with label y.
-    known
-        Whether the outputs know the classes.
     """
 
     floor: float
     power: float
     transition: Doubles
+
+
+class Noise(NamedTuple):
+    """A noise model: the mean of several.
+
+    Attributes
+    ----------
+    fits
+        A model for each floor; a single one, if the outputs do not know the classes.
+    known
+        Whether they do.
+    """
+
+    fits: tuple[Fit, ...]
     known: bool
 
-    def joint(self, module: Any, rates: Any, outputs: Any, members: Any) -> Any:
-        """Return p(class, label) of each image for each class, float64 (b, c).
+    def kept(self, place: Place) -> list[Any]:
+        """Return the transposed transitions of the fits, arrays of a place."""
+        return [place.keep(np.ascontiguousarray(one.transition.T)) for one in self.fits]
 
-        `rates` is the transposed transition, an array of the module, as the others are.
+    def posterior(self, module: Any, rates: list[Any], outputs: Any, members: Any) -> Any:
+        """Return p(class | image, label) for each class, float64 (b, c).
+
+        Parameters
+        ----------
+        module
+            Of the arrays.
+        rates
+            As `kept` returns them.
+        outputs, members
+            (b, c) held-out outputs for each image, and int64 (b,) its given class.
         """
-        found = probabilities_of(module, outputs, self.floor, self.power)
-        found *= rates[members]
-        return found
+        total = 0.0
+        for one, own in zip(self.fits, rates, strict=True):
+            found = probabilities_of(module, outputs, one.floor, one.power)
+            found *= own[members]
+            found /= found.sum(axis=1, keepdims=True).clip(min=TINY)
+            total += found
+        return total / len(self.fits)
 
 
 def fit_noise(place: Place, outputs: Any, members: Any, overlap: float = 1.0) -> Noise:
@@ -92,10 +119,10 @@ def fit_noise(place: Place, outputs: Any, members: Any, overlap: float = 1.0) ->
     error = math.sqrt(chance * (1 - chance) / count)
     known = knows(accuracy, _least_rate(fits, rights, classes), chance)
     if not known or accuracy - chance < BEYOND * error:
-        return Noise(FLOORS[-1], VAGUE, even_rates(0.5 / count, classes), known=False)
-    sharp = [fit for fit in fits if fit.doubt <= overlap]
-    best = max(sharp) if sharp else min(fits, key=lambda fit: fit.doubt)
-    return _fit_pairs(place, outputs, members, best)
+        vague = Fit(FLOORS[-1], VAGUE, even_rates(0.5 / count, classes))
+        return Noise((vague,), known=False)
+    best = (_best([fit for fit in fits if fit.floor == floor], overlap) for floor in FLOORS)
+    return Noise(tuple(_fit_pairs(place, outputs, members, one) for one in best), known=True)
 
 
 def likelihood(place: Place, outputs: Any, members: Any) -> float:
@@ -252,10 +279,16 @@ def _likeliest_rates(right: Doubles, gain: Doubles, most: float) -> Doubles:
     return found
 
 
-def _fit_pairs(place: Place, outputs: Any, members: Any, even: _Even) -> Noise:
+def _best(fits: list[_Even], overlap: float) -> _Even:
+    """Return the likeliest fit that leaves no more doubt than the features; else the surest."""
+    sharp = [fit for fit in fits if fit.doubt <= overlap]
+    return max(sharp) if sharp else min(fits, key=lambda fit: fit.doubt)
+
+
+def _fit_pairs(place: Place, outputs: Any, members: Any, even: _Even) -> Fit:
     """Fit the power again, with a rate for each pair of classes."""
     fits = []
     for power in (even.power * SHARPER).tolist():
         transition, fitted = fit_transition(place, outputs, members, even.floor, power)
-        fits.append((fitted, Noise(even.floor, power, transition, known=True)))
+        fits.append((fitted, Fit(even.floor, power, transition)))
     return max(fits, key=lambda fit: fit[0])[1]

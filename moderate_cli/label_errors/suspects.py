@@ -42,7 +42,7 @@ BLOCKS_ON_GPU, AT_ONCE = 16, 3  # such blocks in one, of which so many at once
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
 # Rate of hard images that look like wrong labels, over overlap (1 - overlap): with it, at most 2 %
 # of clean labels are flagged on strong features.
-HARD = 0.05
+HARD = 0.07
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,8 +212,8 @@ class _Search:
             The block; the probability of each image that its label is wrong, float64 (b,); the most
             probable other class, int64 (b,); whether the head predicts the label, bool (b,).
         """
-        rates = self._head.place.keep(np.ascontiguousarray(self._noise.transition.T))
-        of_block = partial(self._head.of_held_out, partial(_judge, self._noise, rates))
+        judge = partial(_judge, self._noise, self._noise.kept(self._head.place))
+        of_block = partial(self._head.of_held_out, judge)
         parts = list(blocks(self._images, self._at_once))
         at_once = AT_ONCE if self._head.place.on_gpu else None
         for part, found in zip(parts, in_threads(of_block, parts, at_once), strict=True):
@@ -234,14 +234,12 @@ def _quality(place: Place, outputs: Any, members: Any) -> float:
 
 
 def _judge(
-    noise: Noise, rates: Any, module: Any, outputs: Any, every: Any, own: Any
+    noise: Noise, rates: list[Any], module: Any, outputs: Any, every: Any, own: Any
 ) -> tuple[Any, Any, Any]:
-    joint = noise.joint(module, rates, outputs, own)
-    right = joint[every, own]
-    joint[every, own] = 0
-    wrong = joint.sum(axis=1)
-    joint[every, own] = -1
-    probability = wrong / (wrong + right).clip(min=TINY)
+    posterior = noise.posterior(module, rates, outputs, own)
+    posterior[every, own] = 0
+    probability = posterior.sum(axis=1)
+    posterior[every, own] = -1
     if not noise.known:
         probability /= 2  # ranks stay, and none is a suspect
-    return probability, joint.argmax(axis=1), outputs.argmax(axis=1) == own
+    return probability, posterior.argmax(axis=1), outputs.argmax(axis=1) == own

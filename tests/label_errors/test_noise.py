@@ -6,7 +6,7 @@ from labels import mislabel
 
 from moderate_cli.gpu import Processor
 from moderate_cli.label_errors import noise as module
-from moderate_cli.label_errors.noise import FLOORS, fit_noise, knows, likelihood
+from moderate_cli.label_errors.noise import FLOORS, Noise, fit_noise, knows, likelihood
 from moderate_cli.label_errors.transitions import PRIOR
 from moderate_cli.scoring.linear_head import softmax
 
@@ -24,10 +24,10 @@ def test_no_class_is_taken_to_have_its_label_less_than_half_of_the_time():
     # Of 100 images of each class, 90 of the first have the label of the second.
     classes = np.repeat(np.arange(6), 100)
     labels = np.where(np.arange(600) < 90, 1, classes)
-    noise = fit_noise(HERE, outputs_of(classes), labels)
-    assert noise.transition[0, 0] == pytest.approx(0.5, abs=1e-9)
-    assert noise.transition.sum(axis=1) == pytest.approx(np.ones(6))
-    assert noise.transition[1, 1] > 0.9
+    for fit in fit_noise(HERE, outputs_of(classes), labels).fits:
+        assert fit.transition[0, 0] == pytest.approx(0.5, abs=1e-9)
+        assert fit.transition.sum(axis=1) == pytest.approx(np.ones(6))
+        assert fit.transition[1, 1] > 0.9
 
 
 def test_a_sure_head_makes_the_noise_a_count_of_labels():
@@ -39,7 +39,8 @@ def test_a_sure_head_makes_the_noise_a_count_of_labels():
     extra = 2 * PRIOR
     right, wrong = 80 + 0.9 * extra, 20 + 0.1 * extra
     expected = [[right, wrong], [0.1 * extra, 100 + 0.9 * extra]]
-    np.testing.assert_allclose((100 + extra) * noise.transition, expected, atol=1e-3)
+    for fit in noise.fits:
+        np.testing.assert_allclose((100 + extra) * fit.transition, expected, atol=1e-3)
 
 
 def plain_likelihood(outputs, labels, floor, power, rate):
@@ -71,11 +72,32 @@ def test_pairs_of_classes_have_their_own_rates_if_outputs_know_the_classes(rng):
     classes = np.repeat(np.arange(4), 100)
     labels = np.where((classes == 0) & (rng.random(400) < 0.3), 1, classes)
     outputs = outputs_of(classes) + rng.normal(scale=0.02, size=(400, 4))
-    rates = fit_noise(HERE, outputs, labels).transition
-    assert rates[0, 1] > 0.2 > 10 * rates[0, 2]
-    blurred = outputs + rng.normal(size=(400, 4))
+    noise = fit_noise(HERE, outputs, labels)
+    assert noise.known
+    for fit in noise.fits:
+        assert fit.transition[0, 1] > 0.2 > 10 * fit.transition[0, 2]
+    blurred = fit_noise(HERE, outputs + rng.normal(size=(400, 4)), labels)
+    assert not blurred.known
+    (fit,) = blurred.fits
     # Half an image of 400 is taken to be wrong.
-    np.testing.assert_allclose(np.diag(fit_noise(HERE, blurred, labels).transition), 1 - 0.5 / 400)
+    np.testing.assert_allclose(np.diag(fit.transition), 1 - 0.5 / 400)
+
+
+def test_each_floor_has_its_fit_and_the_mean_of_their_probabilities_counts(rng):
+    classes = np.repeat(np.arange(4), 60)
+    labels = mislabel(classes, rng, 0.2)[0] % 4
+    outputs = outputs_of(classes) / 2 + rng.normal(scale=0.15, size=(240, 4))
+    noise = fit_noise(HERE, outputs, labels)
+    assert [fit.floor for fit in noise.fits] == list(FLOORS)
+    plain = np.zeros((240, 4))
+    for fit in noise.fits:
+        raised = (1 + np.maximum(outputs, -fit.floor / 2) / fit.floor) ** fit.power
+        joint = raised / raised.sum(axis=1, keepdims=True) * fit.transition[:, labels].T
+        plain += joint / joint.sum(axis=1, keepdims=True) / len(FLOORS)
+    found = noise.posterior(np, noise.kept(HERE), outputs, labels)
+    np.testing.assert_allclose(found, plain, rtol=1e-9, atol=1e-12)
+    single = [Noise((fit,), known=True) for fit in noise.fits]
+    assert len({one.posterior(np, one.kept(HERE), outputs, labels)[0, 0] for one in single}) == 4
 
 
 def test_classes_are_no_more_doubted_than_they_overlap(rng):
@@ -91,8 +113,8 @@ def test_classes_are_no_more_doubted_than_they_overlap(rng):
 
     def wrong(overlap):
         noise = fit_noise(HERE, outputs, labels, overlap)
-        joint = noise.joint(np, noise.transition.T, outputs.copy(), labels)
-        return 1 - joint[np.arange(600), labels] / joint.sum(axis=1)
+        found = noise.posterior(np, noise.kept(HERE), outputs, labels)
+        return 1 - found[np.arange(600), labels]
 
     assert (wrong(1.0) > 0.5).sum() == 0
     np.testing.assert_array_equal(wrong(0.02) > 0.5, labels != classes)

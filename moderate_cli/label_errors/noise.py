@@ -286,9 +286,11 @@ def _best(fits: list[_Even], overlap: float) -> _Even:
 
 
 def _fit_pairs(place: Place, outputs: Any, members: Any, even: _Even) -> Fit:
-    """Fit the power again, with a rate for each pair of classes."""
-    fits = []
+    """Fit the power again, with a rate for each pair of classes; powers grow until one is worse."""
+    fits: list[tuple[float, Fit]] = []
     for power in (even.power * SHARPER).tolist():
         transition, fitted = fit_transition(place, outputs, members, even.floor, power)
         fits.append((fitted, Fit(even.floor, power, transition)))
+        if len(fits) > 1 and fits[-1][0] <= fits[-2][0]:
+            break
     return max(fits, key=lambda fit: fit[0])[1]

@@ -46,13 +46,13 @@ def overlap(head: Ridge, predicted: Rows, at_once: int) -> float:
     variance = 1 - float(shares @ shares)
     if variance <= 0:
         return 1.0
-    residual = partial(head.refitted(predicted).of_held_out, _squared_error)
+    residual = partial(head.refitted(predicted).of_held_out, squared_error)
     every = np.arange(len(predicted))[:: -(-len(predicted) // SAMPLE)]
     errors = in_threads(residual, [every[part] for part in blocks(len(every), at_once)])
     unexplained = float(np.concatenate([one for (one,) in errors]).mean()) / variance
     return min(1.0, float(unexplained**POWER))
 
 
-def _squared_error(_module: Any, outputs: Any, every: Any, own: Any) -> tuple[Any]:
+def squared_error(_module: Any, outputs: Any, every: Any, own: Any) -> tuple[Any]:
     """Return the squared distance of outputs to one-hot classes, (b,)."""
     return ((outputs**2).sum(axis=1) - 2 * outputs[every, own] + 1,)

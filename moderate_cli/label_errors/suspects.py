@@ -26,7 +26,7 @@ from moderate_cli.arrays import Doubles, Features, Mask, Rows, blocks
 from moderate_cli.errors import ArgumentError
 from moderate_cli.gpu import Place
 from moderate_cli.label_errors.noise import TINY, Noise, fit_noise, likelihood
-from moderate_cli.label_errors.overlap import overlap
+from moderate_cli.label_errors.overlap import overlap, squared_error
 from moderate_cli.scoring import axes
 from moderate_cli.scoring.criteria import check_labeled
 from moderate_cli.scoring.ridge import Ridge
@@ -43,6 +43,9 @@ COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the nois
 # Rate of hard images that look like wrong labels, over overlap (1 - overlap): with it, at most 2 %
 # of clean labels are flagged on strong features.
 HARD = 0.07
+# Of squared error, against log-likelihood. It decides where classes are far apart and all strengths
+# explain the labels: the strongest would make these classes look as if they overlapped.
+CLOSER = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -229,8 +232,11 @@ class _Search:
 
 
 def _quality(place: Place, outputs: Any, members: Any) -> float:
-    every = -(-outputs.shape[0] * outputs.shape[1] // COMPARED)
-    return likelihood(place, outputs[::every], members[::every])
+    step = -(-outputs.shape[0] * outputs.shape[1] // COMPARED)
+    outputs, members = outputs[::step], members[::step]
+    every = place.keep(np.arange(len(members)))
+    (errors,) = place.compute(partial(squared_error, place.module), outputs, every, members)
+    return likelihood(place, outputs, members) - CLOSER * float(errors.sum())
 
 
 def _judge(

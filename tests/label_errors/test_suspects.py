@@ -54,6 +54,15 @@ def test_labels_that_are_swapped_in_pairs_are_found(rng):
     assert wrong[rows].sum() > 0.8 * wrong.sum()
 
 
+def test_a_single_error_among_classes_that_are_far_apart_is_found(rng):
+    features = np.concatenate([rng.normal(size=(40, 4)), rng.normal(size=(40, 4)) + 8])
+    labels = np.repeat([0, 1], 40)
+    labels[3] = 1
+    found = find_suspects(features, labels)
+    assert found.most_probable().tolist() == [3]
+    assert found.probability[3] > 0.95
+
+
 @pytest.mark.parametrize("spread", [1.0, 2.0, 3.0])
 def test_hard_images_of_a_clean_set_are_not_suspects(rng, spread):
     labels, features = clusters(rng, spread=spread)

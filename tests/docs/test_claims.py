@@ -99,17 +99,21 @@ def apart(row, field):
     ("judge", "sentence"),
     [
         ("head", "is ahead by {:.1f} points in the mean (linear probe; in {} cells beyond"),
-        ("patches", "and by {:.1f} (kernel learner; {}, and none)."),
+        ("patches", "and by {:.1f} (kernel learner; {}, and one)."),
     ],
 )
-def test_adaptive_is_never_measurably_behind_random_in_each_class(judge, sentence):
+def test_adaptive_is_behind_random_in_each_class_where_it_is_said(judge, sentence):
     rows = {key: row for key, row in table_rows(judge).items() if float(key[2]) <= 0.5}
     found = {way: [apart(row, "to_random_in_class") for key, row in rows.items() if key[3] == way]
              for way in {key[3] for key in rows} - {"random in each class"}}  # fmt: skip
     means = {way: sum(mean for mean, _ in some) / len(some) for way, some in found.items()}
     assert max(means, key=means.get) == "adaptive"
     assert len(found["adaptive"]) == 90
-    assert min(side for _, side in found["adaptive"]) == 0
+    behind = {key[:3]: -apart(row, "to_random_in_class")[0] for key, row in rows.items()
+              if key[3] == "adaptive" and apart(row, "to_random_in_class")[1] < 0}  # fmt: skip
+    assert behind.keys() == ({("clothing", "ruined-20", "0.1")} if judge == "patches" else set())
+    for points in behind.values():
+        assert says(EVIDENCE, f"it is behind by {points:.1f} points in the three draws")
     ahead = sum(side > 0 for _, side in found["adaptive"])
     assert says(EVIDENCE, sentence.format(means["adaptive"], ahead))
 

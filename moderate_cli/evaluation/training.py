@@ -114,7 +114,7 @@ class TrainLearner:
         self._on_step = on_step
         self._data = _placed(data, self._device)
         self._test = None if test is None else _placed(test, self._device)
-        self._half = computes_in_half(self._device)
+        self._half = computes_in_half(self._device, recipe.size)
 
     def __call__(self, rows: Rows, held_out: Rows, seed: int) -> Rows:
         """Train a network, and predict.

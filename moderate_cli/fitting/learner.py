@@ -105,7 +105,7 @@ class Learner:
         self._move = move
         # On the device once, so that no step waits for them; the images, too, if they fit.
         self._members = torch.from_numpy(examples.members).to(training.device)
-        self._half = computes_in_half(training.device)
+        self._half = computes_in_half(training.device, training.size)
         parts = self._parts()
         self._pretrained = parts.pretrained
         self._through_stem = not isinstance(parts.stem, nn.Identity)

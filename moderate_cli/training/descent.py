@@ -15,6 +15,7 @@ DECAY = 5e-4
 # others it falls to 1/AFTER of where it began. The momentum goes the other way.
 RISE, BEFORE, AFTER = 0.3, 25, 1e4
 LOW, HIGH = 0.85, 0.95
+SINGLE = 32  # pixels per side of images, of which networks with strides of 32 in all leave one
 SHIFT = 16  # images are shifted by at most 1/SHIFT of their side, unless told otherwise
 
 
@@ -123,12 +124,18 @@ def _between(start: float, end: float, place: float) -> float:
     return end + (start - end) / 2 * (math.cos(math.pi * place) + 1)
 
 
-def computes_in_half(device: torch.device) -> bool:
-    """Whether bfloat16 is fast on a device; some only emulate it."""
+def computes_in_half(device: torch.device, size: int) -> bool:
+    """Whether a device is fast in bfloat16, which some only emulate, and right.
+
+    `size` is that of the images, in pixels per side; 0 for what a trained network wants.
+    """
     if device.type == "mps":  # autocast works there in few versions
         return False
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # oneDNN leaves the gradient of a strided convolution unset where it gets single pixels.
+    if 0 < size < SINGLE:
+        return False
     # torch may be built without oneDNN.
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False

@@ -200,6 +200,17 @@ def test_label_errors():
     assert says(SUSPECTS, f"Of clean labels, {100 * share:.1f} % were flagged")
     flagged = [float(row[4].split()[0]) for key, row in clean.items() if key[0] == "strong"]
     assert says(EVIDENCE, f"At most {100 * max(flagged):.1f} % of clean labels are flagged")
+    noisy = {key: row for key, row in rows.items() if key[0] == "strong" and key not in clean}
+    f1 = {key: [float(row[at].split()[0]) for at in (3, 7)] for key, row in noisy.items()}
+    high = [key for key, (theirs, ours) in f1.items() if ours >= theirs]
+    assert says(EVIDENCE, f"In {len(high)} of {len(noisy)} cases the F1 of `moderate suspects`")
+    assert [key[1] for key in f1 if key not in high].count("5 x 20") == 5
+    missed = [
+        100 * (1 - float(row[6]))
+        for (_, images, name), row in noisy.items()
+        if name.endswith("human") and not images.endswith(" 20")
+    ]
+    assert says(EVIDENCE, f"{min(missed):.0f} to {max(missed):.0f} % of them are missed")
     weak = {key[1]: float(row[4].split()[0]) for key, row in clean.items() if key[0] == "weak"}
     known = {size: share for size, share in weak.items() if share}
     assert {size.split()[0] for size in known} == {"5"}

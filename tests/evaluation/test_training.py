@@ -24,6 +24,26 @@ def learner(grays, recipe):
 ROWS, HELD_OUT = np.arange(0, 80, 2), np.arange(1, 80, 2)
 
 
+def test_a_network_with_strides_can_be_trained_on_tiny_pictures(grays, monkeypatch):
+    """In bfloat16, gradients of single pixels were what the memory held before."""
+    largest, made = [], training._network
+
+    def make(*args):
+        network = made(*args)
+        network.register_forward_pre_hook(
+            lambda *_: largest.append(
+                max(float(one.detach().abs().max()) for one in network.parameters())
+            )
+        )
+        return network
+
+    monkeypatch.setattr(training, "_network", make)
+    _, learn = learner(grays, Recipe("resnet18", steps=4, size=16, device="cpu"))
+    torch.full((4_000_000,), 3e33)  # freed at once
+    learn(ROWS, HELD_OUT, 1)
+    assert max(largest) < 100
+
+
 @pytest.mark.parametrize("step", ["forward", "backward"])
 @pytest.mark.parametrize(
     ("error", "said"),

@@ -120,7 +120,7 @@ def test_each_image_is_recorded_once_an_epoch_by_each_network_that_sees_it(
 
 
 def test_the_length_of_the_input_of_the_head_has_its_1_for_the_bias(pictures, outputs, monkeypatch):
-    monkeypatch.setattr(learner, "computes_in_half", lambda _: False)
+    monkeypatch.setattr(learner, "computes_in_half", lambda *_: False)
     found = fit(pictures, **{**HOW, "folds": 1, "epochs": 1}, **OPTIONS)
     features = embed(pictures, backbone="fitted", dtype="float32", **OPTIONS).features
     held = np.flatnonzero(read_fitted(found.weights).folds == 0)

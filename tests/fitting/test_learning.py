@@ -56,7 +56,7 @@ def outputs(fitted, fold, examples, headed=True):
 @pytest.fixture
 def exact(monkeypatch):
     """Computes in float32, also where the processor is fast at bfloat16."""
-    monkeypatch.setattr(learner, "computes_in_half", lambda _: False)
+    monkeypatch.setattr(learner, "computes_in_half", lambda *_: False)
 
 
 @pytest.fixture

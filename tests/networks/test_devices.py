@@ -148,7 +148,7 @@ def test_the_gpu_of_a_mac_computes_in_float32_and_where_it_can_in_others(machine
     )
     monkeypatch.setattr(arithmetic, "_computes_there", lambda precision, _: precision == "float16")
     assert runtimes.choose_runtime("auto", mps, half).name == "torch"
-    assert not computes_in_half(mps)
+    assert not computes_in_half(mps, 32)
 
 
 def test_a_trial_of_a_precision_computes(monkeypatch):

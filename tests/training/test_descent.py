@@ -5,7 +5,16 @@ import pytest
 import torch
 from torch import nn
 
-from moderate_cli.training.descent import Descent, moved, one_cycle
+from moderate_cli.training.descent import Descent, computes_in_half, moved, one_cycle
+
+
+def test_images_that_strides_make_single_pixels_are_not_computed_in_half(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    processor = torch.device("cpu")
+    assert [computes_in_half(processor, size) for size in (16, 31, 32, 224, 0)] == [
+        False, False, True, True, True
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 97])

@@ -41,7 +41,7 @@ BLOCK_ROWS, OUTPUTS = 1024, 1 << 21  # in each thread
 BLOCKS_ON_GPU, AT_ONCE = 16, 3  # such blocks in one, of which so many at once
 COMPARED, FITTED = 1 << 22, 1 << 24  # outputs by which it is; to which the noise model is fitted
 # Rate of hard images that look like wrong labels, over overlap (1 - overlap): with it, at most 2 %
-# of clean labels are flagged on strong features.
+# of clean labels of CIFAR-100 are flagged on strong features.
 HARD = 0.07
 # Of squared error, against log-likelihood. It decides where classes are far apart and all strengths
 # explain the labels: the strongest would make these classes look as if they overlapped.
